@@ -1,0 +1,1 @@
+"""The window: what an operator sees and may press.  It opens with `minutehand serve`, which is still to come."""

@@ -1,0 +1,146 @@
+"""`webhook`: call a URL with a signed, deduplicable request (Standard Webhooks).
+
+Webhooks are at-least-once with a stable `webhook-id`, so a call whose fate is unknown is made again under the same key
+(R13); nothing needs reserving.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from executor.actions.contract import BadStep, StepRun
+from executor.http import BadTarget, HttpError, parse_url, shown_url
+from executor.outcome import Send, StepResult
+
+METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
+
+#: RFC 9110 §5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[\ud800-\udfff]")
+#: Ours to set: what frames the message or belongs to one hop (RFC 9110 §7.6.1), and what identifies and signs it.
+_OURS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
+    | {"accept-encoding", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"}
+)
+
+
+class BadSecret(Exception):
+    """The operator's webhook secret is not `whsec_` and base64."""
+
+
+class WebhookAction:
+    """Make one HTTP request; 2xx is done."""
+
+    def check(self, config: dict[str, Any]) -> None:
+        """Refuse a config without a usable URL, with an unknown method, or with headers that are not ours to send."""
+        url = config.get("url")
+        if not isinstance(url, str) or not url.strip():
+            raise BadStep("`url` is missing: give the address to call, as https://host/path")
+        if "{" not in url:
+            try:
+                parse_url(url)
+            except BadTarget as error:
+                raise BadStep(f"`url`: {error}") from None
+        if _method(config) == "GET" and config.get("body") is not None:
+            raise BadStep("`body`: a GET request carries none; use POST, or put the values in the URL")
+        headers = config.get("headers") or {}
+        if not isinstance(headers, dict):
+            raise BadStep("`headers` must be an object of names and values")
+        for name in headers:
+            _check_name(name)
+
+    async def run(self, run: StepRun) -> StepResult:
+        """Call the URL once and judge the reply."""
+        config = run.step.config
+        self.check(config)
+        try:
+            url = str(run.render_value(config["url"]))
+            target = parse_url(url)
+            recipient = shown_url(target)
+            key = run.key("webhook", recipient)
+            body, content_type = _body(run)
+            headers = _headers(run, content_type) | _identity(key, body, run.settings.webhook_secret)
+            run.check_lease()
+            reply = await run.http.request(_method(config), url, headers=headers, body=body)
+        except BadSecret as error:
+            return StepResult.permanent("not_configured", str(error))
+        except HttpError as error:
+            return error.as_result()
+        if failure := reply.as_failure(datetime.now(UTC)):
+            return failure
+        send = Send(channel="webhook", recipient=recipient, key=key)
+        return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` of Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`.
+
+    Errors: `BadSecret`.
+    """
+    try:
+        key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not key or not secret.strip().startswith("whsec_"):
+        raise BadSecret("the webhook secret (MINUTEHAND_WEBHOOK_SECRET) must be whsec_ followed by base64")
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def _method(config: dict[str, Any]) -> str:
+    method = str(config.get("method") or "POST").upper()
+    if method not in METHODS:
+        raise BadStep(f"`method` must be one of {', '.join(METHODS)}")
+    return method
+
+
+def _body(run: StepRun) -> tuple[bytes, str | None]:
+    """The body and its content type; without one, what happened to whom."""
+    config = run.step.config
+    if _method(config) == "GET":
+        return b"", None
+    if (body := config.get("body")) is not None:
+        body = run.render_value(body)
+    else:
+        body = {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
+    try:
+        if isinstance(body, str):
+            return body.encode(), "text/plain; charset=utf-8"
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), "application/json"
+    except (TypeError, ValueError):  # NaN, Infinity, lone surrogates; the error's text could hold the value
+        raise BadStep("`body` cannot be written as JSON in UTF-8: it has NaN, Infinity or broken characters") from None
+
+
+def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:
+    """The step's own headers under lower-case names."""
+    headers = {"content-type": content_type} if content_type else {}
+    for name, value in (run.step.config.get("headers") or {}).items():
+        _check_name(name)
+        value = run.render_value(value)
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or _CONTROLS.search(str(value)):
+            raise BadStep(f"header `{name}`: the value must be one line of text")
+        headers[name.lower()] = str(value).strip()
+    return headers
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise BadStep("`headers` has a name that is no header name: letters, digits and hyphens only")
+    if name.lower() in _OURS or name.lower().startswith("proxy-"):
+        raise BadStep(f"header `{name}` is set by Minutehand and cannot be given")
+
+
+def _identity(key: str, body: bytes, secret: str | None) -> dict[str, str]:
+    """What lets the receiver know a repeat, its age and its sender."""
+    now = int(time.time())
+    identity = {"idempotency-key": key, "webhook-id": key, "webhook-timestamp": str(now)}
+    if secret:
+        identity["webhook-signature"] = sign(secret, key, now, body)
+    return identity

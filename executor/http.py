@@ -1,0 +1,257 @@
+"""All outbound HTTP goes through here: one guarded client, and what its replies mean.
+
+HttpError                  carries the verdict; no text ever holds a URL's query or userinfo
+├── BadTarget              permanent: not an http(s) URL, or an address that workflows may not reach
+├── NotSent                retry: no name, no connection, no TLS; surely nothing left
+└── MaybeSent              unknown: it broke after the request may have left (R13)
+
+aiohttp is imported by the first request, so that a process without HTTP work never pays for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from executor.addresses import is_public
+from executor.outcome import StepResult, Verdict
+from executor.replies import Reply, judge_reply, retry_after_seconds
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from yarl import URL
+
+    from executor.settings import ExecutorSettings
+
+__all__ = [
+    "BadTarget",
+    "HttpClient",
+    "HttpError",
+    "MaybeSent",
+    "NotSent",
+    "Reply",
+    "judge_reply",
+    "parse_url",
+    "retry_after_seconds",
+    "shown_url",
+]
+
+#: Bytes of a reply that are kept; the rest is not read.
+KEPT_BYTES = 64 * 1024
+#: Seconds a connection may idle before it is dropped: below the 5 s of Node and uvicorn, so that a request seldom
+#: meets a connection its server is just closing (which would leave its fate unknown).
+IDLE_SECONDS = 4.0
+#: Seconds to find and connect to a receiver, TLS included; half of the request's time when that is shorter.
+CONNECT_SECONDS = 10.0
+
+
+class HttpError(Exception):
+    """A request without a usable reply; `verdict` says what is known about the work it asked for."""
+
+    verdict: ClassVar[Verdict] = Verdict.UNKNOWN
+    code: str = "uncertain_send"
+
+    def as_result(self) -> StepResult:
+        """The same as the end of a step."""
+        return StepResult(verdict=self.verdict, code=self.code, reason=str(self))
+
+
+class BadTarget(HttpError):
+    """The URL cannot be used, or leads where workflows may not go."""
+
+    verdict = Verdict.PERMANENT
+
+    def __init__(self, message: str, code: str = "bad_url") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotSent(HttpError):
+    """The receiver was not reached; surely nothing left."""
+
+    verdict = Verdict.RETRY
+    code = "unreachable"
+
+
+class MaybeSent(HttpError):
+    """It broke after the request may have left."""
+
+
+class _PrivateAddress(OSError):
+    """Raised in place of a connection.  It does not say which address: a workflow must not map our network."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EACCES, "private address")
+
+
+def parse_url(url: str) -> URL:
+    """Read a URL that a workflow may call.  Errors: `BadTarget`."""
+    from yarl import URL
+
+    if re.search(r"[\x00-\x1f\x7f]", url):  # yarl would drop some of these silently
+        raise BadTarget("the URL contains control characters")
+    try:
+        target = URL(url.strip())
+        host, port = target.raw_host, target.port
+    except ValueError:
+        raise BadTarget("this is not a URL; write it as https://host/path") from None
+    if target.scheme not in ("http", "https") or not host or not port or re.search(r"\s", host):
+        raise BadTarget("the URL must be http:// or https:// with a host")
+    if target.raw_user is not None or target.raw_password is not None:
+        raise BadTarget("the URL carries a user name or password; put them in a header")
+    return target
+
+
+def shown_url(target: URL) -> str:
+    """The URL as people and records may see it: without query, fragment and userinfo."""
+    return f"{target.scheme}://{target.host_port_subcomponent}{target.raw_path}"
+
+
+class HttpClient:
+    """The guarded client.  Use as an async context manager; it may be entered without HTTP work at no cost.
+
+    It follows no redirects, uses no proxy, keeps no cookies, undoes no compression, and looks at the real address of
+    every connection right before it connects, so that neither DNS nor an oddly written address can turn it.
+    """
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        allowed = settings.allow_private_addresses
+        self._allow_all = allowed is True
+        self._allowed = frozenset(pair.lower() for pair in allowed) if isinstance(allowed, frozenset) else frozenset()
+        self._seconds = settings.action_timeout_seconds
+        # Two pools: what a trusted call has connected to must never be handed to a workflow's.
+        self._sessions: dict[bool, ClientSession] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._sessions.clear()
+        await self._stack.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        timeout_seconds: float | None = None,
+        trusted: bool = False,
+    ) -> Reply:
+        """Make one request and return its reply, whatever its status.
+
+        `trusted` is for addresses from the operator's settings: they may be private.  The caller vouches for the
+        headers' names and values.  Once a status has come it stands, even if the body then breaks off.
+        Errors: `BadTarget`, `NotSent`, `MaybeSent`.
+        """
+        import aiohttp
+
+        target = parse_url(url)
+        seconds = self._seconds if timeout_seconds is None else timeout_seconds
+        session = self._session(guarded=not (trusted or self._is_listed(target)))
+        try:
+            response = await session.request(
+                method,
+                target,
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                # Connecting gets less time than the whole, so that running out of it is always seen as what it is.
+                timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
+                middlewares=() if method == "POST" else (_send_once,),
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _unreachable(target, error) from error
+        except (aiohttp.InvalidURL, UnicodeError):  # an IP address in odd notation, a name that no DNS can hold
+            raise BadTarget(f"{shown_url(target)}: no valid host name or address") from None
+        except (aiohttp.ClientError, OSError) as error:
+            what = "no reply in time" if isinstance(error, TimeoutError) else "the connection broke before a reply"
+            raise MaybeSent(f"{shown_url(target)}: {what}; the request may have arrived") from error
+        return await _read(response)
+
+    def _session(self, *, guarded: bool) -> ClientSession:
+        if (session := self._sessions.get(guarded)) is not None:
+            return session
+        import aiohttp
+
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the engine bounds what is in flight
+            keepalive_timeout=IDLE_SECONDS,
+            socket_factory=self._guarded_socket if guarded else None,
+        )
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "minutehand", "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=KEPT_BYTES // 2,  # aiohttp stops reading at twice this
+            max_field_size=8190,
+            max_headers=128,
+        )
+        self._stack.push_async_callback(session.close)
+        self._sessions[guarded] = session
+        return session
+
+    def _is_listed(self, target: URL) -> bool:
+        if self._allow_all or not self._allowed:
+            return self._allow_all
+        return f"{target.host_subcomponent}:{target.port}" in self._allowed
+
+    def _guarded_socket(self, addr_info: tuple[Any, ...]) -> socket.socket:
+        """Called by aiohttp with each address it is about to connect to."""
+        family, kind, protocol, _, (host, port, *_) = addr_info
+        written = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if not is_public(host) and written not in self._allowed:
+            raise _PrivateAddress
+        return socket.socket(family, kind, protocol)
+
+
+async def _send_once(request: Any, handler: Any) -> ClientResponse:
+    """Keep aiohttp from repeating GET, PUT and DELETE by itself: a second failure would hide the first one's fate."""
+    import aiohttp
+
+    try:
+        response: ClientResponse = await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientError("broken") from error
+    return response
+
+
+def _unreachable(target: URL, error: Exception) -> HttpError:
+    import aiohttp
+
+    where = shown_url(target)
+    cause = getattr(error, "os_error", error.__cause__)
+    if isinstance(cause, _PrivateAddress):
+        return BadTarget(f"{where}: a private address, which workflows may not reach", "private_address")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return NotSent(f"{where}: no connection in time")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return NotSent(f"{where}: the host name was not found")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        return NotSent(f"{where}: no trusted TLS connection; check the receiver's certificate")
+    return NotSent(f"{where}: the connection was refused or the host is unreachable")
+
+
+async def _read(response: ClientResponse) -> Reply:
+    import aiohttp
+
+    body = bytearray()
+    try:
+        while len(body) < KEPT_BYTES and (chunk := await response.content.read(KEPT_BYTES - len(body))):
+            body += chunk
+        whole = response.content.at_eof()
+    except (aiohttp.ClientError, OSError):
+        whole = False
+    finally:
+        response.close()  # drops the connection when the body was not read to its end
+    return Reply(status=response.status, headers=response.headers, body=bytes(body), truncated=not whole)

@@ -1,0 +1,284 @@
+"""E-mail: reading addresses and settings, building the message, and one SMTP conversation that knows what became of it.
+
+aiosmtplib is imported here, so this module is imported only when there is a message to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import html as markup
+import re
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiosmtplib
+
+from executor.outcome import Send, StepResult
+from executor.replies import storable
+
+#: RFC 5321 §4.5.3.1: what any server takes at least.
+MOST_RECIPIENTS = 100
+
+#: RFC 5321 §4.1.2 without quoted local parts and address literals, which no customer has.
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+#: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
+_QUEUE_ID = re.compile(
+    r"queued as ([^\s>;]+)|\bid=(\S+)|InternalId=(\d+)|(\S+) Message accepted|^(?:2\.\d\.\d )?Ok:? ([\w-]{16,})$", re.I
+)
+#: Seven-bit, so that it passes every server; CRLF.
+_POLICY = SMTP.clone(cte_type="7bit")
+
+
+class BadAddress(ValueError):
+    """Not an e-mail address that can be written to; the message shows it."""
+
+
+class BadServer(ValueError):
+    """`SMTP_URL` or `EMAIL_FROM` cannot be used; the message holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpServer:
+    """Where mail is handed over, from `SMTP_URL`."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str
+    #: TLS from the first byte (smtps://).
+    tls: bool
+    #: `auto` (when offered, not on loopback), `required` or `off`.
+    starttls: str
+
+    def __repr__(self) -> str:
+        return f"SmtpServer({self.host}:{self.port})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message, before it has a key."""
+
+    sender: Address
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    #: `None`: made from the text.
+    html: str | None = None
+
+
+def parse_server(url: str) -> SmtpServer:
+    """Read `smtp://user:pass@host:port` (587 by default) or `smtps://…` (465), with `?starttls=auto|required|off`.
+
+    Errors: `BadServer`.
+    """
+    bad = BadServer("SMTP_URL must be smtp://user:password@host:port or smtps://…, with @ : / in the password as %40 …")
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise bad from None
+    if parts.scheme not in ("smtp", "smtps") or not re.fullmatch("[a-z0-9._:-]+", host or "") or parts.path.strip("/"):
+        raise bad
+    starttls = parse_qs(parts.query).get("starttls", ["auto"])[-1]
+    if starttls not in ("auto", "required", "off"):
+        raise BadServer("SMTP_URL: starttls must be auto, required or off")
+    tls = parts.scheme == "smtps"
+    return SmtpServer(
+        host=str(host),
+        port=port or (465 if tls else 587),
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password or ""),
+        tls=tls,
+        starttls=starttls,
+    )
+
+
+def parse_sender(text: str) -> Address:
+    """Read `EMAIL_FROM`: one address, with or without a name.  Errors: `BadServer`."""
+    try:
+        if _BREAKS.search(text.strip()):
+            raise ValueError
+        (sender,) = _POLICY.header_factory("from", text.strip()).addresses
+        return Address(sender.display_name, addr_spec=parse_address(sender.addr_spec))
+    except (ValueError, IndexError):
+        raise BadServer("EMAIL_FROM must be one address: no-reply@example.com or Name <no-reply@example.com>") from None
+
+
+def parse_address(text: str) -> str:
+    """One bare address in the form that goes over the wire: a domain in other letters becomes ASCII (IDNA).
+
+    Errors: `BadAddress`.
+
+    >>> parse_address(" Ann@Bücher.Example ")
+    'Ann@xn--bcher-kva.example'
+    """
+    text = text.strip()
+    local, at, domain = text.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        domain = ""
+    if at and _DOMAIN.fullmatch(domain) and not local.isascii() and "@" not in local:
+        raise BadAddress(f"{_shown(text)} has letters before the @ that need SMTPUTF8, which is not supported")
+    if not (_DOMAIN.fullmatch(domain) and _LOCAL.fullmatch(local) and len(local) <= 64 and len(domain) <= 253):
+        raise BadAddress(f"{_shown(text)} is not an e-mail address; give only the address, without a name")
+    return f"{local}@{domain}"
+
+
+def one_line(text: str) -> str:
+    """The text with its line breaks and control characters as spaces, fit for a header."""
+    return _BREAKS.sub(" ", storable(text)).strip()
+
+
+def build_message(letter: Letter, key: str) -> EmailMessage:
+    """The MIME message; equal keys give the equal Message-ID, by which receivers can know a repeat."""
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = letter.sender
+    message["To"] = [Address(addr_spec=recipient) for recipient in letter.recipients]
+    message["Subject"] = one_line(letter.subject)
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{letter.sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to a machine
+    text = storable(letter.text)
+    message.set_content(text)
+    html = letter.html if letter.html is not None else markup.escape(text).replace("\n", "<br>\n")
+    message.add_alternative(storable(html), subtype="html")
+    return message
+
+
+async def deliver(server: SmtpServer, letter: Letter, key: str, *, timeout_seconds: float) -> StepResult:
+    """Hand one letter over: what breaks before its content was sent is surely not done, afterwards it is unknown."""
+    content = re.sub(rb"(?m)^\.", b"..", build_message(letter, key).as_bytes()) + b".\r\n"  # RFC 5321 §4.5.2
+    smtp = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        local_hostname=letter.sender.domain,  # a name that surely exists; asking for our own may take DNS seconds
+        use_tls=server.tls,
+        start_tls=False,  # `_secure` decides
+        tls_context=_tls_context() if server.tls else None,
+        timeout=timeout_seconds,
+    )
+    left = False
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await smtp.connect()
+            await _secure(smtp, server)
+            refused = await _address(smtp, letter)
+            start = await smtp.execute_command(b"DATA")
+            if start.code != 354 or smtp.protocol is None:
+                raise aiosmtplib.SMTPDataError(start.code, start.message)
+            smtp.protocol.write(content)
+            left = True
+            reply = await smtp.protocol.read_response()
+            if reply.code // 100 != 2:
+                raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+    except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+        return _judge(error, server, left=left)
+    finally:
+        _leave(smtp)
+    shown = {"status": reply.code, "response": _shown(reply.message)} | ({"refused": refused} if refused else {})
+    sent = Send(channel="email", recipient=joined(letter.recipients), key=key, external_id=_queue_id(reply.message))
+    return StepResult.done(send=sent, **shown)
+
+
+def joined(recipients: tuple[str, ...]) -> str:
+    """The recipients as one word of the record and of the key."""
+    return ", ".join(sorted(recipients))
+
+
+@lru_cache(maxsize=1)
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class _Unencrypted(aiosmtplib.SMTPException):
+    """The connection is less private than the settings ask for."""
+
+
+async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
+    """Encrypt and log in, as far as the settings ask and the server offers."""
+    await smtp.ehlo()
+    peer = smtp.get_transport_info("peername")
+    loopback = bool(peer) and ip_address(peer[0].partition("%")[0]).is_loopback
+    private = server.tls
+    if not private and (server.starttls == "required" or (server.starttls == "auto" and not loopback)):
+        if smtp.supports_extension("starttls"):
+            await smtp.starttls(tls_context=_tls_context())
+            await smtp.ehlo()
+            private = True
+        elif server.starttls == "required":
+            raise _Unencrypted("it offers no STARTTLS, which SMTP_URL requires")
+    if server.user is not None:
+        if not private and not loopback:
+            raise _Unencrypted("it offers no encryption, so the password is not sent; use smtps:// or add TLS there")
+        await smtp.login(server.user, server.password)
+
+
+async def _address(smtp: aiosmtplib.SMTP, letter: Letter) -> dict[str, str]:
+    """Name sender and recipients; returns the refused ones with the server's words.  Errors: all were refused."""
+    await smtp.mail(letter.sender.addr_spec)
+    refused: list[aiosmtplib.SMTPRecipientRefused] = []
+    for recipient in letter.recipients:
+        try:
+            await smtp.rcpt(recipient)
+        except aiosmtplib.SMTPRecipientRefused as error:
+            refused.append(error)
+    if len(refused) == len(letter.recipients):
+        # One that was refused for now keeps the letter alive.
+        raise min(refused, key=lambda error: error.code)
+    return {error.recipient: _shown(f"{error.code} {error.message}") for error in refused}
+
+
+def _leave(smtp: aiosmtplib.SMTP) -> None:
+    """Say goodbye and close at once: to wait would teach nothing, and being cancelled there could lose the result."""
+    if smtp.protocol is not None and smtp.protocol.is_connected:
+        smtp.protocol.write(b"QUIT\r\n")
+    if smtp.transport is not None:  # what is written has left; `close` would wait for the peer's end of TLS
+        cast(asyncio.WriteTransport, smtp.transport).abort()
+    smtp.close()
+
+
+def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
+    """Say what an error in the conversation means; 4xx refuses for now, 5xx for good (RFC 5321 §4.2.1)."""
+    where = f"{server.host}:{server.port}"
+    if isinstance(error, _Unencrypted):
+        return StepResult.permanent("smtp_insecure", f"{where}: {error}")
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        said = error.message.replace(server.password, "***") if server.password else error.message
+        words = _shown(f"{error.code} {said}")
+        if error.code // 100 == 4:
+            return StepResult.retry("smtp_busy", f"{where} refused for now: {words}", status=error.code)
+        if error.code // 100 == 5:
+            code = "smtp_auth" if isinstance(error, aiosmtplib.SMTPAuthenticationError) else "smtp_refused"
+            return StepResult.permanent(code, f"{where} refused: {words}", status=error.code)
+    if left:
+        return StepResult.unknown(f"{where}: the connection broke or fell silent after the message was sent")
+    if type(error) is aiosmtplib.SMTPException:  # what aiosmtplib says when AUTH is missing or has no known method
+        return StepResult.permanent("smtp_auth", f"{where} offers no way to log in; remove the user from SMTP_URL")
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return StepResult.retry("unreachable", f"{where}: no trusted TLS connection; check the server's certificate")
+    if isinstance(error, TimeoutError):
+        return StepResult.retry("unreachable", f"{where}: no answer in time")
+    return StepResult.retry("unreachable", f"{where}: the connection was refused or lost")
+
+
+def _queue_id(reply: str) -> str | None:
+    found = _QUEUE_ID.search(reply)
+    return next((group for group in found.groups() if group), None) if found else None
+
+
+def _shown(text: str) -> str:
+    return one_line(text)[:500]

@@ -1,0 +1,295 @@
+"""What compiled templates are made of: the operations, what one render may use, and the unresolved variable.
+
+Compiled code calls every operation as it would a Jinja filter: (run, value, its label, …).  A label is what the user
+wrote; errors name it, and never a value, since a value may be a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from jinja2 import Environment, TemplateError, Undefined, pass_context
+from jinja2.runtime import Context, LoopContext
+from markupsafe import escape
+
+from executor.actions.contract import RenderError
+from executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, child, number, text
+from executor.render_tree import spell
+
+#: How often all loops of one render together may turn.
+MAX_TURNS = 1_000
+#: Values that the operations of one render may read, each 64 characters or items of one counting as one more: some
+#: 0.1 to 0.3 s.
+MAX_WORK = 100_000
+
+#: What Jinja, a filter or the data can raise.  Their messages may quote values, so none of them is passed on.
+FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TemplateError, TypeError, ValueError)
+
+_JSON = (str, bool, int, float, list, dict)
+_LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+
+
+class Run(Context):
+    """One render: its variables, its policy, and what it has used of its bounds.  Compiled code gets it as context."""
+
+    def __init__(
+        self, environment: Environment, variables: Mapping[str, Any], stand_in: str | None, *, html: bool = False
+    ) -> None:
+        super().__init__(environment, dict(variables), None, {})
+        #: What is written for an unresolved variable; None refuses.
+        self.stand_in = stand_in
+        self.html = html
+        self.work = self.turns = self.written = 0
+        #: The template is a single expression whose value is wanted, not its text: `_out` keeps it.
+        self.native = False
+        self.kept: Any = None
+
+    def charge_output(self, length: int) -> None:
+        self.written += length
+        if self.written > MAX_TEXT:
+            raise RenderError(f"the output is longer than {MAX_TEXT:,} characters")
+
+    def charge(self, *values: Any) -> None:
+        """Count one operation by what it has to read."""
+        self.work += len(values) or 1
+        for value in values:
+            if isinstance(value, str | list | dict):
+                self.work += len(value) >> 6
+        if self.work > MAX_WORK:
+            raise RenderError("the template does too much work: fewer loops, or shorter texts")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unresolved:
+    """A variable that is null or unknown, by the name that the user wrote; false, so that `or` and `if` can ask."""
+
+    run: Run
+    label: str
+    #: Null, as opposed to unknown.
+    empty: bool = False
+    #: An unknown name of the context's first level: a slip of the pen even where only its truth is asked for.
+    stray: bool = False
+    #: What the user could have meant.
+    known: Iterable[Any] = ()
+
+    def stand_in(self) -> str:
+        """What is written in its place.  Errors: `RenderError` under the policy `fail`."""
+        if self.run.stand_in is not None:
+            return self.run.stand_in
+        if self.empty:
+            raise RenderError(f"{self.label} is empty")
+        names = sorted(str(name)[:40] for name in self.known)
+        known = f"; known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else ""
+        raise RenderError(f"{self.label} is not known{known}")
+
+    def __bool__(self) -> bool:
+        if self.stray:
+            self.stand_in()
+        return False
+
+
+def _lift(run: Run, value: Any, label: str) -> Any:
+    return Unresolved(run, label, empty=True) if value is None else value
+
+
+def _settle(value: Any) -> Any:
+    return value.stand_in() if isinstance(value, Unresolved) else value
+
+
+@pass_context
+def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
+    """Look a path up: `client.phones[0]` in JSON, `loop.index` in Jinja's loop, and nothing in anything else."""
+    run.charge()
+    if isinstance(value, Unresolved):
+        return value
+    if isinstance(value, Undefined):
+        return Unresolved(run, label, stray=True, known=run.parent)
+    if isinstance(value, LoopContext) and len(keys) == 1 and keys[0] in _LOOP_FIELDS:
+        return getattr(value, str(keys[0]))
+    for depth, key in enumerate(keys):
+        if value is None:
+            return Unresolved(run, spell(label, keys[:depth]), empty=True)
+        holder, value = value, child(value, key)
+        if value is NOTHING:
+            known = holder if isinstance(holder, dict) else ()
+            return Unresolved(run, spell(label, keys[: depth + 1]), known=known)
+    if value is None:
+        return Unresolved(run, spell(label, keys), empty=True)
+    if not isinstance(value, _JSON):
+        raise RenderError(f"{spell(label, keys)} cannot be used in a template")
+    return value
+
+
+@pass_context
+def _out(run: Run, value: Any, label: str) -> str:
+    """Write a value, or keep it where it is the whole template."""
+    run.charge(value)
+    value = _settle(_lift(run, value, label))
+    if run.native:
+        run.kept = value
+        return ""
+    if not isinstance(value, str):
+        try:
+            value = text(value)
+        except Unfit as unfit:
+            raise RenderError(f"{label} {unfit}") from None
+    return str(escape(value)) if run.html else value
+
+
+def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of plain values an operation: charged, passing an unresolved value on, with errors that name it.
+
+    Passing on keeps `client.phone|trim|default("-")` possible, and names the variable at the end, not the filter.
+    """
+
+    @pass_context
+    @wraps(function)
+    def call(run: Run, value: Any, label: str, *args: Any, **named: Any) -> Any:
+        run.charge(value, *args, *named.values())
+        value = _lift(run, value, label)
+        if isinstance(value, Unresolved):
+            return value
+        try:
+            settled = {name: _settle(arg) for name, arg in named.items()}
+            result = function(value, *map(_settle, args), **settled)
+        except Unfit as unfit:
+            raise RenderError(f"{label} {unfit}") from None
+        except FAULTS:
+            raise RenderError(f"{label} does not fit, or the arguments do not") from None
+        run.charge(result)
+        return _lift(run, result, label)
+
+    return call
+
+
+@pass_context
+def _default(run: Run, value: Any, label: str, default_value: Any = "", boolean: bool = False) -> Any:
+    run.charge()
+    if value is None or isinstance(value, Unresolved) or (boolean and not value):
+        return _lift(run, default_value, label)
+    return value
+
+
+@pass_context
+def _escape(run: Run, value: Any, label: str) -> Any:
+    """Escape where nothing else does: in HTML every value is escaped on its way out."""
+    run.charge(value)
+    value = _settle(_lift(run, value, label))
+    return value if run.html else str(escape(text(value)))
+
+
+@pass_context
+def _loop(run: Run, value: Any, label: str) -> list[Any]:
+    """Charge a loop for all its turns before the first, which is exact because no template can leave a loop early."""
+    run.charge()
+    value = _lift(run, value, label)
+    if isinstance(value, Unresolved):
+        value.stand_in()
+        return []
+    if not isinstance(value, list):
+        raise RenderError(f"{label} is no list to loop over")
+    run.turns += len(value)
+    if run.turns > MAX_TURNS:
+        raise RenderError(f"the loops turn more than {MAX_TURNS:,} times at {label}")
+    return value
+
+
+@pass_context
+def _list(run: Run, *items: Any) -> list[Any]:
+    run.charge(*items)
+    return [_settle(item) for item in items]
+
+
+@pass_context
+def _concat(run: Run, *items: Any) -> str:
+    run.charge(*items)
+    try:
+        return str(FILTERS["join"]([_settle(item) for item in items]))
+    except Unfit as unfit:
+        raise RenderError(f"a part joined with ~ {unfit}") from None
+
+
+@pass_context
+def _arithmetic(run: Run, left: Any, label: str, name: str, right: Any, right_label: str) -> Any:
+    run.charge()
+    operands = []
+    for value, its_label in ((left, label), (right, right_label)):
+        value = _lift(run, value, its_label)
+        if isinstance(value, Unresolved):
+            return value
+        try:
+            operands.append(number(value))
+        except Unfit as unfit:
+            raise RenderError(f"{its_label} {unfit}") from None
+    try:
+        return number(ARITHMETIC[name](*operands))
+    except ZeroDivisionError:
+        raise RenderError(f"{label} is divided by zero: {right_label}") from None
+    except Unfit as unfit:
+        raise RenderError(f"what is calculated from {label} {unfit}") from None
+
+
+def _comparable(run: Run, value: Any, label: str, *, or_null: bool) -> Any:
+    value = _lift(run, value, label)
+    if not isinstance(value, Unresolved):
+        return value
+    if not (value.empty and or_null):
+        value.stand_in()
+    return None
+
+
+@pass_context
+def _compare(run: Run, left: Any, label: str, name: str, right: Any, right_label: str) -> bool:
+    """Compare scalars, or look for one in a list or text.  Null equals null alone, and has no order.
+
+    Not lists: `{% set x = [x, x] %}` written 40 times makes two small ones that take for ever to compare.
+    """
+    run.charge(left, right)
+    looks_in, orders = name in ("in", "notin"), name not in ("in", "notin", "eq", "ne")
+    left = _comparable(run, left, label, or_null=not orders)
+    right = _comparable(run, right, right_label, or_null=not orders and not looks_in)
+    if looks_in and right is None:
+        right = []
+    if orders and (left is None or right is None):
+        return False
+    if isinstance(left, list | dict) or (isinstance(right, list | dict) and not looks_in):
+        raise RenderError(
+            f"{label} cannot be compared with {right_label}: only text, numbers, true, false and none can"
+        )
+    try:
+        return COMPARISONS[name](left, right)
+    except TypeError:
+        raise RenderError(f"{label} cannot be compared with {right_label}: they are of different kinds") from None
+
+
+@pass_context
+def _is(run: Run, value: Any, label: str, name: str) -> bool:
+    run.charge()
+    null = value is None or (isinstance(value, Unresolved) and value.empty)
+    unknown = isinstance(value, Unresolved) and not value.empty
+    return {
+        "defined": not unknown,
+        "undefined": unknown,
+        "none": null,
+        "string": isinstance(value, str),
+        "number": isinstance(value, int | float) and not isinstance(value, bool),
+    }[name]
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    **{name: _operation(function) for name, function in FILTERS.items()},
+    "default": _default,
+    "escape": _escape,
+    "e": _escape,
+    "*get": _get,
+    "*out": _out,
+    "*loop": _loop,
+    "*list": _list,
+    "*concat": _concat,
+    "*arithmetic": _arithmetic,
+    "*compare": _compare,
+    "*is": _is,
+}

@@ -1,0 +1,88 @@
+"""What an HTTP reply means for the step that got it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from executor.outcome import StepResult, Verdict
+
+#: A `Retry-After` beyond a day is cut to a day.
+LONGEST_WAIT_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP reply.  `body` is its first 64 KiB as sent; `truncated`: there was more, or it broke off."""
+
+    status: int
+    #: Case-insensitive.
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool
+
+    @property
+    def excerpt(self) -> str:
+        """The first 500 characters of the body as text that can be stored."""
+        return storable(self.body[:2000].decode("utf-8", "replace"))[:500]
+
+    def as_failure(self, now: datetime) -> StepResult | None:
+        """How a step ended that got this reply; `None` when what it asked for was done."""
+        if judge_reply(self.status) is Verdict.DONE:
+            return None
+        wait = retry_after_seconds(self.headers, now)
+        verdict = judge_reply(self.status, retry_after=wait)
+        shown: dict[str, Any] = {"status": self.status, "response": self.excerpt}
+        if verdict is Verdict.UNKNOWN:
+            return StepResult.unknown(f"the receiver answered {self.status}; it may have done the work", **shown)
+        if verdict is Verdict.RETRY:
+            return StepResult.retry("busy", f"the receiver answered {self.status}", retry_after_seconds=wait, **shown)
+        if 300 <= self.status < 400:
+            return StepResult.permanent("redirect", "redirects are not followed, put the final address", **shown)
+        return StepResult.permanent("refused", f"the receiver refused the request with {self.status}", **shown)
+
+
+def judge_reply(status: int, *, retry_after: float | None = None) -> Verdict:
+    """Say what an HTTP reply tells about the work asked for.
+
+    408, 425 and 429 refuse for now; other 4xx refuse for good, and a 3xx asks us to go elsewhere, which we do not.
+    A 5xx leaves open whether the work was done, but for a 503 with `Retry-After`: there a server that knows itself
+    overloaded says when to come back, while a bare 503 is also what a proxy says when the server behind it broke off
+    (RFC 9110 §15; 425: RFC 8470; 429: RFC 6585).
+
+    >>> [judge_reply(s).value for s in (200, 429, 404, 302, 502, 503)]
+    ['done', 'retry', 'permanent', 'permanent', 'unknown', 'unknown']
+    >>> judge_reply(503, retry_after=120).value
+    'retry'
+    """
+    if 200 <= status < 300:
+        return Verdict.DONE
+    if status in (408, 425, 429) or (status == 503 and retry_after is not None):
+        return Verdict.RETRY
+    return Verdict.PERMANENT if 300 <= status < 500 else Verdict.UNKNOWN
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read `Retry-After` (seconds or an HTTP date, RFC 9110 §10.2.3): 0 s to 24 h, or `None` when it says nothing.
+
+    >>> retry_after_seconds({"Retry-After": "120"}, datetime.now(UTC))
+    120.0
+    """
+    text = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
+    if re.fullmatch("[0-9]+", text):
+        return min(float(text), LONGEST_WAIT_SECONDS)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    return min(max(seconds.total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
+
+
+def storable(text: str) -> str:
+    """The text without NUL and lone surrogates, which Postgres cannot store and UTF-8 cannot carry."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")

@@ -1,0 +1,121 @@
+"""`minutehand executions` (alias `logs`): what ran, what waits, what failed and why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from scheduler.output import print_json, print_rows, shown
+from scheduler.road import open_store
+from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
+from store import Json, Store
+
+COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "code", "reason")
+STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
+
+
+@click.group(
+    "executions",
+    short_help="List, show, retry and cancel executions.",
+    epilog="Example: minutehand executions ls --status failed --since 1d",
+)
+def executions() -> None:
+    """What ran, what waits, what failed and why."""
+
+
+@executions.command("ls", epilog="Example: minutehand executions ls --status failed --since 1d -o json")
+@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--code", help="A code: no_recipient, rate_limited, uncertain_send, …")
+@click.option("--workflow", help="Its name or id.")
+@click.option("--entity", metavar="ID", help="The row it was about.")
+@click.option("--since", type=SECONDS, help="Not older than: 30m, 1h, 7d.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(
+    status: str | None,
+    code: str | None,
+    workflow: str | None,
+    entity: str | None,
+    since: float | None,
+    limit: int,
+    output: str,
+    road: RoadSettings,
+) -> None:
+    """List executions, newest first."""
+    since_at = None if since is None else (datetime.now(UTC) - timedelta(seconds=since)).isoformat()
+    asked = {"status": status, "code": code, "workflow": workflow, "entity": entity, "since": since_at}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    rows = _ask(road, lambda store: store.executions(filters, limit=limit))
+    print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
+
+
+@executions.command("show", epilog="Example: minutehand executions show 01a209d4")
+@click.argument("execution_id", metavar="ID")
+@output_option("table", "json")
+@road_options
+def show(execution_id: str, output: str, road: RoadSettings) -> None:
+    """Show one execution with its steps and sends.  The beginning of its id is enough."""
+    found = _ask(road, lambda store: store.execution(execution_id))
+    if output == "json":
+        print_json(found)
+    else:
+        click.echo(as_text(found))
+
+
+@executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@output_option("table", "json")
+@road_options
+def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
+    """Run again what failed in these executions; what succeeded is not done twice."""
+    return _answered(_ask(road, lambda store: store.retry(list(ids))), output)
+
+
+@executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--reason", help="Kept with the execution.")
+@output_option("table", "json")
+@road_options
+def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSettings) -> int:
+    """End pending or processing executions.  What was sent by then stays sent."""
+    return _answered(_ask(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+
+
+def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
+    async def go() -> Any:
+        async with open_store(road) as store:
+            return await verb(store)
+
+    return asyncio.run(go())
+
+
+def _answered(answers: list[Json], output: str) -> int:
+    """Print one answer for each id; exit code 2 when any was refused."""
+    print_rows(answers, ("id", "answer", "reason"), output, empty="nothing was asked for")
+    return 2 if any(answer["answer"] in ("refused", "missing") for answer in answers) else 0
+
+
+def as_text(found: Json) -> str:
+    """Return one execution for a person."""
+    lines = [f"{found['workflow']} for {found['entity_id'] or 'no row'}: {found['status']}"]
+    if found["code"] or found["reason"]:
+        lines.append(f"  {found['code'] or ''}: {found['reason'] or ''}".rstrip(": "))
+    for label, name in (("id", "id"), ("created", "created_at"), ("due", "scheduled_at"), ("started", "started_at"),
+                        ("completed", "completed_at"), ("caused by", "caused_by"), ("worker", "worker")):  # fmt: skip
+        if found[name] is not None:
+            lines.append(f"  {label:<10} {shown(found[name])}")
+    lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
+    lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
+    for step in found["steps"]:
+        why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
+        lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
+    for send in found["sends"]:
+        number = f" ({send['external_id']})" if send["external_id"] else ""
+        lines.append(f"  {send['channel']} to {send['recipient']}: {send['status']}{number}")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""`minutehand start`: a tick every minute, from one process (APScheduler)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import click
+
+from executor.settings import ExecutorSettings
+from scheduler.road import check_schema, open_store
+from scheduler.run import Runner, stopped_by_signals
+from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, run_options
+from store import Store
+from store.errors import BadConfiguration, StoreError
+
+
+@click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
+@click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Time between ticks.")
+@run_options
+def start(every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings) -> None:
+    """Run a tick every minute, the first at once.
+
+    SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
+    """
+    asyncio.run(_run(every, road, run, executor, log))
+
+
+async def _run(
+    every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+) -> None:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+    from structlog import get_logger
+
+    from scheduler.logs import configure
+
+    configure(log)
+    logger = get_logger()
+    async with open_store(road) as store:
+        await _refuse_bad_configuration(store)
+        runner = Runner(store, run, executor, log, mode="start")
+        stopped = asyncio.Event()
+
+        async def tick() -> None:
+            """The wall around one tick: the next minute tries again."""
+            try:
+                summary = await runner.tick()
+            except StoreError as error:
+                logger.error("tick_failed", reason=str(error))
+            else:
+                counts = {end: count for end, count in summary.ends.items() if count}
+                logger.info("tick_done", claimed=summary.claimed, due=summary.due, **counts)
+
+        def stop() -> None:
+            runner.stop()
+            stopped.set()
+
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        job = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+        scheduler.add_job(tick, "interval", seconds=every, next_run_time=datetime.now(UTC), id="tick", **job)
+        with stopped_by_signals(stop):
+            scheduler.start()
+            logger.info("started", road=store.road, every_seconds=every, batch_size=run.batch_size)
+            await stopped.wait()
+            scheduler.remove_all_jobs()
+            await runner.idle()
+            scheduler.shutdown(wait=False)
+        logger.info("stopped")
+
+
+async def _refuse_bad_configuration(store: Store) -> None:
+    """End at once on what no waiting mends; a database that is away may come back."""
+    try:
+        check_schema(await store.schema_version())
+    except BadConfiguration:
+        raise
+    except StoreError:
+        return

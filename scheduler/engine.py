@@ -1,0 +1,233 @@
+"""The one engine: housekeeping, claim ahead, independent lanes, flushed settles.
+
+    tick -> claim -> queue -> lanes -> execute -> settle
+             ^                                      |
+             +------- refilled before it is empty --+
+
+A tick is this engine with a budget; `--drain` is the same without one.  Slow executions hold their own lane and nothing
+else; ends are told in batches whose size the load sets (store/batch.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from executor.outcome import Ended, Outcome
+from scheduler.leases import Leases
+from scheduler.summary import Summary
+from store import Execution, Json, LeaseLost, Settled, Store, Tick
+from store.batch import Batch
+from store.errors import StoreError
+
+log = structlog.get_logger()
+
+Execute = Callable[[Execution], Awaitable[Outcome]]
+
+#: Rows claimed by one call when there is no budget: 100 to 1,000 claim equally fast (measured by the peers), and what
+#: waits in this process another could have run.
+CLAIM_SIZE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How much to run, and how."""
+
+    worker: str
+    mode: str
+    #: Executions in flight at once.
+    concurrency: int = 50
+    #: Executions to claim in this run; None: until nothing is due.
+    budget: int | None = 10
+    lease_seconds: int = 120
+    max_attempts: int = 5
+    #: Stop claiming after this long; None: no limit.
+    max_seconds: float | None = None
+    #: How long running executions may go on after a stop.
+    grace_seconds: float = 20.0
+
+
+class Engine:
+    """One run over one database.  Make one for each run; `stop()` ends it early and cleanly."""
+
+    def __init__(self, store: Store, execute: Execute, settings: EngineSettings) -> None:
+        self._store = store
+        self._execute = execute
+        self._settings = settings
+        self._leases = Leases(store, settings.lease_seconds)
+        self._queue: asyncio.Queue[Execution] = asyncio.Queue()
+        self._settles: Batch[Json, Settled] = Batch(
+            store.settle, key_of_ask=lambda said: str(said["id"]), key_of_answer=lambda settled: settled.id
+        )
+        self._progress = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._suspects = False
+        self.summary = Summary(road=store.road)
+
+    def stop(self) -> None:
+        """Stop claiming; what is queued is released, what runs may finish within the grace."""
+        self._stopping.set()
+        self._progress.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stopping.is_set()
+
+    async def run(self, tick: Tick) -> Summary:
+        """Run what is due, after `tick`, within the budget.  Errors: `StoreError` when claiming fails."""
+        started = time.monotonic()
+        if tick.due:
+            with self._leases.kept():
+                await self._run_lanes(started)
+        summary = self.summary
+        summary.lost_leases = tick.lost_leases
+        summary.due = max(0, tick.due - summary.claimed) if self._settings.budget is not None or self.stopping else 0
+        summary.seconds = time.monotonic() - started
+        return summary
+
+    async def _run_lanes(self, started: float) -> None:
+        budget = self._settings.budget
+        count = self._settings.concurrency if budget is None else min(self._settings.concurrency, budget)
+        lanes = [asyncio.ensure_future(self._lane()) for _ in range(count)]
+        try:
+            await self._feed(started)
+        finally:
+            await self._finish()
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+            await self._settles.drain()
+
+    async def _feed(self, started: float) -> None:
+        """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
+        settings = self._settings
+        while not self.stopping:
+            if settings.max_seconds is not None and time.monotonic() - started >= settings.max_seconds:
+                return self.stop()
+            left = CLAIM_SIZE if settings.budget is None else settings.budget - self.summary.claimed - len(self._leases)
+            if left <= 0:
+                return None
+            idle = len(self._leases) == 0
+            # A suspect runs with nothing else in flight: what is in flight ends first.
+            if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
+                await self._wait_for_progress(started)
+                continue
+            claimed = await self._claim(min(left, CLAIM_SIZE), alone=self._suspects)
+            if claimed == 0 and len(self._leases) == 0 and not self._suspects:
+                return None
+            if claimed == 0 and len(self._leases) > 0:
+                await self._wait_for_progress(started)
+        return None
+
+    async def _claim(self, limit: int, *, alone: bool) -> int:
+        settings = self._settings
+        claim = await self._store.claim(
+            limit,
+            worker=settings.worker,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            alone=alone,
+        )
+        self._suspects = claim.suspects and not alone
+        for row in claim.ended:
+            self.summary.add_ended(row)
+        self._leases.add(claim.executions)
+        for execution in claim.executions:
+            self._queue.put_nowait(execution)
+        return len(claim.executions) + len(claim.ended)
+
+    async def _wait_for_progress(self, started: float) -> None:
+        left = None
+        if self._settings.max_seconds is not None:
+            left = max(0.0, self._settings.max_seconds - (time.monotonic() - started))
+        self._progress.clear()
+        try:
+            async with asyncio.timeout(left):
+                await self._progress.wait()
+        except TimeoutError:
+            pass
+
+    async def _lane(self) -> None:
+        while True:
+            execution = await self._queue.get()
+            if self.stopping:
+                self._settle(execution, _released(execution))
+            else:
+                await self._run_one(execution)
+
+    async def _run_one(self, execution: Execution) -> None:
+        """Run one execution.  The wall: whatever happens in here touches no other."""
+        try:
+            outcome = await self._execute(execution)
+        except LeaseLost:
+            self._lose(execution, "the lease was lost while it ran")
+        except StoreError as error:
+            log.warning("execution_released", execution_id=execution.id, reason=str(error))
+            self._settle(execution, _released(execution))
+        except Exception as error:
+            log.exception("execution_crashed", execution_id=execution.id)
+            reason = f"a bug of the executor: {type(error).__name__}"
+            self._settle(execution, _failed(execution, "internal_error", reason))
+        else:
+            self._settle(execution, outcome)
+
+    def _settle(self, execution: Execution, outcome: Outcome) -> None:
+        """Tell the end in the next batch; the lane does not wait for it."""
+        answer = self._settles.ask(outcome.as_json())
+        answer.add_done_callback(lambda future: self._settled(execution, outcome, future))
+
+    def _settled(self, execution: Execution, outcome: Outcome, answer: asyncio.Future[Settled]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
+            return self._lose(execution, "its end could not be told to the database")
+        settled = answer.result()
+        self._leases.drop(execution)
+        self.summary.add_settled(execution, outcome, settled)
+        self._progress.set()
+        log.info(
+            "execution_settled",
+            execution_id=execution.id,
+            workflow=execution.workflow.name,
+            entity_id=execution.entity_id,
+            attempt=execution.attempt,
+            outcome=settled.status or settled.answer,
+            code=settled.code,
+            delay_seconds=settled.due_seconds,
+        )
+        return None
+
+    def _lose(self, execution: Execution, reason: str) -> None:
+        self._leases.drop(execution)
+        self.summary.add_lost(execution, reason)
+        self._progress.set()
+        log.warning("execution_lost", execution_id=execution.id, reason=reason)
+
+    async def _finish(self) -> None:
+        """Wait for what is in flight: without a stop as long as it takes, after one for the grace."""
+        deadline: float | None = None
+        while len(self._leases):
+            if self.stopping and deadline is None:
+                deadline = time.monotonic() + self._settings.grace_seconds
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                log.warning("grace_ended", unfinished=len(self._leases))
+                return
+            self._progress.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._progress.wait()
+            except TimeoutError:
+                continue
+
+
+def _released(execution: Execution) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.RELEASED)
+
+
+def _failed(execution: Execution, code: str, reason: str) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.FAILED, code=code, reason=reason)

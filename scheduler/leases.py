@@ -1,0 +1,66 @@
+"""Keeps the leases of everything this process has claimed and not yet settled (R5)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+
+import structlog
+
+from store import Execution, Lease, Store
+from store.errors import StoreError
+
+log = structlog.get_logger()
+
+
+class Leases:
+    """All leases in hand; renewed together in one call, at a third of their length."""
+
+    def __init__(self, store: Store, lease_seconds: int) -> None:
+        self._store = store
+        self._seconds = lease_seconds
+        self._held: dict[str, Execution] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, executions: list[Execution]) -> None:
+        """Take claimed executions into keeping."""
+        self._held.update((execution.id, execution) for execution in executions)
+
+    def drop(self, execution: Execution) -> None:
+        """Let one go: it is settled, or lost."""
+        if self._held.get(execution.id) is execution:
+            del self._held[execution.id]
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew for as long as the block runs."""
+        task = asyncio.ensure_future(self._renew_for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            with contextlib.suppress(StoreError):  # tried again; past their time the leases count as lost by themselves
+                await self.renew()
+
+    async def renew(self) -> None:
+        """Renew all once.  What the database does not name any more is lost."""
+        asked = list(self._held.values())
+        if not asked:
+            return
+        leases: dict[str, Lease] = {execution.lease.token: execution.lease for execution in asked}
+        started = time.monotonic()
+        held = await self._store.renew(list(leases), lease_seconds=self._seconds)
+        for lease in leases.values():
+            lease.expires_monotonic = started + self._seconds
+        for execution in asked:
+            if execution.id not in held and execution.id in self._held:
+                execution.lease.lost_ids.add(execution.id)
+                log.warning("lease_lost", execution_id=execution.id)

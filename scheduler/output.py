@@ -1,0 +1,62 @@
+"""How results are printed: tables for people, JSON and JSON Lines for programs; to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from store import Json
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty: str) -> None:
+    """Print a list as `table`, `json` or `jsonl`; `empty` is said where a table would have no row."""
+    if form == "json":
+        print_json(list(rows))
+    elif form == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif not rows:
+        click.echo(empty)
+    else:
+        click.echo(table(rows, columns))
+
+
+def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
+    """Return aligned text; the last column is never padded, and may be as long as it is.
+
+    >>> print(table([{"id": 1, "status": None}], ["id", "status"]))
+    id  status
+    1   -
+    """
+    lines = [list(columns)] + [[shown(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]]).rstrip()
+        for line in lines
+    )
+
+
+def shown(value: Any) -> str:
+    """Return a cell: one line, whatever it holds.
+
+    >>> shown("2026-11-23T19:14:09.930994+00:00"), shown(["a", "b"]), shown(True)
+    ('2026-11-23 19:14:09', 'a, b', 'yes')
+    """
+    if value is None or value == "" or value == [] or value == {}:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    text = " ".join(str(value).split())
+    if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T":
+        return text[:19].replace("T", " ")
+    return text

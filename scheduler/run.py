@@ -1,0 +1,123 @@
+"""One tick, from the housekeeping to the summary: what `run-once` does once and `start` every minute."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from scheduler.road import check_schema
+from scheduler.settings import LogSettings, RunSettings
+from scheduler.summary import Summary
+from store import Json, Store, Tick
+
+if TYPE_CHECKING:
+    from executor.settings import ExecutorSettings
+    from scheduler.engine import Engine
+
+
+class Runner:
+    """Runs ticks over one store.  What a tick with nothing due does not need, it does not import."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: RunSettings,
+        executor: ExecutorSettings,
+        log: LogSettings,
+        *,
+        mode: str,
+        drain: bool = False,
+        max_seconds: float | None = None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._executor = executor
+        self._log = log
+        self._budget = None if drain else settings.batch_size
+        self._max_seconds = max_seconds
+        host = socket.gethostname()
+        self._worker: Json = {
+            "id": f"{host}:{os.getpid()}",
+            "mode": mode,
+            "host": host,
+            "version": version("minutehand"),
+        }
+        self._engine: Engine | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.stopping = False
+
+    def stop(self) -> None:
+        """End the tick under way early and cleanly, and begin no other."""
+        self.stopping = True
+        if self._engine is not None:
+            self._engine.stop()
+
+    async def idle(self) -> None:
+        """Wait until no tick is under way."""
+        await self._idle.wait()
+
+    async def tick(self) -> Summary:
+        """Do one beat.  Errors: `StoreError`."""
+        started = time.monotonic()
+        self._idle.clear()
+        try:
+            tick = await self._store.tick(self._worker)
+            check_schema(tick.schema_version)
+            if tick.due == 0 or self.stopping:
+                summary = Summary(road=self._store.road, due=tick.due, lost_leases=tick.lost_leases)
+            else:
+                summary = await self._run(tick)
+        finally:
+            self._idle.set()
+        summary.seconds = time.monotonic() - started
+        return summary
+
+    async def _run(self, tick: Tick) -> Summary:
+        from executor.local import LocalExecutor
+        from scheduler.engine import Engine, EngineSettings
+        from scheduler.logs import configure
+
+        configure(self._log)
+        settings = EngineSettings(
+            worker=self._worker["id"],
+            mode=self._worker["mode"],
+            concurrency=self._settings.concurrency,
+            budget=self._budget,
+            lease_seconds=self._settings.lease_seconds,
+            max_attempts=self._settings.max_attempts,
+            max_seconds=self._max_seconds,
+            grace_seconds=self._settings.grace_seconds,
+        )
+        async with LocalExecutor(self._store, self._executor, stopping=lambda: self.stopping) as executor:
+            self._engine = Engine(self._store, executor.execute, settings)
+            try:
+                return await self._engine.run(tick)
+            finally:
+                self._engine = None
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Call `stop` on SIGTERM and SIGINT while the block runs; yields the signals that came."""
+    loop = asyncio.get_running_loop()
+    came: list[int] = []
+
+    def on_signal(number: int) -> None:
+        came.append(number)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield came
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

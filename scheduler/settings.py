@@ -1,0 +1,212 @@
+"""Settings: declared once, as options with their environment variable, and parsed into frozen records."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce, wraps
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+from executor.settings import ExecutorSettings
+
+
+class Seconds(click.ParamType[float]):
+    """A length of time: `50`, `50s`, `5m`, `2h`, `1d`; in seconds."""
+
+    name = "TIME"
+    _UNITS: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the text; a number passes."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip().lower())
+        if match is None:
+            self.fail(f"{value!r} is no length of time; write 50s, 5m or 2h", param, ctx)
+        return float(match[1]) * self._UNITS[match[2]]
+
+
+SECONDS = Seconds()
+
+_ROAD = [
+    click.option(
+        "--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"
+    ),
+    click.option(
+        "--home",
+        envvar="MINUTEHAND_HOME",
+        type=click.Path(path_type=Path),
+        help="Folder of the embedded PostgreSQL, used when no database is named.  [env: MINUTEHAND_HOME]",
+    ),
+    click.option(
+        "--road",
+        envvar="MINUTEHAND_ROAD",
+        type=click.Choice(["postgres", "supabase", "embedded"]),
+        help="Take this road although several are set.  [env: MINUTEHAND_ROAD]",
+    ),
+]
+_RUN = [
+    click.option(
+        "-n", "--batch-size", envvar="MINUTEHAND_BATCH_SIZE", type=click.IntRange(1, 10_000), default=10,
+        show_default=True, help="Executions of one tick.  [env: MINUTEHAND_BATCH_SIZE]",
+    ),
+    click.option(
+        "--concurrency", envvar="MINUTEHAND_CONCURRENCY", type=click.IntRange(1, 1000), default=50, show_default=True,
+        help="Executions in flight at once.  [env: MINUTEHAND_CONCURRENCY]",
+    ),
+    click.option(
+        "--lease-seconds", envvar="MINUTEHAND_LEASE_SECONDS", type=click.IntRange(10, 86_400), default=120,
+        show_default=True, help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
+    ),
+    click.option(
+        "--max-attempts", envvar="MINUTEHAND_MAX_ATTEMPTS", type=click.IntRange(1, 100), default=5, show_default=True,
+        help="Attempts of one step before it has failed.  [env: MINUTEHAND_MAX_ATTEMPTS]",
+    ),
+    click.option(
+        "--grace", "grace_seconds", envvar="MINUTEHAND_GRACE_SECONDS", type=SECONDS, default=20.0, show_default=True,
+        help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
+    ),
+    click.option(
+        "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local"]), default="local", show_default=True,
+        help="Where the steps run.  [env: MINUTEHAND_EXECUTOR]",
+    ),
+]  # fmt: skip
+_EXECUTOR = [
+    click.option(
+        "--smtp-url", envvar="SMTP_URL", metavar="URL",
+        help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
+    ),
+    click.option(
+        "--email-from", envvar="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.  [env: EMAIL_FROM]"
+    ),
+    click.option(
+        "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
+        help="Signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
+    ),
+    click.option(
+        "--allow-private-addresses", envvar="MINUTEHAND_ALLOW_PRIVATE_ADDRESSES", metavar="1|HOST:PORT,…", default="",
+        help="Private addresses that workflows may reach.  [env: MINUTEHAND_ALLOW_PRIVATE_ADDRESSES]",
+    ),
+]  # fmt: skip
+_LOG = [
+    click.option(
+        "--log-level", envvar="MINUTEHAND_LOG_LEVEL", default="info", show_default=True,
+        type=click.Choice(["debug", "info", "warning", "error"]), help="[env: MINUTEHAND_LOG_LEVEL]",
+    ),
+    click.option(
+        "--log-format", envvar="MINUTEHAND_LOG_FORMAT", default="auto", show_default=True,
+        type=click.Choice(["auto", "console", "json"]),
+        help="auto: console at a terminal, JSON otherwise.  [env: MINUTEHAND_LOG_FORMAT]",
+    ),
+]  # fmt: skip
+
+
+def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which database; the command gets them as `road: RoadSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(road=_taken(RoadSettings.of, _ROAD, given), **given)
+
+    return _with(called, _ROAD)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of everything that runs executions.
+
+    The command gets `road: RoadSettings`, `run: RunSettings`, `executor: ExecutorSettings` and `log: LogSettings`.
+    """
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        run = _taken(RunSettings, _RUN, given)
+        executor = _taken(_executor_settings, _EXECUTOR, given)
+        return command(run=run, executor=executor, log=_taken(LogSettings, _LOG, given), **given)
+
+    return road_options(_with(called, [*_RUN, *_EXECUTOR, *_LOG]))
+
+
+def output_option(*formats: str) -> Callable[[Any], Any]:
+    """Add `-o`; the first format is the default."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the result."
+    )
+
+
+def _with(command: Callable[..., Any], options: list[Any]) -> Callable[..., Any]:
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def _taken(make: Callable[..., Any], options: list[Any], given: dict[str, Any]) -> Any:
+    """Make a record of these options, and take them out of what the command is given."""
+    names = [parameter.name for parameter in _with(lambda: None, options).__click_params__]  # type: ignore[attr-defined]
+    return make(**{name: given.pop(name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How much one tick runs, and how."""
+
+    #: Executions of one tick.
+    batch_size: int = 10
+    #: Executions in flight at once.
+    concurrency: int = 50
+    lease_seconds: int = 120
+    max_attempts: int = 5
+    #: How long running executions may go on after a stop.
+    grace_seconds: float = 20.0
+    #: Where the steps run.
+    executor: str = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """How loud the log is, and in what form."""
+
+    log_level: str = "info"
+    log_format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoadSettings:
+    """Which database was named, and whether somebody is there to see an empty one."""
+
+    database_url: str | None
+    home: Path | None
+    road: str | None
+    supabase_url: str | None
+    at_terminal: bool
+
+    @classmethod
+    def of(cls, *, database_url: str | None, home: Path | None, road: str | None) -> RoadSettings:
+        """Complete the options with what the command line alone may know."""
+        return cls(
+            database_url=database_url or None,
+            home=home,
+            road=road,
+            supabase_url=os.environ.get("SUPABASE_URL") or None,
+            at_terminal=sys.stdin.isatty() or sys.stderr.isatty(),
+        )
+
+
+def _executor_settings(*, allow_private_addresses: str, **given: Any) -> ExecutorSettings:
+    return ExecutorSettings(allow_private_addresses=private_addresses(allow_private_addresses), **given)
+
+
+def private_addresses(text: str) -> bool | frozenset[str]:
+    """Parse `--allow-private-addresses`: nothing, `1` for all, or `host:port,…`.
+
+    >>> private_addresses(""), private_addresses("1"), sorted(private_addresses("10.0.0.5:80, db:81"))
+    (False, True, ['10.0.0.5:80', 'db:81'])
+    """
+    if text.strip().lower() in ("", "0", "off", "false", "no"):
+        return False
+    if text.strip().lower() in ("1", "on", "true", "yes"):
+        return True
+    return frozenset(part.strip() for part in text.split(",") if part.strip())

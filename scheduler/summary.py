@@ -1,0 +1,88 @@
+"""What one run did: the object that `run-once -o json` prints (design.md §9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from executor.outcome import Ended, Outcome
+from store import Execution, Json, Settled
+
+#: Executions that a summary names one by one; all are counted.
+MOST_LISTED = 1000
+
+ENDS = ("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain")
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """Counts of one run.  `claimed` is the sum of its ends; `due` is what is still due, counted to a cap."""
+
+    road: str
+    claimed: int = 0
+    ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
+    due: int = 0
+    seconds: float = 0.0
+    lost_leases: int = 0
+    executions: list[Json] = field(default_factory=list)
+
+    def add_settled(self, execution: Execution, outcome: Outcome, settled: Settled) -> None:
+        """Count what became of an outcome."""
+        end = end_of(outcome, settled)
+        self._add(
+            end,
+            {
+                "id": execution.id,
+                "workflow_id": execution.workflow.id,
+                "workflow": execution.workflow.name,
+                "entity_id": execution.entity_id,
+                "status": settled.status,
+                "attempt": execution.attempt,
+                "code": settled.code,
+                "reason": settled.reason,
+            },
+        )
+
+    def add_lost(self, execution: Execution, reason: str) -> None:
+        """Count an execution whose lease was lost, or whose end could not be told to the database."""
+        lost = Settled(
+            id=execution.id, answer="lost", status="processing", code="lost_lease", reason=reason, due_seconds=None
+        )
+        self.add_settled(execution, Outcome(execution_id=execution.id, token="", ended=Ended.RELEASED), lost)
+
+    def add_ended(self, row: Json) -> None:
+        """Count an execution that the claim itself ended."""
+        self._add(row["status"], {"workflow": None, **row})
+
+    def failed_as(self, word: str) -> bool:
+        """Say whether this run failed in the sense of `--fail-on`: `never`, `dead` or `any`."""
+        dead = self.ends["failed"] + self.ends["uncertain"]
+        return {"never": False, "dead": dead > 0, "any": dead + self.ends["retried"] + self.ends["lost"] > 0}[word]
+
+    def as_json(self) -> Json:
+        """Return the stable shape."""
+        return {
+            "schema": 1,
+            "road": self.road,
+            "claimed": self.claimed,
+            **self.ends,
+            "due": self.due,
+            "seconds": round(self.seconds, 3),
+            "executions": self.executions,
+        }
+
+    def _add(self, end: str, row: Json) -> None:
+        self.claimed += 1
+        self.ends[end] += 1
+        if len(self.executions) < MOST_LISTED:
+            self.executions.append(row)
+
+
+def end_of(outcome: Outcome, settled: Settled) -> str:
+    """Name the end under which an execution is counted."""
+    if settled.answer == "lost":
+        return "lost"
+    if settled.status == "pending":
+        return {Ended.WAITING: "waiting", Ended.RELEASED: "released"}.get(outcome.ended, "retried")
+    if settled.code == "uncertain_send":
+        return "uncertain"
+    return settled.status or "failed"

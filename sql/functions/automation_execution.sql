@@ -1,0 +1,38 @@
+-- automation_execution(p_id) -> one execution as in automation_executions, with "steps" (each step's record),
+--   "sends" (its rows of communication_logs), "trigger_data", "event_id", "worker", "caused_by", "workflow_version"
+-- p_id is its id or the beginning of one, if only one begins so.
+-- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
+create or replace function public.automation_execution(p_id text)
+returns jsonb language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_log public.automation_execution_logs;
+  v_id uuid := minutehand.to_uuid(p_id);
+  v_found uuid[];
+begin
+  if v_id is null and lower(p_id) ~ '^[0-9a-f-]{6,35}$' then
+    v_found := array(
+      select id from public.automation_execution_logs where starts_with(id::text, lower(p_id)) limit 2);
+    if cardinality(v_found) = 2 then
+      raise exception 'several executions begin with %', p_id
+        using errcode = 'MH409', hint = 'Give more of the id.';
+    end if;
+    v_id := v_found[1];
+  end if;
+  select * into v_log from public.automation_execution_logs where id = v_id;
+  if not found then
+    raise exception 'there is no execution %', p_id
+      using errcode = 'MH404', hint = 'See them with: minutehand executions ls';
+  end if;
+  return minutehand.listed(v_log, (select name from public.automation_workflows where id = v_log.workflow_id))
+    || jsonb_build_object(
+      'steps', coalesce(v_log.actions_executed::jsonb, '[]'),
+      'sends', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'step', c.step, 'channel', c.channel, 'recipient', c.recipient, 'status', c.status,
+          'external_id', c.external_id, 'error', c.error_message, 'sent_at', c.sent_at) order by c.created_at), '[]')
+        from public.communication_logs c where c.execution_id = v_log.id),
+      'trigger_data', v_log.trigger_data, 'event_id', v_log.event_id, 'worker', v_log.worker,
+      'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version);
+end
+$$;
+comment on function public.automation_execution is 'minutehand: shows one execution';

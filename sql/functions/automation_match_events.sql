@@ -1,0 +1,257 @@
+-- automation_match_events(p_limit, p_now) -> {"matched": events, "executions": made, "set_aside": events}
+-- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Safe to run in any
+-- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts.
+-- Locks: the events (skip locked), then sorted advisory locks on workflow and row (R10).  Called by: automation_tick.
+create or replace function public.automation_match_events(p_limit integer default 100, p_now timestamptz default null)
+returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_events public.automation_events[];
+  v_event public.automation_events;
+  v_problem text;
+  v_made integer := 0;
+  v_matched integer := 0;
+  v_set_aside integer := 0;
+begin
+  select array_agg(e order by e.id) into v_events
+  from (
+    select *
+    from public.automation_events
+    where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= v_now
+    order by id
+    limit p_limit
+    for update skip locked
+  ) e;
+  if v_events is null then
+    return jsonb_build_object('matched', 0, 'executions', 0, 'set_aside', 0);
+  end if;
+
+  -- The rate limit is counted under these locks; sorted, so that two ticks never wait for each other in a circle.
+  perform pg_advisory_xact_lock(key)
+  from (
+    select distinct minutehand.limit_key(w.id, e.entity_id) as key
+    from unnest(v_events) e
+    join public.automation_workflows w on w.trigger_type = any (e.types)
+    order by 1
+  ) keys;
+
+  foreach v_event in array v_events loop
+    v_problem := minutehand.match_event(
+      v_event, (select config from minutehand.watched where minutehand.label(schema_name, table_name) = v_event.table_name
+                limit 1), null, true);
+    if v_problem is null then
+      update public.automation_events set matched_at = v_now, error = null where id = v_event.id;
+      v_matched := v_matched + 1;
+    else
+      update public.automation_events
+      set match_attempts = match_attempts + 1, error = v_problem,
+          match_after = v_now + minutehand.backoff(match_attempts + 1)
+      where id = v_event.id
+      returning v_set_aside + (match_attempts >= 5)::integer into v_set_aside;
+    end if;
+  end loop;
+  select count(*) into v_made
+  from public.automation_execution_logs
+  where event_id in (select e.id from unnest(v_events) e);
+  return jsonb_build_object('matched', v_matched, 'executions', v_made, 'set_aside', v_set_aside);
+end
+$$;
+comment on function public.automation_match_events is 'minutehand: matches events that the trigger left unmatched';
+
+-- minutehand.limit_key(workflow, entity) -> bigint: what the rate limit is serialised on.
+create or replace function minutehand.limit_key(p_workflow_id uuid, p_entity_id text) returns bigint
+language sql immutable as $$
+  select hashtextextended('minutehand:' || p_workflow_id || ':' || coalesce(p_entity_id, ''), 0)
+$$;
+
+-- minutehand.match_event(event, config, deadline, isolate) -> text: null when every workflow was decided, else why not.
+-- The one home of "which workflows does this change start?".  Past the deadline it stops and says `budget`.  With
+-- `isolate` each workflow has a block of its own, so that one that fails takes no other with it; without, an error leaves
+-- through the caller's block (a block costs a subtransaction, and nearly no event needs more than one).
+create or replace function minutehand.match_event(
+  p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean
+) returns text language plpgsql set search_path = '' as $$
+declare
+  v_workflow public.automation_workflows;
+  v_old jsonb := case p_event.operation when 'UPDATE' then p_event.new || p_event.old else p_event.old end;
+  v_new jsonb := coalesce(p_event.new, p_event.old);
+  v_status_column text := coalesce(p_config ->> 'status', 'status');
+  v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
+  v_problem text;
+  v_made boolean := false;
+begin
+  for v_workflow in
+    select w.*
+    from public.automation_workflows w
+    where w.trigger_type = any (p_event.types)
+      and minutehand.is_on(w)
+      and w.created_at <= p_event.occurred_at
+      and (v_single_tenant or minutehand.same_tenant(
+        p_event.organization_id, p_event.user_id, w.organization_id::text, w.user_id::text))
+    order by w.id
+  loop
+    if clock_timestamp() > p_deadline then
+      return 'budget';
+    end if;
+    if p_isolate then
+      begin
+        if minutehand.holds(minutehand.conditions(v_workflow.trigger_config::jsonb), v_new, v_old, v_status_column) then
+          perform minutehand.start_execution(v_workflow, p_event, v_new ->> v_status_column, v_old ->> v_status_column);
+          v_made := true;
+        end if;
+      exception when others then
+        v_problem := concat_ws('; ', v_problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
+      end;
+    elsif minutehand.holds(minutehand.conditions(v_workflow.trigger_config::jsonb), v_new, v_old, v_status_column) then
+      perform minutehand.start_execution(v_workflow, p_event, v_new ->> v_status_column, v_old ->> v_status_column);
+      v_made := true;
+    end if;
+  end loop;
+  if not v_single_tenant and p_config is not null and coalesce(p_event.organization_id, p_event.user_id) is null then
+    -- Not retried: the row itself names no tenant.  The error stays on the event, for status and explain.
+    update public.automation_events
+    set error = format('no tenant: %s is null', coalesce(p_config ->> 'tenant', 'user_id'))
+    where id = p_event.id;
+  end if;
+  if v_made then
+    perform minutehand.hint();
+  end if;
+  return v_problem;
+end
+$$;
+
+-- minutehand.start_execution(workflow, event, new status, old status): one execution log, pending, or skipped with why.
+create or replace function minutehand.start_execution(
+  p_workflow public.automation_workflows, p_event public.automation_events, p_new_status text, p_old_status text
+) returns void language plpgsql set search_path = '' as $$
+declare
+  v_log public.automation_execution_logs;
+  v_depth integer := 0;
+  v_limit record;
+begin
+  v_log.status := 'pending';
+  if p_event.cause is not null then
+    select l.depth, l.reason into v_depth, v_log.reason
+    from minutehand.chain(p_event.cause, p_workflow.id, p_event) l;
+    if v_log.reason is not null then
+      v_log.status := 'skipped';
+      v_log.code := 'loop';
+    end if;
+  end if;
+  if v_log.status = 'pending' then
+    select * into v_limit from minutehand.limited(
+      p_workflow.id, p_workflow.settings::jsonb, p_event.entity_id, p_new_status, p_event.occurred_at);
+    if v_limit.until is not null and v_limit.delay then
+      v_log.scheduled_at := v_limit.until;
+    elsif v_limit.until is not null then
+      v_log.status := 'skipped';
+      v_log.code := 'rate_limited';
+      v_log.reason := v_limit.reason;
+    end if;
+  end if;
+  v_log.user_id := coalesce(p_event.user_id, p_workflow.user_id::text);
+  v_log.organization_id := coalesce(p_event.organization_id, p_workflow.organization_id::text);
+  insert into public.automation_execution_logs (
+    workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, completed_at, event_id,
+    entity_id, user_id, organization_id, code, reason, caused_by, chain_depth, attempt, lost_leases)
+  values (
+    p_workflow.id, p_workflow.version, p_workflow.trigger_type, v_log.status,
+    jsonb_strip_nulls(jsonb_build_object(
+      'table_name', p_event.table_name, 'operation', p_event.operation, 'record_id', p_event.entity_id,
+      'old_status', p_old_status, 'new_status', p_new_status)),
+    p_event.occurred_at, v_log.scheduled_at, case when v_log.status = 'skipped' then p_event.occurred_at end, p_event.id,
+    p_event.entity_id, v_log.user_id, v_log.organization_id, v_log.code, v_log.reason,
+    case when v_depth > 0 then p_event.cause end, v_depth, 0, 0)
+  on conflict do nothing;
+end
+$$;
+
+-- minutehand.chain(cause, workflow, event) -> (depth, reason): how deep in a chain of causes this execution would stand,
+-- and why it must not (R11).  A cause is believed only for an execution of the event's own tenant.
+create or replace function minutehand.chain(
+  p_cause uuid, p_workflow_id uuid, p_event public.automation_events, out depth integer, out reason text
+) language plpgsql stable set search_path = '' as $$
+declare
+  v_above record;
+begin
+  depth := 0;
+  for v_above in
+    with recursive above as (
+      select l.id, l.workflow_id, l.entity_id, l.caused_by, coalesce(l.chain_depth, 0) as chain_depth, 1 as step
+      from public.automation_execution_logs l
+      where l.id = p_cause
+        and minutehand.tenant(l.organization_id::text, l.user_id::text)
+            = minutehand.tenant(p_event.organization_id, p_event.user_id)
+      union all
+      select l.id, l.workflow_id, l.entity_id, l.caused_by, coalesce(l.chain_depth, 0), a.step + 1
+      from above a
+      join public.automation_execution_logs l on l.id = a.caused_by
+      where a.step < 10
+    )
+    select * from above order by step
+  loop
+    if v_above.step = 1 then
+      depth := v_above.chain_depth + 1;
+    end if;
+    if v_above.workflow_id = p_workflow_id and v_above.entity_id is not distinct from p_event.entity_id then
+      reason := format('this workflow caused this change of the same row itself, by execution %s', v_above.id);
+      return;
+    end if;
+  end loop;
+  if depth > 5 then
+    reason := format('%s automations in a row caused each other; the limit is 5', depth);
+  end if;
+end
+$$;
+
+-- minutehand.limited(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
+-- Counts what is in flight or done, not what was skipped, cancelled or failed.  The caller holds what serialises it: the
+-- app's own lock on the changed row, or the advisory lock on limit_key.
+create or replace function minutehand.limited(
+  p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
+  out until timestamptz, out delay boolean, out reason text
+) language plpgsql stable set search_path = '' as $$
+declare
+  v_limit record;
+begin
+  select * into v_limit from minutehand.rate_limit(p_settings);
+  if v_limit.n is null or p_entity_id is null then
+    return;
+  end if;
+  -- The n-th newest that counts: when it has left the window, the next may fire.
+  select l.created_at + v_limit.per into until
+  from public.automation_execution_logs l
+  where l.entity_id = p_entity_id
+    and l.workflow_id = p_workflow_id
+    and l.created_at > p_at - v_limit.per
+    and l.status in ('pending', 'processing', 'running', 'completed')
+    and minutehand.fold(l.trigger_data ->> 'new_status') is not distinct from minutehand.fold(p_new_status)
+  order by l.created_at desc
+  offset v_limit.n - 1
+  limit 1;
+  delay := v_limit.delay;
+  if until is not null then
+    reason := format(
+      'fired %s already within %s for this row and status; may fire again at %s',
+      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, v_limit.per,
+      to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'));
+  end if;
+end
+$$;
+
+-- minutehand.hint(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
+-- commit that all committers share (R12).  The payload is empty; a poll always backs it up.
+create or replace function minutehand.hint() returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+  if current_setting('minutehand.hinted', true) = pg_current_xact_id()::text then
+    return;
+  end if;
+  perform set_config('minutehand.hinted', pg_current_xact_id()::text, true);
+  if exists (
+    select from public.automation_workers where listens and heartbeat_at > now() - interval '60 seconds'
+  ) then
+    perform pg_notify('minutehand', '');
+  end if;
+end
+$$;

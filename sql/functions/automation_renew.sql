@@ -1,0 +1,30 @@
+-- automation_renew(p_tokens, p_lease_seconds, p_now) -> [ids of the executions still held]
+-- Extends the leases of all of one worker's claims.  Errors: none; what the caller holds and misses here is lost.
+-- A lease that expired and that nobody took is still the caller's: the fence is the token, not the clock (R5).
+-- Locks: execution rows, by id.  Called by: store.renew.
+create or replace function public.automation_renew(
+  p_tokens jsonb, p_lease_seconds integer default 120, p_now timestamptz default null
+) returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_held jsonb;
+begin
+  with held as (
+    select id
+    from public.automation_execution_logs
+    where status = 'processing'
+      and lease_token = any (array(select jsonb_array_elements_text(p_tokens)::uuid))
+    order by id
+    for update
+  ), renewed as (
+    update public.automation_execution_logs l
+    set lease_expires_at = v_now + make_interval(secs => p_lease_seconds)
+    from held
+    where l.id = held.id
+    returning l.id
+  )
+  select coalesce(jsonb_agg(id), '[]') into v_held from renewed;
+  return v_held;
+end
+$$;
+comment on function public.automation_renew is 'minutehand: extends the leases of a worker';

@@ -1,0 +1,205 @@
+-- automation_settle(p_outcomes, p_now) -> [{"id", "answer": "settled" | "already" | "lost" | "failed", "status", "code",
+--   "reason", "attempt", "due_seconds"}]
+-- Ends many executions in one call (R6).  p_outcomes: [{"id", "token", "ended", "steps"?, "code"?, "reason"?, "more"?,
+-- "retry_after_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?}], where `ended` is
+--   done       nothing is left to run: completed, or failed if a recorded step failed (`partial` if others worked)
+--   failed     it cannot run at all (code, reason)          skipped, cancelled   it must not (code, reason)
+--   retry      the step in `steps` was surely not done: pending again after a backoff, until attempts are used up; then
+--              that step has failed, and what follows it runs at once (`more`), or the execution ends
+--   unknown    the step's send left and its fate is unknown: on_uncertain says resend (as retry), hold or drop (R13)
+--   released   not run after all: pending, the claim's attempt is given back
+--   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
+-- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: what was sent
+-- could not be stored; the execution ended as failed: unrecordable, its neighbours settled.
+-- Locks: execution rows, by id.  Called by: store.settle.
+create or replace function public.automation_settle(p_outcomes jsonb, p_now timestamptz default null)
+returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_outcome jsonb;
+  v_answers jsonb := '[]';
+begin
+  begin
+    return minutehand.settle(p_outcomes, v_now);
+  exception when data_exception or integrity_constraint_violation or program_limit_exceeded
+                 or raise_exception or datatype_mismatch or invalid_text_representation then
+    null;  -- one of them cannot be stored: find out which, each in a block of its own
+  end;
+  for v_outcome in select value from jsonb_array_elements(p_outcomes) order by value ->> 'id' loop
+    begin
+      v_answers := v_answers || minutehand.settle(jsonb_build_array(v_outcome), v_now);
+    exception when others then
+      v_answers := v_answers || minutehand.settle(
+        jsonb_build_array(jsonb_build_object(
+          'id', v_outcome ->> 'id', 'token', v_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
+          'reason', format('the result could not be stored: %s', sqlerrm))), v_now);
+    end;
+  end loop;
+  return v_answers;
+end
+$$;
+comment on function public.automation_settle is 'minutehand: ends executions under their leases';
+
+-- minutehand.settle(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+create or replace function minutehand.settle(p_outcomes jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_answers jsonb;
+begin
+  with said as (
+    select o.*
+    from jsonb_to_recordset(p_outcomes) as o (
+      id uuid, token uuid, ended text, steps jsonb, code text, reason text, more boolean, retry_after_seconds numeric,
+      resume_step text, on_uncertain text, due_in_seconds numeric)
+  ), held as (
+    select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
+           l.actions_executed::jsonb as recorded
+    from public.automation_execution_logs l
+    where l.id in (select said.id from said)
+    order by l.id
+    for update
+  ), decided as (
+    select h.id, d.*
+    from said s
+    join held h on h.id = s.id
+    cross join lateral minutehand.decide(
+      s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
+      s.due_in_seconds, h.recorded, h.attempt, h.max_attempts, h.was, p_now) d
+    where h.lease_token = s.token and h.lease_expires_at is not null
+  ), settled as (
+    update public.automation_execution_logs l
+    set status = d.status, code = d.code, reason = d.reason, attempt = d.attempt, actions_executed = d.recorded,
+        resume_step = d.resume_step,
+        error_message = case when d.status = 'failed' then d.reason end,
+        scheduled_at = coalesce(d.due, l.scheduled_at),
+        completed_at = case when d.status <> 'pending' then p_now end,
+        lease_expires_at = null
+    from decided d
+    where l.id = d.id
+    returning l.id, l.status, l.code, l.reason, l.attempt,
+              case when l.status = 'pending'
+                then round(greatest(0, extract(epoch from coalesce(l.scheduled_at, l.created_at) - p_now)), 3) end
+                as due_seconds
+  )
+  select coalesce(jsonb_agg(case
+      when t.id is not null then
+        to_jsonb(t) || jsonb_build_object('answer', case when t.code = 'unrecordable' then 'failed' else 'settled' end)
+      when h.lease_token = s.token then
+        jsonb_build_object('id', s.id, 'answer', 'already', 'status', h.was, 'code', h.had_code)
+      else jsonb_build_object('id', s.id, 'answer', 'lost')
+    end), '[]')
+  into v_answers
+  from said s
+  left join held h on h.id = s.id
+  left join settled t on t.id = s.id;
+
+  perform minutehand.note_sends(
+    (select coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step)), '[]')
+     from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb)
+     cross join lateral jsonb_array_elements(o.steps) as step
+     where step ? 'send'), p_now);
+  return v_answers;
+end
+$$;
+
+-- minutehand.decide(outcome…, row…) -> the row's next state.  Pure: the state picture in docs/ is drawn from it.
+create or replace function minutehand.decide(
+  p_ended text, p_steps jsonb, p_code text, p_reason text, p_more boolean, p_retry_after_seconds numeric,
+  p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric,
+  p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_now timestamptz,
+  out status text, out code text, out reason text, out attempt integer, out recorded jsonb, out resume_step text,
+  out due timestamptz
+) language plpgsql volatile set search_path = '' as $$
+declare
+  -- A step that began after a recorded one is at its first attempt, though progress had set the count to 0.
+  v_attempt constant integer := greatest(coalesce(p_attempt, 0), 1);
+  v_used_up constant boolean := v_attempt >= coalesce(p_max_attempts, 5);
+  v_step_failed boolean := false;
+begin
+  recorded := coalesce(p_recorded, '[]');
+  attempt := p_attempt;
+  code := p_code;
+  reason := p_reason;
+  resume_step := p_resume_step;
+  case
+    when p_ended = 'done' then
+      recorded := minutehand.with_records(recorded, p_steps);
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was) e;
+    when p_ended in ('failed', 'skipped', 'cancelled') then
+      recorded := minutehand.with_records(recorded, p_steps);
+      status := p_ended;
+    when p_ended = 'released' then
+      status := 'pending';
+      attempt := greatest(p_attempt - 1, 0);
+      due := p_now;
+    when p_ended = 'waiting' then
+      recorded := minutehand.with_records(recorded, p_steps);
+      status := 'pending';
+      attempt := 0;
+      due := p_now + make_interval(secs => p_due_in_seconds);
+    when p_ended = 'unknown' and (p_on_uncertain = 'hold' or (p_on_uncertain = 'resend' and v_used_up)) then
+      status := 'failed';
+      code := 'uncertain_send';
+    when p_ended = 'retry' and not v_used_up or p_ended = 'unknown' and p_on_uncertain = 'resend' then
+      status := 'pending';
+      attempt := v_attempt;
+      due := p_now + coalesce(
+        make_interval(secs => greatest(p_retry_after_seconds, 0)), minutehand.backoff(v_attempt));
+    when p_ended = 'retry' or p_ended = 'unknown' and p_on_uncertain = 'drop' then
+      v_step_failed := true;
+    else
+      raise exception 'unknown outcome %', p_ended;
+  end case;
+  if v_step_failed and coalesce(p_steps, '[]') = '[]' then
+    status := 'failed';  -- it failed outside of any step
+  elsif v_step_failed then
+    recorded := minutehand.with_records(recorded, p_steps);
+    if p_more then
+      status := 'pending';
+      attempt := 0;
+      due := p_now;
+    else
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was) e;
+    end if;
+  end if;
+end
+$$;
+
+-- minutehand.with_records(recorded, steps) -> recorded and those of steps that it lacks.
+create or replace function minutehand.with_records(p_recorded jsonb, p_steps jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case
+    when p_steps is null or p_steps = '[]' then p_recorded
+    when p_recorded = '[]' and jsonb_array_length(p_steps) = 1 and not p_steps -> 0 ? 'send' then p_steps
+    else p_recorded || (
+      select coalesce(jsonb_agg(minutehand.shown(step) order by nr), '[]')
+      from jsonb_array_elements(p_steps) with ordinality as s (step, nr)
+      where not minutehand.has_record(p_recorded, step))
+  end
+$$;
+
+-- minutehand.end_of(recorded, was) -> (status, code, reason): completed only if every step did what it says (R14).
+-- A callee may have written its own end under our token: its word stands, but completed with failed items is failed.
+create or replace function minutehand.end_of(
+  p_recorded jsonb, p_was text, out status text, out code text, out reason text
+) language plpgsql immutable set search_path = '' as $$
+declare
+  v_failed jsonb;
+  v_failures integer;
+  v_successes integer;
+begin
+  if not p_recorded @> '[{"status": "failed"}]' then
+    status := case when p_was in ('failed', 'skipped', 'cancelled') then p_was else 'completed' end;
+    return;
+  end if;
+  select count(*) filter (where s ->> 'status' = 'failed'), count(*) filter (where s ->> 'status' = 'success')
+  into v_failures, v_successes
+  from jsonb_array_elements(p_recorded) as s;
+  v_failed := jsonb_path_query_first(p_recorded, '$[*] ? (@.status == "failed")');
+  status := 'failed';
+  code := case when v_successes > 0 then 'partial' else coalesce(v_failed ->> 'code', 'step_failed') end;
+  reason := concat(
+    'step ', coalesce(v_failed ->> 'name', v_failed ->> 'stepId'), ': ', coalesce(v_failed ->> 'error', 'failed'),
+    case when v_failures > 1 then format(' (and %s more failed)', v_failures - 1) end);
+end
+$$;

@@ -1,0 +1,127 @@
+-- automation_write_record(p_execution_id, p_token, p_step, p_table, p_operation, p_id, p_values, p_now) ->
+--   {"answer": "done" | "already" | "lost" | "refused", "id"?, "code"?, "reason"?}
+-- The one road by which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
+-- transaction.  p_operation is update or create.  Only tables watched with --writable, never automation_*; only rows of
+-- the workflow's tenant, checked here.  Names and values are the workflow's words: columns must exist, values are cast by
+-- the column's own type, and a row's tenant columns cannot be written.
+-- Locks: the execution's row, then the app's row.  Errors: none, but what the app's own triggers raise as others than data
+-- or constraint errors.  Called by: store.write_record.
+create or replace function public.automation_write_record(
+  p_execution_id uuid, p_token uuid, p_step jsonb, p_table text, p_operation text, p_id text default null,
+  p_values jsonb default '{}', p_now timestamptz default null
+) returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_log public.automation_execution_logs;
+  v_watched record;
+  v_id text;
+  v_refusal text;
+begin
+  select * into v_log from public.automation_execution_logs where id = p_execution_id for update;
+  if v_log.lease_token is distinct from p_token or v_log.lease_expires_at is null then
+    return jsonb_build_object('answer', 'lost');
+  elsif minutehand.has_record(v_log.actions_executed::jsonb, p_step) then
+    return jsonb_build_object('answer', 'already');
+  end if;
+
+  select * into v_watched
+  from minutehand.watched
+  where minutehand.label(schema_name, table_name) = p_table and table_name not like 'automation\_%';
+  v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_log);
+  if v_refusal is not null then
+    return jsonb_build_object('answer', 'refused', 'code', 'not_writable', 'reason', v_refusal);
+  end if;
+
+  perform set_config('minutehand.cause', p_execution_id::text, true);
+  begin
+    v_id := minutehand.write_row(v_watched.relation, v_watched.config, p_operation, p_id, p_values, v_log);
+  exception when data_exception or integrity_constraint_violation then
+    perform set_config('minutehand.cause', '', true);
+    return jsonb_build_object('answer', 'refused', 'code', 'bad_value', 'reason', sqlerrm);
+  end;
+  perform set_config('minutehand.cause', '', true);
+  if v_id is null then
+    return jsonb_build_object(
+      'answer', 'refused', 'code', 'row_gone',
+      'reason', format('there is no row %s in %s of this workflow''s tenant', p_id, p_table));
+  end if;
+  perform minutehand.append_steps(
+    jsonb_build_array(jsonb_build_object('id', p_execution_id, 'token', p_token, 'step', p_step)), coalesce(p_now, now()));
+  return jsonb_build_object('answer', 'done', 'id', v_id);
+end
+$$;
+comment on function public.automation_write_record is 'minutehand: writes a row of the app for an execution';
+
+-- minutehand.why_not_writable(…) -> text: null when these words may be written there.
+create or replace function minutehand.why_not_writable(
+  p_relation oid, p_config jsonb, p_table text, p_operation text, p_values jsonb,
+  p_log public.automation_execution_logs
+) returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_unknown text;
+begin
+  if p_relation is null or not coalesce((p_config ->> 'writable')::boolean, false) then
+    return format('table %s is not writable for automations; an operator can allow it with '
+                  'minutehand trigger add %s --writable', p_table, p_table);
+  elsif p_operation not in ('update', 'create') then
+    return format('unknown operation %s', p_operation);
+  elsif jsonb_typeof(p_values) is distinct from 'object' or p_values = '{}' then
+    return 'values must be an object with at least one column';
+  elsif p_values ?| array[p_config ->> 'tenant', coalesce(p_config ->> 'user', 'user_id')] then
+    return 'the columns that name the tenant cannot be written';
+  elsif p_operation = 'update' and p_values ? (p_config ->> 'id') then
+    return 'the key of a row cannot be changed';
+  elsif p_config ->> 'tenant' is not null
+        and minutehand.tenant(p_log.organization_id::text, p_log.user_id::text) = '' then
+    return 'the workflow has no tenant';
+  end if;
+  select string_agg(key, ', ' order by key) into v_unknown
+  from jsonb_object_keys(p_values) as key
+  where not exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = p_relation and a.attname = key and a.attnum > 0 and not a.attisdropped);
+  if v_unknown is not null then
+    return format('table %s has no column %s', p_table, v_unknown);
+  end if;
+  return null;
+end
+$$;
+
+-- minutehand.write_row(…) -> the row's key, or null when no row of this tenant has it.
+create or replace function minutehand.write_row(
+  p_relation oid, p_config jsonb, p_operation text, p_id text, p_values jsonb, p_log public.automation_execution_logs
+) returns text language plpgsql set search_path = '' as $$
+declare
+  v_id_column text := p_config ->> 'id';
+  v_tenant_column text := p_config ->> 'tenant';
+  v_user_column text := coalesce(p_config ->> 'user', 'user_id');
+  v_values jsonb := p_values;
+  v_columns text;
+  v_id text;
+begin
+  if v_tenant_column is not null and p_operation = 'create' then
+    v_values := v_values || jsonb_strip_nulls(jsonb_build_object(v_tenant_column, coalesce(
+      p_log.organization_id::text, p_log.user_id::text)));
+    if v_user_column <> v_tenant_column and exists (
+        select from pg_catalog.pg_attribute
+        where attrelid = p_relation and attname = v_user_column and not attisdropped) then
+      v_values := v_values || jsonb_strip_nulls(jsonb_build_object(v_user_column, p_log.user_id::text));
+    end if;
+  end if;
+  select string_agg(format('%I', key), ', ' order by key) into v_columns from jsonb_object_keys(v_values) as key;
+  if p_operation = 'create' then
+    execute format(
+      'insert into %1$s as t (%2$s) select %2$s from jsonb_populate_record(null::%1$s, $1) returning t.%3$I::text',
+      p_relation::regclass, v_columns, v_id_column)
+    into v_id using v_values;
+  else
+    -- (columns) = row(columns of a record made from the values): each value is cast by its column's own type.
+    execute format(
+      'update %1$s t set (%2$s) = (select %2$s from jsonb_populate_record(null::%1$s, $1)) '
+      'where t.%3$I::text = $2 and (%4$L is null or minutehand.same_tenant(to_jsonb(t) ->> %4$L, to_jsonb(t) ->> %5$L, '
+      '$3, $4)) returning t.%3$I::text',
+      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column)
+    into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
+  end if;
+  return v_id;
+end
+$$;

@@ -1,0 +1,14 @@
+-- Time.  Functions that take p_now use it; a trigger has no argument and asks minutehand.clock().
+-- Tests replace the body of clock() by one that reads the setting `minutehand.now`; no other database obeys it.
+create or replace function minutehand.clock() returns timestamptz
+language sql stable as $$
+  select now()
+$$;
+
+-- minutehand.backoff(attempt) -> interval: how long to wait before the next attempt.
+-- 15 s x 3^(attempt - 1), capped at 1 h, +/- 25 % of jitter so that what failed together does not return together:
+-- about 15 s, 45 s, 2 min 15 s, 6 min 45 s; five attempts outlast an outage of ten minutes.
+create or replace function minutehand.backoff(p_attempt integer) returns interval
+language sql volatile as $$
+  select least(3600, 15 * 3 ^ (least(greatest(p_attempt, 1), 10) - 1)) * (0.75 + random() / 2) * interval '1 second'
+$$;

@@ -1,0 +1,24 @@
+-- Which tables are watched, and how: read from the triggers themselves, so there is no second list to keep true.
+-- A trigger's one argument is the JSON that `trigger add` made:
+--   {"id": "id", "type": "job", "status": "status", "tenant": "organization_id" | null, "user": "user_id" | null,
+--    "exclude": ["search"], "links": {"client_id": "clients"}, "writable": false}
+
+-- minutehand.first_argument(tgargs) -> text: the arguments stand there one after the other, each ended by a zero byte.
+create or replace function minutehand.first_argument(p_arguments bytea) returns text
+language sql immutable as $$
+  select convert_from(substring(p_arguments from 1 for position('\x00'::bytea in p_arguments) - 1), 'UTF8')
+$$;
+
+create or replace view minutehand.watched as
+select c.oid as relation, n.nspname::text as schema_name, c.relname::text as table_name,
+       minutehand.first_argument(t.tgargs)::jsonb as config, t.tgenabled <> 'D' as enabled
+from pg_catalog.pg_trigger t
+join pg_catalog.pg_class c on c.oid = t.tgrelid
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where t.tgname = 'minutehand_capture' and not t.tgisinternal;
+
+-- minutehand.label(schema, table) -> text: how events name a table: without the schema where that is public.
+create or replace function minutehand.label(p_schema text, p_table text) returns text
+language sql immutable as $$
+  select case when p_schema = 'public' then p_table else p_schema || '.' || p_table end
+$$;

@@ -1,0 +1,18 @@
+"""The door: the only Python that speaks to the database."""
+
+from store.records import Claim, Context, Execution, Json, Lease, LeaseLost, Reservation, Settled, Tick, Workflow
+from store.store import Store
+
+__all__ = [
+    "Claim",
+    "Context",
+    "Execution",
+    "Json",
+    "Lease",
+    "LeaseLost",
+    "Reservation",
+    "Settled",
+    "Store",
+    "Tick",
+    "Workflow",
+]

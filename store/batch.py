@@ -1,0 +1,65 @@
+"""Many small asks, one call: what lanes ask for at the same time travels together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+Ask = TypeVar("Ask")
+Answer = TypeVar("Answer")
+
+
+class Batch(Generic[Ask, Answer]):
+    """Gathers asks and sends them as one list; the answers come back to those who asked.
+
+    While one list is on its way the next gathers, so that the load itself sets the size: one lane's ask leaves at once,
+    a hundred lanes' leave together.  `key_of_ask` and `key_of_answer` pair them.  An error is everyone's of that list.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[list[Ask]], Awaitable[list[Answer]]],
+        *,
+        key_of_ask: Callable[[Ask], str],
+        key_of_answer: Callable[[Answer], str],
+        max_size: int = 200,
+    ) -> None:
+        self._call = call
+        self._key_of_ask = key_of_ask
+        self._key_of_answer = key_of_answer
+        self._max_size = max_size
+        self._waiting: list[tuple[Ask, asyncio.Future[Answer]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    def ask(self, ask: Ask) -> asyncio.Future[Answer]:
+        """Put one ask into the next list; await the future for its answer."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ask, future))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.ensure_future(self._flush())
+        return future
+
+    async def drain(self) -> None:
+        """Wait until every ask so far has its answer."""
+        while self._flushing is not None and not self._flushing.done():
+            await asyncio.shield(self._flushing)
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(0)  # let the other lanes of this turn of the loop ask too
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._max_size], self._waiting[self._max_size :]
+            try:
+                answers = {
+                    self._key_of_answer(answer): answer for answer in await self._call([ask for ask, _ in batch])
+                }
+            except BaseException as error:  # told to each who asked, below; nothing is swallowed
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for ask, future in batch:
+                if not future.done():
+                    future.set_result(answers[self._key_of_ask(ask)])

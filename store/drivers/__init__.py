@@ -1,0 +1,22 @@
+"""How a call reaches the database: one method that matters, written once for each road."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Driver(Protocol):
+    """One road to the database."""
+
+    #: What summaries call it: `postgres`, `supabase` or `embedded`.
+    road: str
+    #: Whether a worker may LISTEN here; where not, it polls.
+    can_listen: bool
+
+    async def call(self, function: str, /, **arguments: Any) -> Any:
+        """Call `public.<function>` by argument names and return its jsonb, parsed.  Errors: `StoreError`."""
+        ...
+
+    async def close(self) -> None:
+        """Give the connections back.  Safe to call twice."""
+        ...

@@ -1,0 +1,138 @@
+"""The Postgres road: psycopg 3, async, over a small pool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from store.errors import AccessDenied, StoreError, Unreachable, from_sqlstate
+from store.json import dumps
+
+#: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
+TRANSACTION_POOLER_PORT = "6543"
+# The pool tells of each failed try; we tell once, with what to do.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+class PostgresDriver:
+    """A pool of connections to one database.  Opened by the first call, so that making one costs nothing."""
+
+    def __init__(
+        self, url: str, *, road: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
+    ) -> None:
+        self.road = road
+        self._where = where(url)
+        pooled = conninfo_to_dict(url).get("port") == TRANSACTION_POOLER_PORT
+        self.can_listen = not pooled
+        self._timeout = connect_timeout_seconds
+        self._opening: asyncio.Future[None] | None = None
+        self._refusal: asyncio.Future[psycopg.Error] | None = None
+        self._pool = AsyncConnectionPool(
+            url,
+            connection_class=self._connection_class(),
+            min_size=1,
+            max_size=max_connections,
+            open=False,
+            timeout=connect_timeout_seconds,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": None if pooled else 2,
+                "connect_timeout": max(2, int(connect_timeout_seconds)),
+                "application_name": "minutehand",
+            },
+        )
+
+    async def call(self, function: str, /, **arguments: Any) -> Any:
+        """See `Driver.call`."""
+        await self._open()
+        query, values = statement(function, arguments)
+        try:
+            async with self._pool.connection() as connection:
+                row = await (await connection.execute(query, values)).fetchone()
+        except psycopg.Error as error:
+            raise self._explain(error) from error
+        except PoolTimeout as error:
+            raise Unreachable(f"{self._where}: no connection within {self._timeout:g} s") from error
+        return row[0] if row else None
+
+    async def close(self) -> None:
+        """See `Driver.close`."""
+        await self._pool.close()
+
+    async def _open(self) -> None:
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open_once())
+        await asyncio.shield(self._opening)
+
+    async def _open_once(self) -> None:
+        """Open the pool; a refusal is told at once, where the pool alone would try until its timeout."""
+        self._refusal = asyncio.get_running_loop().create_future()
+        try:
+            await self._pool.open()
+            ready: asyncio.Future[Any] = asyncio.ensure_future(self._pool.wait(self._timeout))
+            await asyncio.wait([ready, self._refusal], return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                ready.cancel()
+                await self._pool.close()
+                raise self._explain(self._refusal.result())
+            ready.result()
+        except PoolTimeout as error:
+            await self._pool.close()
+            raise Unreachable(f"{self._where} did not answer within {self._timeout:g} s") from error
+
+    def _connection_class(self) -> type[psycopg.AsyncConnection[Any]]:
+        driver = self
+
+        class Connection(psycopg.AsyncConnection[Any]):
+            @classmethod
+            async def connect(cls, *args: Any, **kwargs: Any) -> Any:
+                try:
+                    return await super().connect(*args, **kwargs)
+                except psycopg.Error as error:
+                    if driver._refusal is not None and not driver._refusal.done():
+                        driver._refusal.set_result(error)
+                    raise
+
+        return Connection
+
+    def _explain(self, error: psycopg.Error) -> StoreError:
+        if error.sqlstate is None:
+            # libpq keeps no SQLSTATE of a refused connection, only its text.
+            text = " ".join(str(error).split())
+            denied = "authentication failed" in text or "no password supplied" in text
+            kind = AccessDenied if denied else Unreachable
+            return kind(f"{self._where}: {text}. Check DATABASE_URL.")
+        return from_sqlstate(error.sqlstate, error.diag.message_primary or str(error), error.diag.message_hint)
+
+
+def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """Build the one kind of statement this road knows.  Objects and lists travel as jsonb.
+
+    >>> statement("automation_renew", {"p_tokens": []})[0]
+    b'select public.automation_renew(p_tokens => %(p_tokens)s)'
+    """
+    for name in (function, *arguments):
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a name: {name!r}")
+    named = ", ".join(f"{name} => %({name})s" for name in arguments)
+    values = {
+        name: Jsonb(value, dumps=dumps) if isinstance(value, dict | list) else value
+        for name, value in arguments.items()
+    }
+    return f"select public.{function}({named})".encode(), values
+
+
+def where(url: str) -> str:
+    """Name a database for a person: host, port and database, never a password."""
+    parts = conninfo_to_dict(url)
+    host = parts.get("host") or "localhost"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"PostgreSQL at {host}{port}/{parts.get('dbname') or ''}"

@@ -1,0 +1,200 @@
+"""The records that cross the door: parsed once, frozen afterwards."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class LeaseLost(Exception):
+    """Another processor may own this execution now: stop before the next side effect."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """One claim call's hold on its executions, judged on this process's own monotonic clock (R5)."""
+
+    token: str
+    expires_monotonic: float
+    lost_ids: set[str] = field(default_factory=set)
+
+    def holds(self, execution_id: str) -> bool:
+        """Say whether this process may still act for `execution_id`."""
+        return execution_id not in self.lost_ids and time.monotonic() < self.expires_monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """A workflow as it was when the execution matched it (one row of `automation_workflow_versions`)."""
+
+    id: str
+    version: int
+    name: str
+    definition: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One claimed row of `automation_execution_logs`, ready to run."""
+
+    id: str
+    workflow: Workflow
+    lease: Lease
+    entity_id: str | None
+    attempt: int
+    max_attempts: int
+    trigger_data: Json
+    #: What earlier attempts recorded, by step key: these steps are not run again.
+    recorded: dict[str, Json]
+    #: Its workers were lost twice or more: run it with nothing else in flight (R7).
+    alone: bool
+
+    def check_lease(self) -> None:
+        """Raise `LeaseLost` when this process may no longer act for the execution."""
+        if not self.lease.holds(self.id):
+            raise LeaseLost(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one claim call brought."""
+
+    executions: list[Execution]
+    #: What the claim itself ended, as `executions ls` shows it: it counts as claimed.
+    ended: list[Json]
+    #: Rows wait that must be run alone.
+    suspects: bool
+    #: Until the next execution is due; None when none waits.
+    next_seconds: float | None
+
+    @classmethod
+    def from_row(cls, row: Json, lease: Lease) -> Claim:
+        """Parse the answer of `automation_claim`."""
+        workflows = {
+            key: Workflow(id=w["id"], version=w["version"], name=w["name"] or w["id"], definition=w["definition"] or {})
+            for key, w in row["workflows"].items()
+        }
+        executions = [
+            Execution(
+                id=item["id"],
+                workflow=workflows[f"{item['workflow_id']}:{item['workflow_version'] or 0}"],
+                lease=lease,
+                entity_id=item["entity_id"],
+                attempt=item["attempt"],
+                max_attempts=item["max_attempts"],
+                trigger_data=item["trigger_data"] if isinstance(item["trigger_data"], dict) else {},
+                recorded=_by_step(item["recorded"]),
+                alone=item["alone"],
+            )
+            for item in row["executions"]
+        ]
+        return cls(
+            executions=executions, ended=row["ended"], suspects=row["suspects"], next_seconds=row["next_seconds"]
+        )
+
+
+def _by_step(recorded: Any) -> dict[str, Json]:
+    """Index an execution's step records; an app's own list may hold anything."""
+    if not isinstance(recorded, list):
+        return {}
+    return {str(item["stepId"]): item for item in recorded if isinstance(item, dict) and "stepId" in item}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What an execution is about, read fresh (one answer of `automation_context`)."""
+
+    id: str
+    #: False: the lease is lost, and nothing may be done.
+    held: bool
+    #: Why the execution must not go on: `{"ended", "code", "reason"}`.
+    stop: Json | None
+    #: The word templates use for the row: `job`.
+    type: str | None
+    row: Json | None
+    old: Json | None
+    links: dict[str, Json]
+
+    @classmethod
+    def from_row(cls, row: Json) -> Context:
+        """Parse one answer."""
+        return cls(
+            id=row["id"],
+            held=row["held"],
+            stop=row["stop"],
+            type=row["type"],
+            row=row["row"],
+            old=row["old"],
+            links=row["links"] or {},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """What the housekeeping of one beat found (one answer of `automation_tick`)."""
+
+    schema_version: int
+    #: Executions due now; counted to 1,000, beyond which `due_capped` is true.
+    due: int
+    due_capped: bool
+    next_seconds: float | None
+    lost_leases: int
+    matched: int
+    paused: bool
+
+    @classmethod
+    def from_row(cls, row: Json) -> Tick:
+        """Parse the answer."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of one outcome (one answer of `automation_settle`)."""
+
+    id: str
+    #: `settled`, `already`, `lost` or `failed` (it could not be stored).
+    answer: str
+    status: str | None
+    code: str | None
+    reason: str | None
+    #: Seconds until it is due again, when it went back to `pending`.
+    due_seconds: float | None
+
+    @classmethod
+    def from_row(cls, row: Json) -> Settled:
+        """Parse one answer."""
+        return cls(
+            id=row["id"],
+            answer=row["answer"],
+            status=row.get("status"),
+            code=row.get("code"),
+            reason=row.get("reason"),
+            due_seconds=row.get("due_seconds"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Whether a send may leave (one answer of `automation_reserve_sends`)."""
+
+    key: str
+    #: `go`, `sent`, `uncertain`, `lost`, `held` or `refused`.
+    answer: str
+    external_id: str | None
+    code: str | None
+    reason: str | None
+
+    @classmethod
+    def from_row(cls, row: Json) -> Reservation:
+        """Parse one answer."""
+        return cls(
+            key=row["key"],
+            answer=row["answer"],
+            external_id=row.get("external_id"),
+            code=row.get("code"),
+            reason=row.get("reason"),
+        )

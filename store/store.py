@@ -1,0 +1,220 @@
+"""The door's verbs: each a line or two over one SQL function."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from store.drivers import Driver
+from store.errors import Conflict, Unreachable
+from store.records import Claim, Context, Json, Lease, Reservation, Settled, Tick
+
+#: Seconds between the tries of a call whose repetition changes nothing.
+_PAUSES = (0.1, 0.5, 2.0)
+
+
+class Store:
+    """Everything the program asks of the database.
+
+    `now` is the tests' seam for time: production leaves it out, and the database's clock holds (R1).
+    """
+
+    def __init__(self, driver: Driver, *, now: Callable[[], datetime] | None = None) -> None:
+        self._driver = driver
+        self._now = now
+
+    @classmethod
+    def postgres(cls, url: str, *, road: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
+        """Take the Postgres road to the database at `url`; nothing is opened before the first call."""
+        from store.drivers.postgres import PostgresDriver
+
+        return cls(PostgresDriver(url, road=road), now=now)
+
+    @property
+    def road(self) -> str:
+        """`postgres`, `supabase` or `embedded`."""
+        return self._driver.road
+
+    @property
+    def can_listen(self) -> bool:
+        """Whether LISTEN works on this road."""
+        return self._driver.can_listen
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._driver.close()
+
+    # --- the beat -----------------------------------------------------------------------------------------------------
+
+    async def tick(self, worker: Json | None = None) -> Tick:
+        """Do the housekeeping of one beat, and say what is due."""
+        return Tick.from_row(await self._timed("automation_tick", p_worker=worker))
+
+    async def claim(
+        self,
+        limit: int,
+        *,
+        worker: str,
+        lease_seconds: int = 120,
+        max_attempts: int = 5,
+        alone: bool = False,
+        ids: list[str] | None = None,
+        token: str | None = None,
+    ) -> Claim:
+        """Make up to `limit` due executions ours for `lease_seconds`.
+
+        Repeating it with the same `token` returns the same rows and spends nothing.  The lease is counted from before
+        the call on this process's own clock, so that it never looks longer than the database's.
+        """
+        lease = Lease(token=token or str(uuid.uuid4()), expires_monotonic=time.monotonic() + lease_seconds)
+        row = await self._repeated(
+            "automation_claim",
+            p_token=lease.token,
+            p_limit=limit,
+            p_worker=worker,
+            p_lease_seconds=lease_seconds,
+            p_max_attempts=max_attempts,
+            p_alone=alone,
+            p_ids=ids,
+        )
+        return Claim.from_row(row, lease)
+
+    async def renew(self, tokens: list[str], *, lease_seconds: int = 120) -> set[str]:
+        """Extend the leases of these claims; returns the ids of the executions still held."""
+        return set(await self._repeated("automation_renew", p_tokens=tokens, p_lease_seconds=lease_seconds))
+
+    async def settle(self, outcomes: list[Json]) -> list[Settled]:
+        """End executions; one answer for each, in any order.  Safe to repeat."""
+        return [Settled.from_row(row) for row in await self._repeated("automation_settle", p_outcomes=outcomes)]
+
+    # --- within an execution ------------------------------------------------------------------------------------------
+
+    async def context(self, items: list[Json]) -> list[Context]:
+        """Read what executions are about; items are `{"id", "token"}`."""
+        return [Context.from_row(row) for row in await self._repeated("automation_context", p_items=items)]
+
+    async def record_steps(self, steps: list[Json]) -> list[Context]:
+        """Record finished steps, `{"id", "token", "step", "resume_step"}`; returns the next steps' contexts."""
+        return [Context.from_row(row) for row in await self._repeated("automation_record_step", p_steps=steps)]
+
+    async def reserve_sends(self, sends: list[Json]) -> list[Reservation]:
+        """Write sends down before they leave: `{"id", "token", "step", "channel", "recipient", "key"}`."""
+        return [Reservation.from_row(row) for row in await self._repeated("automation_reserve_sends", p_sends=sends)]
+
+    async def confirm_sends(self, sends: list[Json]) -> list[str]:
+        """Say how sends ended: `{"key", "token", "status", "external_id", "error"}`; returns the keys confirmed."""
+        return list(await self._repeated("automation_confirm_sends", p_sends=sends))
+
+    async def write_record(
+        self,
+        execution_id: str,
+        token: str,
+        step: Json,
+        *,
+        table: str,
+        operation: str,
+        row_id: str | None,
+        values: Json,
+    ) -> Json:
+        """Write a row of the app for an execution, and record the step, in one transaction (R11)."""
+        result: Json = await self._repeated(
+            "automation_write_record",
+            p_execution_id=execution_id,
+            p_token=token,
+            p_step=step,
+            p_table=table,
+            p_operation=operation,
+            p_id=row_id,
+            p_values=values,
+        )
+        return result
+
+    # --- what a person asks -------------------------------------------------------------------------------------------
+
+    async def enqueue(
+        self,
+        workflow: str,
+        *,
+        row: str | None = None,
+        payload: Any = None,
+        at: datetime | None = None,
+        key: str | None = None,
+        dry_run: bool = False,
+    ) -> Json:
+        """Start a workflow, named by id or name, by hand."""
+        result: Json = await self._timed(
+            "automation_enqueue",
+            p_workflow=workflow,
+            p_row=row,
+            p_payload=payload,
+            p_at=at,
+            p_key=key,
+            p_dry_run=dry_run,
+        )
+        return result
+
+    async def retry(self, ids: list[str]) -> list[Json]:
+        """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
+        return list(await self._timed("automation_retry", p_ids=ids))
+
+    async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[Json]:
+        """End pending or processing executions: `{"id", "answer", "reason"}` each."""
+        return list(await self._timed("automation_cancel", p_ids=ids, p_reason=reason))
+
+    async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[Json]:
+        """List executions, newest first."""
+        return list(await self._driver.call("automation_executions", p_filter=filters or {}, p_limit=limit))
+
+    async def execution(self, execution_id: str) -> Json:
+        """Show one execution with its steps and sends; the beginning of an id is enough if only one begins so."""
+        result: Json = await self._driver.call("automation_execution", p_id=execution_id)
+        return result
+
+    async def metrics(self) -> Json:
+        """Return the figures of an operator's first look."""
+        result: Json = await self._timed("automation_metrics")
+        return result
+
+    async def schema_version(self) -> int:
+        """Return the number of the newest migration applied."""
+        return int((await self._driver.call("automation_schema_version"))["version"])
+
+    # --- watched tables -----------------------------------------------------------------------------------------------
+
+    async def add_trigger(self, table: str, **settings: Any) -> Json:
+        """Watch a table; settings left out take the defaults of `automation_trigger_add`."""
+        given = {f"p_{name}": value for name, value in settings.items() if value is not None}
+        result: Json = await self._driver.call("automation_trigger_add", p_table=table, **given)
+        return result
+
+    async def remove_trigger(self, table: str) -> Json:
+        """Stop watching a table."""
+        result: Json = await self._driver.call("automation_trigger_remove", p_table=table)
+        return result
+
+    async def triggers(self) -> list[Json]:
+        """List the watched tables."""
+        return list(await self._driver.call("automation_triggers"))
+
+    async def evaluate(self, conditions: Any, new: Json, old: Json | None = None) -> Json:
+        """Evaluate conditions against a row: the result tree of the one evaluator (R9)."""
+        result: Json = await self._driver.call("automation_evaluate", p_conditions=conditions, p_new=new, p_old=old)
+        return result
+
+    async def _repeated(self, function: str, **arguments: Any) -> Any:
+        """Call what is safe to repeat (R5), so that a lost reply or a lock for an instant costs nothing else."""
+        for pause in _PAUSES:
+            try:
+                return await self._timed(function, **arguments)
+            except (Unreachable, Conflict):
+                await asyncio.sleep(pause)
+        return await self._timed(function, **arguments)
+
+    async def _timed(self, function: str, **arguments: Any) -> Any:
+        if self._now is not None:
+            arguments["p_now"] = self._now()
+        return await self._driver.call(function, **arguments)
