@@ -99,6 +99,13 @@ def _settle(value: Any) -> Any:
     return value.stand_in() if isinstance(value, Unresolved) else value
 
 
+def _text(value: Any, label: str) -> str:
+    try:
+        return text(value)
+    except Unfit as unfit:
+        raise RenderError(f"{label} {unfit}") from None
+
+
 @pass_context
 def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
     """Look a path up: `client.phones[0]` in JSON, `loop.index` in Jinja's loop, and nothing in anything else."""
@@ -131,12 +138,8 @@ def _out(run: Run, value: Any, label: str) -> str:
     if run.native:
         run.kept = value
         return ""
-    if not isinstance(value, str):
-        try:
-            value = text(value)
-        except Unfit as unfit:
-            raise RenderError(f"{label} {unfit}") from None
-    return str(escape(value)) if run.html else value
+    written = value if isinstance(value, str) else _text(value, label)
+    return str(escape(written)) if run.html else written
 
 
 def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,11 +177,11 @@ def _default(run: Run, value: Any, label: str, default_value: Any = "", boolean:
 
 
 @pass_context
-def _escape(run: Run, value: Any, label: str) -> Any:
+def _escape(run: Run, value: Any, label: str) -> str:
     """Escape where nothing else does: in HTML every value is escaped on its way out."""
     run.charge(value)
-    value = _settle(_lift(run, value, label))
-    return value if run.html else str(escape(text(value)))
+    written = _text(_settle(_lift(run, value, label)), label)
+    return written if run.html else str(escape(written))
 
 
 @pass_context

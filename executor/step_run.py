@@ -105,8 +105,11 @@ class LocalStepRun:
                 "error": result.reason or None,
             }
         )
-        # Noted by the reservation already: the step's record need not carry it.
-        return replace(result, send=None, on_uncertain=on_uncertain)
+        shown = result.result | {"recipient": recipient}
+        if result.verdict is Verdict.DONE:
+            shown |= {"status": "sent", "external_id": result.send.external_id if result.send else None}
+        # Noted by the reservation already: the step's record need not carry the send.
+        return replace(result, result=shown, send=None, on_uncertain=on_uncertain)
 
 
 _CONFIRMED = {

@@ -215,7 +215,8 @@ class Engine:
                 deadline = time.monotonic() + self._settings.grace_seconds
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
-                log.warning("grace_ended", unfinished=len(self._leases))
+                for execution in self._leases.held():
+                    self._lose(execution, "it was still running when the grace ended")
                 return
             self._progress.clear()
             try:

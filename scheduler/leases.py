@@ -26,6 +26,10 @@ class Leases:
     def __len__(self) -> int:
         return len(self._held)
 
+    def held(self) -> list[Execution]:
+        """What is in keeping now."""
+        return list(self._held.values())
+
     def add(self, executions: list[Execution]) -> None:
         """Take claimed executions into keeping."""
         self._held.update((execution.id, execution) for execution in executions)
@@ -52,7 +56,7 @@ class Leases:
 
     async def renew(self) -> None:
         """Renew all once.  What the database does not name any more is lost."""
-        asked = list(self._held.values())
+        asked = self.held()
         if not asked:
             return
         leases: dict[str, Lease] = {execution.lease.token: execution.lease for execution in asked}

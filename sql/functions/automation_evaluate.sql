@@ -7,7 +7,7 @@
 -- Called by: store.evaluate; inside SQL minutehand.holds, the verdict alone.
 --
 -- How it works: normal_conditions (helpers/condition_forms.sql) brings every accepted form into one, or says what is
--- wrong with it; verdict answers true, false or null ("cannot say": the row has no such field) by SQL's own three-valued
+-- wrong with it; verdict answers true, false or null ("cannot say": the row has no such field) by SQL's three-valued
 -- logic, so that the `not` of what cannot be judged does not hold either; described writes that answer out as a tree.
 
 -- Judges one leaf in normal form.  held null: it cannot be judged on this row, problem says why.

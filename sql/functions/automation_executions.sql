@@ -13,7 +13,7 @@ returns jsonb language sql stable security definer set search_path = '' as $$
       and (p_filter ->> 'entity' is null or l.entity_id = p_filter ->> 'entity')
       and (p_filter ->> 'since' is null or l.created_at >= (p_filter ->> 'since')::timestamptz)
       and (not p_filter ? 'ids' or l.id = any (
-        array(select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as id)))
+        array(select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id))))
       and (p_filter ->> 'workflow' is null or l.workflow_id in (
         select w.id from public.automation_workflows w
         where w.name = p_filter ->> 'workflow' or w.id = minutehand.to_uuid(p_filter ->> 'workflow')))

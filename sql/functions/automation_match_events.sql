@@ -1,14 +1,15 @@
 -- automation_match_events(p_limit, p_now) -> {"matched": events, "executions": made, "set_aside": events}
 -- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Safe to run in any
--- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts.
--- Locks: the events (skip locked), then sorted advisory locks on workflow and row (R10).  Called by: automation_tick.
+-- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts;
+-- while the fault is the database's (a column is missing, a disk full), it is tried until that is mended.
+-- Locks: the events (skip locked), then sorted advisory locks on rows (R10).  Called by: automation_tick.
 create or replace function public.automation_match_events(p_limit integer default 100, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_events public.automation_events[];
   v_event public.automation_events;
-  v_problem text;
+  v_result record;
   v_made integer := 0;
   v_matched integer := 0;
   v_set_aside integer := 0;
@@ -28,24 +29,26 @@ begin
 
   -- The rate limit is counted under these locks; sorted, so that two ticks never wait for each other in a circle.
   perform pg_advisory_xact_lock(key)
-  from (
-    select distinct minutehand.limit_key(w.id, e.entity_id) as key
-    from unnest(v_events) e
-    join public.automation_workflows w on w.trigger_type = any (e.types)
-    order by 1
-  ) keys;
+  from (select distinct minutehand.limit_key(null, entity_id) as key from unnest(v_events) order by 1) keys;
 
   foreach v_event in array v_events loop
-    v_problem := minutehand.match_event(
-      v_event, (select config from minutehand.watched where minutehand.label(schema_name, table_name) = v_event.table_name
-                limit 1), null, true);
-    if v_problem is null then
+    begin
+      select * into v_result
+      from minutehand.match_event(
+        v_event,
+        (select config from minutehand.watched where minutehand.label(schema_name, table_name) = v_event.table_name limit 1),
+        null, true);
+    exception when others then
+      select sqlerrm as problem, minutehand.is_passing(sqlstate) as passing into v_result;
+    end;
+    if v_result.problem is null then
       update public.automation_events set matched_at = v_now, error = null where id = v_event.id;
       v_matched := v_matched + 1;
     else
       update public.automation_events
-      set match_attempts = match_attempts + 1, error = v_problem,
-          match_after = v_now + minutehand.backoff(match_attempts + 1)
+      set match_attempts = case when v_result.passing then least(match_attempts + 1, 4) else match_attempts + 1 end,
+          match_after = v_now + minutehand.backoff(match_attempts + 1),
+          error = v_result.problem
       where id = v_event.id
       returning v_set_aside + (match_attempts >= 5)::integer into v_set_aside;
     end if;
@@ -58,81 +61,100 @@ end
 $$;
 comment on function public.automation_match_events is 'minutehand: matches events that the trigger left unmatched';
 
--- minutehand.limit_key(workflow, entity) -> bigint: what the rate limit is serialised on.
+-- minutehand.limit_key(workflow, entity) -> bigint: what the rate limit is serialised on where the row itself is not locked.
+-- One of 256 slots a row falls in, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and
+-- never fills the lock table that the app's sessions share.
 create or replace function minutehand.limit_key(p_workflow_id uuid, p_entity_id text) returns bigint
 language sql immutable as $$
-  select hashtextextended('minutehand:' || p_workflow_id || ':' || coalesce(p_entity_id, ''), 0)
+  select x'6d696e7574650000'::bigint | (hashtextextended(coalesce(p_entity_id, ''), 0) & 255)
 $$;
 
--- minutehand.match_event(event, config, deadline, isolate) -> text: null when every workflow was decided, else why not.
+-- minutehand.is_passing(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
+-- PostgreSQL, appendix A: transaction rollback, schema and rights, resources, locks, operator, system.
+create or replace function minutehand.is_passing(p_sqlstate text) returns boolean
+language sql immutable as $$
+  select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
+$$;
+
+-- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was
+-- decided, else why not; passing when all that failed is the database's fault.
 -- The one home of "which workflows does this change start?".  Past the deadline it stops and says `budget`.  With
 -- `isolate` each workflow has a block of its own, so that one that fails takes no other with it; without, an error leaves
 -- through the caller's block (a block costs a subtransaction, and nearly no event needs more than one).
 create or replace function minutehand.match_event(
-  p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean
-) returns text language plpgsql set search_path = '' as $$
+  p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean,
+  out problem text, out passing boolean
+) language plpgsql as $$
 declare
   v_workflow public.automation_workflows;
   v_old jsonb := case p_event.operation when 'UPDATE' then p_event.new || p_event.old else p_event.old end;
   v_new jsonb := coalesce(p_event.new, p_event.old);
-  v_status_column text := coalesce(p_config ->> 'status', 'status');
   v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
-  v_problem text;
   v_made boolean := false;
 begin
+  passing := true;
   for v_workflow in
     select w.*
     from public.automation_workflows w
     where w.trigger_type = any (p_event.types)
       and minutehand.is_on(w)
-      and w.created_at <= p_event.occurred_at
+      and coalesce(w.created_at <= p_event.occurred_at, true)
       and (v_single_tenant or minutehand.same_tenant(
         p_event.organization_id, p_event.user_id, w.organization_id::text, w.user_id::text))
     order by w.id
   loop
     if clock_timestamp() > p_deadline then
-      return 'budget';
-    end if;
-    if p_isolate then
+      problem := coalesce(problem, 'budget');
+      exit;
+    elsif p_isolate then
       begin
-        if minutehand.holds(minutehand.conditions(v_workflow.trigger_config::jsonb), v_new, v_old, v_status_column) then
-          perform minutehand.start_execution(v_workflow, p_event, v_new ->> v_status_column, v_old ->> v_status_column);
-          v_made := true;
-        end if;
+        v_made := minutehand.decide(v_workflow, p_event, p_config, v_new, v_old) or v_made;
       exception when others then
-        v_problem := concat_ws('; ', v_problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
+        if sqlstate = '55P03' then
+          raise;  -- the next workflow would wait for the same lock
+        end if;
+        passing := passing and minutehand.is_passing(sqlstate);
+        problem := concat_ws('; ', problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
       end;
-    elsif minutehand.holds(minutehand.conditions(v_workflow.trigger_config::jsonb), v_new, v_old, v_status_column) then
-      perform minutehand.start_execution(v_workflow, p_event, v_new ->> v_status_column, v_old ->> v_status_column);
-      v_made := true;
+    else
+      v_made := minutehand.decide(v_workflow, p_event, p_config, v_new, v_old) or v_made;
     end if;
   end loop;
-  if not v_single_tenant and p_config is not null and coalesce(p_event.organization_id, p_event.user_id) is null then
-    -- Not retried: the row itself names no tenant.  The error stays on the event, for status and explain.
-    update public.automation_events
-    set error = format('no tenant: %s is null', coalesce(p_config ->> 'tenant', 'user_id'))
-    where id = p_event.id;
-  end if;
   if v_made then
     perform minutehand.hint();
   end if;
-  return v_problem;
 end
 $$;
 
--- minutehand.start_execution(workflow, event, new status, old status): one execution log, pending, or skipped with why.
+-- minutehand.decide(workflow, event, config, new, old) -> boolean: did this change start an execution of this workflow?
+create or replace function minutehand.decide(
+  p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb
+) returns boolean language plpgsql as $$
+declare
+  v_status text := coalesce(p_config ->> 'status', 'status');
+begin
+  if not minutehand.holds(minutehand.conditions(p_workflow.trigger_config::jsonb), p_new, p_old, v_status) then
+    return false;
+  end if;
+  perform minutehand.start_execution(p_workflow, p_event, p_config, p_new ->> v_status, p_old ->> v_status);
+  return true;
+end
+$$;
+
+-- minutehand.start_execution(workflow, event, config, new status, old status): one execution log, pending, or skipped with why.
 create or replace function minutehand.start_execution(
-  p_workflow public.automation_workflows, p_event public.automation_events, p_new_status text, p_old_status text
-) returns void language plpgsql set search_path = '' as $$
+  p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new_status text,
+  p_old_status text
+) returns void language plpgsql as $$
 declare
   v_log public.automation_execution_logs;
-  v_depth integer := 0;
   v_limit record;
 begin
   v_log.status := 'pending';
+  v_log.chain_depth := 0;
   if p_event.cause is not null then
-    select l.depth, l.reason into v_depth, v_log.reason
-    from minutehand.chain(p_event.cause, p_workflow.id, p_event) l;
+    select c.depth, c.reason into v_log.chain_depth, v_log.reason
+    from minutehand.chain(p_event, p_workflow.id, p_config) c;
     if v_log.reason is not null then
       v_log.status := 'skipped';
       v_log.code := 'loop';
@@ -149,28 +171,30 @@ begin
       v_log.reason := v_limit.reason;
     end if;
   end if;
+  -- Through a variable: an adopted table's ids may be of another type than the workflow's.
   v_log.user_id := coalesce(p_event.user_id, p_workflow.user_id::text);
   v_log.organization_id := coalesce(p_event.organization_id, p_workflow.organization_id::text);
   insert into public.automation_execution_logs (
     workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, completed_at, event_id,
     entity_id, user_id, organization_id, code, reason, caused_by, chain_depth, attempt, lost_leases)
   values (
-    p_workflow.id, p_workflow.version, p_workflow.trigger_type, v_log.status,
+    p_workflow.id, coalesce(p_workflow.version, 1), p_workflow.trigger_type, v_log.status,
     jsonb_strip_nulls(jsonb_build_object(
       'table_name', p_event.table_name, 'operation', p_event.operation, 'record_id', p_event.entity_id,
       'old_status', p_old_status, 'new_status', p_new_status)),
     p_event.occurred_at, v_log.scheduled_at, case when v_log.status = 'skipped' then p_event.occurred_at end, p_event.id,
     p_event.entity_id, v_log.user_id, v_log.organization_id, v_log.code, v_log.reason,
-    case when v_depth > 0 then p_event.cause end, v_depth, 0, 0)
-  on conflict do nothing;
+    case when v_log.chain_depth > 0 then p_event.cause end, v_log.chain_depth, 0, 0)
+  -- Ours alone: what another unique index of an adopted table refuses must not vanish.
+  on conflict (event_id, workflow_id) where event_id is not null and replay_of is null do nothing;
 end
 $$;
 
--- minutehand.chain(cause, workflow, event) -> (depth, reason): how deep in a chain of causes this execution would stand,
--- and why it must not (R11).  A cause is believed only for an execution of the event's own tenant.
+-- minutehand.chain(event, workflow, config) -> (depth, reason): how deep in a chain of causes this execution would stand,
+-- and why it must not (R11).  A cause is believed only for an execution of the event's own tenant; else depth is 0.
 create or replace function minutehand.chain(
-  p_cause uuid, p_workflow_id uuid, p_event public.automation_events, out depth integer, out reason text
-) language plpgsql stable set search_path = '' as $$
+  p_event public.automation_events, p_workflow_id uuid, p_config jsonb, out depth integer, out reason text
+) language plpgsql stable as $$
 declare
   v_above record;
 begin
@@ -179,9 +203,9 @@ begin
     with recursive above as (
       select l.id, l.workflow_id, l.entity_id, l.caused_by, coalesce(l.chain_depth, 0) as chain_depth, 1 as step
       from public.automation_execution_logs l
-      where l.id = p_cause
-        and minutehand.tenant(l.organization_id::text, l.user_id::text)
-            = minutehand.tenant(p_event.organization_id, p_event.user_id)
+      where l.id = p_event.cause
+        and (p_config is not null and p_config ->> 'tenant' is null or minutehand.same_tenant(
+          p_event.organization_id, p_event.user_id, l.organization_id::text, l.user_id::text))
       union all
       select l.id, l.workflow_id, l.entity_id, l.caused_by, coalesce(l.chain_depth, 0), a.step + 1
       from above a
@@ -210,7 +234,7 @@ $$;
 create or replace function minutehand.limited(
   p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
   out until timestamptz, out delay boolean, out reason text
-) language plpgsql stable set search_path = '' as $$
+) language plpgsql stable as $$
 declare
   v_limit record;
 begin
@@ -218,15 +242,20 @@ begin
   if v_limit.n is null or p_entity_id is null then
     return;
   end if;
-  -- The n-th newest that counts: when it has left the window, the next may fire.
-  select l.created_at + v_limit.per into until
+  -- The n-th newest that counts: when it has left the window, the next may fire.  Where they are delayed, what counts is
+  -- when each runs: three changes in a minute run an hour apart.
+  select f.fires_at + v_limit.per into until
   from public.automation_execution_logs l
+  cross join lateral (
+    select case when v_limit.delay then coalesce(l.started_at, greatest(l.scheduled_at, l.created_at)) else l.created_at end
+      as fires_at
+  ) f
   where l.entity_id = p_entity_id
     and l.workflow_id = p_workflow_id
-    and l.created_at > p_at - v_limit.per
+    and f.fires_at > p_at - v_limit.per
     and l.status in ('pending', 'processing', 'running', 'completed')
     and minutehand.fold(l.trigger_data ->> 'new_status') is not distinct from minutehand.fold(p_new_status)
-  order by l.created_at desc
+  order by f.fires_at desc
   offset v_limit.n - 1
   limit 1;
   delay := v_limit.delay;
@@ -240,17 +269,19 @@ end
 $$;
 
 -- minutehand.hint(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
--- commit that all committers share (R12).  The payload is empty; a poll always backs it up.
+-- commit that all committers share (R12).  The payload is empty; a poll always backs it up.  Not sent where it could fail
+-- the app's commit: a transaction that has notified cannot be prepared, and a full queue refuses.
 create or replace function minutehand.hint() returns void
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile as $$
 begin
-  if current_setting('minutehand.hinted', true) = pg_current_xact_id()::text then
+  if current_setting('minutehand.hinted', true) = 'yes' then
     return;
   end if;
-  perform set_config('minutehand.hinted', pg_current_xact_id()::text, true);
+  perform set_config('minutehand.hinted', 'yes', true);
   if exists (
-    select from public.automation_workers where listens and heartbeat_at > now() - interval '60 seconds'
-  ) then
+       select from public.automation_workers where listens and heartbeat_at > minutehand.clock() - interval '60 seconds')
+     and current_setting('max_prepared_transactions') = '0'
+     and pg_notification_queue_usage() < 0.5 then
     perform pg_notify('minutehand', '');
   end if;
 end

@@ -38,8 +38,9 @@ declare
   v_value jsonb := coalesce(p_node -> 'value', p_node -> 'values');
   v_leaf jsonb;
 begin
-  -- not fold(), which would make "contains" of "!contains"
-  v_operator := case lower(translate(case jsonb_typeof(v_given) when 'string' then v_given #>> '{}' end, ' _-', ''))
+  -- Not fold(), which would make "contains" of "!contains"; and our own words fold alike in Turkish too.
+  v_operator := case
+    lower(translate(case jsonb_typeof(v_given) when 'string' then v_given #>> '{}' end, ' _-', '') collate "C")
     when 'equals' then 'equals' when 'eq' then 'equals' when '=' then 'equals' when '==' then 'equals'
     when 'notequals' then 'not_equals' when 'neq' then 'not_equals' when 'ne' then 'not_equals'
     when '!=' then 'not_equals' when '<>' then 'not_equals'
@@ -115,7 +116,7 @@ begin
     v_keys := array(
       select key from jsonb_object_keys(p_node) as key
       where key in ('field', 'property', 'column')
-        or lower(key) in ('all', 'and', 'any', 'or', 'not', 'conditions', 'rules'));
+        or lower(key collate "C") in ('all', 'and', 'any', 'or', 'not', 'conditions', 'rules'));
     if cardinality(v_keys) <> 1 then
       return jsonb_build_object('problem', format(
         'a condition has one of field, all, any, not or conditions, this has %s: %s',
@@ -124,11 +125,11 @@ begin
       return minutehand.normal_leaf(p_node);
     end if;
     v_items := p_node -> v_keys[1];
-    v_kind := lower(v_keys[1]);
+    v_kind := lower(v_keys[1] collate "C");
     if v_kind in ('conditions', 'rules') then
       v_kind := lower(coalesce(
         p_node ->> 'operator', p_node ->> 'op', p_node ->> 'logic', p_node ->> 'combinator', p_node ->> 'match',
-        'all'));
+        'all') collate "C");
     end if;
     v_kind := case v_kind when 'and' then 'all' when 'or' then 'any' else v_kind end;
     if v_kind not in ('all', 'any', 'not') then

@@ -2,6 +2,8 @@
 -- A trigger's one argument is the JSON that `trigger add` made:
 --   {"id": "id", "type": "job", "status": "status", "tenant": "organization_id" | null, "user": "user_id" | null,
 --    "exclude": ["search"], "links": {"client_id": "clients"}, "writable": false}
+-- `tenant` is null for an app with a single one, and equal to `user` where rows name no organisation.  A partitioned table
+-- has its own name in "table", since its trigger fires in the partitions.
 
 -- minutehand.first_argument(tgargs) -> text: the arguments stand there one after the other, each ended by a zero byte.
 create or replace function minutehand.first_argument(p_arguments bytea) returns text
@@ -15,10 +17,16 @@ select c.oid as relation, n.nspname::text as schema_name, c.relname::text as tab
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where t.tgname = 'minutehand_capture' and not t.tgisinternal;
+where t.tgname = 'minutehand_capture' and not t.tgisinternal and t.tgparentid = 0;  -- a partition's is its parent's
 
 -- minutehand.label(schema, table) -> text: how events name a table: without the schema where that is public.
 create or replace function minutehand.label(p_schema text, p_table text) returns text
 language sql immutable as $$
   select case when p_schema = 'public' then p_table else p_schema || '.' || p_table end
+$$;
+
+-- minutehand.organization_of(row, config) -> text: the organisation that a row of a watched table names, if any.
+create or replace function minutehand.organization_of(p_row jsonb, p_config jsonb) returns text
+language sql immutable as $$
+  select case when p_config ->> 'tenant' <> p_config ->> 'user' then p_row ->> (p_config ->> 'tenant') end
 $$;

@@ -171,6 +171,7 @@ def test_numbers_and_dates_beyond_all_measure_are_judged_too(database: Database)
     assert holds(database, leaf("n", "greater_than", -huge), {"n": huge})
     assert holds(database, leaf("n", "greater_than", "abc"), {"n": "9" * 5000}) is False
     assert not holds(database, leaf("n", "equals", 5), {"n": "1e99999999999"})
+    assert not holds(database, leaf("n", "equals", 5), {"n": "9" * 200_000})  # more digits than numeric takes
     assert not holds(database, leaf("n", "greater_than", "2026-01-01"), {"n": "0000-00-00T99:99:99Z"})
 
 

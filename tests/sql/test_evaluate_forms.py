@@ -60,6 +60,15 @@ def test_every_form_that_apps_write_is_read(database: Database) -> None:
         assert (tree["held"], "problem" in tree) == (held, False), conditions
 
 
+def test_what_cannot_be_judged_decides_a_group_only_where_nothing_else_does(database: Database) -> None:
+    unknown = leaf("nope", "equals", "x")
+    assert holds(database, {"any": [unknown, YES]})
+    assert not holds(database, {"any": [unknown, NO]})
+    assert not holds(database, {"not": {"any": [unknown, NO]}})
+    assert holds(database, {"not": {"all": [unknown, NO]}})
+    assert not holds(database, {"not": {"all": [unknown, YES]}})
+
+
 NAMES: list[tuple[list[str], Any, bool]] = [
     (["equals", "EQUALS", "eq", "==", "=", " Equals "], "hvac", True),
     (["not_equals", "not equals", "Not-Equals", "notEquals", "neq", "ne", "!=", "<>"], "hvac", False),

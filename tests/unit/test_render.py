@@ -125,6 +125,7 @@ def test_a_template_says_what_the_row_says(template: str, expected: str) -> None
         ("{{ " + "9" * 5000 + " }}", "the template is not understood (ValueError)"),
         ("{{ client }}", "client is an object"),
         ("{{ client.items }}", "client.items is a list"),
+        ("{{ client.items|e }}", "client.items|e is a list"),
         ("{{ client.name|money }}", "client.name|money is no number"),
         ("{{ client.name|int }}", "client.name|int does not read as a number"),
         ("{{ client.name + 'x' }}", "client.name is no number"),

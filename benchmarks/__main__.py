@@ -1,0 +1,180 @@
+"""`make bench`: what Minutehand costs on this machine, beside what it is measured against.
+
+It runs on an embedded PostgreSQL of its own with durable defaults, and never reads DATABASE_URL or `.env`.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from benchmarks import ground, starts, writes
+from benchmarks.receiver import running_receiver
+from benchmarks.report import Figure, as_text, machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much is measured."""
+
+    rounds: int
+    #: Executions that the engine, and the plan's loop, run in a round.
+    engine: dict[str, int]
+    plan: dict[str, int]
+    starts: int
+    single_updates: int
+    bulk_rows: int
+
+
+FULL = Sizes(
+    rounds=3,
+    engine={"noop": 20_000, "webhook": 5_000},
+    plan={"noop": 2_000, "webhook": 1_000},
+    starts=11,
+    single_updates=200,
+    bulk_rows=10_000,
+)
+QUICK = Sizes(
+    rounds=1,
+    engine={"noop": 500, "webhook": 200},
+    plan={"noop": 50, "webhook": 50},
+    starts=1,
+    single_updates=5,
+    bulk_rows=200,
+)
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="A small run that shows that everything works; its figures mean little.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too.")
+def main(quick: bool, json_file: Path | None) -> None:
+    """Measure Minutehand on this machine, on a PostgreSQL of its own."""
+    sizes = QUICK if quick else FULL
+    with ground.running_server() as server:
+        facts = machine(server)
+        figures = [*queue_figures(server, sizes), *start_figures(server, sizes), *write_figures(server, sizes)]
+    click.echo(as_text(facts, figures))
+    if json_file:
+        shown = {"machine": facts, "quick": quick, "figures": [figure.as_json() for figure in figures]}
+        json_file.write_text(json.dumps(shown, indent=1) + "\n")
+
+
+def queue_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure executions a second: the engine beside the plan's loop and the bare HTTP client."""
+    engine: dict[str, list[dict[str, Any]]] = {kind: [] for kind in sizes.engine}
+    plan: dict[str, list[dict[str, Any]]] = {kind: [] for kind in sizes.plan}
+    ceiling = []
+    with running_receiver() as port:
+        url = ground.new_queue(server, port)
+        for number in range(sizes.rounds):
+            progress(f"executions, round {number + 1} of {sizes.rounds}")
+            for kind, count in sizes.engine.items():
+                plan[kind].append(measured(url, kind, sizes.plan[kind], "plan", url, str(port), kind))
+                engine[kind].append(measured(url, kind, count, "drain", url, str(port)))
+            ceiling.append(run("ceiling", str(port), str(sizes.engine["webhook"])))
+    figures = []
+    for kind, name in (("noop", "No-op executions"), ("webhook", "Executions with one POST, 50 at once")):
+        best = max(engine[kind], key=rate)
+        note = f"{best['cpu_seconds'] / best['executions'] * 1e6:.0f} µs of the worker's CPU each"
+        loop = max(map(rate, plan[kind]))
+        figures.append(
+            Figure(
+                name=name, value=rate(best), unit="/s", baseline=loop, baseline_name="the plan's loop", aim=4, note=note
+            )
+        )
+    figures.append(
+        Figure(
+            name="The same",
+            value=figures[-1].value,
+            unit="/s",
+            baseline=max(map(rate, ceiling)),
+            baseline_name="a bare aiohttp client, no database",
+        )
+    )
+    return figures
+
+
+def start_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure a whole process with nothing due."""
+    progress("process starts")
+    took = starts.middle_ms(ground.new_database(server, "idle"), sizes.starts)
+    return [
+        Figure(
+            name="run-once with nothing due",
+            value=took["run-once"],
+            unit="ms",
+            baseline=took["import"],
+            baseline_name='python -c "import psycopg"',
+            aim=2,
+            more_is_better=False,
+            note=f"median of {sizes.starts}",
+        )
+    ]
+
+
+def write_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure the app's own UPDATEs, by how many workflows a change matches."""
+    url = writes.new_tables(server, sizes.bulk_rows)
+    single: list[dict[str, float]] = []
+    bulk: list[dict[str, float]] = []
+    for number in range(sizes.rounds):
+        progress(f"updates, round {number + 1} of {sizes.rounds}")
+        single.append(writes.single_us(url, number, sizes.single_updates))
+        bulk.append(writes.bulk_us(url, number))
+    late = writes.left_over(url)
+    figures = []
+    for name, rounds in (("UPDATE of one row, committed", single), (f"UPDATE of {sizes.bulk_rows:,} rows", bulk)):
+        for table, matches in writes.MATCHES.items():
+            if matches is not None:
+                noted = rounds is bulk and table == list(writes.MATCHES)[-1] and late > 0
+                figures.append(
+                    Figure(
+                        name=f"{name}, {matches} match",
+                        value=min(took[table] for took in rounds),
+                        unit="µs" if rounds is single else "µs a row",
+                        baseline=min(took["free"] for took in rounds),
+                        baseline_name="" if matches else "no trigger",
+                        more_is_better=False,
+                        note=f"{late:.0%} of the events were past the trigger's budget, for the tick" if noted else "",
+                    )
+                )
+    return figures
+
+
+def measured(url: str, kind: str, count: int, module: str, *arguments: str) -> dict[str, Any]:
+    """Fill the queue and let a process of its own empty it."""
+    ground.fill(url, kind, count)
+    took = run(module, *arguments)
+    with psycopg.connect(url) as connection:
+        ground.expect(connection, "completed", count)
+    return took
+
+
+def run(module: str, *arguments: str) -> dict[str, Any]:
+    """Run one part in a process of its own; its log goes nowhere."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def rate(took: dict[str, Any]) -> float:
+    """Executions a second."""
+    return float(took["executions"] / took["seconds"])
+
+
+def progress(what: str) -> None:
+    """Say at a terminal what takes so long."""
+    if sys.stderr.isatty():
+        click.echo(f"… {what}", err=True)
+
+
+if __name__ == "__main__":
+    main()

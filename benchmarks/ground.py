@@ -1,0 +1,107 @@
+"""A PostgreSQL of the benchmark's own, durable as it comes, and the work that waits in it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from store import Store, schema
+from store.embedded import Embedded
+
+#: Rows of one INSERT: few enough that the trigger matches all of them within its budget (2 s a transaction).
+CHUNK = 1000
+
+TABLES = """
+create table clients (id text primary key, organization_id text, name text, email text, phone text);
+create table jobs (
+  id bigint generated always as identity primary key, organization_id text, user_id text,
+  client_id text references clients, kind text, status text, title text, notes text);
+insert into clients
+select 'client-' || i, 'organization', 'Client ' || i, 'client' || i || '@example.com', '+15550000' || i
+from generate_series(0, 99) i;
+"""
+JOBS = """
+insert into jobs (organization_id, user_id, client_id, kind, status, title, notes)
+select 'organization', 'user', 'client-' || i %% 100, %s, 'scheduled', 'Job ' || i, repeat('Bring a ladder. ', 10)
+from generate_series(1, %s) i
+"""
+WORKFLOW = """
+insert into automation_workflows (name, organization_id, trigger_type, trigger_config, steps)
+values (%s, 'organization', 'job_created', %s, %s)
+"""
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Run a server in a folder of its own, removed afterwards; gives its URL."""
+    with tempfile.TemporaryDirectory(prefix="mh-bench-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # for the server's own account, when we are root
+        server = Embedded(folder / "home")
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+def new_database(server: str, name: str) -> str:
+    """Make a migrated database; returns its URL."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    url = server.replace("@/postgres?", f"@/{name}?")
+    asyncio.run(schema.migrate(url))
+    return url
+
+
+def watch(url: str, table: str, **settings: str) -> None:
+    """Watch a table, as `trigger add` does."""
+
+    async def add() -> None:
+        store = Store.postgres(url)
+        await store.add_trigger(table, **settings)
+        await store.close()
+
+    asyncio.run(add())
+
+
+def new_queue(server: str, port: int) -> str:
+    """Make the database `queue`: `jobs` is watched, and a job of a kind starts the workflow of that name."""
+    url = new_database(server, "queue")
+    steps = {
+        "noop": {"type": "noop", "config": {}},
+        "webhook": {"type": "webhook", "config": {"url": f"http://127.0.0.1:{port}/hook"}},
+    }
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLES)
+        for kind, step in steps.items():
+            condition = {"field": "kind", "operator": "equals", "value": kind}
+            connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb([step])])
+    watch(url, "jobs")
+    return url
+
+
+def fill(url: str, kind: str, count: int) -> None:
+    """Let exactly `count` executions of a kind be pending, made by the trigger, in tables that are tidy."""
+    tables = "automation_execution_logs, automation_events, communication_logs, jobs"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"truncate {tables}".encode())
+        for begin in range(0, count, CHUNK):
+            connection.execute(JOBS, [kind, min(CHUNK, count - begin)])
+        connection.execute(f"vacuum (analyze) {tables}".encode())
+        connection.execute("checkpoint")
+        expect(connection, "pending", count)
+
+
+def expect(connection: psycopg.Connection, status: str, count: int) -> None:
+    """Stop when the executions are not what a figure would be about."""
+    query = "select status, count(*) from automation_execution_logs group by 1"
+    found = dict(connection.execute(query).fetchall())
+    if found != {status: count}:
+        raise SystemExit(f"expected {count} executions {status}, there are {found}")

@@ -1,0 +1,72 @@
+"""Draws docs/demo.svg from what `minutehand demo` really prints: `python tests/docs/picture.py` makes it anew."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+PICTURE = Path(__file__).parents[2] / "docs" / "demo.svg"
+COLUMNS = 92
+
+
+def output_at_a_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """Run a command at a terminal of its own and return what it printed, colours and all."""
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
+    process = subprocess.Popen(command, env=environment, stdin=inside, stdout=inside, stderr=inside)
+    os.close(inside)
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # Linux's word for the other end being closed
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(terminal)
+    if process.wait():
+        raise SystemExit(b"".join(chunks).decode())
+    return b"".join(chunks).decode().replace("\r\n", "\n")
+
+
+def draw(text: str) -> str:
+    """Return the text as an SVG that asks no other host for a font."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi(text), soft_wrap=False)
+    svg = console.export_svg(title="minutehand demo", unique_id="demo")
+    svg = re.sub(r"@font-face\s*\{.*?\}", "", svg, flags=re.DOTALL)
+    return svg.replace("Fira Code", "ui-monospace, Menlo, Consolas")
+
+
+def main() -> None:
+    """Run the demo in a folder of its own, and draw it."""
+    with tempfile.TemporaryDirectory(prefix="minutehand", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        environment = {"HOME": folder, "PATH": os.environ["PATH"], "MINUTEHAND_HOME": str(home), "TERM": "xterm-256color"}
+        command = [sys.executable, "-m", "scheduler.cli"]
+        try:
+            text = output_at_a_terminal([*command, "demo"], environment)
+        finally:
+            stop = [*command, "db", "stop", "--home", str(home / "demo")]
+            subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
+    # Where this machine keeps things is no part of the picture.
+    text = text.replace(str(home), "~/.local/share/minutehand").replace(f"{sys.executable} -m scheduler.cli", "minutehand")
+    PICTURE.write_text(draw(text))
+
+
+if __name__ == "__main__":
+    main()
