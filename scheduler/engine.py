@@ -65,11 +65,14 @@ class Engine:
         )
         self._progress = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._stopped_at = 0.0
         self._suspects = False
         self.summary = Summary(road=store.road)
 
     def stop(self) -> None:
         """Stop claiming; what is queued is released, what runs may finish within the grace."""
+        if not self.stopping:
+            self._stopped_at = time.monotonic()
         self._stopping.set()
         self._progress.set()
 
@@ -101,7 +104,6 @@ class Engine:
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
-            await self._settles.drain()
 
     async def _feed(self, started: float) -> None:
         """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
@@ -186,7 +188,8 @@ class Engine:
             log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
             return self._lose(execution, "its end could not be told to the database")
         settled = answer.result()
-        self._leases.drop(execution)
+        if not self._leases.drop(execution):
+            return None  # given up as lost when the grace ended; it was counted then
         self.summary.add_settled(execution, outcome, settled)
         self._progress.set()
         log.info(
@@ -202,7 +205,8 @@ class Engine:
         return None
 
     def _lose(self, execution: Execution, reason: str) -> None:
-        self._leases.drop(execution)
+        if not self._leases.drop(execution):
+            return
         self.summary.add_lost(execution, reason)
         self._progress.set()
         log.warning("execution_lost", execution_id=execution.id, reason=reason)
@@ -211,8 +215,9 @@ class Engine:
         """Wait for what is in flight: without a stop as long as it takes, after one for the grace."""
         deadline: float | None = None
         while len(self._leases):
-            if self.stopping and deadline is None:
-                deadline = time.monotonic() + self._settings.grace_seconds
+            if self.stopping:
+                self._release_queued()
+                deadline = self._stopped_at + self._settings.grace_seconds
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 for execution in self._leases.held():
@@ -224,6 +229,12 @@ class Engine:
                     await self._progress.wait()
             except TimeoutError:
                 continue
+
+    def _release_queued(self) -> None:
+        """Give back what has not begun, without waiting for a lane: another processor may take it now."""
+        while not self._queue.empty():
+            execution = self._queue.get_nowait()
+            self._settle(execution, _released(execution))
 
 
 def _released(execution: Execution) -> Outcome:

@@ -34,10 +34,12 @@ class Leases:
         """Take claimed executions into keeping."""
         self._held.update((execution.id, execution) for execution in executions)
 
-    def drop(self, execution: Execution) -> None:
-        """Let one go: it is settled, or lost."""
-        if self._held.get(execution.id) is execution:
-            del self._held[execution.id]
+    def drop(self, execution: Execution) -> bool:
+        """Let one go: it is settled, or lost.  False: it was let go before."""
+        if self._held.get(execution.id) is not execution:
+            return False
+        del self._held[execution.id]
+        return True
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:

@@ -16,10 +16,14 @@ from scheduler.road import check_schema
 from scheduler.settings import LogSettings, RunSettings
 from scheduler.summary import Summary
 from store import Json, Store, Tick
+from store.errors import Unreachable
 
 if TYPE_CHECKING:
     from executor.settings import ExecutorSettings
     from scheduler.engine import Engine
+
+#: Beyond the grace, what the database may take to hear how everything ended.
+LAST_WORDS_SECONDS = 2.0
 
 
 class Runner:
@@ -50,6 +54,7 @@ class Runner:
             "version": version("minutehand"),
         }
         self._engine: Engine | None = None
+        self._limit: asyncio.Timeout | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self.stopping = False
@@ -59,6 +64,9 @@ class Runner:
         self.stopping = True
         if self._engine is not None:
             self._engine.stop()
+        if self._limit is not None:
+            wait = self._settings.grace_seconds + LAST_WORDS_SECONDS
+            self._limit.reschedule(asyncio.get_running_loop().time() + wait)
 
     async def idle(self) -> None:
         """Wait until no tick is under way."""
@@ -69,16 +77,22 @@ class Runner:
         started = time.monotonic()
         self._idle.clear()
         try:
-            tick = await self._store.tick(self._worker)
-            check_schema(tick.schema_version)
-            if tick.due == 0 or self.stopping:
-                summary = Summary(road=self._store.road, due=tick.due, lost_leases=tick.lost_leases)
-            else:
-                summary = await self._run(tick)
+            async with asyncio.timeout(None) as self._limit:  # `stop` sets it
+                summary = await self._beat()
+        except TimeoutError as error:
+            raise Unreachable("the database did not answer within the grace after the stop") from error
         finally:
+            self._limit = None
             self._idle.set()
         summary.seconds = time.monotonic() - started
         return summary
+
+    async def _beat(self) -> Summary:
+        tick = await self._store.tick(self._worker)
+        check_schema(tick.schema_version)
+        if tick.due == 0 or self.stopping:
+            return Summary(road=self._store.road, due=tick.due, lost_leases=tick.lost_leases)
+        return await self._run(tick)
 
     async def _run(self, tick: Tick) -> Summary:
         from executor.local import LocalExecutor

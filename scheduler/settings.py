@@ -97,7 +97,7 @@ _EXECUTOR = [
 _LOG = [
     click.option(
         "--log-level", envvar="MINUTEHAND_LOG_LEVEL", default="info", show_default=True,
-        type=click.Choice(["debug", "info", "warning", "error"]), help="[env: MINUTEHAND_LOG_LEVEL]",
+        type=click.Choice(["debug", "info", "warning", "error"]), help="How much is logged.  [env: MINUTEHAND_LOG_LEVEL]",
     ),
     click.option(
         "--log-format", envvar="MINUTEHAND_LOG_FORMAT", default="auto", show_default=True,

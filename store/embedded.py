@@ -80,8 +80,9 @@ class Embedded:
 
     def url(self) -> str:
         """Give the server's libpq URL, running or not."""
-        # The port is named because PGPORT may be set; it is part of the socket's name.
-        return f"postgresql://postgres@/postgres?host={quote(os.fsencode(self._socket_folder), safe='/')}&port=5432"
+        # All is named that a variable of libpq (PGPORT, PGHOSTADDR) would else decide.
+        folder = quote(os.fsencode(self._socket_folder), safe="/")
+        return f"postgresql://postgres@/postgres?host={folder}&hostaddr=&port=5432"
 
     def running(self) -> bool:
         """Say whether the server takes connections.  Spawns nothing."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from store.drivers.postgres import where
-from store.errors import SchemaMismatch, Unreachable, from_sqlstate
+from store.drivers.postgres import explain, where
+from store.errors import SchemaMismatch
 
 #: One lock for all who migrate: "minutehand", as a number.  Held by the transaction, so that a pooler keeps it.
 _LOCK = 0x6D696E7574656861
@@ -78,14 +78,13 @@ async def migrate(url: str) -> Report:
 
     Errors: `SchemaMismatch` when the database is newer or a migration was edited, `Unreachable`, `AccessDenied`.
     """
+    place = where(url)
     try:
         connection = await psycopg.AsyncConnection.connect(url, connect_timeout=10, prepare_threshold=None)
         async with connection, connection.transaction():
             return await _migrate(connection)
     except psycopg.Error as error:
-        if error.sqlstate is None:
-            raise Unreachable(f"{where(url)}: {' '.join(str(error).split())}. Check DATABASE_URL.") from error
-        raise from_sqlstate(error.sqlstate, error.diag.message_primary or "", error.diag.message_hint) from error
+        raise explain(place, error) from error
 
 
 async def _migrate(connection: psycopg.AsyncConnection[Any]) -> Report:

@@ -29,12 +29,12 @@ def executions() -> None:
 
 
 @executions.command("ls", epilog="Example: minutehand executions ls --status failed --since 1d -o json")
-@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @click.option("--code", help="A code: no_recipient, rate_limited, uncertain_send, …")
 @click.option("--workflow", help="Its name or id.")
 @click.option("--entity", metavar="ID", help="The row it was about.")
 @click.option("--since", type=SECONDS, help="Not older than: 30m, 1h, 7d.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @output_option("table", "json", "jsonl")
 @road_options
 def ls(

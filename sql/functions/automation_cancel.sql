@@ -4,7 +4,7 @@
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.cancel.
 create or replace function public.automation_cancel(
   p_ids jsonb, p_reason text default null, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;
@@ -12,7 +12,7 @@ begin
   with asked as (
     select distinct value as id from jsonb_array_elements_text(p_ids)
   ), found as (
-    select l.id, l.status
+    select l.id, l.status, l.lease_expires_at is not null as is_ours
     from public.automation_execution_logs l
     where l.id = any (array(select minutehand.to_uuid(id) from asked))
     order by l.id
@@ -23,7 +23,7 @@ begin
         completed_at = v_now, lease_token = null, lease_expires_at = null
     from found f
     where l.id = f.id
-      and (f.status = 'pending' or f.status = 'processing' and l.lease_token is not null)
+      and (f.status = 'pending' or f.is_ours)
     returning l.id
   )
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -32,7 +32,7 @@ begin
     'reason', case
       when c.id is not null then null
       when f.id is null then 'there is no such execution'
-      when f.status = 'processing' then 'another processor runs it'
+      when f.status in ('processing', 'running') then 'another processor runs it'
       else format('it is %s already', f.status) end))), '[]')
   into v_result
   from asked a

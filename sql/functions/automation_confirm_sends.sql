@@ -1,16 +1,16 @@
 -- automation_confirm_sends(p_sends, p_now) -> [keys confirmed]
 -- p_sends: [{"key", "token", "status": "sent" | "failed" | "uncertain", "external_id"?, "error"?}].  Says how reserved
 -- sends ended (R13).  A repeat changes nothing; only the lease that reserved a send may confirm it, even when it has lost
--- the execution meanwhile: that the message went out stays true.
+-- the execution meanwhile: that the message went out stays true, and that it was sent is never taken back.
 -- Locks: the rows of communication_logs, by key.  Errors: none.  Called by: store.confirm_sends.
 create or replace function public.automation_confirm_sends(p_sends jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_keys jsonb;
 begin
   with held as (
-    select c.id, s.status, s.external_id, s.error
+    select c.id, c.idempotency_key, c.status as was, s.status, s.external_id, s.error
     from jsonb_to_recordset(p_sends) as s (key text, token uuid, status text, external_id text, error text)
     join public.communication_logs c on c.idempotency_key = s.key
     where c.lease_token = s.token and s.status in ('sent', 'failed', 'uncertain')
@@ -23,10 +23,9 @@ begin
         error_message = held.error,
         sent_at = case when held.status = 'sent' then coalesce(c.sent_at, v_now) end
     from held
-    where c.id = held.id
-    returning c.idempotency_key
+    where c.id = held.id and held.was in ('reserved', 'uncertain')
   )
-  select coalesce(jsonb_agg(idempotency_key), '[]') into v_keys from confirmed;
+  select coalesce(jsonb_agg(distinct idempotency_key), '[]') into v_keys from held;
   return v_keys;
 end
 $$;

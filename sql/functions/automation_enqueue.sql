@@ -2,67 +2,95 @@
 --   {"id", "workflow_id", "workflow", "status", "due", "existed": bool, "dry_run": bool}
 -- Starts a workflow by hand or from code: p_workflow is its id or its name, p_row the id of the row it is about, p_payload
 -- what templates see as `trigger.payload`.  With p_key it happens once, however often it is asked (`existed`).
--- Errors: MH404 no such workflow, MH409 several of that name, MH400 neither row nor payload.
--- Locks: none but the rows it inserts.  Called by: store.enqueue.
+-- No rate limit applies: a person asked for it.
+-- Errors: MH404 no such workflow, row or watched table, MH409 several of that name, MH400 neither row nor payload, or
+-- another tenant's row.  Locks: none but the rows it inserts.  Called by: store.enqueue.
 create or replace function public.automation_enqueue(
   p_workflow text, p_row text default null, p_payload jsonb default null, p_at timestamptz default null,
   p_key text default null, p_dry_run boolean default false, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
-  v_workflow public.automation_workflows;
+  v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
+  v_table constant text := minutehand.table_of_type(v_workflow.trigger_type);
+  v_key constant text := case when p_key is not null then format('enqueue:%s:%s', v_workflow.id, p_key) end;
+  v_log public.automation_execution_logs;
   v_event bigint;
-  v_id uuid;
   v_existed boolean := false;
-  v_table text;
 begin
-  v_workflow := minutehand.find_workflow(p_workflow);
   if p_row is null and p_payload is null then
     raise exception 'nothing to run workflow "%" on', v_workflow.name
       using errcode = 'MH400', hint = 'Name a row (--row ID) or give a payload (--payload @file).';
+  elsif p_row is not null then
+    p_row := minutehand.find_row(v_workflow, v_table, p_row);
   end if;
-  v_table := minutehand.table_of_type(v_workflow.trigger_type);
-  if p_row is not null and v_table is null then
-    raise exception 'no watched table goes with the type "%" of workflow "%"', v_workflow.trigger_type, v_workflow.name
-      using errcode = 'MH404', hint = 'Watch the table first: minutehand trigger add TABLE.';
-  end if;
-  if p_row is not null and not coalesce(minutehand.read_rows(v_table, array[p_row]) -> 'rows', '{}') ? p_row then
-    raise exception 'there is no row % in %', p_row, v_table using errcode = 'MH404';
-  end if;
-
   if not p_dry_run then
     insert into public.automation_events (
       occurred_at, table_name, operation, types, entity_id, user_id, organization_id, new, dedupe_key, matched_at)
     values (
       v_now, coalesce(v_table, ''), 'ENQUEUE', '{manual}', p_row, v_workflow.user_id, v_workflow.organization_id,
-      p_payload, case when p_key is not null then format('enqueue:%s:%s', v_workflow.id, p_key) end, v_now)
+      p_payload, v_key, v_now)
     on conflict (dedupe_key) where dedupe_key is not null do nothing
     returning id into v_event;
-    v_existed := v_event is null;
-    if v_existed then
-      select l.id into v_id
-      from public.automation_events e
-      join public.automation_execution_logs l on l.event_id = e.id
-      where e.dedupe_key = format('enqueue:%s:%s', v_workflow.id, p_key);
-    else
-      insert into public.automation_execution_logs (
-        workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, event_id, entity_id,
-        user_id, organization_id, attempt, lost_leases, chain_depth)
-      values (
-        v_workflow.id, v_workflow.version, 'manual', 'pending',
-        jsonb_strip_nulls(jsonb_build_object('table_name', v_table, 'operation', 'ENQUEUE', 'record_id', p_row))
-          || case when p_payload is null then '{}' else jsonb_build_object('payload', p_payload) end,
-        v_now, p_at, v_event, p_row, v_workflow.user_id, v_workflow.organization_id, 0, 0, 0)
-      returning id into v_id;
-      perform minutehand.hint();
-    end if;
+  end if;
+  if v_event is not null then
+    v_log.user_id := v_workflow.user_id;
+    v_log.organization_id := v_workflow.organization_id;
+    insert into public.automation_execution_logs (
+      workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, event_id, entity_id,
+      user_id, organization_id, attempt, lost_leases, chain_depth)
+    values (
+      v_workflow.id, coalesce(v_workflow.version, 1), 'manual', 'pending',
+      jsonb_strip_nulls(jsonb_build_object('table_name', v_table, 'operation', 'ENQUEUE', 'record_id', p_row))
+        || case when p_payload is null then '{}' else jsonb_build_object('payload', p_payload) end,
+      v_now, p_at, v_event, p_row, v_log.user_id, v_log.organization_id, 0, 0, 0)
+    returning * into v_log;
+    perform minutehand.hint();
+  elsif v_key is not null then
+    select l.* into v_log
+    from public.automation_events e
+    left join public.automation_execution_logs l on l.event_id = e.id and l.replay_of is null
+    where e.dedupe_key = v_key;
+    v_existed := found;
   end if;
   return jsonb_build_object(
-    'id', v_id, 'workflow_id', v_workflow.id, 'workflow', v_workflow.name, 'status', 'pending',
-    'due', greatest(coalesce(p_at, v_now), v_now), 'existed', v_existed, 'dry_run', p_dry_run);
+    'id', v_log.id, 'workflow_id', v_workflow.id, 'workflow', v_workflow.name,
+    'status', case when v_existed then v_log.status else 'pending' end,
+    'due', case when v_existed then coalesce(v_log.scheduled_at, v_log.created_at) else greatest(p_at, v_now) end,
+    'existed', v_existed, 'dry_run', p_dry_run);
 end
 $$;
 comment on function public.automation_enqueue is 'minutehand: starts a workflow by hand';
+
+-- minutehand.find_row(workflow, table, id) -> the id as the table writes it ("7" for "007" where ids are numbers).
+-- Errors: MH404 no such table or row, MH400 the row is another tenant's.
+create or replace function minutehand.find_row(p_workflow public.automation_workflows, p_table text, p_row text)
+returns text language plpgsql stable set search_path = '' as $$
+declare
+  v_config jsonb;
+  v_row record;
+begin
+  if p_table is null then
+    raise exception 'no watched table goes with the type "%" of workflow "%"', p_workflow.trigger_type, p_workflow.name
+      using errcode = 'MH404', hint = 'Watch the table first: minutehand trigger add TABLE.';
+  end if;
+  select w.config, r.key, r.found into v_row
+  from minutehand.watched w
+  cross join lateral minutehand.read_rows(w.relation, w.config, array[p_row]) r
+  where minutehand.label(w.schema_name, w.table_name) = p_table;
+  if not found then
+    raise exception 'there is no row % in %', p_row, p_table using errcode = 'MH404', hint = 'Name it by its id.';
+  end if;
+  v_config := v_row.config;
+  if v_config ->> 'tenant' is not null and not minutehand.same_tenant(
+      minutehand.organization_of(v_row.found, v_config), v_row.found ->> (v_config ->> 'user'),
+      p_workflow.organization_id::text, p_workflow.user_id::text) then
+    raise exception 'row % of % belongs to another tenant than workflow "%"', p_row, p_table, p_workflow.name
+      using errcode = 'MH400', hint = 'Name a row of the same organisation or user.';
+  end if;
+  return v_row.key;
+end
+$$;
 
 -- minutehand.find_workflow(id or name) -> its row.  Errors: MH404, MH409.
 create or replace function minutehand.find_workflow(p_workflow text) returns public.automation_workflows

@@ -7,11 +7,16 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 declare
   v_log public.automation_execution_logs;
   v_id uuid := minutehand.to_uuid(p_id);
+  v_digits text := replace(lower(p_id), '-', '');
   v_found uuid[];
 begin
-  if v_id is null and lower(p_id) ~ '^[0-9a-f-]{6,35}$' then
+  if v_id is null and v_digits ~ '^[0-9a-f]{6,31}$' then
+    -- As a range of ids, which the primary key answers.
     v_found := array(
-      select id from public.automation_execution_logs where starts_with(id::text, lower(p_id)) limit 2);
+      select id
+      from public.automation_execution_logs
+      where id between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid
+      limit 2);
     if cardinality(v_found) = 2 then
       raise exception 'several executions begin with %', p_id
         using errcode = 'MH409', hint = 'Give more of the id.';

@@ -1,14 +1,19 @@
 -- automation_executions(p_filter, p_limit) -> [{id, workflow_id, workflow, entity_id, status, attempt, max_attempts, code,
 --   reason, created_at, scheduled_at, started_at, completed_at}], newest first
 -- p_filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "since"? (timestamptz), "ids"?}.  At most 1,000.
--- Locks: none.  Errors: none.  Called by: store.executions.
+-- Planned anew each time, since which index serves depends on what is asked.
+-- Locks: none.  Errors: 22007 `since` is no time.  Called by: store.executions.
 create or replace function public.automation_executions(p_filter jsonb default '{}', p_limit integer default 50)
-returns jsonb language sql stable security definer set search_path = '' as $$
+returns jsonb language plpgsql stable security definer
+set search_path = '' set plan_cache_mode = force_custom_plan as $$
+begin
+  return (
   select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
   from (
     select *
     from public.automation_execution_logs l
-    where (p_filter ->> 'status' is null or l.status = p_filter ->> 'status')
+    where (p_filter ->> 'status' is null or l.status = p_filter ->> 'status'
+           or p_filter ->> 'status' = 'processing' and l.status = 'running')
       and (p_filter ->> 'code' is null or l.code = p_filter ->> 'code')
       and (p_filter ->> 'entity' is null or l.entity_id = p_filter ->> 'entity')
       and (p_filter ->> 'since' is null or l.created_at >= (p_filter ->> 'since')::timestamptz)
@@ -18,9 +23,10 @@ returns jsonb language sql stable security definer set search_path = '' as $$
         select w.id from public.automation_workflows w
         where w.name = p_filter ->> 'workflow' or w.id = minutehand.to_uuid(p_filter ->> 'workflow')))
     order by l.created_at desc, l.id desc
-    limit least(p_limit, 1000)
+    limit least(greatest(p_limit, 0), 1000)
   ) l
-  left join public.automation_workflows w on w.id = l.workflow_id
+  left join public.automation_workflows w on w.id = l.workflow_id);
+end
 $$;
 comment on function public.automation_executions is 'minutehand: lists executions, newest first';
 

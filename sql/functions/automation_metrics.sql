@@ -18,9 +18,7 @@ begin
       select from public.automation_execution_logs
       where status = 'pending' and coalesce(scheduled_at, created_at) <= v_now limit v_cap) x),
     'oldest_due_seconds', (
-      select round(greatest(0, extract(epoch from v_now - min(coalesce(scheduled_at, created_at)))))
-      from public.automation_execution_logs
-      where status = 'pending' and coalesce(scheduled_at, created_at) <= v_now),
+      select round(extract(epoch from v_now - min(due))) from minutehand.heads() where due <= v_now),
     'processing', (select count(*) from (
       select from public.automation_execution_logs
       where status = 'processing' and lease_token is not null limit v_cap) x),
@@ -59,14 +57,19 @@ end
 $$;
 comment on function public.automation_metrics is 'minutehand: the figures of an operator''s first look';
 
--- minutehand.workflow_problem(workflow) -> text: why it can never fire as it stands, or null.
+-- minutehand.workflow_problem(workflow) -> text: why it can never fire as it stands, or null.  Total: an app's json column may
+-- hold what jsonb refuses.
 create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
-language sql stable as $$
-  select coalesce(
+language plpgsql stable as $$
+begin
+  return coalesce(
     'conditions: ' || minutehand.condition_problem(minutehand.conditions(p_workflow.trigger_config::jsonb)),
     case
       when p_workflow.trigger_type is null then 'it has no trigger_type'
       when jsonb_typeof(p_workflow.steps::jsonb) is distinct from 'array' then 'steps: a list is wanted'
       when p_workflow.steps::jsonb = '[]' then 'it has no steps'
-    end)
+    end);
+exception when data_exception then
+  return sqlerrm;
+end
 $$;

@@ -4,7 +4,7 @@
 -- as done; a caller whose lease is lost gets held = false and nothing is written (R5).  Progress sets the attempts to 0.
 -- Locks: execution rows, by id.  Called by: store.record_steps.
 create or replace function public.automation_record_step(p_steps jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   perform minutehand.append_steps(p_steps, coalesce(p_now, now()));
   return minutehand.context(p_steps, coalesce(p_now, now()));
@@ -16,17 +16,24 @@ comment on function public.automation_record_step is 'minutehand: records finish
 create or replace function minutehand.append_steps(p_steps jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
-  with held as (
-    select l.id, s.step, s.resume_step
+  with said as (
+    select distinct on (s.id, s.step -> 'stepId') s.*
     from jsonb_to_recordset(p_steps) as s (id uuid, token uuid, step jsonb, resume_step text)
-    join public.automation_execution_logs l on l.id = s.id
-    where l.lease_token = s.token and l.lease_expires_at is not null
-      and not minutehand.has_record(l.actions_executed::jsonb, s.step)
+  ), locked as (
+    select l.id, l.lease_token, l.lease_expires_at, l.actions_executed::jsonb as recorded
+    from public.automation_execution_logs l
+    where l.id = any (array(select said.id from said))
     order by l.id
-    for update of l
+    for update
+  ), held as (
+    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.shown(s.step)) as steps
+    from said s
+    join locked l on l.id = s.id
+    where l.lease_token = s.token and l.lease_expires_at is not null and not minutehand.has_record(l.recorded, s.step)
+    group by l.id
   )
   update public.automation_execution_logs l
-  set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || jsonb_build_array(minutehand.shown(held.step)),
+  set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || held.steps,
       resume_step = held.resume_step,
       attempt = 0
   from held
@@ -52,13 +59,22 @@ language sql volatile set search_path = '' as $$
   insert into public.communication_logs (
     created_at, sent_at, status, channel, recipient, execution_id, step, idempotency_key, external_id, lease_token,
     user_id, organization_id)
-  select p_now, p_now, 'sent', s.step #>> '{send,channel}', s.step #>> '{send,recipient}', s.id, s.step ->> 'stepId',
-         s.step #>> '{send,key}', s.step #>> '{send,external_id}', s.token, l.user_id, l.organization_id
-  from jsonb_to_recordset(p_steps) as s (id uuid, token uuid, step jsonb)
-  join public.automation_execution_logs l on l.id = s.id
-  where s.step ? 'send' and jsonb_typeof(s.step -> 'send') = 'object' and s.step ->> 'status' = 'success'
-    and l.lease_token = s.token
-  order by s.step #>> '{send,key}'
+  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, r.external_id,
+         r.lease_token, r.user_id, r.organization_id
+  from (
+    -- Once a key: one call may bring the same step twice.
+    select distinct on (s.step #>> '{send,key}') jsonb_build_object(
+      'channel', s.step #>> '{send,channel}', 'recipient', s.step #>> '{send,recipient}', 'execution_id', s.id,
+      'step', s.step ->> 'stepId', 'idempotency_key', s.step #>> '{send,key}',
+      'external_id', s.step #>> '{send,external_id}', 'lease_token', s.token, 'user_id', l.user_id,
+      'organization_id', l.organization_id) as send
+    from jsonb_to_recordset(p_steps) as s (id uuid, token uuid, step jsonb)
+    join public.automation_execution_logs l on l.id = s.id
+    where jsonb_typeof(s.step -> 'send') = 'object' and s.step ->> 'status' = 'success' and l.lease_token = s.token
+    order by s.step #>> '{send,key}'
+  ) noted
+  -- As a row of the table itself: an adopted table's ids may be of another type.
+  cross join lateral jsonb_populate_record(null::public.communication_logs, noted.send) r
   on conflict (idempotency_key) where idempotency_key is not null
   do update set status = 'sent', sent_at = coalesce(communication_logs.sent_at, excluded.sent_at),
                 external_id = coalesce(communication_logs.external_id, excluded.external_id)

@@ -1,10 +1,11 @@
 -- automation_renew(p_tokens, p_lease_seconds, p_now) -> [ids of the executions still held]
 -- Extends the leases of all of one worker's claims.  Errors: none; what the caller holds and misses here is lost.
--- A lease that expired and that nobody took is still the caller's: the fence is the token, not the clock (R5).
+-- A lease that expired and that nobody took is still the caller's: the fence is the token, not the clock (R5).  So is an
+-- execution whose status the callee wrote meanwhile.
 -- Locks: execution rows, by id.  Called by: store.renew.
 create or replace function public.automation_renew(
   p_tokens jsonb, p_lease_seconds integer default 120, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_held jsonb;
@@ -12,7 +13,7 @@ begin
   with held as (
     select id
     from public.automation_execution_logs
-    where status = 'processing'
+    where lease_expires_at is not null
       and lease_token = any (array(select jsonb_array_elements_text(p_tokens)::uuid))
     order by id
     for update

@@ -8,7 +8,7 @@
 -- A repeat under the same lease is answered go again: the reply was lost, not the send.
 -- Locks: the rows of communication_logs, by key.  Errors: none.  Called by: store.reserve_sends.
 create or replace function public.automation_reserve_sends(p_sends jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;
@@ -18,6 +18,7 @@ begin
            coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as held
     from jsonb_to_recordset(p_sends) as s (id uuid, token uuid, step text, channel text, recipient text, key text)
     left join public.automation_execution_logs l on l.id = s.id
+    where s.key is not null
   ), looked as (
     select said.*, case
       when not held then 'lost'
@@ -31,17 +32,22 @@ begin
   ), reserved as (
     insert into public.communication_logs as c (
       created_at, status, idempotency_key, execution_id, step, channel, recipient, lease_token, user_id, organization_id)
-    select v_now, 'reserved', key, id, step, channel, recipient, token, user_id, organization_id
-    from looked
-    where stop is null
-    order by key
+    select v_now, 'reserved', r.idempotency_key, r.execution_id, r.step, r.channel, r.recipient, r.lease_token, r.user_id,
+           r.organization_id
+    from (select distinct on (key) * from looked where stop is null order by key) l
+    -- As a row of the table itself: an adopted table's ids may be of another type.
+    cross join lateral jsonb_populate_record(null::public.communication_logs, jsonb_build_object(
+      'idempotency_key', l.key, 'execution_id', l.id, 'step', l.step, 'channel', l.channel, 'recipient', l.recipient,
+      'lease_token', l.token, 'user_id', l.user_id, 'organization_id', l.organization_id)) r
+    order by l.key
     on conflict (idempotency_key) where idempotency_key is not null
     do update set status = case
         when c.status in ('failed', 'simulated') then 'reserved'
         when c.status = 'reserved' and c.lease_token is distinct from excluded.lease_token then 'uncertain'
         else c.status
       end,
-      lease_token = excluded.lease_token
+      -- It stays with the lease under which it may have left: only that one can still say how it ended.
+      lease_token = case when c.status in ('failed', 'simulated') then excluded.lease_token else c.lease_token end
     returning c.idempotency_key, c.status, c.external_id
   )
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(

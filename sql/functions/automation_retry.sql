@@ -3,7 +3,7 @@
 -- send is refused: whether it arrived is a person's to find out first.
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.retry.
 create or replace function public.automation_retry(p_ids jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;
@@ -11,7 +11,7 @@ begin
   with asked as (
     select distinct value as id from jsonb_array_elements_text(p_ids)
   ), found as (
-    select l.id, l.status, l.code
+    select l.id, l.status, l.code, l.lease_expires_at is not null as in_flight
     from public.automation_execution_logs l
     where l.id = any (array(select minutehand.to_uuid(id) from asked))
     order by l.id
@@ -22,10 +22,11 @@ begin
         lost_leases = 0, scheduled_at = v_now, lease_expires_at = null, resume_step = null,
         actions_executed = coalesce((
           select jsonb_agg(step order by nr)
-          from jsonb_array_elements(l.actions_executed::jsonb) with ordinality as s (step, nr)
+          from jsonb_array_elements(minutehand.as_list(l.actions_executed::text)) with ordinality as s (step, nr)
           where step ->> 'status' is distinct from 'failed'), '[]')
     from found f
-    where l.id = f.id and f.status in ('failed', 'skipped') and f.code is distinct from 'uncertain_send'
+    where l.id = f.id and f.status in ('failed', 'skipped') and not f.in_flight
+      and f.code is distinct from 'uncertain_send'
     returning l.id
   )
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -34,6 +35,7 @@ begin
     'reason', case
       when r.id is not null then null
       when f.id is null then 'there is no such execution'
+      when f.in_flight then 'it is being run'
       when f.code = 'uncertain_send' then 'its send may have arrived: find out first'
       else format('it is %s; only failed and skipped ones can be retried', f.status) end))), '[]')
   into v_result
@@ -52,5 +54,15 @@ begin
   return p_text::uuid;
 exception when others then
   return null;
+end
+$$;
+
+-- minutehand.as_list(text) -> jsonb: the list that the text is, else an empty one.  Total.
+create or replace function minutehand.as_list(p_text text) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when jsonb_typeof(p_text::jsonb) = 'array' then p_text::jsonb else '[]' end;
+exception when data_exception then
+  return '[]';
 end
 $$;

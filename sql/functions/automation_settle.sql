@@ -7,13 +7,13 @@
 --   retry      the step in `steps` was surely not done: pending again after a backoff, until attempts are used up; then
 --              that step has failed, and what follows it runs at once (`more`), or the execution ends
 --   unknown    the step's send left and its fate is unknown: on_uncertain says resend (as retry), hold or drop (R13)
---   released   not run after all: pending, the claim's attempt is given back
+--   released   not run after all: pending, the claim's attempt is given back (due in `due_in_seconds`, if given)
 --   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
 -- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: what was sent
 -- could not be stored; the execution ended as failed: unrecordable, its neighbours settled.
 -- Locks: execution rows, by id.  Called by: store.settle.
 create or replace function public.automation_settle(p_outcomes jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_outcome jsonb;
@@ -21,14 +21,16 @@ declare
 begin
   begin
     return minutehand.settle(p_outcomes, v_now);
-  exception when data_exception or integrity_constraint_violation or program_limit_exceeded
-                 or raise_exception or datatype_mismatch or invalid_text_representation then
+  exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
+                 or raise_exception or datatype_mismatch then
     null;  -- one of them cannot be stored: find out which, each in a block of its own
   end;
   for v_outcome in select value from jsonb_array_elements(p_outcomes) order by value ->> 'id' loop
     begin
       v_answers := v_answers || minutehand.settle(jsonb_build_array(v_outcome), v_now);
-    exception when others then
+    -- The same as above: a lock or a lost disk is nobody's outcome, and leaves as the error that it is.
+    exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
+                   or raise_exception or datatype_mismatch then
       v_answers := v_answers || minutehand.settle(
         jsonb_build_array(jsonb_build_object(
           'id', v_outcome ->> 'id', 'token', v_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
@@ -53,18 +55,18 @@ begin
       resume_step text, on_uncertain text, due_in_seconds numeric)
   ), held as (
     select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
-           l.actions_executed::jsonb as recorded
+           l.error_message, l.actions_executed::jsonb as recorded
     from public.automation_execution_logs l
-    where l.id in (select said.id from said)
+    where l.id = any (array(select said.id from said))
     order by l.id
     for update
   ), decided as (
     select h.id, d.*
     from said s
     join held h on h.id = s.id
-    cross join lateral minutehand.decide(
+    cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
-      s.due_in_seconds, h.recorded, h.attempt, h.max_attempts, h.was, p_now) d
+      s.due_in_seconds, h.recorded, h.attempt, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l
@@ -102,11 +104,13 @@ begin
 end
 $$;
 
--- minutehand.decide(outcome…, row…) -> the row's next state.  Pure: the state picture in docs/ is drawn from it.
-create or replace function minutehand.decide(
+-- minutehand.state_after(outcome…, row…) -> the row's next state.  Pure but for the jitter.
+-- An end that a callee wrote itself, under our token, stands whatever became of the call to it.
+create or replace function minutehand.state_after(
   p_ended text, p_steps jsonb, p_code text, p_reason text, p_more boolean, p_retry_after_seconds numeric,
   p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric,
-  p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_now timestamptz,
+  p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_error text,
+  p_now timestamptz,
   out status text, out code text, out reason text, out attempt integer, out recorded jsonb, out resume_step text,
   out due timestamptz
 ) language plpgsql volatile set search_path = '' as $$
@@ -122,29 +126,32 @@ begin
   reason := p_reason;
   resume_step := p_resume_step;
   case
-    when p_ended = 'done' then
-      recorded := minutehand.with_records(recorded, p_steps);
-      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was) e;
+    when p_was in ('completed', 'failed', 'skipped', 'cancelled') or p_ended = 'done' then
+      recorded := minutehand.with_records(recorded, case when p_ended = 'done' then p_steps end);
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
     when p_ended in ('failed', 'skipped', 'cancelled') then
       recorded := minutehand.with_records(recorded, p_steps);
       status := p_ended;
     when p_ended = 'released' then
       status := 'pending';
       attempt := greatest(p_attempt - 1, 0);
-      due := p_now;
+      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: it keeps its place
     when p_ended = 'waiting' then
       recorded := minutehand.with_records(recorded, p_steps);
       status := 'pending';
       attempt := 0;
-      due := p_now + make_interval(secs => p_due_in_seconds);
+      due := p_now + make_interval(secs => greatest(p_due_in_seconds, 0));
     when p_ended = 'unknown' and (p_on_uncertain = 'hold' or (p_on_uncertain = 'resend' and v_used_up)) then
       status := 'failed';
       code := 'uncertain_send';
     when p_ended = 'retry' and not v_used_up or p_ended = 'unknown' and p_on_uncertain = 'resend' then
       status := 'pending';
       attempt := v_attempt;
-      due := p_now + coalesce(
-        make_interval(secs => greatest(p_retry_after_seconds, 0)), minutehand.backoff(v_attempt));
+      -- The receiver's own wish wins, up to a week.  (greatest() passes over a null.)
+      due := p_now + case
+        when p_retry_after_seconds is null then minutehand.backoff(v_attempt)
+        else make_interval(secs => least(greatest(p_retry_after_seconds, 0), 604800))
+      end;
     when p_ended = 'retry' or p_ended = 'unknown' and p_on_uncertain = 'drop' then
       v_step_failed := true;
     else
@@ -159,7 +166,7 @@ begin
       attempt := 0;
       due := p_now;
     else
-      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was) e;
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
     end if;
   end if;
 end
@@ -178,10 +185,10 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 
--- minutehand.end_of(recorded, was) -> (status, code, reason): completed only if every step did what it says (R14).
+-- minutehand.end_of(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
 -- A callee may have written its own end under our token: its word stands, but completed with failed items is failed.
 create or replace function minutehand.end_of(
-  p_recorded jsonb, p_was text, out status text, out code text, out reason text
+  p_recorded jsonb, p_was text, p_error text, out status text, out code text, out reason text
 ) language plpgsql immutable set search_path = '' as $$
 declare
   v_failed jsonb;
@@ -190,6 +197,8 @@ declare
 begin
   if not p_recorded @> '[{"status": "failed"}]' then
     status := case when p_was in ('failed', 'skipped', 'cancelled') then p_was else 'completed' end;
+    code := case p_was when 'failed' then 'executor_failed' end;
+    reason := case when status <> 'completed' then coalesce(p_error, 'the executor said so') end;
     return;
   end if;
   select count(*) filter (where s ->> 'status' = 'failed'), count(*) filter (where s ->> 'status' = 'success')

@@ -5,7 +5,7 @@
 -- "version", "listens"}.  Any number may run at once.
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
 create or replace function public.automation_tick(p_worker jsonb default null, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_lost integer;
@@ -22,14 +22,7 @@ begin
   v_matched := public.automation_match_events(500, v_now);
   perform minutehand.prune(500, v_now);
 
-  -- Counted to a cap: a backlog of a million must not cost a scan each minute.
-  select count(*) into v_due
-  from (
-    select from public.automation_execution_logs
-    where status = 'pending' and coalesce(scheduled_at, created_at) <= v_now
-      and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
-    limit 1000
-  ) due;
+  v_due := minutehand.count_due(1000, v_now);
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
@@ -39,55 +32,123 @@ end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';
 
+-- minutehand.count_due(cap, now) -> how many may run now.  Counted to a cap, and through the queue's index tenant by tenant:
+-- neither a backlog of a million nor a million that wait for next week may cost a scan each beat.
+create or replace function minutehand.count_due(p_cap integer, p_now timestamptz) returns integer
+language plpgsql stable set search_path = '' as $$
+declare
+  v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
+begin
+  if exists (select from public.automation_control where scope = 'all') then
+    return 0;
+  end if;
+  return (
+    select count(*)
+    from (
+      select
+      from minutehand.heads() h
+      cross join lateral (
+        select
+        from public.automation_execution_logs
+        where status = 'pending'
+          and coalesce(organization_id::text, user_id::text, '') = h.tenant
+          and coalesce(scheduled_at, created_at) <= p_now
+          and (workflow_id is null or workflow_id::text <> all (v_paused))
+        limit p_cap
+      ) due
+      where h.tenant <> all (array(select target from public.automation_control where scope = 'tenant'))
+      limit p_cap
+    ) counted);
+end
+$$;
+
 -- minutehand.return_lost_leases(limit, now) -> how many.  The row returns with backoff and the claim's attempt back: a lost
--- lease is counted apart (R7); the third ends it as poisoned.  Rows without our token are another processor's.
+-- lease is counted apart (R7); the third ends it as poisoned.  One that its callee ended, ends so.  Rows without our token
+-- are another processor's.
 create or replace function minutehand.return_lost_leases(p_limit integer, p_now timestamptz) returns integer
 language plpgsql set search_path = '' as $$
 declare
-  v_lost integer;
+  v_expired public.automation_execution_logs[];
 begin
-  with expired as (
-    select id
-    from public.automation_execution_logs
-    where status = 'processing' and lease_token is not null and lease_expires_at < p_now
-    order by id
+  v_expired := array(
+    select l
+    from public.automation_execution_logs l
+    where l.lease_token is not null and l.lease_expires_at < p_now
     limit p_limit
-    for update skip locked
-  )
+    for update skip locked);
+
+  perform minutehand.settle(jsonb_agg(jsonb_build_object('id', e.id, 'token', e.lease_token, 'ended', 'done')), p_now)
+  from unnest(v_expired) e
+  where e.status not in ('processing', 'running', 'pending')
+  having count(*) > 0;
+
   update public.automation_execution_logs l
-  set lost_leases = coalesce(l.lost_leases, 0) + 1,
+  set lost_leases = e.lost,
       attempt = greatest(l.attempt - 1, 0),
-      status = case when coalesce(l.lost_leases, 0) >= 2 then 'failed' else 'pending' end,
-      code = case when coalesce(l.lost_leases, 0) >= 2 then 'poisoned' else 'lost_lease' end,
-      reason = case when coalesce(l.lost_leases, 0) >= 2
-        then format('its worker vanished %s times while running it', coalesce(l.lost_leases, 0) + 1)
-        else format('its worker %s vanished while running it', coalesce(l.worker, '(unnamed)')) end,
-      error_message = case when coalesce(l.lost_leases, 0) >= 2
-        then format('its worker vanished %s times while running it', coalesce(l.lost_leases, 0) + 1) end,
-      completed_at = case when coalesce(l.lost_leases, 0) >= 2 then p_now end,
-      scheduled_at = case when coalesce(l.lost_leases, 0) >= 2 then l.scheduled_at
-        else p_now + minutehand.backoff(coalesce(l.lost_leases, 0) + 1) end,
+      status = case when e.lost > 2 then 'failed' else 'pending' end,
+      code = case when e.lost > 2 then 'poisoned' else 'lost_lease' end,
+      reason = e.reason,
+      error_message = case when e.lost > 2 then e.reason end,
+      completed_at = case when e.lost > 2 then p_now end,
+      scheduled_at = case when e.lost > 2 then l.scheduled_at else p_now + minutehand.backoff(e.lost) end,
       lease_token = null, lease_expires_at = null
-  from expired
-  where l.id = expired.id;
-  get diagnostics v_lost = row_count;
-  return v_lost;
+  from (
+    select id, lost, case when lost > 2 then format('its worker vanished %s times while running it', lost)
+      else format('its worker %s vanished while running it', worker) end as reason
+    from (
+      select id, coalesce(lost_leases, 0) + 1 as lost, coalesce(worker, '(unnamed)') as worker
+      from unnest(v_expired)
+      where status in ('processing', 'running', 'pending')
+    ) x
+  ) e
+  where l.id = e.id;
+  return cardinality(v_expired);
 end
 $$;
 
 -- minutehand.prune(limit, now): one small bite: events older than 30 days, but those of unfinished executions; workers
--- silent for a day.  By primary key, whose order is the events' order, so nothing young is read.
+-- silent for a day.
 create or replace function minutehand.prune(p_limit integer, p_now timestamptz) returns void
-language sql volatile set search_path = '' as $$
+language plpgsql set search_path = '' as $$
+declare
+  v_cutoff constant timestamptz := p_now - interval '30 days';
+begin
+  delete from public.automation_workers where heartbeat_at < p_now - interval '1 day';
   delete from public.automation_events
   where id in (
     select e.id
     from public.automation_events e
-    where e.id in (select id from public.automation_events order by id limit p_limit)
-      and e.occurred_at < p_now - interval '30 days'
+    where e.id < minutehand.first_event_since(v_cutoff) and e.occurred_at < v_cutoff
+      -- (event_id, workflow_id) is indexed where replay_of is null.
       and not exists (
         select from public.automation_execution_logs l
-        where l.event_id = e.id and l.status in ('pending', 'processing'))
-    for update skip locked);
-  delete from public.automation_workers where heartbeat_at < p_now - interval '1 day';
+        where l.event_id = e.id and l.replay_of is null and l.status in ('pending', 'processing', 'running'))
+    order by e.id
+    limit p_limit
+    for update of e skip locked);
+end
+$$;
+
+-- minutehand.first_event_since(time) -> bigint: about where the events that are younger begin, found by halving, since ids
+-- grow with time and time has no index of its own; 0 when the oldest is younger.
+create or replace function minutehand.first_event_since(p_time timestamptz) returns bigint
+language plpgsql stable set search_path = '' as $$
+declare
+  v_low bigint := 0;
+  v_high bigint;
+  v_middle bigint;
+begin
+  if (select occurred_at from public.automation_events order by id limit 1) < p_time then
+    select min(id), max(id) + 1 into v_low, v_high from public.automation_events;
+    while v_low < v_high loop
+      v_middle := v_low + (v_high - v_low) / 2;
+      if (select occurred_at from public.automation_events where id >= v_middle order by id limit 1) < p_time then
+        v_low := v_middle + 1;
+      else
+        v_high := v_middle;
+      end if;
+    end loop;
+  end if;
+  return v_low;
+end
 $$;

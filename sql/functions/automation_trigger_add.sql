@@ -3,53 +3,70 @@
 -- Watches a table: makes the trigger, or replaces it when its settings differ.  Defaults: the type is the table's name in
 -- the singular; the tenant is organization_id where that column exists and is filled, else user_id; p_tenant = 'none'
 -- says that the app has a single one.
--- Errors: MH404 no such table or column; MH400 no tenant column, a table of ours.
--- Locks: SHARE ROW EXCLUSIVE on the table for an instant.  Called by: store.add_trigger.
+-- Errors: MH404 no such table or column; MH400 no tenant column, a view, a table of ours; 55P03 the table is in use: the lock
+-- is waited for 3 s at most, since all writers of the table queue up behind who waits.
+-- Locks: SHARE ROW EXCLUSIVE on the table for an instant, none when nothing changes.  Called by: store.add_trigger.
 create or replace function public.automation_trigger_add(
   p_table text, p_id text default 'id', p_type text default null, p_status text default 'status',
   p_tenant text default null, p_exclude jsonb default '[]', p_links jsonb default '{}', p_writable boolean default false
-) returns jsonb language plpgsql security definer set search_path = '' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
   v_relation regclass := minutehand.find_table(p_table);
-  v_name text := (select relname from pg_catalog.pg_class where oid = v_relation);
+  v_class pg_catalog.pg_class := (select c from pg_catalog.pg_class c where c.oid = v_relation);
+  v_label text := minutehand.label(v_class.relnamespace::regnamespace::text, v_class.relname);
   v_tenant text := minutehand.tenant_column(v_relation, p_tenant);
   v_config jsonb;
 begin
-  if v_name like 'automation\_%' or v_name = 'communication_logs' then
-    raise exception '% is one of Minutehand''s own tables', v_name
+  if v_label like 'automation\_%' or v_label = 'communication_logs' then
+    raise exception '% is one of Minutehand''s own tables', v_label
       using errcode = 'MH400', hint = 'Watch a table of the app.';
   end if;
-  perform minutehand.need_column(v_relation, p_id);
-  perform minutehand.need_column(v_relation, v_tenant);
-  perform minutehand.need_column(v_relation, value) from jsonb_array_elements_text(p_exclude);
+  perform minutehand.need_column(v_relation, column_name)
+  from (
+    select p_id union select v_tenant union select nullif(p_status, 'status')
+    union select jsonb_array_elements_text(p_exclude) union select jsonb_object_keys(p_links)
+  ) as needed (column_name);
   v_config := jsonb_build_object(
-    'id', p_id, 'type', coalesce(p_type, minutehand.singular(v_name)), 'status', p_status, 'tenant', v_tenant,
-    'user', 'user_id', 'exclude', p_exclude, 'links', p_links, 'writable', p_writable);
+    'id', p_id, 'type', coalesce(p_type, minutehand.singular(lower(v_class.relname))), 'status', p_status,
+    'tenant', v_tenant, 'user', 'user_id', 'exclude', p_exclude, 'links', p_links, 'writable', p_writable);
+  if v_class.relkind = 'p' then
+    v_config := v_config || jsonb_build_object('table', v_label);
+  end if;
 
-  execute format('drop trigger if exists minutehand_capture on %s', v_relation);
-  execute format(
-    'create trigger minutehand_capture after insert or update or delete on %s for each row '
-    'execute function public.automation_capture(%L)', v_relation, v_config::text);
-  return v_config || jsonb_build_object('table', p_table, 'enabled', true);
+  if not exists (select from minutehand.watched where relation = v_relation and config = v_config and enabled) then
+    -- A replaced trigger is enabled again.
+    execute format(
+      'create or replace trigger minutehand_capture after insert or update or delete on %s for each row '
+      'execute function public.automation_capture(%L)', v_relation, v_config::text);
+  end if;
+  return v_config || jsonb_build_object('table', v_label, 'enabled', true);
 end
 $$;
 comment on function public.automation_trigger_add is 'minutehand: watches a table';
 
--- minutehand.find_table(name) -> regclass.  `jobs` or `app.jobs`; an ordinary or partitioned table.  Errors: MH404.
+-- minutehand.find_table(name) -> regclass.  `jobs` or `app.jobs`, quoted or not; an ordinary or partitioned table.
+-- Errors: MH404; MH400 for what cannot be watched: a view has no rows of its own.
 create or replace function minutehand.find_table(p_table text) returns regclass
 language plpgsql stable set search_path = '' as $$
 declare
-  v_relation regclass;
+  v_name text := regexp_replace(replace(p_table, '"', ''), '^public\.', '');
+  v_found record;
 begin
-  select c.oid into v_relation
+  select c.oid::regclass as relation, c.relkind in ('r', 'p') as is_table into v_found
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where minutehand.label(n.nspname, c.relname) = regexp_replace(p_table, '^public\.', '') and c.relkind in ('r', 'p');
-  if v_relation is null then
+  where minutehand.label(n.nspname, c.relname) = v_name and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and n.nspname !~ '^pg_|^information_schema$'
+  order by is_table desc, n.nspname
+  limit 1;
+  if not found then
     raise exception 'there is no table %', p_table
       using errcode = 'MH404', hint = 'Name it as it stands in the database, with its schema unless that is public.';
+  elsif not v_found.is_table then
+    raise exception '% is not a table but a view or a foreign table', p_table
+      using errcode = 'MH400', hint = 'Watch the table whose rows it shows.';
   end if;
-  return v_relation;
+  return v_found.relation;
 end
 $$;
 
@@ -72,16 +89,16 @@ language plpgsql stable set search_path = '' as $$
 declare
   v_columns text[] := array(
     select attname::text from pg_catalog.pg_attribute where attrelid = p_relation and attnum > 0 and not attisdropped);
-  v_empty boolean := true;
+  v_filled boolean;
 begin
   if p_asked is not null then
     return nullif(p_asked, 'none');
   end if;
   if 'organization_id' = any (v_columns) then
-    -- "Filled": the newest rows have it.  An app often adds the column long before it writes it.
-    execute format('select not exists (select from (select * from %1$s limit 1000) t where organization_id is not null) '
-                   'and exists (select from %1$s)', p_relation) into v_empty;
-    if not v_empty or not 'user_id' = any (v_columns) then
+    -- "Filled": some row has it, or there is none yet.  An app often adds the column long before it writes it.
+    execute format('select exists (select from %1$s where organization_id is not null) or not exists (select from %1$s)',
+                   p_relation) into v_filled;
+    if v_filled or not 'user_id' = any (v_columns) then
       return 'organization_id';
     end if;
   end if;
@@ -94,12 +111,13 @@ begin
 end
 $$;
 
--- minutehand.singular(name) -> text: jobs -> job, properties -> property, addresses -> address, job_statuses -> job_status.
+-- minutehand.singular(name) -> text: jobs -> job, properties -> property, addresses -> address, job_statuses -> job_status,
+-- expenses -> expense, warehouses -> warehouse; what it gets wrong, --type says.
 create or replace function minutehand.singular(p_name text) returns text language sql immutable as $$
   select case
-    when p_name ~ 'ies$' then regexp_replace(p_name, 'ies$', 'y')
-    when p_name ~ '(s|x|z|ch|sh)es$' then regexp_replace(p_name, 'es$', '')
-    when p_name ~ '[^s]s$' then regexp_replace(p_name, 's$', '')
+    when p_name ~ '[^aeiou]ies$' then regexp_replace(p_name, 'ies$', 'y')
+    when p_name ~ '(ss|x|ch|sh|[^aeo]us)es$' then regexp_replace(p_name, 'es$', '')
+    when p_name ~ '[^usi]s$' then regexp_replace(p_name, 's$', '')
     else p_name
   end
 $$;

@@ -1,13 +1,16 @@
 -- automation_trigger_remove(p_table) -> {"table", "removed": bool}
 -- Stops watching a table.  What is pending stays pending.
--- Errors: MH404 no such table.  Locks: ACCESS EXCLUSIVE on the table for an instant.  Called by: store.remove_trigger.
+-- Errors: MH404 no such table; 55P03 the table is in use (see automation_trigger_add).
+-- Locks: ACCESS EXCLUSIVE on the table for an instant, none when it is not watched.  Called by: store.remove_trigger.
 create or replace function public.automation_trigger_remove(p_table text)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
   v_relation regclass := minutehand.find_table(p_table);
   v_was boolean := exists (select from minutehand.watched where relation = v_relation);
 begin
-  execute format('drop trigger if exists minutehand_capture on %s', v_relation);
+  if v_was then
+    execute format('drop trigger minutehand_capture on %s', v_relation);
+  end if;
   return jsonb_build_object('table', p_table, 'removed', v_was);
 end
 $$;

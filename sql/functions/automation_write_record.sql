@@ -12,6 +12,7 @@ create or replace function public.automation_write_record(
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_log public.automation_execution_logs;
+  v_workflow public.automation_workflows;
   v_watched record;
   v_id text;
   v_refusal text;
@@ -23,6 +24,12 @@ begin
     return jsonb_build_object('answer', 'already');
   end if;
 
+  -- The wall stands around the workflow: who inserted the execution may have named any tenant.
+  select * into v_workflow from public.automation_workflows where id = v_log.workflow_id;
+  v_log.organization_id := v_workflow.organization_id::text;
+  if v_workflow.user_id is not null or v_workflow.organization_id is null then
+    v_log.user_id := v_workflow.user_id::text;
+  end if;
   select * into v_watched
   from minutehand.watched
   where minutehand.label(schema_name, table_name) = p_table and table_name not like 'automation\_%';
@@ -34,7 +41,8 @@ begin
   perform set_config('minutehand.cause', p_execution_id::text, true);
   begin
     v_id := minutehand.write_row(v_watched.relation, v_watched.config, p_operation, p_id, p_values, v_log);
-  exception when data_exception or integrity_constraint_violation then
+  exception when data_exception or integrity_constraint_violation or syntax_error_or_access_rule_violation
+                 or raise_exception then  -- the app's own rules too: a generated column, a policy, a trigger that says no
     perform set_config('minutehand.cause', '', true);
     return jsonb_build_object('answer', 'refused', 'code', 'bad_value', 'reason', sqlerrm);
   end;
@@ -97,6 +105,10 @@ declare
   v_values jsonb := p_values;
   v_columns text;
   v_id text;
+  -- The key is cast to the column's own type, so that its index serves.
+  v_id_type text := (
+    select format_type(atttypid, -1)
+    from pg_catalog.pg_attribute where attrelid = p_relation and attname = v_id_column and not attisdropped);
 begin
   if v_tenant_column is not null and p_operation = 'create' then
     v_values := v_values || jsonb_strip_nulls(jsonb_build_object(v_tenant_column, coalesce(
@@ -117,9 +129,9 @@ begin
     -- (columns) = row(columns of a record made from the values): each value is cast by its column's own type.
     execute format(
       'update %1$s t set (%2$s) = (select %2$s from jsonb_populate_record(null::%1$s, $1)) '
-      'where t.%3$I::text = $2 and (%4$L is null or minutehand.same_tenant(to_jsonb(t) ->> %4$L, to_jsonb(t) ->> %5$L, '
+      'where t.%3$I = $2::%6$s and (%4$L is null or minutehand.same_tenant(to_jsonb(t) ->> %4$L, to_jsonb(t) ->> %5$L, '
       '$3, $4)) returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column)
+      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column, v_id_type)
     into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
   end if;
   return v_id;

@@ -7,7 +7,7 @@ returns boolean language sql stable security definer set search_path = '' as $$
     select l.until
     from minutehand.limited(
       p_workflow_id, (select w.settings::jsonb from public.automation_workflows w where w.id = p_workflow_id),
-      p_job_id, p_status, now()) l
+      p_job_id, p_status, minutehand.clock()) l
   ) is null
 $$;
 comment on function public.check_automation_rate_limit is 'minutehand: may this workflow fire now for this row?';

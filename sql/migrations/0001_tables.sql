@@ -132,9 +132,13 @@ create index if not exists automation_execution_logs_queue
   on public.automation_execution_logs (
     (coalesce(organization_id::text, user_id::text, '')), (coalesce(scheduled_at, created_at)), id)
   where status = 'pending';
--- What is in flight: a repeated claim finds its rows, the tick finds lost leases.
+-- What may have to be run alone (R7): nearly always empty.
+create index if not exists automation_execution_logs_suspects
+  on public.automation_execution_logs ((coalesce(scheduled_at, created_at)), id)
+  where status = 'pending' and lost_leases >= 2;
+-- What is in flight under a lease of ours: a repeated claim finds its rows, the tick finds lost leases.
 create index if not exists automation_execution_logs_leases
-  on public.automation_execution_logs (lease_token) where status = 'processing';
+  on public.automation_execution_logs (lease_token) where lease_expires_at is not null;
 -- One change, one execution (R10); by event first, so that pruning events can look here.
 create unique index if not exists automation_execution_logs_event
   on public.automation_execution_logs (event_id, workflow_id) where event_id is not null and replay_of is null;

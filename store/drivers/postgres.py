@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import select
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,13 +14,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from store.errors import AccessDenied, StoreError, Unreachable, from_sqlstate
+from store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
 from store.json import dumps
 
 #: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
 TRANSACTION_POOLER_PORT = "6543"
 # The pool tells of each failed try; we tell once, with what to do.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+_DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -30,18 +33,22 @@ class PostgresDriver:
     ) -> None:
         self.road = road
         self._where = where(url)
-        pooled = conninfo_to_dict(url).get("port") == TRANSACTION_POOLER_PORT
+        pooled = _parts(url).get("port") == TRANSACTION_POOLER_PORT
         self.can_listen = not pooled
         self._timeout = connect_timeout_seconds
         self._opening: asyncio.Future[None] | None = None
         self._refusal: asyncio.Future[psycopg.Error] | None = None
-        self._pool = AsyncConnectionPool(
+        self._new_pool = partial(
+            AsyncConnectionPool,
             url,
             connection_class=self._connection_class(),
             min_size=1,
             max_size=max_connections,
             open=False,
             timeout=connect_timeout_seconds,
+            # The pool's own tries grow rare; given up early, they begin anew with the next call.
+            reconnect_timeout=connect_timeout_seconds,
+            check=_notice_goodbye,
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": None if pooled else 2,
@@ -49,6 +56,7 @@ class PostgresDriver:
                 "application_name": "minutehand",
             },
         )
+        self._pool: AsyncConnectionPool[Any] = self._new_pool()
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """See `Driver.call`."""
@@ -70,7 +78,13 @@ class PostgresDriver:
     async def _open(self) -> None:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open_once())
-        await asyncio.shield(self._opening)
+        opening = self._opening
+        try:
+            await asyncio.shield(opening)
+        except StoreError:
+            if self._opening is opening:  # the next call tries again: the server may have come back
+                self._opening, self._pool = None, self._new_pool()
+            raise
 
     async def _open_once(self) -> None:
         """Open the pool; a refusal is told at once, where the pool alone would try until its timeout."""
@@ -104,13 +118,25 @@ class PostgresDriver:
         return Connection
 
     def _explain(self, error: psycopg.Error) -> StoreError:
-        if error.sqlstate is None:
-            # libpq keeps no SQLSTATE of a refused connection, only its text.
-            text = " ".join(str(error).split())
-            denied = "authentication failed" in text or "no password supplied" in text
-            kind = AccessDenied if denied else Unreachable
-            return kind(f"{self._where}: {text}. Check DATABASE_URL.")
+        return explain(self._where, error)
+
+
+def explain(place: str, error: psycopg.Error) -> StoreError:
+    """Turn what psycopg raised into one of ours; `place` is what `where` says."""
+    if error.sqlstate is not None:
         return from_sqlstate(error.sqlstate, error.diag.message_primary or str(error), error.diag.message_hint)
+    # libpq keeps no SQLSTATE of a refused connection, only its text.
+    text = " ".join(str(error).split())
+    kind = AccessDenied if _DENIED.search(text) else BadConfiguration if "does not exist" in text else Unreachable
+    return kind(f"{place}: {text}. Check DATABASE_URL.")
+
+
+async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Ask an idle connection whether it is alive, but only when something lies unread: mostly its server's goodbye."""
+    unread = select.poll()
+    unread.register(connection.fileno(), select.POLLIN)
+    if unread.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
@@ -132,7 +158,21 @@ def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str
 
 def where(url: str) -> str:
     """Name a database for a person: host, port and database, never a password."""
-    parts = conninfo_to_dict(url)
+    parts = _parts(url)
     host = parts.get("host") or "localhost"
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"PostgreSQL at {host}{port}/{parts.get('dbname') or ''}"
+
+
+def _parts(url: str) -> dict[str, Any]:
+    """Read a connection URL.  Errors: `BadConfiguration`; libpq's own words are not told, they quote the password."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    if "@" in str(parts.get("host")):  # the end of a password with a bare @
+        raise BadConfiguration(
+            "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, "
+            "with @ : / % in the password as %40 %3A %2F %25"
+        )
+    return parts

@@ -56,7 +56,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="minutehand", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
-        environment = {"HOME": folder, "PATH": os.environ["PATH"], "MINUTEHAND_HOME": str(home), "TERM": "xterm-256color"}
+        environment = {"HOME": folder, "PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+        environment["MINUTEHAND_HOME"] = str(home)
         command = [sys.executable, "-m", "scheduler.cli"]
         try:
             text = output_at_a_terminal([*command, "demo"], environment)
@@ -64,7 +65,8 @@ def main() -> None:
             stop = [*command, "db", "stop", "--home", str(home / "demo")]
             subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
     # Where this machine keeps things is no part of the picture.
-    text = text.replace(str(home), "~/.local/share/minutehand").replace(f"{sys.executable} -m scheduler.cli", "minutehand")
+    text = text.replace(str(home), "~/.local/share/minutehand")
+    text = text.replace(f"{sys.executable} -m scheduler.cli", "minutehand")
     PICTURE.write_text(draw(text))
 
 

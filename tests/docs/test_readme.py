@@ -68,7 +68,7 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
                 app.execute(blocks("sql")[0])
                 app.execute("update jobs set status = 'completed'")
             if arguments[0] == "run-once":
-                # Nobody listens on port 9: the e-mail is tried again later, and nothing else is claimed to have happened.
+                # Nobody listens on port 9: the e-mail is tried again later, and nothing else is claimed to have been.
                 assert "1 retried" in done.stdout
         assert app.execute("select count(*) from automation_execution_logs").fetchone() == (1,)
 

@@ -23,7 +23,7 @@ def run(*command: str | Path, cwd: Path, home: Path) -> str:
     done = subprocess.run(
         command,
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "MINUTEHAND_HOME": str(home / "data")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -92,4 +92,8 @@ def test_what_is_installed_is_imported_from_where_it_is_installed(environment: P
 
 
 def test_the_demo_runs_from_the_wheel_in_any_folder(environment: Path, folder: Path) -> None:
-    assert run(environment / "minutehand", "demo", cwd=folder / "home", home=folder / "home")
+    home = folder / "home"
+    try:
+        assert "All that should arrive did" in run(environment / "minutehand", "demo", cwd=home, home=home)
+    finally:
+        run(environment / "minutehand", "db", "stop", "--home", home / "data" / "demo", cwd=home, home=home)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ COMMAND = (sys.executable, "-m", "scheduler.cli")
 SECRET = "whsec_YSB0ZXN0IHNlY3JldA=="
 #: How long a test waits for what must happen, before it says that it did not.
 DEADLINE_SECONDS = 20.0
+
+_JSON = ("steps", "trigger_config", "settings")
 
 TABLES = """
 create table clients (
@@ -70,7 +73,7 @@ class App:
             "organization_id": "north",
             "trigger_type": "job_completed",
             "steps": Jsonb(list(steps)),
-            **{key: Jsonb(value) if isinstance(value, dict | list) else value for key, value in columns.items()},
+            **{key: Jsonb(value) if key in _JSON else value for key, value in columns.items()},
         }
         query = (
             f"insert into automation_workflows ({', '.join(row)}) values ({', '.join(['%s'] * len(row))}) returning id"
@@ -112,6 +115,10 @@ class App:
         """What `communication_logs` says was sent."""
         return self.database.sql("select * from communication_logs order by created_at, id")
 
+    def sends_by(self, channel: str) -> list[dict[str, Any]]:
+        """Those of one channel."""
+        return [send for send in self.sends() if send["channel"] == channel]
+
     def make_due(self) -> None:
         """Let the time pass until every pending execution is due."""
         self.database.sql("update automation_execution_logs set scheduled_at = now() where status = 'pending'")
@@ -129,9 +136,14 @@ class Minutehand:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def __call__(self, *arguments: str, stdin: str = "", **environment: str | None) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
         """Run it to its end.  A variable that is None is left out."""
+        return self.fed("", *arguments, **environment)
+
+    def fed(self, stdin: str, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+        """Run it with this on its standard input."""
         return subprocess.run(
             [*COMMAND, *arguments],
             env=self._environ(environment),
@@ -152,19 +164,22 @@ class Minutehand:
     @contextmanager
     def running(self, *arguments: str, **environment: str | None) -> Iterator[Running]:
         """Start it and let it run beside the test; it is killed if the block does not end it."""
-        with subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=self._environ(environment),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield Running(process)
-            finally:
-                process.kill()
+        number = next(self._numbers)
+        out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
+        with out.open("wb") as out_file, err.open("wb") as err_file:
+            process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=self._environ(environment),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out_file,
+                stderr=err_file,
+            )
+        try:
+            yield Running(process, out, err)
+        finally:
+            process.kill()
+            process.wait()
 
     def _environ(self, more: dict[str, str | None]) -> dict[str, str]:
         base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
@@ -176,18 +191,36 @@ class Minutehand:
 class Running:
     """A command that runs beside the test."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
 
-    def signal(self, number: signal.Signals) -> None:
+    def heard(self) -> str:
+        """What it has said on stderr so far."""
+        return self.err.read_text()
+
+    def kill(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
         """Send it a signal, if one is given, and wait for its end: exit code, stdout, stderr."""
         if number is not None:
-            self.signal(number)
-        out, err = self.process.communicate(timeout=DEADLINE_SECONDS)
-        return self.process.returncode, out, err
+            self.kill(number)
+        return self.process.wait(DEADLINE_SECONDS), self.out.read_text(), self.heard()
+
+
+class Gate(threading.Event):
+    """What a receiver waits for before it answers; `reached` tells that it has begun to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """See `threading.Event.wait`."""
+        self.reached.set()
+        return super().wait(timeout)
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> None:

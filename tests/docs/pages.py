@@ -1,0 +1,60 @@
+"""Reads the pages of docs/, and the commands that they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from scheduler.cli import cli
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "CHANGELOG.md"])
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """The text below a heading, up to the next one of its level."""
+    level = heading.split(" ")[0]
+    return text.split(f"\n{heading}\n")[1].split(f"\n{level} ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a page's tables, without head and rule."""
+    tables = re.findall(r"(?:^\|.*\|\n)+", text, flags=re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()[2:]]
+    return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]*)`", cell)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def is_a_command(arguments: list[str]) -> bool:
+    """Parse a command line as it would be run, and stop there."""
+    command: click.Command | None = cli
+    name = "minutehand"
+    while isinstance(command, click.Group) and arguments:
+        name, *arguments = arguments
+        command = command.get_command(click.Context(command), name)
+    if command is None or isinstance(command, click.Group):
+        return command is not None and command is not cli
+    if arguments:
+        command.make_context(name, list(arguments)).close()
+    return True  # a bare name is a mention
+
+
+def commands_of(text: str) -> list[str]:
+    shell = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    spans = re.findall(r"`(minutehand [^`]*)`", text.replace("\n", " "))
+    found = [re.search(r"(?:^|&& )(minutehand [^>#]*)", line) for line in shell]
+    return [match[1] for match in found if match] + spans

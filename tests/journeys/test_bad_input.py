@@ -1,0 +1,257 @@
+"""What is wrong gets its code and its reason, and a healthy neighbour in the same batch completes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from executor.local import LocalExecutor
+from executor.settings import ExecutorSettings
+from scheduler.demo.receivers import Answer, Trouble
+from scheduler.engine import Engine, EngineSettings
+from scheduler.summary import Summary
+from store import Store
+from tests.journeys.app import App, email, webhook
+
+BIG = "x" * 1_000_000
+
+Ends = Callable[..., dict[str, tuple[str, str | None, str]]]
+
+
+@pytest.fixture
+def ends(app, minutehand, shop) -> Ends:
+    """Complete a job for all workflows and a healthy one, in one batch; gives status, code and reason by name."""
+
+    def run(*arguments: str, client: str = "C-1", **environment: str | None) -> dict[str, tuple[str, str | None, str]]:
+        app.workflow(webhook(f"{shop.url}/healthy"), name="Healthy")
+        app.complete(client=client)
+        minutehand.run_once("--batch-size", "100", *arguments, **environment)
+        found = ends_of(app)
+        assert found.pop("Healthy") == ("completed", None, "")
+        assert "/healthy" in [request.path for request in shop.requests]
+        return found
+
+    return run
+
+
+@pytest.fixture
+def inner() -> Iterator[socket.socket]:
+    """A server that workflows must not reach; `accept` raises BlockingIOError while nobody came."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        yield server
+
+
+def ends_of(app: App) -> dict[str, tuple[str, str | None, str]]:
+    rows = app.database.sql(
+        "select w.name, l.status, l.code, coalesce(l.reason, '') as reason from automation_execution_logs l"
+        " join automation_workflows w on w.id = l.workflow_id"
+    )
+    assert len({row["name"] for row in rows}) == len(rows)
+    return {row["name"]: (row["status"], row["code"], row["reason"]) for row in rows}
+
+
+MALFORMED: dict[str, Any] = {
+    "steps: a list is wanted, this is a number": 7,
+    "steps: a list is wanted, this is an object": {"type": "email"},
+    "step 1: an object is wanted, this is a number": [7],
+    "step 1: an object is wanted, this is null": [None],
+    "step 2: an object is wanted, this is a list": [email(), [[[]]]],
+    "step 1: `config` must be an object, this is a list": [{"type": "email", "config": [1]}],
+    "step 2: it names no type": [email(), {"config": {}}],
+    "step 3: it names no type": [email(), email(), {"type": {"type": "email"}}],
+    "step 4: it names no type": [email(), email(), email(), {"type": BIG}],
+    "step Beam up: there is no action `teleport`": [email(), {"type": "teleport", "name": "Beam up"}],
+    "step 1 (email): `subject` is missing": [{"type": "email", "config": {"subject": 1, "message": {}}}],
+    "step 1 (email): `to` must be": [email(to={})],
+    "step 1 (webhook): `url`: the URL must be http:// or https://": [webhook("ftp://example.com")],
+    "step 1 (webhook): `headers` must be an object": [webhook("http://example.com", headers=3)],
+    "step 1: its id is longer than": [email() | {"id": BIG}],
+    "step 1: several steps have the id 'a'": [email() | {"id": "a"}, email() | {"id": "a"}],
+    "steps: 101 are too many": [email()] * 101,
+}
+
+
+def test_malformed_workflows_fail_by_name_and_send_nothing(app, ends, post):
+    for words, steps in MALFORMED.items():
+        app.workflow(steps=steps, name=words)
+    found = ends()
+    assert {name for name, (status, code, _) in found.items() if (status, code) == ("failed", "bad_workflow")} == set(
+        MALFORMED
+    )
+    for words, (_, _, reason) in found.items():
+        assert reason.startswith(words)
+        assert len(reason) < 1000
+    assert post.messages == []
+
+
+CONDITIONS = {
+    "number": 7,
+    "text": "completed",
+    "list": [7],
+    "group": {"all": 7},
+    "nested": [[[[{}]]]],
+    "operator": [{"field": "status", "operator": "resembles", "value": 1}],
+    "big": [BIG],
+}
+
+
+def test_malformed_conditions_match_nothing_and_are_told(app, ends, minutehand):
+    for name, conditions in CONDITIONS.items():
+        app.workflow(email(), name=name, trigger_config={"conditions": conditions})
+    assert ends() == {}
+    shown = minutehand("status").stdout
+    for name in CONDITIONS:
+        assert f"workflow '{name}' can never fire: conditions" in shown
+
+
+def test_a_trigger_config_of_nonsense_hurts_nobody(app, ends):
+    for name, config in {"number": 7, "list": [], "text": "x", "null": None}.items():
+        app.workflow(email(), name=name, trigger_config=config)
+    ends()
+
+
+HOSTILE = {
+    "loops": "{% for i in range(9999999999) %}{% for j in range(9999999999) %}x{% endfor %}{% endfor %}",
+    "classes": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "globals": "{{ self.__init__.__globals__ }}",
+    "repeat": "{{ 'x' * 999999999 }}",
+    "recursion": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "include": "{% include '/etc/passwd' %}",
+    "parentheses": "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "power": "{{ 9 ** 9 ** 9 }}",
+    "unclosed": "{{",
+}
+
+
+def test_hostile_templates_fail_their_step_and_send_nothing(app, ends, post):
+    for name, message in HOSTILE.items():
+        app.workflow(email(message=message), name=name)
+    found = ends()
+    assert {name: end[:2] for name, end in found.items()} == dict.fromkeys(HOSTILE, ("failed", "unresolved_variable"))
+    assert post.messages == []
+
+
+REPLIES = (b"a\x00b", b'{"a": "\\u0000 \\ud800"}', b"\xed\xa0\x80", b"\xff\xfe", BIG.encode())
+
+
+@pytest.mark.parametrize(("status", "end"), [(200, ("completed", None)), (404, ("failed", "refused"))])
+def test_what_cannot_be_stored_in_a_reply_still_settles(app, ends, shop, status, end):
+    for number, body in enumerate(REPLIES):
+        app.workflow(webhook(f"{shop.url}/odd"), name=str(number))
+        shop.then(Answer(status=status, body=body))
+    # One after the other, so that the healthy one, which is last, gets the last answer.
+    found = ends("--concurrency", "1")
+    assert [found[str(number)][:2] for number in range(len(REPLIES))] == [end] * len(REPLIES)
+
+
+def test_a_private_address_is_refused_by_number_and_by_name(app, ends, inner):
+    hosts = ("127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433", "10.0.0.1", "169.254.169.254")
+    for host in hosts:
+        app.workflow(webhook(f"http://{host}:{inner.getsockname()[1]}/"), name=host)
+    found = ends()
+    assert {end[0] for end in found.values()} == {"failed"}
+    assert {found[host][1] for host in hosts if host[0] in "1[l"} == {"private_address"}
+    assert {found[host][1] for host in ("0x7f.1", "2130706433")} <= {"private_address", "bad_url", "bad_workflow"}
+    with pytest.raises(BlockingIOError):
+        inner.accept()
+
+
+def test_a_redirect_is_not_followed(app, ends, shop, inner):
+    shop.then(Answer(status=307, headers={"Location": f"http://127.0.0.1:{inner.getsockname()[1]}/"}))
+    app.workflow(webhook(f"{shop.url}/moved"), name="Moved")
+    assert ends("--concurrency", "1")["Moved"][:2] == ("failed", "redirect")
+    with pytest.raises(BlockingIOError):
+        inner.accept()
+
+
+def test_a_receiver_that_never_answers_is_asked_again_later(app, shop):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        app.workflow(webhook(f"http://127.0.0.1:{mute.getsockname()[1]}/"), name="Mute")
+        app.workflow(webhook(shop.url), name="Healthy")
+        app.complete()
+        settings = ExecutorSettings(action_timeout_seconds=0.4, allow_private_addresses=True)
+        assert run_here(app, settings).ends["retried"] == 1
+    found = ends_of(app)
+    assert found["Mute"][:2] == ("pending", "uncertain_send")
+    assert "may have arrived" in found["Mute"][2]
+    assert found["Healthy"][0] == "completed"
+
+
+def test_smtp_trouble_is_a_retry_or_a_failure_or_uncertain(app, ends, post):
+    replies = {
+        "451 later": ("pending", "smtp_busy"),
+        "554 never": ("failed", "smtp_refused"),
+        "": ("pending", "unreachable"),
+    }
+    wanted = {}
+    for reply, end in replies.items():
+        for at in ("MAIL", "RCPT", "DATA", "CONTENT"):
+            post.then(Trouble(at=at, reply=reply))
+            app.workflow(email(), name=f"{at} {reply}")
+            wanted[f"{at} {reply}"] = end
+    wanted["CONTENT "] = ("failed", "uncertain_send")
+    found = ends("--concurrency", "1")
+    assert {name: end[:2] for name, end in found.items()} == wanted
+    assert sorted(send["status"] for send in app.sends_by("email")) == ["failed"] * 11 + ["uncertain"]
+    assert post.messages == []
+
+
+def test_a_mail_server_that_is_away_is_tried_again(app, minutehand, ends, post):
+    app.workflow(email(), name="Mail")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        found = ends(SMTP_URL=f"smtp://me:hush@127.0.0.1:{taken.getsockname()[1]}")
+    status, code, reason = found["Mail"]
+    assert (status, code) == ("pending", "unreachable")
+    assert "hush" not in reason
+    app.make_due()
+    assert minutehand.run_once()["completed"] == 1
+    assert len(post.messages) == 1
+
+
+def test_mail_without_settings_fails_and_says_which(app, ends):
+    app.workflow(email(), name="Mail")
+    status, code, reason = ends(SMTP_URL=None)["Mail"]
+    assert (status, code) == ("failed", "not_configured")
+    assert "SMTP_URL" in reason
+
+
+FOREIGN: tuple[Any, ...] = (
+    *(None, 7, "x", [], {"record_id": {"a": 1}}, {"table_name": "pg_authid", "record_id": "1"}, {"job_id": BIG}),
+    {"table_name": "jobs", "record_id": "J-0"},
+)
+
+
+def test_rows_that_others_inserted_with_nonsense_end_with_a_reason(app, ends):
+    for number, data in enumerate(FOREIGN):
+        workflow = app.workflow(email(message="Hello"), name=str(number), trigger_type="never")
+        app.database.sql(
+            "insert into automation_execution_logs (workflow_id, trigger_type, status, trigger_data)"
+            " values (%s, 'job_completed', 'pending', %s)",
+            workflow,
+            Jsonb(data),
+        )
+    found = ends()
+    assert len(found) == len(FOREIGN)
+    assert {end[:2] for end in found.values()} == {("failed", "no_recipient"), ("skipped", "row_gone")}
+
+
+def run_here(app: App, settings: ExecutorSettings, **more: Any) -> Summary:
+    """One tick in this process, where a test can choose what no option does."""
+
+    async def go() -> Summary:
+        store = Store.postgres(app.database.url)
+        try:
+            async with LocalExecutor(store, settings) as executor:
+                engine = Engine(store, executor.execute, EngineSettings(worker="here", mode="test", **more))
+                return await engine.run(await store.tick())
+        finally:
+            await store.close()
+
+    return asyncio.run(go())

@@ -1,0 +1,196 @@
+"""`run-once`, as cron and people call it: how much it runs, what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+
+from scheduler.demo.receivers import Answer
+from tests.journeys.app import Gate, email, wait_until, webhook
+from tests.servers import url_of
+
+#: design.md §9.
+KEYS = [
+    *("schema", "road", "claimed"),
+    *("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain"),
+    *("due", "seconds", "executions"),
+]
+ENDS = KEYS[3:12]
+EXECUTION_KEYS = ["id", "workflow_id", "workflow", "entity_id", "status", "attempt", "code", "reason"]
+
+
+def test_three_runs_make_ten_and_ten_and_five_of_twenty_five(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    app.complete_many(25)
+    runs = [minutehand.run_once() for _ in range(3)]
+    assert [(run["claimed"], run["completed"], run["due"]) for run in runs] == [(10, 10, 15), (10, 10, 5), (5, 5, 0)]
+    assert len({request.headers["webhook-id"] for request in shop.requests}) == len(shop.requests) == 25
+
+
+def test_drain_makes_them_all(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    app.complete_many(25)
+    run = minutehand.run_once("--drain", "--batch-size", "2")
+    assert (run["claimed"], run["completed"], run["due"]) == (25, 25, 0)
+    assert len(shop.requests) == 25
+
+
+def test_the_summary_has_exactly_the_keys_that_others_rely_on_and_adds_up(app, minutehand, shop, post):
+    shop.then(Answer(status=429, headers={"Retry-After": "600"}))
+    workflow = app.workflow(webhook(shop.url))
+    app.complete()
+    app.database.sql("insert into automation_execution_logs (workflow_id) values (gen_random_uuid())")
+    run = minutehand.run_once()
+    assert list(run) == KEYS
+    assert (run["schema"], run["road"], run["claimed"]) == (1, "postgres", 2)
+    assert (run["retried"], run["failed"]) == (1, 1)
+    assert sum(run[end] for end in ENDS) == run["claimed"]
+    assert {tuple(sorted(row)) for row in run["executions"]} == {tuple(sorted(EXECUTION_KEYS))}
+    by_code = {row["code"]: row for row in run["executions"]}
+    assert set(by_code) == {"busy", "unreadable"}
+    busy = by_code["busy"]
+    assert (busy["workflow_id"], busy["workflow"], busy["status"]) == (workflow, "Thank the client", "pending")
+    assert (busy["entity_id"], busy["attempt"]) == ("J-2019", 1)
+
+
+def test_eight_at_the_same_instant_run_each_execution_once_and_lose_none(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    app.complete_many(60)
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(minutehand.running("run-once", "-o", "json")) for _ in range(8)]
+        ended = [one.end() for one in crowd]
+    assert {code for code, _, _ in ended} == {0}
+    assert sum(json.loads(out)["completed"] for _, out, _ in ended) == 60
+    counts = Counter(request.headers["webhook-id"] for request in shop.requests)
+    assert (len(counts), set(counts.values())) == (60, {1})
+    assert Counter(row["status"] for row in app.executions()) == {"completed": 60}
+
+
+def test_nothing_due_is_said_and_quiet_says_nothing(app, minutehand):
+    done = minutehand("run-once")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("nothing due (postgres, ")
+    assert minutehand.run_once()["claimed"] == 0
+    quiet = minutehand("run-once", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_what_is_due_later_stays(app, minutehand, post):
+    app.workflow(email())
+    job = app.complete()
+    app.database.sql("update automation_execution_logs set scheduled_at = now() + interval '1 hour'")
+    assert minutehand.run_once()["claimed"] == 0
+    assert app.end_of(job)[0] == "pending"
+
+
+def test_a_person_reads_what_did_not_complete_and_why(app, minutehand):
+    app.workflow(email(message="Hello"))
+    app.complete(client=None)
+    done = minutehand("run-once")
+    assert done.stdout.startswith("1 claimed: 1 failed; 0 still due")
+    assert "Thank the client / J-2019  no_recipient: step 1 (email): no client for this row" in done.stdout
+    assert done.returncode == 0
+
+
+def test_max_time_stops_claiming_and_what_runs_ends(app, minutehand, shop):
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.workflow(webhook(shop.url))
+    app.complete_many(3)
+    with minutehand.running("run-once", "-o", "json", "--drain", "--concurrency", "1", "--max-time", "0.2s") as run:
+        wait_until(gate.reached.is_set, "the first")
+        wait_until(lambda: _statuses(app)["pending"] == 2, "the release of what was queued")
+        gate.set()
+        code, out, _ = run.end()
+    summary = json.loads(out)
+    assert (code, summary["completed"], summary["released"], summary["claimed"]) == (0, 1, 2, 3)
+    assert _statuses(app) == {"completed": 1, "pending": 2}
+
+
+@pytest.mark.parametrize(
+    ("answer", "never", "dead", "any_"),
+    [(200, 0, 0, 0), (404, 0, 4, 4), (429, 0, 0, 4)],
+)
+def test_fail_on_says_when_failures_are_an_exit_code(app, minutehand, shop, answer, never, dead, any_):
+    app.workflow(webhook(shop.url))
+    for word, code in (("never", never), ("dead", dead), ("any", any_)):
+        shop.then(Answer(status=answer, headers={"Retry-After": "600"}))
+        app.complete()
+        assert minutehand("run-once", "--fail-on", word).returncode == code, word
+
+
+def test_ctrl_c_lets_it_finish_and_is_told(app, minutehand, shop):
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.workflow(webhook(shop.url))
+    app.complete_many(2)
+    with minutehand.running("run-once", "--concurrency", "1") as run:
+        wait_until(gate.reached.is_set, "the first")
+        run.kill(signal.SIGINT)
+        wait_until(lambda: _statuses(app)["pending"] == 1, "the release of what was queued")
+        gate.set()
+        code, out, _ = run.end()
+    assert code == 130
+    assert out.startswith("2 claimed: 1 completed, 1 released")
+    assert sorted((row["status"], row["attempt"]) for row in app.executions()) == [("completed", 1), ("pending", 0)]
+
+
+def test_the_log_goes_to_stderr_as_json_lines(app, minutehand, post):
+    app.workflow(email())
+    app.complete()
+    done = minutehand("run-once", "-o", "json")
+    json.loads(done.stdout)
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert line["event"] == "execution_settled"
+    assert (line["outcome"], line["entity_id"], line["level"]) == ("completed", "J-2019", "info")
+    assert minutehand("run-once", "--log-level", "error").stderr == ""
+
+
+def test_a_database_that_does_not_answer_is_exit_69_in_one_line(minutehand):
+    done = minutehand("run-once", DATABASE_URL="postgresql://me:hush@127.0.0.1:1/app")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.count("\n") == 1
+    assert "127.0.0.1:1" in done.stderr
+    assert "DATABASE_URL" in done.stderr
+    assert "hush" not in done.stderr
+
+
+def test_a_database_that_is_not_there_is_exit_78(minutehand, server):
+    done = minutehand("run-once", DATABASE_URL=url_of(server, "nobody"))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "nobody" in done.stderr
+
+
+def test_an_empty_database_says_migrate(minutehand, empty_database):
+    done = minutehand("run-once", DATABASE_URL=empty_database.url)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert "minutehand migrate" in done.stderr
+
+
+def test_an_older_schema_says_migrate_and_a_newer_one_upgrade(app, minutehand):
+    app.database.sql("delete from automation_migrations")
+    older = minutehand("run-once")
+    assert (older.returncode, "run minutehand migrate" in older.stderr) == (78, True)
+    app.database.sql("insert into automation_migrations (name, checksum) values ('9999_x', 'x')")
+    newer = minutehand("run-once")
+    assert (newer.returncode, "upgrade minutehand" in newer.stderr) == (78, True)
+    assert older.stdout == newer.stdout == ""
+    for command in ("status", "start"):
+        assert minutehand(command).returncode == 78
+
+
+def test_an_older_schema_claims_nothing(app, minutehand, post):
+    app.workflow(email())
+    job = app.complete()
+    app.database.sql("insert into automation_migrations (name, checksum) values ('9999_x', 'x')")
+    minutehand("run-once")
+    assert app.end_of(job)[0] == "pending"
+    assert post.messages == []
+
+
+def _statuses(app) -> Counter[str]:
+    return Counter(row["status"] for row in app.executions())
