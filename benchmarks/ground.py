@@ -102,6 +102,6 @@ def fill(url: str, kind: str, count: int) -> None:
 def expect(connection: psycopg.Connection, status: str, count: int) -> None:
     """Stop when the executions are not what a figure would be about."""
     query = "select status, count(*) from automation_execution_logs group by 1"
-    found = dict(connection.execute(query).fetchall())
+    found: dict[str, int] = dict(connection.execute(query).fetchall())
     if found != {status: count}:
         raise SystemExit(f"expected {count} executions {status}, there are {found}")

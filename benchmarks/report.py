@@ -62,17 +62,18 @@ def as_text(facts: dict[str, Any], figures: list[Figure]) -> str:
     lines = [
         f"{facts['cores']} cores ({facts['system']}, load {facts['load']} at the start), Python {facts['python']}, "
         f"PostgreSQL {facts['postgresql']} (fsync {facts['fsync']}, synchronous_commit {facts['synchronous_commit']})",
-        "Of several rounds, taken in turn, the best counts; rates differ between machines and hours, ratios less so.",
+        "The round of the middle ratio is shown; rates differ between machines and hours, ratios less so.",
         "",
         f"{'':<48}{'measured':>10} {'baseline':>9} {'ratio':>7}  aim",
     ]
     for figure in figures:
         baseline = "" if figure.baseline is None else f"{figure.baseline:,.0f}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        lines.append(
-            f"{f'{figure.name}, {figure.unit}':<48}{figure.value:>10,.0f} {baseline:>9} {ratio:>7}  {_aim(figure)}".rstrip()
-        )
-        if about := "; ".join(filter(None, [figure.baseline_name and f"baseline: {figure.baseline_name}", figure.note])):
+        name = f"{figure.name}, {figure.unit}"
+        lines.append(f"{name:<48}{figure.value:>10,.0f} {baseline:>9} {ratio:>7}  {_aim(figure)}".rstrip())
+        if about := "; ".join(
+            filter(None, [figure.baseline_name and f"baseline: {figure.baseline_name}", figure.note])
+        ):
             lines.append(f"    {about}")
     return "\n".join(lines)
 

@@ -25,9 +25,7 @@ def starts_ms(url: str, runs: int) -> dict[str, list[float]]:
         for number in range(runs + 1):
             for name, command in COMMANDS.items():
                 started = time.perf_counter()
-                done = subprocess.run(
-                    command, env=environment, cwd=folder, capture_output=True, text=True, check=False
-                )
+                done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
                 seconds = time.perf_counter() - started
                 if done.returncode != 0:
                     raise SystemExit(f"{name} ended with {done.returncode}: {done.stderr[-500:]}")

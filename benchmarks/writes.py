@@ -35,8 +35,7 @@ def new_tables(server: str, rows: int) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         for table, matches in MATCHES.items():
             name = sql.Identifier(table)
-            query = sql.SQL(TABLE).format(table=name, rows=sql.Literal(rows)).as_string(connection)
-            connection.execute(query.encode())
+            connection.execute(sql.SQL(TABLE).format(table=name, rows=sql.Literal(rows)))
             for _ in range(matches or 0):
                 workflow = [f"{table}_status_changed", Jsonb({"conditions": [condition]}), Jsonb([step])]
                 connection.execute(WORKFLOW, workflow)
@@ -53,7 +52,7 @@ def single_us(url: str, round_: int, count: int) -> dict[str, float]:
     with psycopg.connect(url, autocommit=True) as connection:
         for number in range(1, count + 1):
             for table in MATCHES:
-                query = f"update {table} set status = %s where id = %s".encode()
+                query = sql.SQL("update {} set status = %s where id = %s").format(sql.Identifier(table))
                 started = time.perf_counter()
                 connection.execute(query, [f"single {round_}.{number}", number])
                 took[table].append((time.perf_counter() - started) * 1e6)
@@ -69,7 +68,8 @@ def bulk_us(url: str, round_: int) -> dict[str, float]:
             connection.execute(f"vacuum (analyze) {table}".encode())
             connection.execute("checkpoint")
             started = time.perf_counter()
-            done = connection.execute(f"update {table} set status = %s".encode(), [f"bulk {round_}"])
+            query = sql.SQL("update {} set status = %s").format(sql.Identifier(table))
+            done = connection.execute(query, [f"bulk {round_}"])
             took[table] = (time.perf_counter() - started) * 1e6 / done.rowcount
     return took
 

@@ -86,9 +86,8 @@ def run(arguments: list[str] | None = None) -> int:
     except StoreError as error:
         click.echo(f"minutehand: {error}", err=True)
         return exit_code(error)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away, as `| head` does
-        return 0
+    except SystemExit:
+        return 0  # click's word for a reader that went away, as `| head` does
 
 
 def exit_code(error: StoreError) -> int:

@@ -147,6 +147,8 @@ class Engine:
         left = None
         if self._settings.max_seconds is not None:
             left = max(0.0, self._settings.max_seconds - (time.monotonic() - started))
+        if self.stopping:  # it may have come during a claim
+            return
         self._progress.clear()
         try:
             async with asyncio.timeout(left):

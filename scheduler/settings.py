@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import reduce, wraps
+from dataclasses import dataclass, field
+from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,17 +34,27 @@ class Seconds(click.ParamType[float]):
 
 SECONDS = Seconds()
 
+
+class Option(click.Option):
+    """An option whose errors also name its variable: the bad value may stand there."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """See click."""
+        hint = super().get_error_hint(ctx)
+        return f"{hint} (or {self.envvar})" if self.envvar else hint
+
+
+_option = partial(click.option, cls=Option)
+
 _ROAD = [
-    click.option(
-        "--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"
-    ),
-    click.option(
+    _option("--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"),
+    _option(
         "--home",
         envvar="MINUTEHAND_HOME",
         type=click.Path(path_type=Path),
         help="Folder of the embedded PostgreSQL, used when no database is named.  [env: MINUTEHAND_HOME]",
     ),
-    click.option(
+    _option(
         "--road",
         envvar="MINUTEHAND_ROAD",
         type=click.Choice(["postgres", "supabase", "embedded"]),
@@ -52,54 +62,54 @@ _ROAD = [
     ),
 ]
 _RUN = [
-    click.option(
+    _option(
         "-n", "--batch-size", envvar="MINUTEHAND_BATCH_SIZE", type=click.IntRange(1, 10_000), default=10,
         show_default=True, help="Executions of one tick.  [env: MINUTEHAND_BATCH_SIZE]",
     ),
-    click.option(
+    _option(
         "--concurrency", envvar="MINUTEHAND_CONCURRENCY", type=click.IntRange(1, 1000), default=50, show_default=True,
         help="Executions in flight at once.  [env: MINUTEHAND_CONCURRENCY]",
     ),
-    click.option(
+    _option(
         "--lease-seconds", envvar="MINUTEHAND_LEASE_SECONDS", type=click.IntRange(10, 86_400), default=120,
         show_default=True, help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
     ),
-    click.option(
+    _option(
         "--max-attempts", envvar="MINUTEHAND_MAX_ATTEMPTS", type=click.IntRange(1, 100), default=5, show_default=True,
         help="Attempts of one step before it has failed.  [env: MINUTEHAND_MAX_ATTEMPTS]",
     ),
-    click.option(
+    _option(
         "--grace", "grace_seconds", envvar="MINUTEHAND_GRACE_SECONDS", type=SECONDS, default=20.0, show_default=True,
         help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
     ),
-    click.option(
+    _option(
         "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local"]), default="local", show_default=True,
         help="Where the steps run.  [env: MINUTEHAND_EXECUTOR]",
     ),
 ]  # fmt: skip
 _EXECUTOR = [
-    click.option(
+    _option(
         "--smtp-url", envvar="SMTP_URL", metavar="URL",
         help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
     ),
-    click.option(
+    _option(
         "--email-from", envvar="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.  [env: EMAIL_FROM]"
     ),
-    click.option(
+    _option(
         "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
         help="Signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
     ),
-    click.option(
+    _option(
         "--allow-private-addresses", envvar="MINUTEHAND_ALLOW_PRIVATE_ADDRESSES", metavar="1|HOST:PORT,…", default="",
         help="Private addresses that workflows may reach.  [env: MINUTEHAND_ALLOW_PRIVATE_ADDRESSES]",
     ),
 ]  # fmt: skip
 _LOG = [
-    click.option(
+    _option(
         "--log-level", envvar="MINUTEHAND_LOG_LEVEL", default="info", show_default=True,
-        type=click.Choice(["debug", "info", "warning", "error"]), help="How much is logged.  [env: MINUTEHAND_LOG_LEVEL]",
+        type=click.Choice(["debug", "info", "warning", "error"]), help="How much to log.  [env: MINUTEHAND_LOG_LEVEL]",
     ),
-    click.option(
+    _option(
         "--log-format", envvar="MINUTEHAND_LOG_FORMAT", default="auto", show_default=True,
         type=click.Choice(["auto", "console", "json"]),
         help="auto: console at a terminal, JSON otherwise.  [env: MINUTEHAND_LOG_FORMAT]",
@@ -177,7 +187,7 @@ class LogSettings:
 class RoadSettings:
     """Which database was named, and whether somebody is there to see an empty one."""
 
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     home: Path | None
     road: str | None
     supabase_url: str | None

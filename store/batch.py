@@ -61,5 +61,10 @@ class Batch(Generic[Ask, Answer]):
                     raise
                 continue
             for ask, future in batch:
-                if not future.done():
-                    future.set_result(answers[self._key_of_ask(ask)])
+                key = self._key_of_ask(ask)
+                if future.done():
+                    continue
+                if key in answers:
+                    future.set_result(answers[key])
+                else:
+                    future.set_exception(KeyError(f"no answer for {key}"))

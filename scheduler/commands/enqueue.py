@@ -19,7 +19,7 @@ from scheduler.settings import RoadSettings, output_option, road_options
 @click.command(
     "enqueue",
     short_help="Start a workflow by hand.",
-    epilog="Example: minutehand enqueue 'Thank the client' --row J-2019 --key thanks-J-2019",
+    epilog="\b\nExample: minutehand enqueue 'Thank the client' --row J-2019 --key thanks-J-2019",
 )
 @click.argument("workflow")
 @click.option("--row", metavar="ID", help="The row it is about.")

@@ -13,7 +13,7 @@ from scheduler.settings import RoadSettings, road_options
 @click.command(
     "migrate",
     short_help="Bring the database to this program's schema.",
-    epilog="Example: minutehand migrate --print > supabase/migrations/20261123120000_minutehand.sql",
+    epilog="\b\nExample: minutehand migrate --print > supabase/migrations/20261123120000_minutehand.sql",
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the SQL instead, as one file; needs no database.")
 @road_options

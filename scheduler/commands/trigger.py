@@ -19,7 +19,9 @@ def trigger() -> None:
     """Watch tables: each change of a watched table is recorded, and starts the workflows that match it."""
 
 
-@trigger.command("add", epilog="Example: minutehand trigger add jobs --link client_id=clients --exclude search_text")
+@trigger.command(
+    "add", epilog="\b\nExample: minutehand trigger add jobs --link client_id=clients --exclude search_text"
+)
 @click.argument("table")
 @click.option("--id", "id_", default="id", show_default=True, help="The key's column.")
 @click.option("--type", "type_", help="What events are called: job makes job_created.  [default: the table, singular]")

@@ -99,7 +99,7 @@ async def _tell(
             app.make_tables()
             await store.add_trigger("jobs")
             workflows = {workflow["name"]: workflow for workflow in app.add_workflows(receiver_url)}
-            say(f"6 jobs and {len(workflows)} workflows of 2 organisations; table jobs is watched")
+            say(f"6 jobs and {len(workflows)} workflows of 2 organisations; jobs is watched")
         with show.stage("Receivers") as say:
             say(f"{settings.smtp_url} and {receiver_url}")
         with show.stage("The app") as say:

@@ -14,7 +14,7 @@ comment on function public.automation_context is 'minutehand: the rows an execut
 
 -- One statement, whose parts are computed once each; the plan is kept, since planning it costs more than ten rows do.
 create or replace function minutehand.context(p_items jsonb, p_now timestamptz) returns jsonb
-language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
   v_result jsonb;
 begin

@@ -23,7 +23,7 @@ begin
         select w.id from public.automation_workflows w
         where w.name = p_filter ->> 'workflow' or w.id = minutehand.to_uuid(p_filter ->> 'workflow')))
     order by l.created_at desc, l.id desc
-    limit least(greatest(p_limit, 0), 1000)
+    limit least(greatest(coalesce(p_limit, 1000), 0), 1000)
   ) l
   left join public.automation_workflows w on w.id = l.workflow_id);
 end

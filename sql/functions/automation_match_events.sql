@@ -53,9 +53,11 @@ begin
       returning v_set_aside + (match_attempts >= 5)::integer into v_set_aside;
     end if;
   end loop;
-  select count(*) into v_made
-  from public.automation_execution_logs
-  where event_id in (select e.id from unnest(v_events) e);
+  if v_matched > 0 then
+    select count(*) into v_made
+    from public.automation_execution_logs
+    where event_id in (select e.id from unnest(v_events) e);
+  end if;
   return jsonb_build_object('matched', v_matched, 'executions', v_made, 'set_aside', v_set_aside);
 end
 $$;
@@ -97,8 +99,6 @@ begin
     if clock_timestamp() > p_deadline then
       problem := coalesce(problem, 'budget');
       exit;
-    elsif not minutehand.is_on(v_workflow) then
-      continue;
     elsif p_isolate then
       begin
         v_made := minutehand.decide(v_workflow, p_event, p_config, v_new, v_old) or v_made;
@@ -154,7 +154,8 @@ create or replace function minutehand.decide(
 declare
   v_status text := coalesce(p_config ->> 'status', 'status');
 begin
-  if not minutehand.holds(minutehand.conditions(p_workflow.trigger_config::jsonb), p_new, p_old, v_status) then
+  if not minutehand.is_on(p_workflow)
+     or not minutehand.holds(minutehand.conditions(p_workflow.trigger_config::jsonb), p_new, p_old, v_status) then
     return false;
   end if;
   perform minutehand.start_execution(p_workflow, p_event, p_config, p_new ->> v_status, p_old ->> v_status);
@@ -283,10 +284,16 @@ begin
   if until is not null then
     reason := format(
       'fired %s already within %s for this row and status; may fire again at %s',
-      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, v_limit.per,
+      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.in_words(v_limit.per),
       to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'));
   end if;
 end
+$$;
+
+-- minutehand.in_words(interval) -> text: `1 hour`, `2 days 3 hours`.
+create or replace function minutehand.in_words(p_interval interval) returns text
+language sql immutable set intervalstyle = 'postgres_verbose' as $$
+  select trim(leading '@ ' from p_interval::text)
 $$;
 
 -- minutehand.hint(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at

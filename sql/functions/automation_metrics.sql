@@ -21,15 +21,16 @@ begin
       select round(extract(epoch from v_now - min(due))) from minutehand.heads() where due <= v_now),
     'processing', (select count(*) from (
       select from public.automation_execution_logs
-      where status = 'processing' and lease_token is not null limit v_cap) x),
+      where status = 'processing' and lease_expires_at is not null limit v_cap) x),
     'foreign_processing', (select count(*) from (
       select from public.automation_execution_logs
-      where status = 'processing' and lease_token is null limit v_cap) x),
+      where status in ('processing', 'running') and lease_expires_at is null limit v_cap) x),
     'last_hour', (
       select coalesce(jsonb_object_agg(status, n), '{}') from (
         select status, count(*) as n
         from (
-          select status from public.automation_execution_logs
+          select case status when 'running' then 'processing' else status end as status
+          from public.automation_execution_logs
           where created_at > v_now - interval '1 hour' order by created_at desc limit v_cap) recent
         group by status) s),
     'uncertain', (select count(*) from (
@@ -62,6 +63,7 @@ comment on function public.automation_metrics is 'minutehand: the figures of an 
 create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
 language plpgsql stable as $$
 begin
+  perform to_jsonb(p_workflow);
   return coalesce(
     'conditions: ' || minutehand.condition_problem(minutehand.conditions(p_workflow.trigger_config::jsonb)),
     case

@@ -43,8 +43,9 @@ $$;
 comment on function public.automation_settle is 'minutehand: ends executions under their leases';
 
 -- minutehand.settle(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+-- Its plan is kept, and reads the rows by their key even where the table is small enough to tempt it to read them all.
 create or replace function minutehand.settle(p_outcomes jsonb, p_now timestamptz) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
   v_answers jsonb;
 begin
@@ -95,11 +96,13 @@ begin
   left join held h on h.id = s.id
   left join settled t on t.id = s.id;
 
-  perform minutehand.note_sends(
-    (select coalesce(jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step)), '[]')
-     from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb)
-     cross join lateral jsonb_array_elements(o.steps) as step
-     where step ? 'send'), p_now);
+  if p_outcomes @? '$[*].steps[*].send' then
+    perform minutehand.note_sends(
+      (select jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step))
+       from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb)
+       cross join lateral jsonb_array_elements(o.steps) as step
+       where step ? 'send'), p_now);
+  end if;
   return v_answers;
 end
 $$;

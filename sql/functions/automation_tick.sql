@@ -119,10 +119,12 @@ begin
     select e.id
     from public.automation_events e
     where e.id < minutehand.first_event_since(v_cutoff) and e.occurred_at < v_cutoff
-      -- (event_id, workflow_id) is indexed where replay_of is null.
-      and not exists (
-        select from public.automation_execution_logs l
-        where l.event_id = e.id and l.replay_of is null and l.status in ('pending', 'processing', 'running'))
+      -- One probe an event, of the index that is where replay_of is null; `not exists` may become a join with all of them.
+      and (
+        select true
+        from public.automation_execution_logs l
+        where l.event_id = e.id and l.replay_of is null and l.status in ('pending', 'processing', 'running')
+        limit 1) is null
     order by e.id
     limit p_limit
     for update of e skip locked);

@@ -13,11 +13,12 @@ create or replace function public.automation_trigger_add(
 declare
   v_relation regclass := minutehand.find_table(p_table);
   v_class pg_catalog.pg_class := (select c from pg_catalog.pg_class c where c.oid = v_relation);
-  v_label text := minutehand.label(v_class.relnamespace::regnamespace::text, v_class.relname);
+  v_schema text := (select nspname from pg_catalog.pg_namespace where oid = v_class.relnamespace);
+  v_label text := minutehand.label(v_schema, v_class.relname);
   v_tenant text := minutehand.tenant_column(v_relation, p_tenant);
   v_config jsonb;
 begin
-  if v_label like 'automation\_%' or v_label = 'communication_logs' then
+  if v_label like 'automation\_%' or v_label = 'communication_logs' or v_schema = 'minutehand' then
     raise exception '% is one of Minutehand''s own tables', v_label
       using errcode = 'MH400', hint = 'Watch a table of the app.';
   end if;

@@ -1,10 +1,15 @@
 -- Reading a workflow's row: the one home of "is it on?", "whose is it?" and "how often may it fire?".
 
 -- minutehand.is_on(workflow) -> boolean: every switch that the row has says on; `enabled` is one that only some apps have.
+-- Total: a row with a json value that jsonb refuses can be neither kept nor run, so it is off (workflow_problem says why).
 create or replace function minutehand.is_on(p_workflow public.automation_workflows) returns boolean
-language sql stable as $$
-  select p_workflow.is_active is not false and lower(coalesce(p_workflow.status, 'active')) = 'active'
-    and to_jsonb(p_workflow) ->> 'enabled' is distinct from 'false'
+language plpgsql stable as $$
+begin
+  return p_workflow.is_active is not false and lower(coalesce(p_workflow.status, 'active')) = 'active'
+    and to_jsonb(p_workflow) ->> 'enabled' is distinct from 'false';
+exception when data_exception then
+  return false;
+end
 $$;
 
 -- minutehand.tenant(organization, user) -> text: '' when there is neither.
@@ -65,7 +70,10 @@ begin
     if jsonb_typeof(v_limit -> 'n') = 'number' and (v_limit ->> 'n')::numeric between 1 and 100000 then
       n := (v_limit ->> 'n')::numeric::integer;
     end if;
-    v_per := minutehand.to_interval(coalesce(v_limit ->> 'per', v_limit ->> 'period'));
+    v_limit := jsonb_build_object('per', v_limit -> 'period') || v_limit;
+    if jsonb_typeof(v_limit -> 'per') in ('string', 'number') then
+      v_per := minutehand.to_interval(v_limit ->> 'per');
+    end if;
     if v_per > interval '0' and v_per <= interval '10 years' then  -- no calendar ends within ten years of a change
       per := v_per;
     end if;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections import Counter
 from contextlib import ExitStack
 
@@ -121,22 +120,6 @@ def test_fail_on_says_when_failures_are_an_exit_code(app, minutehand, shop, answ
         shop.then(Answer(status=answer, headers={"Retry-After": "600"}))
         app.complete()
         assert minutehand("run-once", "--fail-on", word).returncode == code, word
-
-
-def test_ctrl_c_lets_it_finish_and_is_told(app, minutehand, shop):
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    app.workflow(webhook(shop.url))
-    app.complete_many(2)
-    with minutehand.running("run-once", "--concurrency", "1") as run:
-        wait_until(gate.reached.is_set, "the first")
-        run.kill(signal.SIGINT)
-        wait_until(lambda: _statuses(app)["pending"] == 1, "the release of what was queued")
-        gate.set()
-        code, out, _ = run.end()
-    assert code == 130
-    assert out.startswith("2 claimed: 1 completed, 1 released")
-    assert sorted((row["status"], row["attempt"]) for row in app.executions()) == [("completed", 1), ("pending", 0)]
 
 
 def test_the_log_goes_to_stderr_as_json_lines(app, minutehand, post):

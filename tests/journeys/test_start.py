@@ -12,9 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from scheduler.demo.receivers import Answer
 from store.embedded import Embedded
-from tests.journeys.app import App, Gate, Minutehand, Running, wait_until, webhook
+from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
 from tests.servers import SETTINGS, Database, temporary_folder
 
 
@@ -32,39 +31,6 @@ def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minu
     first, second = (datetime.fromisoformat(tick["timestamp"]) for tick in ticks(processor))
     assert (second - first).total_seconds() > 0.5
     assert json.loads(err.splitlines()[-1])["event"] == "stopped"
-
-
-def test_sigterm_lets_what_runs_finish_and_releases_the_rest(app, minutehand, shop):
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    app.workflow(webhook(shop.url))
-    app.complete_many(3)
-    with minutehand.running("start", "--concurrency", "1") as processor:
-        wait_until(gate.reached.is_set, "the first request")
-        processor.kill(signal.SIGTERM)
-        wait_until(lambda: statuses(app) == ["pending", "pending", "processing"], "the release")
-        gate.set()
-        assert processor.end()[0] == 0
-    assert statuses(app) == ["completed", "pending", "pending"]
-    assert [row["attempt"] for row in app.executions() if row["status"] == "pending"] == [0, 0]
-    assert len(shop.requests) == 1
-
-
-def test_the_grace_ends_what_does_not_finish_and_it_is_found_again(app, minutehand, shop):
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    app.workflow(webhook(shop.url))
-    app.complete()
-    with minutehand.running("start", "--grace", "0.2s") as processor:
-        wait_until(gate.reached.is_set, "the request")
-        code, _, err = processor.end(signal.SIGTERM)
-        gate.set()
-    assert (code, '"lost": 1' in err) == (0, True)
-    assert statuses(app) == ["processing"]
-    app.expire_leases()
-    minutehand.run_once()
-    app.make_due()
-    assert minutehand.run_once()["completed"] == 1
 
 
 @pytest.fixture
@@ -106,10 +72,6 @@ def complete_one(url: str, receiver: str) -> None:
 def ticks(processor: Running) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in processor.heard().split("\n")[:-1]]
     return [line for line in lines if line["event"] == "tick_done"]
-
-
-def statuses(app: App) -> list[str]:
-    return sorted(row["status"] for row in app.executions())
 
 
 def test_a_bad_configuration_ends_it_at_once(empty_database, tmp_path):

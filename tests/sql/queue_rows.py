@@ -1,4 +1,4 @@
-"""What the tests of the queue share: a moment, workflows, pending rows, claims, and sessions that act at the same instant."""
+"""What the tests of the queue share: a moment, workflows, pending rows, claims, and sessions that act at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
-def workflow(database: Database, *, user: str | None = "user-1", organization: str | None = None, **columns: Any) -> str:
+def workflow(
+    database: Database, *, user: str | None = "user-1", organization: str | None = None, **columns: Any
+) -> str:
     """Save a workflow and return its id."""
     columns = {"name": "Tell the client", "trigger_type": "job_completed", "steps": ONE_EMAIL, **columns}
     columns |= {"user_id": user, "organization_id": organization, "created_at": NOW - timedelta(days=1)}
@@ -53,7 +55,12 @@ def pending(database: Database, workflow_id: str, count: int = 1, **columns: Any
 
 def foreign(database: Database, workflow_id: str | None, trigger_data: Any, **columns: Any) -> str:
     """Insert an execution as an app's own code does: only what the plan's table has."""
-    row = {"workflow_id": workflow_id, "status": "pending", "trigger_data": trigger_data, "created_at": NOW - seconds(60)}
+    row = {
+        "workflow_id": workflow_id,
+        "status": "pending",
+        "trigger_data": trigger_data,
+        "created_at": NOW - seconds(60),
+    }
     return str(_insert(database, "automation_execution_logs", row | columns)["id"])
 
 
@@ -128,7 +135,14 @@ def success(step: str, **more: Any) -> dict[str, Any]:
 
 def failure(step: str, **more: Any) -> dict[str, Any]:
     """The record of a step that did not."""
-    return {"stepId": step, "name": f"step {step}", "status": "failed", "code": "no_recipient", "error": "no e-mail", **more}
+    return {
+        "stepId": step,
+        "name": f"step {step}",
+        "status": "failed",
+        "code": "no_recipient",
+        "error": "no e-mail",
+        **more,
+    }
 
 
 def tick(database: Database, now: datetime = NOW, **arguments: Any) -> Any:
@@ -140,6 +154,7 @@ def tick(database: Database, now: datetime = NOW, **arguments: Any) -> Any:
 def session(database: Database) -> Iterator[Database]:
     """Another connection to the same database."""
     with psycopg.connect(database.url, autocommit=True, row_factory=dict_row) as connection:
+        connection.execute("set statement_timeout = '30s'")  # a test that blocks itself fails, and does not hang
         yield Database(database.url, connection)
 
 
@@ -156,12 +171,24 @@ def together(database: Database, *acts: Callable[[Database], Any]) -> list[Any]:
         return [future.result(timeout=60) for future in [pool.submit(run, act) for act in acts]]
 
 
-def wait_until_blocked(database: Database, count: int = 1) -> None:
-    """Wait until `count` sessions of this database wait for a lock; fails after 30 s."""
-    deadline = datetime.now(UTC) + timedelta(seconds=30)
+def while_open(
+    database: Database, act: Callable[[Database], Any], blocked: Callable[[Database], Any]
+) -> tuple[Any, Any]:
+    """Do `act` in a transaction, commit it once `blocked` waits for it in another session; return both results."""
+    with session(database) as first, ThreadPoolExecutor(1) as pool, session(database) as second:
+        first.sql("begin")
+        done = act(first)
+        waiting = pool.submit(blocked, second)
+        _wait_until_blocked(database)
+        first.sql("commit")
+        return done, waiting.result(timeout=60)
+
+
+def _wait_until_blocked(database: Database) -> None:
+    deadline = datetime.now(UTC) + timedelta(seconds=20)
     query = """
         select count(*) as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and state = 'active'
     """
-    while database.one(query)["n"] < count:
+    while database.one(query)["n"] < 1:
         assert datetime.now(UTC) < deadline, "nobody waits for a lock"

@@ -1,0 +1,99 @@
+-- Executions that others inserted: an app's own trigger or code knows only the plan's columns (R3, R10).
+
+-- minutehand.adopt_claimed(ids, now): rows that others inserted get their row, tenant and version, read from trigger_data
+-- and the workflow, and are decided by the rate limit, under sorted locks (R10).
+create or replace function minutehand.adopt_claimed(p_claimed uuid[], p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_logs public.automation_execution_logs[];
+  v_log public.automation_execution_logs;
+begin
+  select array_agg(l order by l.created_at, l.id) into v_logs
+  from public.automation_execution_logs l
+  where l.id = any (p_claimed) and l.status = 'processing'
+    and l.event_id is null and l.replay_of is null and l.workflow_version is null;
+
+  perform pg_advisory_xact_lock(key)
+  from (
+    select distinct minutehand.limit_key(
+      l.workflow_id, coalesce(l.entity_id, minutehand.entity_of(l.trigger_data::jsonb))) as key
+    from unnest(v_logs) l
+    order by 1
+  ) keys;
+
+  -- The limit counts by entity: what is not decided yet must not count, least of all against itself.
+  update public.automation_execution_logs l
+  set entity_id = null
+  from unnest(v_logs) o
+  where l.id = o.id and l.entity_id is not null;
+  foreach v_log in array v_logs loop
+    perform minutehand.adopt_one(v_log, p_now);
+  end loop;
+end
+$$;
+
+-- minutehand.adopt_one(log, now): a statement of its own for each, so that it counts the one before.
+-- Through variables: an adopted table's ids may be of another type than the workflow's.
+create or replace function minutehand.adopt_one(p_log public.automation_execution_logs, p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_data jsonb := case when jsonb_typeof(p_log.trigger_data::jsonb) = 'object' then p_log.trigger_data else '{}' end;
+  v_workflow public.automation_workflows;
+  v_limit record;
+begin
+  select * into v_workflow from public.automation_workflows where id = p_log.workflow_id;
+  if not found then
+    return;
+  end if;
+  p_log.entity_id := coalesce(p_log.entity_id, minutehand.entity_of(v_data));
+  p_log.workflow_version := coalesce(v_workflow.version, 1);
+  p_log.organization_id := coalesce(p_log.organization_id::text, v_workflow.organization_id::text);
+  p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
+  p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
+  select * into v_limit from minutehand.limited(
+    v_workflow.id, v_workflow.settings::jsonb, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
+
+  if minutehand.tenant(v_workflow.organization_id::text, v_workflow.user_id::text) <> ''
+     and not minutehand.same_tenant(
+       p_log.organization_id::text, p_log.user_id::text,
+       v_workflow.organization_id::text, v_workflow.user_id::text) then
+    p_log.status := 'failed';
+    p_log.code := 'other_tenant';
+    p_log.reason := 'the execution names another tenant than its workflow';
+  elsif v_limit.until is not null then
+    p_log.status := case when v_limit.delay then 'pending' else 'skipped' end;
+    p_log.code := 'rate_limited';
+    p_log.reason := v_limit.reason;
+    p_log.scheduled_at := case when v_limit.delay then v_limit.until else p_log.scheduled_at end;
+  end if;
+  update public.automation_execution_logs l
+  set entity_id = p_log.entity_id, workflow_version = p_log.workflow_version, trigger_data = p_log.trigger_data,
+      organization_id = p_log.organization_id, user_id = p_log.user_id,
+      status = p_log.status, code = p_log.code, reason = p_log.reason, scheduled_at = p_log.scheduled_at,
+      error_message = case when p_log.status = 'failed' then p_log.reason end,
+      attempt = case when p_log.status = 'processing' then p_log.attempt else greatest(p_log.attempt - 1, 0) end,
+      -- It never began: a delayed one counts by when it will.
+      started_at = case when p_log.status <> 'pending' then p_log.started_at end,
+      completed_at = case when p_log.status in ('failed', 'skipped') then p_now end,
+      lease_expires_at = case when p_log.status = 'processing' then p_log.lease_expires_at end
+  where l.id = p_log.id;
+end
+$$;
+
+-- minutehand.entity_of(trigger_data) -> text: the row that a payload is about, in each shape that the field has.  What is
+-- longer than any key is none: an index would refuse it, and with it the whole claim.
+create or replace function minutehand.entity_of(p_data jsonb) returns text language sql immutable as $$
+  select key
+  from (
+    select coalesce(
+      p_data ->> 'record_id', p_data ->> 'job_id', p_data ->> 'jobId', p_data ->> 'entity_id',
+      p_data -> 'new_record' ->> 'id', p_data -> 'job' ->> 'id', p_data -> 'trigger_data' ->> 'job_id') as key
+  ) said
+  where octet_length(key) <= 1000
+$$;
+
+-- minutehand.new_status_of(trigger_data) -> text: the status that the row came to, likewise.
+create or replace function minutehand.new_status_of(p_data jsonb) returns text language sql immutable as $$
+  select coalesce(
+    p_data ->> 'new_status', p_data ->> 'newStatus', p_data -> 'new_record' ->> 'status', p_data -> 'job' ->> 'status')
+$$;

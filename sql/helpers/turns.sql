@@ -1,0 +1,134 @@
+-- Whose turn it is: the queue tenant by tenant, read through its index alone (R4).  Who asks has set enable_seqscan off.
+
+-- minutehand.shares(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
+-- tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one statement.
+create or replace function minutehand.shares(p_limit integer, p_now timestamptz) returns uuid[]
+language plpgsql set search_path = '' as $$
+declare
+  v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
+  v_tenants text[] := minutehand.tenants_due(p_limit, p_now);
+  v_ids uuid[] := '{}';
+  v_more uuid[];
+  v_left integer := p_limit;
+begin
+  for v_round in 1..3 loop
+    exit when v_left = 0 or cardinality(v_tenants) = 0;
+    with turn as (
+      select tenant, v_left / cardinality(v_tenants) + (nr <= v_left % cardinality(v_tenants))::integer as share
+      from unnest(v_tenants) with ordinality as t (tenant, nr)
+    ), picked as (
+      select turn.tenant, turn.share, l.id
+      from turn
+      cross join lateral (
+        select id
+        from public.automation_execution_logs
+        where status = 'pending'
+          and coalesce(organization_id::text, user_id::text, '') = turn.tenant
+          and coalesce(scheduled_at, created_at) <= p_now
+          and coalesce(lost_leases, 0) < 2
+          and (workflow_id is null or workflow_id::text <> all (v_paused))
+          and id <> all (v_ids)
+        order by coalesce(scheduled_at, created_at), id
+        limit turn.share
+        for update skip locked
+      ) l
+    )
+    select coalesce(array_agg(id), '{}'),
+           array(select tenant from picked group by tenant, share having count(*) = share)
+    into v_more, v_tenants
+    from picked;
+    v_ids := v_ids || v_more;
+    v_left := v_left - cardinality(v_more);
+  end loop;
+  return v_ids;
+end
+$$;
+
+-- minutehand.heads(stop) -> each tenant's next execution that is neither paused nor a suspect.
+-- A loose scan: one probe of the queue's index a tenant, however many rows each has.  It stops at the first tenant whose
+-- next is due by p_stop, if that is given.  A plain query, so that it is planned into its caller's.
+create or replace function minutehand.heads(p_stop timestamptz default null)
+returns table (tenant text, due timestamptz) language sql stable as $$
+  with recursive paused as (
+    select array(select target from public.automation_control where scope = 'tenant') as tenants,
+           array(select target from public.automation_control where scope = 'workflow') as workflows
+  ), head (tenant, due, workflow_id, lost_leases, is_open) as (
+    select l.*, minutehand.is_open(l.tenant, l.workflow_id, l.lost_leases, paused.tenants, paused.workflows)
+    from (
+      select coalesce(organization_id::text, user_id::text, '') as tenant, coalesce(scheduled_at, created_at) as due,
+             workflow_id, lost_leases
+      from public.automation_execution_logs
+      where status = 'pending'
+      order by coalesce(organization_id::text, user_id::text, ''), coalesce(scheduled_at, created_at), id
+      limit 1
+    ) l, paused
+    union all
+    select n.*, minutehand.is_open(n.tenant, n.workflow_id, n.lost_leases, paused.tenants, paused.workflows)
+    from head h
+    cross join lateral (
+      select coalesce(organization_id::text, user_id::text, '') as tenant, coalesce(scheduled_at, created_at) as due,
+             workflow_id, lost_leases
+      from public.automation_execution_logs
+      where status = 'pending' and coalesce(organization_id::text, user_id::text, '') > h.tenant
+      order by coalesce(organization_id::text, user_id::text, ''), coalesce(scheduled_at, created_at), id
+      limit 1
+    ) n, paused
+    where p_stop is null or h.due > p_stop or not h.is_open
+  )
+  select h.tenant, case when h.is_open then h.due when h.tenant <> all (paused.tenants) then (
+    -- Its oldest is held: look behind it.
+    select coalesce(scheduled_at, created_at)
+    from public.automation_execution_logs
+    where status = 'pending'
+      and coalesce(organization_id::text, user_id::text, '') = h.tenant
+      and minutehand.is_open(h.tenant, workflow_id, lost_leases, paused.tenants, paused.workflows)
+    order by coalesce(scheduled_at, created_at), id
+    limit 1) end
+  from head h, paused
+$$;
+
+-- minutehand.is_open(tenant, workflow, lost leases, paused tenants, paused workflows) -> boolean: may it be claimed beside
+-- others?
+create or replace function minutehand.is_open(
+  p_tenant text, p_workflow_id uuid, p_lost_leases integer, p_tenants text[], p_workflows text[]
+) returns boolean language sql immutable as $$
+  select coalesce(p_lost_leases, 0) < 2 and p_tenant <> all (p_tenants)
+     and (p_workflow_id is null or p_workflow_id::text <> all (p_workflows))
+$$;
+
+-- minutehand.tenants_due(limit, now) -> the tenants whose turn it is.
+-- Where more are due than fit, half of the places go to those who wait longest and the rest are drawn by lot, so that
+-- many old backlogs do not hold up a newcomer.
+create or replace function minutehand.tenants_due(p_limit integer, p_now timestamptz) returns text[]
+language sql volatile set search_path = '' as $$
+  select coalesce(array_agg(tenant), '{}')
+  from (
+    select tenant
+    from (
+      select tenant, row_number() over (order by due, tenant) <= p_limit / 2 as is_longest
+      from minutehand.heads()
+      where due <= p_now
+    ) due
+    order by is_longest desc, random()
+    limit p_limit
+  ) t
+$$;
+
+-- minutehand.seconds_to_next(now) -> numeric: until the next execution is due; 0 when one is; null when none waits.
+create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
+language sql stable set search_path = '' as $$
+  -- Not greatest(0, …) alone: it passes over a null, and nothing to wait for would be something due.
+  select case when min(due) is not null then round(greatest(0, extract(epoch from min(due) - p_now)), 3) end
+  from minutehand.heads(p_now)
+  where not exists (select from public.automation_control where scope = 'all')
+$$;
+
+-- minutehand.is_paused(organization, user, workflow) -> boolean: held by anyone's pause?
+create or replace function minutehand.is_paused(p_organization_id text, p_user_id text, p_workflow_id uuid)
+returns boolean language sql stable set search_path = '' as $$
+  select exists (
+    select from public.automation_control
+    where scope = 'all'
+       or (scope = 'tenant' and target = coalesce(p_organization_id, p_user_id, ''))
+       or (scope = 'workflow' and target = p_workflow_id::text))
+$$;

@@ -1,0 +1,222 @@
+"""The schema: both roads give one and the same, applying it again changes nothing, what is not ours is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from store import schema
+from store.errors import StoreError
+from tests.servers import Database, on_both_servers
+
+pytestmark = on_both_servers
+
+#: Everything that a schema is, as text, without what differs from one database to the next (oids, times).
+CATALOG = """
+with ours as (
+  select oid, nspname from pg_namespace where nspname in ('public', 'minutehand')
+)
+select 'function' as kind, p.oid::regprocedure::text as name,
+       jsonb_build_array(pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'), p.proacl::text) as what
+from pg_proc p join ours on ours.oid = p.pronamespace
+union all
+select 'relation', c.oid::regclass::text, jsonb_build_array(c.relkind, c.relrowsecurity, c.relacl::text, c.reloptions,
+       case c.relkind when 'v' then pg_get_viewdef(c.oid) when 'i' then pg_get_indexdef(c.oid) end)
+from pg_class c join ours on ours.oid = c.relnamespace
+union all
+select 'column', c.oid::regclass || '.' || a.attname, jsonb_build_array(a.attnum, format_type(a.atttypid, a.atttypmod),
+       a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid))
+from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'v')
+join ours on ours.oid = c.relnamespace
+left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where a.attnum > 0 and not a.attisdropped
+union all
+select 'constraint', conrelid::regclass || '.' || conname, jsonb_build_array(pg_get_constraintdef(k.oid))
+from pg_constraint k join ours on ours.oid = k.connamespace where conrelid <> 0
+union all
+select 'trigger', tgrelid::regclass || '.' || tgname, jsonb_build_array(pg_get_triggerdef(t.oid), tgenabled)
+from pg_trigger t join pg_class c on c.oid = t.tgrelid join ours on ours.oid = c.relnamespace where not tgisinternal
+union all
+select 'policy', polrelid::regclass || '.' || polname, jsonb_build_array(polcmd, polroles::text) from pg_policy
+union all
+select 'schema', nspname, jsonb_build_array(nspacl::text) from pg_namespace where nspname in ('public', 'minutehand')
+order by 1, 2
+"""
+
+
+def catalog(database: Database) -> dict[str, str]:
+    """The schema, one line an object, so that a difference names itself."""
+    rows = database.sql(CATALOG)
+    return {f"{row['kind']} {row['name']}": json.dumps(row["what"], default=str) for row in rows}
+
+
+def migrate(url: str) -> schema.Report:
+    return asyncio.run(schema.migrate(url))
+
+
+def script(database: Database) -> None:
+    database.connection.execute(schema.script().encode())
+
+
+def test_migrating_twice_changes_nothing(empty_database: Database) -> None:
+    first = migrate(empty_database.url)
+    assert first.applied == [path.stem for path in schema.migrations()]
+    before = catalog(empty_database), empty_database.sql("select * from automation_migrations")
+    second = migrate(empty_database.url)
+    assert (second.applied, second.version) == ([], schema.version())
+    assert (catalog(empty_database), empty_database.sql("select * from automation_migrations")) == before
+    assert empty_database.call("automation_schema_version") == {"version": schema.version()}
+
+
+def test_what_stands_in_the_tables_is_not_touched_by_a_second_time(empty_database: Database) -> None:
+    migrate(empty_database.url)
+    empty_database.sql("insert into automation_workflows (name, user_id) values ('mine', 'user-1')")
+    before = empty_database.sql("select *, xmin::text from automation_workflows")
+    migrate(empty_database.url)
+    script(empty_database)
+    assert empty_database.sql("select *, xmin::text from automation_workflows") == before
+
+
+def test_the_printed_script_gives_the_same_schema(empty_database: Database) -> None:
+    script(empty_database)
+    printed = catalog(empty_database), _recorded(empty_database)
+    assert len(printed[0]) > 100
+    empty_database.sql("drop schema public cascade; drop schema minutehand cascade; create schema public")
+    empty_database.sql("grant usage on schema public to public")
+    migrate(empty_database.url)
+    migrated = catalog(empty_database), _recorded(empty_database)
+    assert _without_schema_grants(printed[0]) == _without_schema_grants(migrated[0])
+    assert printed[1] == migrated[1]
+
+
+def test_the_printed_script_applies_again_over_either_road(empty_database: Database) -> None:
+    migrate(empty_database.url)
+    before = catalog(empty_database)
+    script(empty_database)
+    assert catalog(empty_database) == before
+    assert migrate(empty_database.url).applied == []
+
+
+def _recorded(database: Database) -> list[dict[str, Any]]:
+    return database.sql("select name, checksum from automation_migrations order by name")
+
+
+def _without_schema_grants(found: dict[str, str]) -> dict[str, str]:
+    return {name: what for name, what in found.items() if not name.startswith("schema public")}
+
+
+@pytest.fixture
+def owned(empty_database: Database) -> Iterator[Database]:
+    """An empty database of a role that is no superuser, as its owner sees it."""
+    owner = re.sub(r"\W", "_", f"owner_of_{empty_database.connection.info.dbname}")
+    names = {"owner": sql.Identifier(owner), "name": sql.Identifier(empty_database.connection.info.dbname)}
+    run = empty_database.connection.execute
+    run(sql.SQL("create role {owner} login nosuperuser").format(**names))
+    run(sql.SQL("alter database {name} owner to {owner}").format(**names))
+    url = empty_database.url.replace("//postgres@", f"//{owner}@")
+    try:
+        with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
+            yield Database(url, connection)
+    finally:
+        run(sql.SQL("alter database {name} owner to postgres").format(**names))
+        run(sql.SQL("drop owned by {owner} cascade").format(**names))
+        run(sql.SQL("drop role {owner}").format(**names))
+
+
+def test_an_owner_who_is_no_superuser_gets_the_same_by_both_roads(owned: Database, empty_database: Database) -> None:
+    migrate(owned.url)
+    migrated = catalog(owned)
+    assert owned.one("select current_setting('is_superuser') as super")["super"] == "off"
+    owned.sql("drop schema minutehand cascade")
+    owned.sql("drop owned by current_user cascade")
+    script(owned)
+    assert catalog(owned) == migrated
+    assert len(migrated) > 100
+    assert owned.call("automation_claim", p_token="00000000-0000-4000-8000-000000000000")["executions"] == []
+
+
+def test_two_at_once_are_safe(empty_database: Database) -> None:
+    async def both() -> list[schema.Report]:
+        return await asyncio.gather(*[schema.migrate(empty_database.url) for _ in range(4)])
+
+    reports = asyncio.run(both())
+    assert sorted(len(report.applied) for report in reports) == [0, 0, 0, len(schema.migrations())]
+    before = catalog(empty_database)
+    migrate(empty_database.url)
+    assert catalog(empty_database) == before
+
+
+@pytest.fixture
+def edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the SQL files that the program takes for its own."""
+    copy = Path(shutil.copytree(schema.sql_root(), tmp_path / "sql"))
+    monkeypatch.setattr(schema, "sql_root", lambda: copy)
+    return copy
+
+
+def test_an_edited_migration_is_refused_and_nothing_changes(empty_database: Database, edition: Path) -> None:
+    migrate(empty_database.url)
+    before = catalog(empty_database)
+    first = schema.migrations()[0]
+    first.write_text(first.read_text() + "\ncreate table edited (id int);\n")
+    with pytest.raises(StoreError, match=f"{first.stem} was edited"):
+        migrate(empty_database.url)
+    assert catalog(empty_database) == before
+
+
+def test_a_newer_database_is_refused_and_nothing_changes(empty_database: Database) -> None:
+    migrate(empty_database.url)
+    empty_database.sql("insert into automation_migrations (name, checksum) values ('9999_future', 'x')")
+    before = catalog(empty_database)
+    with pytest.raises(StoreError, match="9999_future"):
+        migrate(empty_database.url)
+    assert catalog(empty_database) == before
+
+
+def test_a_next_migration_is_applied_once_and_a_failing_one_not_at_all(empty_database: Database, edition: Path) -> None:
+    migrate(empty_database.url)
+    following = edition / "migrations" / "9000_next.sql"
+    following.write_text("create table following (id int); select 1 / 0;")
+    before = catalog(empty_database)
+    with pytest.raises(StoreError, match="division by zero"):
+        migrate(empty_database.url)
+    assert catalog(empty_database) == before
+    following.write_text("create table following (id int);")
+    assert migrate(empty_database.url).applied == ["9000_next"]
+    assert migrate(empty_database.url).applied == []
+    assert empty_database.call("automation_schema_version") == {"version": 9000}
+
+
+@pytest.mark.parametrize("road", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
+@pytest.mark.parametrize("again", [False, True], ids=["first", "upgrade"])
+def test_a_foreign_function_of_our_name_is_refused_by_name_and_nothing_changes(
+    empty_database: Database, road: Any, again: bool
+) -> None:
+    if again:
+        migrate(empty_database.url)
+    empty_database.sql("create function automation_claim(p_queue text) returns text language sql as 'select p_queue'")
+    before = catalog(empty_database)
+    with pytest.raises((StoreError, psycopg.Error), match=r"automation_claim\(text\) exists and is not Minutehand's"):
+        road(empty_database)
+    assert catalog(empty_database) == before
+    assert empty_database.one("select automation_claim('theirs') as said")["said"] == "theirs"
+
+
+def test_an_older_signature_of_ours_is_replaced(empty_database: Database) -> None:
+    migrate(empty_database.url)
+    before = catalog(empty_database)
+    empty_database.sql(
+        "create function automation_claim(p_old integer) returns text language sql as 'select null';"
+        "comment on function automation_claim(integer) is 'minutehand: an older one'"
+    )
+    migrate(empty_database.url)
+    assert catalog(empty_database) == before

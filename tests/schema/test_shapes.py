@@ -1,0 +1,150 @@
+"""The shape of every function, and who may call it (R2)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from store import schema
+from tests.servers import Database, on_both_servers
+
+pytestmark = on_both_servers
+
+PUBLIC = """
+select p.proname as name, p.oid::regprocedure::text as signature, p.oid, p.prosecdef, p.proconfig, p.proargnames,
+       p.prorettype::regtype::text as returns, p.proretset, p.prorettype = 'trigger'::regtype as is_trigger,
+       coalesce(obj_description(p.oid, 'pg_proc'), '') as comment, p.pronargs, p.proargmodes
+from pg_proc p
+where p.pronamespace = 'public'::regnamespace
+  and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+order by 1
+"""
+
+
+def migrate(url: str) -> schema.Report:
+    return asyncio.run(schema.migrate(url))
+
+
+def script(database: Database) -> None:
+    database.connection.execute(schema.script().encode())
+
+
+def test_every_public_function_has_the_one_shape(database: Database) -> None:
+    functions = database.sql(PUBLIC)
+    names = [function["name"] for function in functions]
+    assert len(names) == len(set(names)), "no overloads"
+    files = {path.stem for path in (schema.sql_root() / "functions").glob("*.sql")}
+    assert set(names) == files, "one public function a file, and each in its own"
+    for function in functions:
+        signature = function["signature"]
+        assert function["comment"].startswith("minutehand: "), signature
+        assert function["prosecdef"], signature
+        # A trigger function's is not empty: it would cost each row of a bulk UPDATE; nor is anyone's schema on it.
+        paths = ['search_path=""', "search_path=pg_catalog, pg_temp"] if function["is_trigger"] else ['search_path=""']
+        assert set(paths) & set(function["proconfig"]), signature
+        if function["is_trigger"] or signature.startswith("check_automation_rate_limit(text,uuid,text)"):
+            continue
+        assert signature.startswith("automation_"), signature
+        assert (function["returns"], function["proretset"]) == ("jsonb", False), signature
+        assert all(name.startswith("p_") for name in function["proargnames"] or []), signature
+        assert function["proargmodes"] is None, signature
+
+
+def test_a_function_that_needs_the_time_can_be_given_it(database: Database) -> None:
+    query = """
+        select proname, prosrc, pg_get_function_arguments(oid) as said
+        from pg_proc where pronamespace = 'public'::regnamespace
+    """
+    exempt = ("automation_capture", "check_automation_rate_limit")
+    for function in database.sql(query):
+        if "now()" in function["prosrc"] and function["proname"] not in exempt:
+            assert "p_now timestamp with time zone DEFAULT NULL" in function["said"], function["proname"]
+
+
+def test_every_function_has_a_search_path_or_names_what_it_reads_in_full(database: Database) -> None:
+    """A body that reads names by the caller's search_path could be led to another's table.
+
+    Our helpers are callable by nobody but the owner, through functions whose search_path is empty.
+    """
+    query = """
+        select p.oid::regprocedure::text as signature, p.prosecdef, p.prosrc,
+               coalesce(p.proconfig::text, '') like '%search_path%' as has_path
+        from pg_proc p
+        where p.pronamespace = 'minutehand'::regnamespace
+    """
+    for function in database.sql(query):
+        signature = function["signature"]
+        assert not function["prosecdef"] or function["has_path"], signature
+        if not function["has_path"]:
+            named = re.findall(r"\b(?:from|join|into|update)\s+(automation_\w+|communication_logs)", function["prosrc"])
+            assert named == [], f"{signature} names a table without its schema"
+
+
+@pytest.fixture
+def roles(empty_database: Database) -> Iterator[Database]:
+    """An empty database beside Supabase's roles, with Supabase's default privileges: all for everyone."""
+    names = ("anon", "authenticated", "service_role")
+    for role in names:
+        empty_database.sql(f"create role {role} nologin")
+    empty_database.sql("grant usage on schema public to anon, authenticated, service_role")
+    for kind in ("functions", "tables", "sequences"):
+        empty_database.sql(f"alter default privileges in schema public grant all on {kind} to {', '.join(names)}")
+    try:
+        yield empty_database
+    finally:
+        empty_database.connection.rollback()
+        for role in names:
+            empty_database.sql("reset role")
+            empty_database.sql(f"drop owned by {role}")
+            empty_database.sql(f"drop role {role}")
+
+
+@pytest.mark.parametrize("road", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
+def test_only_the_service_role_may_call(roles: Database, road: Any) -> None:
+    road(roles)
+    for function in roles.sql(PUBLIC):
+        for role, may in (("anon", False), ("authenticated", False), ("service_role", not function["is_trigger"])):
+            query = "select has_function_privilege(%s::text, %s::oid, 'execute') as may"
+            if role == "service_role" and function["is_trigger"]:
+                continue  # a trigger function cannot be called
+            assert roles.one(query, role, function["oid"])["may"] == may, (role, function["signature"])
+        acl = roles.one("select proacl::text as acl from pg_proc where oid = %s", function["oid"])["acl"]
+        assert acl is not None
+        assert not re.search(r"[{,]=", acl), f"{function['signature']} is open to public: {acl}"
+
+
+def test_public_may_call_nothing_where_there_are_no_roles(database: Database) -> None:
+    for function in database.sql(PUBLIC):
+        acl = database.one("select proacl::text as acl from pg_proc where oid = %s", function["oid"])["acl"]
+        assert acl is not None
+        assert not re.search(r"[{,]=", acl), function["signature"]
+
+
+def test_the_service_role_works_and_the_others_are_kept_out(roles: Database) -> None:
+    migrate(roles.url)
+    roles.sql("set role service_role")
+    assert roles.call("automation_tick")["due"] == 0
+    roles.sql("reset role")
+    roles.sql("insert into automation_workflows (name, user_id) values ('mine', 'user-1')")
+    for role in ("anon", "authenticated"):
+        roles.sql(f"set role {role}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            roles.call("automation_tick")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            roles.sql("select minutehand.clock()")
+        for table in ("automation_workflows", "automation_execution_logs", "automation_events", "communication_logs"):
+            assert roles.sql(f"select * from {table}") == [], "row level security lets nobody in"
+        roles.sql("reset role")
+
+
+def test_a_later_upgrade_closes_what_was_opened(roles: Database) -> None:
+    migrate(roles.url)
+    roles.sql("grant execute on function automation_schema_version() to anon, public")
+    migrate(roles.url)
+    query = "select has_function_privilege('anon', 'automation_schema_version()', 'execute') as may"
+    assert not roles.one(query)["may"]

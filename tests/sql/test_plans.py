@@ -1,0 +1,225 @@
+"""Plans: however long the history or the queue, a call reads what it needs, whatever the statistics say (R4).
+
+Measured by the server's own counters: sequential scans, and rows fetched through indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.servers import Database, on_both_servers
+from tests.sql.queue_rows import (
+    NOW,
+    backlog,
+    claim,
+    foreign,
+    ids,
+    pending,
+    seconds,
+    session,
+    settle,
+    success,
+    tick,
+    token,
+    workflow,
+)
+
+pytestmark = on_both_servers
+MANY = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """What a call read of the execution logs."""
+
+    seq_scans: int
+    rows: int
+
+
+def reads(database: Database, act: Callable[[Database], Any]) -> Reads:
+    """Do it six times, the sixth with the plans that a session keeps, and count what that one read."""
+    counters = """
+        select seq_scan::int as seq_scans, (idx_tup_fetch + seq_tup_read)::int as rows
+        from pg_stat_user_tables where relname = 'automation_execution_logs'
+    """
+    with session(database) as mine:
+        seq_scans = []
+        for _ in range(6):
+            before = _counted(mine, counters)
+            act(mine)
+            after = _counted(mine, counters)
+            seq_scans.append(after["seq_scans"] - before["seq_scans"])
+        return Reads(seq_scans=sum(seq_scans), rows=after["rows"] - before["rows"])
+
+
+def _counted(database: Database, counters: str) -> dict[str, Any]:
+    database.sql("select pg_stat_force_next_flush()")
+    database.sql("select pg_stat_clear_snapshot()")
+    return database.one(counters)
+
+
+@pytest.fixture(params=["analyzed", "not analyzed"])
+def history(request: pytest.FixtureRequest, database: Database) -> Database:
+    """A hundred thousand finished executions, with good statistics or none."""
+    database.sql("alter table automation_execution_logs set (autovacuum_enabled = off)")
+    database.sql("alter table automation_events set (autovacuum_enabled = off)")
+    backlog(database, workflow(database), MANY, status="completed")
+    if request.param == "analyzed":
+        database.sql("analyze")
+    return database
+
+
+def test_a_claim_of_five_beside_a_long_history_reads_a_handful_of_rows(history: Database) -> None:
+    made = pending(history, workflow(history), 30)
+    taken: list[str] = []
+
+    def five(mine: Database) -> None:
+        taken.extend(ids(claim(mine, 5)))
+
+    read = reads(history, five)
+    assert taken == made
+    assert read.seq_scans == 0
+    assert read.rows <= 60
+
+
+def test_a_claim_of_nothing_reads_nothing(history: Database) -> None:
+    read = reads(history, claim)
+    assert (read.seq_scans, read.rows) == (0, 0)
+
+
+def test_a_beat_with_nothing_due_reads_nothing(history: Database) -> None:
+    read = reads(history, tick)
+    assert (read.seq_scans, read.rows) == (0, 0)
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+@pytest.mark.parametrize("due", [True, False], ids=["due", "waiting"])
+def test_a_long_queue_of_one_tenant_costs_no_more_than_a_short_one(
+    database: Database, due: bool, analyzed: bool
+) -> None:
+    database.sql("alter table automation_execution_logs set (autovacuum_enabled = off)")
+    backlog(database, workflow(database), MANY)
+    if not due:
+        database.sql("update automation_execution_logs set scheduled_at = %s", NOW + timedelta(days=2))
+        database.sql("vacuum automation_execution_logs")
+    if analyzed:
+        database.sql("analyze")
+    read = reads(database, lambda mine: claim(mine, 10))
+    assert read.seq_scans == 0
+    assert read.rows <= 100
+    read = reads(database, tick)
+    assert read.seq_scans == 0
+    assert read.rows <= 1100, "what is due is counted to a thousand"
+    read = reads(database, lambda mine: claim(mine, 10, p_alone=True))
+    assert read.seq_scans == 0
+    assert read.rows <= 10
+
+
+def test_a_thousand_tenants_that_wait_cost_a_probe_each(history: Database) -> None:
+    mine = workflow(history)
+    history.sql(
+        """
+        insert into automation_execution_logs (workflow_id, workflow_version, event_id, user_id, scheduled_at)
+        select %s, 1, nextval('automation_events_id_seq'), 'tenant-' || mod(n, 1000), %s
+        from generate_series(1, 20000) as n
+        """,
+        mine,
+        NOW + timedelta(days=2),
+    )
+    (one,) = pending(history, mine, user_id="tenant-500")
+    read = reads(history, lambda mine: claim(mine, p_ids=[one]))
+    assert read.seq_scans == 0
+    assert read.rows <= 1100  # for next_seconds
+    read = reads(history, tick)
+    assert read.seq_scans == 0
+    assert read.rows <= 2100  # for next_seconds and what is due
+
+
+def test_what_a_lease_does_is_found_by_key_or_token(history: Database) -> None:
+    mine = workflow(history)
+    leases = iter([(token(), pending(history, mine, 5)) for _ in range(30)])
+
+    def whole_turn(mine: Database) -> None:
+        lease, made = next(leases)
+        answer = claim(mine, 5, p_token=lease, p_ids=made)
+        assert ids(answer) == ids(claim(mine, p_token=lease)) == made
+        mine.call("automation_renew", p_tokens=[lease], p_now=NOW)
+        steps = [{"id": one, "token": lease, "step": success("1")} for one in made]
+        mine.call("automation_record_step", p_steps=steps, p_now=NOW)
+        send = {"token": lease, "step": "2", "channel": "email", "recipient": "client@example.com"}
+        sends = [send | {"id": one, "key": one} for one in made]
+        mine.call("automation_reserve_sends", p_sends=sends, p_now=NOW)
+        mine.call("automation_confirm_sends", p_sends=[one | {"status": "sent"} for one in sends], p_now=NOW)
+        settle(mine, *[{"id": one, "token": lease, "ended": "failed"} for one in made[:4]])
+        mine.call("automation_cancel", p_ids=made, p_now=NOW)
+        mine.call("automation_retry", p_ids=made[:2], p_now=NOW)
+
+    read = reads(history, whole_turn)
+    assert read.seq_scans == 0
+    assert read.rows <= 250
+
+
+def test_lost_leases_are_found_among_what_is_in_flight(history: Database) -> None:
+    mine = workflow(history)
+    now = NOW
+
+    def lose_five(who: Database) -> None:
+        nonlocal now
+        pending(who, mine, 5)
+        claim(who, 5, p_now=now)
+        now += timedelta(hours=1)
+        assert tick(who, now)["lost_leases"] == 5
+        who.sql("update automation_execution_logs set status = 'completed' where status = 'pending'")
+
+    read = reads(history, lambda who: lose_five(who))
+    # The clean-up of the test itself reads by the queue's index too.
+    assert read.seq_scans == 0
+    assert read.rows <= 120
+
+
+def test_rows_that_others_inserted_are_decided_by_the_entitys_index(history: Database) -> None:
+    mine = workflow(history)
+
+    def two(who: Database) -> None:
+        data = {"job_id": "J-7", "new_status": "completed"}
+        made = [foreign(who, mine, data, created_at=NOW - seconds(number)) for number in range(2)]
+        claim(who, p_ids=made)
+
+    read = reads(history, two)
+    assert read.seq_scans == 0
+    assert read.rows <= 80
+
+
+def test_pruning_reads_what_it_deletes(history: Database) -> None:
+    history.sql(
+        """
+        insert into automation_events (occurred_at, table_name, operation, types, matched_at)
+        select %s - case when n <= 6000 then interval '40 days' else interval '1 day' end, 'jobs', 'UPDATE', '{}', %s
+        from generate_series(1, 60000) as n
+        """,
+        NOW,
+        NOW,
+    )
+    counters = """
+        select (idx_tup_fetch + seq_tup_read)::int as rows from pg_stat_user_tables where relname = 'automation_events'
+    """
+    read = reads(history, tick)
+    assert (read.seq_scans, read.rows) == (0, 0), "of the logs"
+    history.sql("vacuum automation_events")
+    before = _counted(history, counters)
+    tick(history)
+    assert _counted(history, counters)["rows"] - before["rows"] <= 2500
+    for _ in range(8):
+        tick(history)
+    assert history.one("select count(*) as n, min(occurred_at) as oldest from automation_events") == {
+        "n": 54000,
+        "oldest": NOW - timedelta(days=1),
+    }
+    before = _counted(history, counters)
+    tick(history)
+    assert _counted(history, counters)["rows"] - before["rows"] <= 10

@@ -1,0 +1,44 @@
+"""An action that does what its step asks it to, as a plug-in with a bug would."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from executor.actions.contract import BadStep, StepRun
+from executor.outcome import OnUncertain, Send, StepResult, Verdict
+
+
+class OddAction:
+    """`config.do` says what."""
+
+    def check(self, config: dict[str, Any]) -> None:
+        """Take everything."""
+
+    async def run(self, run: StepRun) -> StepResult:
+        """Do it."""
+        match run.step.config["do"]:
+            case "crash":
+                raise ZeroDivisionError("a secret")
+            case "bad":
+                raise BadStep("`x` is missing")
+            case "hang":
+                await asyncio.Event().wait()
+            case "retry":
+                return StepResult.retry("busy", "come back", retry_after_seconds=7)
+            case "refuse":
+                return StepResult.permanent("refused", "never")
+            case "render":
+                return StepResult.done(said=run.render(run.step.config["text"]))
+            case "send" as channel:
+                return await run.send(channel, "a@example.com", _deliver(run), on_uncertain=OnUncertain.HOLD)
+        return StepResult.done(answer=42)
+
+
+def _deliver(run: StepRun) -> Any:
+    async def deliver(key: str) -> StepResult:
+        verdict = Verdict(run.step.config.get("verdict", "done"))
+        sent = Send(channel="send", recipient="a@example.com", key=key, external_id="X-1")
+        return StepResult(verdict=verdict, send=sent if verdict is Verdict.DONE else None, code="c", reason="r")
+
+    return deliver

@@ -1,0 +1,303 @@
+"""The engine over a real database; what an execution does is given by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from executor.outcome import Ended, Outcome
+from scheduler.engine import Engine, EngineSettings
+from scheduler.leases import Leases
+from scheduler.summary import Summary
+from store import Execution, LeaseLost, Settled, Store
+from store.errors import Unreachable
+
+ROWS = """
+with w as (
+  insert into automation_workflows (name, organization_id, trigger_type, settings)
+  values ('W', 'north', 'x', '{"rate_limit": null}') returning id
+)
+insert into automation_execution_logs (workflow_id, organization_id, entity_id, scheduled_at, lost_leases, event_id)
+select w.id, 'north', n::text, now() - interval '1 hour' + n * interval '1 second', %s, n
+from w, generate_series(1, %s) n
+"""
+
+
+@pytest.fixture
+def rows(database) -> Callable[..., None]:
+    """Make pending executions; their `entity_id` counts from 1, oldest first."""
+
+    def make(count: int, *, lost_leases: int = 0) -> None:
+        database.sql(ROWS, lost_leases, count)
+
+    return make
+
+
+@pytest.fixture
+def run(database) -> Callable[..., Summary]:
+    """Run the engine once; the rows must all have ended or have come back."""
+
+    def go(execute: Any, *, store: type[Store] = Store, **settings: Any) -> Summary:
+        return asyncio.run(_run(database.url, execute, store, settings))
+
+    return go
+
+
+async def _run(url: str, execute: Any, kind: type[Store], settings: dict[str, Any]) -> Summary:
+    store = kind.postgres(url)
+    try:
+        engine = Engine(store, execute, EngineSettings(worker="w", mode="test", **settings))
+        if hasattr(execute, "engine"):
+            execute.engine = engine
+        return await engine.run(await store.tick())
+    finally:
+        await store.close()
+
+
+def end(execution: Execution, ended: Ended = Ended.DONE, **said: Any) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=ended, **said)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what others do; fail when they do not."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in the database
+            await asyncio.sleep(0.01)
+
+
+async def complete(execution: Execution) -> Outcome:
+    return end(execution)
+
+
+def ends(summary: Summary) -> dict[str, int]:
+    assert summary.claimed == sum(summary.ends.values())
+    return {name: count for name, count in summary.ends.items() if count}
+
+
+@pytest.mark.parametrize(("budget", "done", "due"), [(1, 1, 6), (5, 5, 2), (7, 7, 0), (10, 7, 0), (None, 7, 0)])
+def test_a_budget_is_kept_and_without_one_all_are_run(rows, run, budget, done, due):
+    rows(7)
+    summary = run(complete, budget=budget)
+    assert (ends(summary), summary.due) == ({"completed": done}, due)
+
+
+def test_more_than_one_claim_brings_are_all_run(rows, run, monkeypatch):
+    monkeypatch.setattr("scheduler.engine.CLAIM_SIZE", 10)
+    rows(47)
+    seen: list[str] = []
+
+    async def execute(execution: Execution) -> Outcome:
+        seen.append(execution.id)
+        return end(execution)
+
+    assert ends(run(execute, budget=None, concurrency=3)) == {"completed": 47}
+    assert len(set(seen)) == len(seen) == 47
+
+
+def test_no_more_run_at_once_than_may(rows, run):
+    rows(20)
+    inside = most = 0
+
+    async def execute(execution: Execution) -> Outcome:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0)
+        inside -= 1
+        return end(execution)
+
+    run(execute, budget=None, concurrency=4)
+    assert most == 4
+
+
+def test_a_slow_one_holds_its_own_lane_and_nothing_else(rows, run):
+    rows(12)
+    others_done = asyncio.Event()
+    finished: list[str] = []
+
+    async def execute(execution: Execution) -> Outcome:
+        if execution.entity_id == "1":
+            await asyncio.wait_for(others_done.wait(), 10)
+        finished.append(str(execution.entity_id))
+        if len(finished) == 11:
+            others_done.set()
+        return end(execution)
+
+    assert ends(run(execute, budget=None, concurrency=2)) == {"completed": 12}
+    assert finished[-1] == "1"
+
+
+def test_suspects_run_one_by_one_with_nothing_else_in_flight(rows, run, database):
+    rows(3)
+    database.sql("update automation_execution_logs set lost_leases = 2 where entity_id in ('1', '2')")
+    inside: set[str] = set()
+    beside: dict[str, set[str]] = {}
+
+    async def execute(execution: Execution) -> Outcome:
+        me = str(execution.entity_id)
+        inside.add(me)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            beside.setdefault(me, set()).update(inside - {me})
+        inside.discard(me)
+        assert execution.alone == (me != "3")
+        return end(execution)
+
+    assert ends(run(execute, budget=None)) == {"completed": 3}
+    assert beside == {"1": set(), "2": set(), "3": set()}
+
+
+def test_a_lost_lease_writes_nothing_more(rows, run, database):
+    rows(2)
+
+    async def execute(execution: Execution) -> Outcome:
+        if execution.entity_id == "1":
+            raise LeaseLost(execution.id)
+        return end(execution)
+
+    summary = run(execute)
+    assert ends(summary) == {"completed": 1, "lost": 1}
+    assert statuses(database) == {"1": ("processing", None), "2": ("completed", None)}
+
+
+def test_a_late_worker_cannot_settle(rows, run, database):
+    rows(1)
+
+    async def execute(execution: Execution) -> Outcome:
+        database.sql("update automation_execution_logs set lease_token = gen_random_uuid()")
+        return end(execution)
+
+    assert ends(run(execute)) == {"lost": 1}
+    assert statuses(database) == {"1": ("processing", None)}
+
+
+def test_a_database_that_is_away_meanwhile_releases_it(rows, run, database):
+    rows(2)
+
+    async def execute(execution: Execution) -> Outcome:
+        if execution.entity_id == "1":
+            database.sql("update automation_execution_logs set scheduled_at = 'infinity' where entity_id = '1'")
+            raise Unreachable("away")
+        return end(execution)
+
+    assert ends(run(execute, budget=2)) == {"completed": 1, "released": 1}
+    assert database.one("select status, attempt from automation_execution_logs where entity_id = '1'") == {
+        "status": "pending",
+        "attempt": 0,
+    }
+
+
+def test_a_crash_ends_one_and_touches_no_other(rows, run, database):
+    rows(3)
+
+    async def execute(execution: Execution) -> Outcome:
+        if execution.entity_id == "2":
+            raise ZeroDivisionError("a secret")
+        return end(execution)
+
+    assert ends(run(execute)) == {"completed": 2, "failed": 1}
+    assert statuses(database)["2"] == ("failed", "internal_error")
+    row = database.one("select reason from automation_execution_logs where entity_id = '2'")
+    assert row["reason"] == "a bug of the executor: ZeroDivisionError"
+
+
+def test_an_end_that_cannot_be_told_is_lost_and_comes_back(rows, run, database):
+    class Mute(Store):
+        async def settle(self, outcomes: list[dict[str, Any]]) -> list[Settled]:
+            raise Unreachable("away")
+
+    rows(2)
+    assert ends(run(complete, store=Mute)) == {"lost": 2}
+    assert set(statuses(database).values()) == {("processing", None)}
+
+
+def test_what_the_claim_ends_counts_as_claimed(rows, run, database):
+    rows(3)
+    database.sql("update automation_execution_logs set workflow_id = gen_random_uuid() where entity_id = '1'")
+    summary = run(complete, budget=3)
+    assert ends(summary) == {"completed": 2, "failed": 1}
+    assert [row["code"] for row in summary.executions if row["status"] == "failed"] == ["unreadable"]
+
+
+def test_a_stop_releases_what_is_queued_at_once_and_lets_what_runs_finish(rows, run, database):
+    rows(4)
+
+    class Stopper:
+        engine: Engine
+
+        async def __call__(self, execution: Execution) -> Outcome:
+            self.engine.stop()
+            await until(lambda: [status for status, _ in statuses(database).values()].count("pending") == 3)
+            return end(execution)
+
+    stopper = Stopper()
+    stopper.engine = None  # type: ignore[assignment]
+    assert ends(run(stopper, concurrency=1)) == {"completed": 1, "released": 3}
+    assert sorted(row["attempt"] for row in database.sql("select attempt from automation_execution_logs")) == [
+        0,
+        0,
+        0,
+        1,
+    ]
+
+
+def test_what_outlasts_the_grace_is_told_as_lost(rows, run):
+    rows(1)
+
+    class Stopper:
+        engine: Engine
+
+        async def __call__(self, execution: Execution) -> Outcome:
+            self.engine.stop()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    stopper = Stopper()
+    stopper.engine = None  # type: ignore[assignment]
+    assert ends(run(stopper, grace_seconds=0.05)) == {"lost": 1}
+
+
+def test_renewal_holds_what_is_ours_and_marks_what_is_not(rows, database):
+    rows(2)
+
+    async def go() -> list[Execution]:
+        store = Store.postgres(database.url)
+        try:
+            claim = await store.claim(2, worker="w", lease_seconds=10)
+            leases = Leases(store, 100)
+            leases.add(claim.executions)
+            database.sql("update automation_execution_logs set lease_token = gen_random_uuid() where entity_id = '2'")
+            await leases.renew()
+            return claim.executions
+        finally:
+            await store.close()
+
+    ours, theirs = asyncio.run(go())
+    ours.check_lease()
+    with pytest.raises(LeaseLost):
+        theirs.check_lease()
+    left = database.one(
+        "select extract(epoch from lease_expires_at - now()) as seconds from automation_execution_logs"
+        " where entity_id = '1'"
+    )
+    assert 60 < left["seconds"] <= 100
+
+
+def test_leases_are_renewed_while_the_engine_runs(rows, run, database):
+    rows(1)
+    expiry = "select lease_expires_at as at from automation_execution_logs"
+
+    async def execute(execution: Execution) -> Outcome:
+        first = database.one(expiry)["at"]
+        await until(lambda: database.one(expiry)["at"] != first)
+        return end(execution)
+
+    assert ends(run(execute, lease_seconds=1)) == {"completed": 1}
+
+
+def statuses(database) -> dict[str, tuple[str, str | None]]:
+    found = database.sql("select entity_id, status, code from automation_execution_logs")
+    return {row["entity_id"]: (row["status"], row["code"]) for row in found}

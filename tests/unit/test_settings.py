@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import click
+import pytest
+
+from scheduler import settings
+from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, private_addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("50", 50), ("50s", 50), ("1.5s", 1.5), ("5m", 300), ("2H", 7200), (" 1 d ", 86400), (7, 7), (0.5, 0.5)],
+)
+def test_a_length_of_time_is_read(text, seconds):
+    assert SECONDS.convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "5 minutes", "1h30m", "nan", "1e9"])
+def test_what_is_no_length_of_time_is_refused(text):
+    with pytest.raises(click.BadParameter, match="no length of time"):
+        SECONDS.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        *((text, False) for text in ("", " ", "0", "off", "No", "false")),
+        *((text, True) for text in ("1", "ON", "yes", "true")),
+        ("10.0.0.5:80", frozenset({"10.0.0.5:80"})),
+        (" a:1 ,, b:2", frozenset({"a:1", "b:2"})),
+    ],
+)
+def test_private_addresses_are_none_all_or_a_list(text, parsed):
+    assert private_addresses(text) == parsed
+
+
+def collected(*arguments: str, decorate=settings.run_options, **environ: str):
+    """Call a command that has the options, and give the records that it got."""
+    got = {}
+
+    @click.command()
+    @decorate
+    def command(**given):
+        got.update(given)
+
+    from click.testing import CliRunner
+
+    done = CliRunner().invoke(command, list(arguments), env=environ)
+    assert done.exit_code == 0, done.output
+    return got
+
+
+def test_what_is_not_said_has_its_default():
+    got = collected()
+    assert got["run"] == RunSettings()
+    assert got["log"] == LogSettings()
+    assert got["road"] == RoadSettings(database_url=None, home=None, road=None, supabase_url=None, at_terminal=False)
+    executor = got["executor"]
+    assert (executor.smtp_url, executor.email_from, executor.allow_private_addresses) == (None, None, False)
+
+
+def test_a_flag_wins_over_the_environment():
+    got = collected("-n", "3", MINUTEHAND_BATCH_SIZE="7", MINUTEHAND_CONCURRENCY="8")
+    assert (got["run"].batch_size, got["run"].concurrency) == (3, 8)
+
+
+def test_an_empty_variable_is_not_set():
+    got = collected(DATABASE_URL="", MINUTEHAND_BATCH_SIZE="", SUPABASE_URL="", SMTP_URL="")
+    assert (got["road"].database_url, got["road"].supabase_url) == (None, None)
+    assert got["run"].batch_size == 10
+    assert got["executor"].smtp_url is None
+
+
+def test_secrets_are_not_in_the_records_words():
+    got = collected(
+        SMTP_URL="smtp://me:hush@host", MINUTEHAND_WEBHOOK_SECRET="whsec_hush", DATABASE_URL="pg://a:hush@b"
+    )
+    assert "hush" not in repr(got)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from executor.outcome import Ended, Outcome
+from scheduler.commands.run_once import as_text
+from scheduler.summary import ENDS, MOST_LISTED, Summary, end_of
+from store import Settled
+from tests.unit.executions import execution
+
+
+def settled(status: str | None, *, answer: str = "settled", code: str | None = None) -> Settled:
+    return Settled(id="e1", answer=answer, status=status, code=code, reason=None, due_seconds=None)
+
+
+def outcome(ended: Ended = Ended.DONE) -> Outcome:
+    return Outcome(execution_id="e1", token="t", ended=ended)
+
+
+@pytest.mark.parametrize(
+    ("ended", "became", "end"),
+    [
+        (Ended.DONE, settled("completed"), "completed"),
+        (Ended.DONE, settled("failed", code="partial"), "failed"),
+        (Ended.SKIPPED, settled("skipped"), "skipped"),
+        (Ended.DONE, settled("cancelled", answer="already"), "cancelled"),
+        (Ended.RETRY, settled("pending"), "retried"),
+        (Ended.UNKNOWN, settled("pending", code="uncertain_send"), "retried"),
+        (Ended.WAITING, settled("pending"), "waiting"),
+        (Ended.RELEASED, settled("pending"), "released"),
+        (Ended.UNKNOWN, settled("failed", code="uncertain_send"), "uncertain"),
+        (Ended.DONE, settled(None, answer="lost"), "lost"),
+        (Ended.DONE, settled("failed", answer="failed", code="unrecordable"), "failed"),
+    ],
+)
+def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
+    summary = Summary(road="postgres")
+    assert end_of(outcome(ended), became) == end
+    summary.add_settled(execution(), outcome(ended), became)
+    assert {name: count for name, count in summary.ends.items() if count} == {end: 1}
+    assert summary.claimed == sum(summary.ends.values()) == 1
+
+
+def test_the_shape_is_the_one_that_others_rely_on():
+    shape = Summary(road="embedded", seconds=1.23456).as_json()
+    assert list(shape) == ["schema", "road", "claimed", *ENDS, "due", "seconds", "executions"]
+    assert (shape["schema"], shape["road"], shape["seconds"]) == (1, "embedded", 1.235)
+
+
+def test_all_are_counted_and_a_thousand_named():
+    summary = Summary(road="postgres")
+    for _ in range(MOST_LISTED + 5):
+        summary.add_settled(execution(), outcome(), settled("completed"))
+    assert (summary.claimed, summary.ends["completed"], len(summary.executions)) == (1005, 1005, 1000)
+
+
+@pytest.mark.parametrize(
+    ("end", "dead", "any_"),
+    [
+        *((end, False, False) for end in ("completed", "skipped", "cancelled", "waiting", "released")),
+        *((end, True, True) for end in ("failed", "uncertain")),
+        *((end, False, True) for end in ("retried", "lost")),
+    ],
+)
+def test_what_counts_as_a_failure(end, dead, any_):
+    summary = Summary(road="postgres")
+    summary.ends[end] = 1
+    assert (summary.failed_as("never"), summary.failed_as("dead"), summary.failed_as("any")) == (False, dead, any_)
+
+
+def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
+    summary = Summary(road="postgres", seconds=0.5, due=3)
+    summary.add_settled(execution(), outcome(), settled("completed"))
+    summary.add_lost(execution(), "the lease was lost while it ran")
+    summary.add_ended({"id": "e2", "status": "failed", "code": "unreadable", "reason": "gone", "entity_id": None})
+    assert as_text(summary).splitlines() == [
+        "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (postgres, 0.50 s)",
+        "  processing Thank the client / J-1  lost_lease: the lease was lost while it ran",
+        "  failed     None / -  unreadable: gone",
+    ]
+    assert as_text(Summary(road="postgres")) == "nothing due (postgres, 0.00 s)"
