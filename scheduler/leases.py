@@ -21,7 +21,8 @@ class Leases:
     def __init__(self, store: Store, lease_seconds: int) -> None:
         self._store = store
         self._seconds = lease_seconds
-        self._held: dict[str, Execution] = {}
+        # By claim too: an execution that came back at once may be claimed anew before its end was counted here.
+        self._held: dict[tuple[str, str], Execution] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -32,14 +33,11 @@ class Leases:
 
     def add(self, executions: list[Execution]) -> None:
         """Take claimed executions into keeping."""
-        self._held.update((execution.id, execution) for execution in executions)
+        self._held.update((_claim_of(execution), execution) for execution in executions)
 
     def drop(self, execution: Execution) -> bool:
         """Let one go: it is settled, or lost.  False: it was let go before."""
-        if self._held.get(execution.id) is not execution:
-            return False
-        del self._held[execution.id]
-        return True
+        return self._held.pop(_claim_of(execution), None) is not None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -67,6 +65,10 @@ class Leases:
         for lease in leases.values():
             lease.expires_monotonic = started + self._seconds
         for execution in asked:
-            if execution.id not in held and execution.id in self._held:
+            if execution.id not in held and _claim_of(execution) in self._held:
                 execution.lease.lost_ids.add(execution.id)
                 log.warning("lease_lost", execution_id=execution.id)
+
+
+def _claim_of(execution: Execution) -> tuple[str, str]:
+    return execution.id, execution.lease.token

@@ -210,3 +210,8 @@ def test_json_that_jsonb_cannot_hold_ends_its_row_and_no_other(database: Databas
     answer = claim(database)
     assert ids(answer) == good
     assert [(ended["id"], ended["code"]) for ended in answer["ended"]] == [(bad, "unreadable")]
+
+
+def test_a_limit_below_one_claims_nothing(database: Database) -> None:
+    pending(database, workflow(database))
+    assert claimed(database, 0) == claimed(database, -1) == []

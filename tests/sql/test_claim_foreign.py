@@ -15,7 +15,6 @@ from tests.sql.queue_rows import (
     claimed,
     foreign,
     ids,
-    pending,
     row,
     seconds,
     together,
@@ -148,8 +147,3 @@ def test_another_processors_row_is_never_claimed(database: Database, status: str
     lease = str(row(database, one)["lease_token"])
     assert claimed(database, p_token=lease) == []
     assert row(database, one)["status"] == status
-
-
-def test_a_limit_below_one_claims_nothing(database: Database) -> None:
-    pending(database, workflow(database))
-    assert claimed(database, 0) == claimed(database, -1) == []

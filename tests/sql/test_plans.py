@@ -63,14 +63,18 @@ def _counted(database: Database, counters: str) -> dict[str, Any]:
     return database.one(counters)
 
 
-@pytest.fixture(params=["analyzed", "not analyzed"])
+@pytest.fixture(params=["analyzed", "not analyzed", "misled"])
 def history(request: pytest.FixtureRequest, database: Database) -> Database:
-    """A hundred thousand finished executions, with good statistics or none."""
+    """A hundred thousand finished executions, with good statistics, none, or those of a day when all were pending."""
     database.sql("alter table automation_execution_logs set (autovacuum_enabled = off)")
     database.sql("alter table automation_events set (autovacuum_enabled = off)")
-    backlog(database, workflow(database), MANY, status="completed")
-    if request.param == "analyzed":
+    misled = request.param == "misled"
+    backlog(database, workflow(database), MANY, status="pending" if misled else "completed")
+    if request.param != "not analyzed":
         database.sql("analyze")
+    if misled:
+        database.sql("update automation_execution_logs set status = 'completed'")
+        database.sql("vacuum automation_execution_logs")
     return database
 
 
