@@ -171,12 +171,12 @@ class Engine:
         except LeaseLost:
             self._lose(execution, "the lease was lost while it ran")
         except StoreError as error:
-            log.warning("execution_released", execution_id=execution.id, reason=str(error))
             self._settle(execution, _released(execution))
+            log.warning("execution_released", execution_id=execution.id, reason=str(error))
         except Exception as error:
-            log.exception("execution_crashed", execution_id=execution.id)
             reason = f"a bug of the executor: {type(error).__name__}"
             self._settle(execution, _failed(execution, "internal_error", reason))
+            log.exception("execution_crashed", execution_id=execution.id)
         else:
             self._settle(execution, outcome)
 

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
+from typing import TextIO, cast
 
 import structlog
 
 from scheduler.settings import LogSettings
+
+
+class _Stderr:
+    """Where the log goes, unbuffered.  It may be lost, on a full disk or a closed pipe, but never stops the work."""
+
+    def write(self, text: str) -> None:
+        """Write all of it, or give it up."""
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode("utf-8", "replace"))
+
+    def flush(self) -> None:
+        """Nothing is ever left to flush."""
 
 
 def configure(settings: LogSettings) -> None:
@@ -29,6 +43,6 @@ def configure(settings: LogSettings) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )

@@ -4,7 +4,7 @@
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.cancel.
 create or replace function public.automation_cancel(
   p_ids jsonb, p_reason text default null, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;

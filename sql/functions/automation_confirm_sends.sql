@@ -4,7 +4,7 @@
 -- the execution meanwhile: that the message went out stays true, and that it was sent is never taken back.
 -- Locks: the rows of communication_logs, by key.  Errors: none.  Called by: store.confirm_sends.
 create or replace function public.automation_confirm_sends(p_sends jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_keys jsonb;

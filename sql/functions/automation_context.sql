@@ -7,7 +7,7 @@
 -- `links`; one that belongs to another tenant is not shown.
 -- Locks: none.  Errors: none.  Called by: store.context; automation_record_step answers the same for the next step.
 create or replace function public.automation_context(p_items jsonb, p_now timestamptz default null)
-returns jsonb language sql stable security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language sql stable security definer set search_path = '' as $$
   select minutehand.context(p_items, coalesce(p_now, now()))
 $$;
 comment on function public.automation_context is 'minutehand: the rows an execution is about, read fresh';

@@ -4,7 +4,7 @@
 -- as done; a caller whose lease is lost gets held = false and nothing is written (R5).  Progress sets the attempts to 0.
 -- Locks: execution rows, by id.  Called by: store.record_steps.
 create or replace function public.automation_record_step(p_steps jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = '' as $$
 begin
   perform minutehand.append_steps(p_steps, coalesce(p_now, now()));
   return minutehand.context(p_steps, coalesce(p_now, now()));

@@ -8,7 +8,7 @@
 -- A repeat under the same lease is answered go again: the reply was lost, not the send.
 -- Locks: the rows of communication_logs, by key.  Errors: none.  Called by: store.reserve_sends.
 create or replace function public.automation_reserve_sends(p_sends jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;

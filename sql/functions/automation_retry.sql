@@ -3,7 +3,7 @@
 -- send is refused: whether it arrived is a person's to find out first.
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.retry.
 create or replace function public.automation_retry(p_ids jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_result jsonb;

@@ -13,7 +13,7 @@
 -- could not be stored; the execution ended as failed: unrecordable, its neighbours settled.
 -- Locks: execution rows, by id.  Called by: store.settle.
 create or replace function public.automation_settle(p_outcomes jsonb, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_outcome jsonb;

@@ -3,6 +3,7 @@
 -- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, pruning; and
 -- what a caller needs to decide whether to claim, so that nothing due is one call.  p_worker: {"id", "mode", "host",
 -- "version", "listens"}.  Any number may run at once.
+-- enable_seqscan: bad statistics must not lead it out of its indexes into the history.
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
 create or replace function public.automation_tick(p_worker jsonb default null, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$

@@ -55,7 +55,12 @@ create table if not exists public.automation_workflows (
 alter table public.automation_workflows
   add column if not exists settings jsonb,
   add column if not exists version integer;
+-- The match asks by type alone, or by tenant and type: a change of one tenant never reads another's workflows.
 create index if not exists automation_workflows_trigger on public.automation_workflows (trigger_type);
+create index if not exists automation_workflows_organization
+  on public.automation_workflows ((organization_id::text), trigger_type);
+create index if not exists automation_workflows_user
+  on public.automation_workflows ((user_id::text), trigger_type);
 
 create table if not exists public.automation_workflow_versions (
   workflow_id uuid not null,

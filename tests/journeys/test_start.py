@@ -28,9 +28,10 @@ def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minu
         assert len(shop.requests) == 2
         code, out, err = processor.end(signal.SIGTERM)
     assert (code, out) == (0, "")
-    first, second = (datetime.fromisoformat(tick["timestamp"]) for tick in ticks(processor))
-    assert (second - first).total_seconds() > 0.5
-    assert json.loads(err.splitlines()[-1])["event"] == "stopped"
+    said = [json.loads(line) for line in err.splitlines()]
+    assert (said[0]["event"], said[-1]["event"]) == ("started", "stopped")
+    started, second = (datetime.fromisoformat(line["timestamp"]) for line in (said[0], ticks(processor)[1]))
+    assert (second - started).total_seconds() > 0.5
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
+import structlog
 
 from scheduler.cli import COMMANDS, cli, run
 from store import schema
@@ -31,7 +32,7 @@ Call = Callable[..., Said]
 
 
 @pytest.fixture
-def call(monkeypatch, tmp_path, capfd) -> Call:
+def call(monkeypatch, tmp_path, capfd) -> Iterator[Call]:
     """Call the command line in this process, in a folder and an environment of the test's own."""
     monkeypatch.chdir(tmp_path)
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
@@ -42,7 +43,8 @@ def call(monkeypatch, tmp_path, capfd) -> Call:
         captured = capfd.readouterr()
         return Said(code, captured.out, captured.err)
 
-    return go
+    yield go
+    structlog.reset_defaults()  # a log that this test has set up would write to what was captured here
 
 
 @pytest.fixture

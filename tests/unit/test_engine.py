@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -277,6 +278,7 @@ def test_renewal_holds_what_is_ours_and_marks_what_is_not(rows, database):
 
     ours, theirs = asyncio.run(go())
     ours.check_lease()
+    assert ours.lease.expires_monotonic - time.monotonic() > 60
     with pytest.raises(LeaseLost):
         theirs.check_lease()
     left = database.one(
