@@ -2,10 +2,11 @@
 -- Extends the leases of all of one worker's claims.  Errors: none; what the caller holds and misses here is lost.
 -- A lease that expired and that nobody took is still the caller's: the fence is the token, not the clock (R5).  So is an
 -- execution whose status the callee wrote meanwhile.
+-- enable_seqscan: without statistics, a list of tokens would look like a good part of the history.
 -- Locks: execution rows, by id.  Called by: store.renew.
 create or replace function public.automation_renew(
   p_tokens jsonb, p_lease_seconds integer default 120, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_held jsonb;
