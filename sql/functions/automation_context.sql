@@ -67,7 +67,7 @@ begin
     return jsonb_build_object(
       'ended', 'skipped', 'code', 'row_gone', 'reason', format('%s %s is gone', p_config ->> 'type', p_log.entity_id));
   elsif p_config ->> 'tenant' is not null and not minutehand.same_tenant(
-      p_row ->> (p_config ->> 'tenant'), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
+      minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
       p_workflow.organization_id::text, p_workflow.user_id::text) then
     return jsonb_build_object(
       'ended', 'failed', 'code', 'other_tenant',
