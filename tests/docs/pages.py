@@ -42,14 +42,16 @@ def blocks(text: str, language: str) -> list[str]:
 def is_a_command(arguments: list[str]) -> bool:
     """Parse a command line as it would be run, and stop there."""
     command: click.Command | None = cli
+    # Parsed below the program's own context: a command keeps the help option that its first context gives it.
+    top = click.Context(cli, **cli.context_settings)
     name = "minutehand"
     while isinstance(command, click.Group) and arguments:
         name, *arguments = arguments
-        command = command.get_command(click.Context(command), name)
+        command = command.get_command(top, name)
     if command is None or isinstance(command, click.Group):
         return command is not None and command is not cli
     if arguments:
-        command.make_context(name, list(arguments)).close()
+        command.make_context(name, list(arguments), parent=top).close()
     return True  # a bare name is a mention
 
 
