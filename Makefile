@@ -35,6 +35,7 @@ lock:  ## Renew requirements.lock (everything to its newest: ARGS=--upgrade)
 
 clean:  ## Remove what was made
 	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf tests/supabase/node_modules tests/supabase/.deno
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # From scratch whenever what is to be installed has changed, so that a package no longer named is gone too.

@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import ground, starts, writes
+from benchmarks import ground, roads, starts, writes
 from benchmarks.receiver import running_receiver
 from benchmarks.report import Figure, as_text, machine
+from tests.supabase import stack
 
 T = TypeVar("T")
 #: By kind of work, what each round took.
@@ -36,6 +37,8 @@ class Sizes:
     starts: int
     single_updates: int
     bulk_rows: int
+    #: Executions of a tick and of a drain, over each road.
+    roads: tuple[int, int]
 
 
 FULL = Sizes(
@@ -45,6 +48,7 @@ FULL = Sizes(
     starts=11,
     single_updates=200,
     bulk_rows=10_000,
+    roads=(10, 1_000),
 )
 QUICK = Sizes(
     rounds=1,
@@ -53,6 +57,7 @@ QUICK = Sizes(
     starts=1,
     single_updates=5,
     bulk_rows=200,
+    roads=(10, 100),
 )
 
 
@@ -67,6 +72,7 @@ def main(quick: bool, json_file: Path | None) -> None:
     with ground.running_server() as server:
         facts = machine(server)
         figures = [*queue_figures(server, sizes), *start_figures(server, sizes), *write_figures(server, sizes)]
+        figures += road_figures(server, sizes)
     click.echo(as_text(facts, figures))
     if json_file:
         shown = {"machine": facts, "quick": quick, "figures": [figure.as_json() for figure in figures]}
@@ -164,6 +170,30 @@ def write_figures(server: str, sizes: Sizes) -> list[Figure]:
     if late > 0:
         note = f"{late:.0%} of the events were past the trigger's budget, and wait for the tick"
         figures[-1] = replace(figures[-1], note=note)
+    return figures
+
+
+def road_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure a tick and a drain over REST beside the Postgres road."""
+    progress("a tick and a drain over each road")
+    if not stack.MODULES.is_dir():
+        progress("left out, REST needs once: npm ci --prefix tests/supabase --ignore-scripts")
+        return []
+    figures = []
+    for count, runs in roads.measured(server, sizes.rounds, sizes.roads).items():
+        rest, postgres = middle(((run["rest"], run["postgres"]) for run in runs), lambda run: run.seconds)
+        what = "A tick of 10" if count == 10 else f"A drain of {count:,}"
+        figures.append(
+            Figure(
+                name=f"{what} over REST",
+                value=rest.seconds * 1000,
+                unit="ms",
+                baseline=postgres.seconds * 1000,
+                baseline_name=f"the Postgres road, {postgres.calls - 1} calls",
+                more_is_better=False,
+                note=f"{rest.calls - 1} requests",
+            )
+        )
     return figures
 
 

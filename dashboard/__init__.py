@@ -1,1 +1,1 @@
-"""The window: what an operator sees and may press.  It opens with `minutehand serve`, which is still to come."""
+"""The window: what an operator sees and may press, and the one door for callers from outside.  `minutehand serve`."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from executor.settings import ExecutorSettings
 
 __all__ = [
+    "USER_AGENT",
     "BadTarget",
     "HttpClient",
     "HttpError",
@@ -40,6 +41,8 @@ __all__ = [
     "shown_url",
 ]
 
+#: Who calls, as receivers see it.
+USER_AGENT = "minutehand"
 #: Bytes of a reply that are kept; the rest is not read.
 KEPT_BYTES = 64 * 1024
 #: Seconds a connection may idle before it is dropped: below the 5 s of Node and uvicorn, so that a request seldom
@@ -188,7 +191,7 @@ class HttpClient:
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "minutehand", "Accept-Encoding": "identity"},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
             read_bufsize=KEPT_BYTES // 2,  # aiohttp stops reading at twice this

@@ -190,7 +190,13 @@ async def deliver(server: SmtpServer, letter: Letter, key: str, *, timeout_secon
     finally:
         _leave(smtp)
     shown = {"status": reply.code, "response": _shown(reply.message)} | ({"refused": refused} if refused else {})
-    sent = Send(channel="email", recipient=joined(letter.recipients), key=key, external_id=_queue_id(reply.message))
+    sent = Send(
+        channel="email",
+        recipient=joined(letter.recipients),
+        sender=letter.sender.addr_spec,
+        key=key,
+        external_id=_queue_id(reply.message),
+    )
     return StepResult.done(send=sent, **shown)
 
 

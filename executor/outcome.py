@@ -34,6 +34,8 @@ class Send:
 
     channel: str
     recipient: str
+    #: Who the receiver sees it come from: an address, or the name of the client that called.
+    sender: str
     key: str
     external_id: str | None = None
 

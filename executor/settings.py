@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+#: Seconds that an edge function may go on in the background, though nobody waits for its reply any more: the platform's
+#: wall clock on paid plans (Supabase: guides/functions/limits).
+WALL_CLOCK_SECONDS = 400
+#: What a lease has beyond the longest run, for two clocks and the renewal.
+LEASE_MARGIN_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """The executor elsewhere that executions are handed over to, as a whole."""
+
+    url: str
+    #: What lets us in.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    #: How long to wait for its reply.
+    timeout_seconds: float = 160.0
+
+    @property
+    def lease_seconds(self) -> int:
+        """The shortest lease that outlasts the callee: it may still run when our process is long dead."""
+        return int(max(WALL_CLOCK_SECONDS, self.timeout_seconds)) + LEASE_MARGIN_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +38,8 @@ class ExecutorSettings:
     allow_private_addresses: bool | frozenset[str] = False
     #: How long one HTTP request or SMTP conversation may take.
     action_timeout_seconds: float = 30.0
+    #: None: the steps run in this process.
+    remote: Remote | None = None
 
     def __repr__(self) -> str:
         return f"ExecutorSettings(email_from={self.email_from!r})"

@@ -78,6 +78,7 @@ class LocalStepRun:
         recipient: str,
         deliver: Callable[[str], Awaitable[StepResult]],
         *,
+        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
     ) -> StepResult:
         """See the contract."""
@@ -89,6 +90,7 @@ class LocalStepRun:
                 "step": self.step.key,
                 "channel": channel,
                 "recipient": recipient,
+                "sender": sender,
                 "key": key,
             }
         )
@@ -143,4 +145,10 @@ def note(send: Send | None) -> Json | None:
     """Return a send as a step's record carries it to `communication_logs`."""
     if send is None:
         return None
-    return {"channel": send.channel, "recipient": send.recipient, "key": send.key, "external_id": send.external_id}
+    return {
+        "channel": send.channel,
+        "recipient": send.recipient,
+        "sender": send.sender,
+        "key": send.key,
+        "external_id": send.external_id,
+    }

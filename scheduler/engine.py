@@ -43,6 +43,8 @@ class EngineSettings:
     concurrency: int = 50
     #: Executions to claim in this run; None: until nothing is due.
     budget: int | None = 10
+    #: Claim these and no others; None: what is due, oldest first.
+    ids: tuple[str, ...] | None = None
     lease_seconds: int = 120
     max_attempts: int = 5
     #: Stop claiming after this long; None: no limit.
@@ -61,7 +63,10 @@ class Engine:
         self._leases = Leases(store, settings.lease_seconds)
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
         self._settles: Batch[Json, Settled] = Batch(
-            store.settle, key_of_ask=lambda said: str(said["id"]), key_of_answer=lambda settled: settled.id
+            store.settle,
+            key_of_ask=lambda said: str(said["id"]),
+            key_of_answer=lambda settled: settled.id,
+            linger_seconds=store.linger_seconds,
         )
         self._progress = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -81,13 +86,18 @@ class Engine:
         """Whether a stop was asked for."""
         return self._stopping.is_set()
 
-    async def run(self, tick: Tick) -> Summary:
-        """Run what is due, after `tick`, within the budget.  Errors: `StoreError` when claiming fails."""
+    async def run(self, tick: Tick | None) -> Summary:
+        """Run what is due, after `tick`, within the budget; without one, what the settings name by id.
+
+        Errors: `StoreError` when claiming fails.
+        """
         started = time.monotonic()
-        if tick.due:
+        summary = self.summary
+        if tick is None or tick.due:
             with self._leases.kept():
                 await self._run_lanes(started)
-        summary = self.summary
+        if tick is None:
+            return summary
         summary.lost_leases = tick.lost_leases
         summary.due = max(0, tick.due - summary.claimed) if self._settings.budget is not None or self.stopping else 0
         summary.seconds = time.monotonic() - started
@@ -119,11 +129,15 @@ class Engine:
             if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
                 await self._wait_for_progress(started)
                 continue
-            claimed = await self._claim(min(left, CLAIM_SIZE), alone=self._suspects)
-            if claimed == 0 and len(self._leases) == 0 and not self._suspects:
+            alone, asked = self._suspects, min(left, CLAIM_SIZE)
+            claimed = await self._claim(asked, alone=alone)
+            # A tick ends with what was due when it looked; a drain looks until it finds nothing.
+            is_last = claimed == 0 and idle if settings.budget is None or alone else claimed < asked
+            if is_last and not self._suspects:
                 return None
             if claimed == 0 and len(self._leases) > 0:
                 await self._wait_for_progress(started)
+                await asyncio.sleep(self._store.linger_seconds)
         return None
 
     async def _claim(self, limit: int, *, alone: bool) -> int:
@@ -134,8 +148,10 @@ class Engine:
             lease_seconds=settings.lease_seconds,
             max_attempts=settings.max_attempts,
             alone=alone,
+            ids=None if settings.ids is None else list(settings.ids),
         )
-        self._suspects = claim.suspects and not alone
+        # Beside others in this process a suspect has no place: who names ids leaves it to a tick.
+        self._suspects = claim.suspects and not alone and settings.ids is None
         for row in claim.ended:
             self.summary.add_ended(row)
         self._leases.add(claim.executions)

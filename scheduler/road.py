@@ -19,14 +19,26 @@ async def open_store(settings: RoadSettings, *, any_schema: bool = False) -> Asy
     `any_schema` is for those who look at the schema themselves.  The embedded database is brought up to date here: it
     is ours alone, and nobody migrates what they have not set up.
     """
-    url, road = database(settings)
-    store = Store.postgres(url, road=road)
+    if road_of(settings) == "supabase":
+        store = Store.supabase(*project(settings))
+    else:
+        url, road = database(settings)
+        store = Store.postgres(url, road=road)
     try:
-        if road == "embedded" and not any_schema:
+        if store.road == "embedded" and not any_schema:
             await _bring_up_to_date(store, url)
         yield store
     finally:
         await store.close()
+
+
+def project(settings: RoadSettings) -> tuple[str, str]:
+    """Return the Supabase project's URL and key.  Errors: `BadConfiguration` when one is missing."""
+    if settings.supabase_url is None or settings.supabase_key is None:
+        missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SERVICE_ROLE_KEY"
+        raise BadConfiguration(f"{missing} is not set: a Supabase project is named by SUPABASE_URL and "
+                               "SUPABASE_SERVICE_ROLE_KEY (Settings > API Keys)")  # fmt: skip
+    return settings.supabase_url, settings.supabase_key
 
 
 def database(settings: RoadSettings) -> tuple[str, str]:
@@ -34,15 +46,16 @@ def database(settings: RoadSettings) -> tuple[str, str]:
 
     Errors: `BadConfiguration` when nothing was named and nobody is there, `EmbeddedUnavailable`.
     """
-    road = settings.road or _road_of(settings)
+    road = road_of(settings)
     if road == "postgres":
         if settings.database_url is None:
             raise BadConfiguration("the postgres road needs DATABASE_URL")
         return settings.database_url, "postgres"
     if road == "supabase":
         raise BadConfiguration(
-            "the Supabase road (SUPABASE_URL) is not built yet: set DATABASE_URL to the project's connection string "
-            "(Supabase: Connect > Session pooler)"
+            "a project's REST API changes no tables: write a migration with `minutehand migrate --print > "
+            "supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql` and push it, or set DATABASE_URL to the "
+            "project's connection string (Connect > Session pooler)"
         )
     from store.embedded import Embedded
 
@@ -56,7 +69,10 @@ def embedded_home(settings: RoadSettings) -> Path:
     return settings.home or default_home(os.environ)
 
 
-def _road_of(settings: RoadSettings) -> str:
+def road_of(settings: RoadSettings) -> str:
+    """Return the road's name: what was asked for, else by what is set.  Errors: `BadConfiguration`."""
+    if settings.road is not None:
+        return settings.road
     if settings.database_url is not None:
         return "postgres"
     if settings.supabase_url is not None:
@@ -64,7 +80,8 @@ def _road_of(settings: RoadSettings) -> str:
     if settings.home is not None or settings.at_terminal:
         return "embedded"
     raise BadConfiguration(
-        "no database configured: set DATABASE_URL, or MINUTEHAND_HOME to use an embedded PostgreSQL in that folder"
+        "no database configured: set DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY, or MINUTEHAND_HOME "
+        "to use an embedded PostgreSQL in that folder"
     )
 
 

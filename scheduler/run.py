@@ -19,6 +19,8 @@ from store import Json, Store, Tick
 from store.errors import Unreachable
 
 if TYPE_CHECKING:
+    from executor.local import LocalExecutor
+    from executor.remote import RemoteExecutor
     from executor.settings import ExecutorSettings
     from scheduler.engine import Engine
 
@@ -88,14 +90,28 @@ class Runner:
         return summary
 
     async def _beat(self) -> Summary:
-        tick = await self._store.tick(self._worker)
-        check_schema(tick.schema_version)
+        tick, held = await self._housekeeping()
+        summary = await self._work(tick)
+        summary.held = held
+        return summary
+
+    async def _housekeeping(self) -> tuple[Tick, int]:
+        """Tick until no old backlog is left to hold; returns the last tick, and how many were held."""
+        hold = self._settings.hold_seconds
+        held = 0
+        while True:
+            tick = await self._store.tick(self._worker, hold_seconds=None if hold is None else int(hold))
+            check_schema(tick.schema_version)
+            held += tick.held
+            if not tick.holding or self.stopping:
+                return tick, held
+
+    async def _work(self, tick: Tick) -> Summary:
         if tick.due == 0 or self.stopping:
             return Summary(road=self._store.road, due=tick.due, lost_leases=tick.lost_leases)
         return await self._run(tick)
 
     async def _run(self, tick: Tick) -> Summary:
-        from executor.local import LocalExecutor
         from scheduler.engine import Engine, EngineSettings
         from scheduler.logs import configure
 
@@ -110,12 +126,23 @@ class Runner:
             max_seconds=self._max_seconds,
             grace_seconds=self._settings.grace_seconds,
         )
-        async with LocalExecutor(self._store, self._executor, stopping=lambda: self.stopping) as executor:
+        async with hands(self._store, self._executor, stopping=lambda: self.stopping) as executor:
             self._engine = Engine(self._store, executor.execute, settings)
             try:
                 return await self._engine.run(tick)
             finally:
                 self._engine = None
+
+
+def hands(store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool]) -> LocalExecutor | RemoteExecutor:
+    """Return the executor that the settings name."""
+    if settings.remote is not None:
+        from executor.remote import RemoteExecutor
+
+        return RemoteExecutor(store, settings.remote, settings, stopping=stopping)
+    from executor.local import LocalExecutor
+
+    return LocalExecutor(store, settings, stopping=stopping)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -35,6 +34,21 @@ class Seconds(click.ParamType[float]):
 SECONDS = Seconds()
 
 
+class SecondsOrOff(Seconds):
+    """A length of time of 5 minutes or more, or `off` (None): less would hold what cron's own delay makes late."""
+
+    minimum: ClassVar = 300.0
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse the text."""
+        if str(value).strip().lower() == "off":
+            return None
+        seconds = super().convert(value, param, ctx)
+        if seconds < self.minimum:
+            self.fail(f"{value!r} is too short; write 5m or more, or off", param, ctx)
+        return seconds
+
+
 class Option(click.Option):
     """An option whose errors also name its variable: the bad value may stand there."""
 
@@ -48,6 +62,18 @@ _option = partial(click.option, cls=Option)
 
 _ROAD = [
     _option("--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"),
+    _option(
+        "--supabase-url",
+        envvar="SUPABASE_URL",
+        metavar="URL",
+        help="A Supabase project, reached over its REST API.  [env: SUPABASE_URL]",
+    ),
+    _option(
+        "--supabase-key",
+        envvar="SUPABASE_SERVICE_ROLE_KEY",
+        metavar="KEY",
+        help="The project's secret key: sb_secret_…, or the legacy service_role.  [env: SUPABASE_SERVICE_ROLE_KEY]",
+    ),
     _option(
         "--home",
         envvar="MINUTEHAND_HOME",
@@ -83,8 +109,27 @@ _RUN = [
         help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
     ),
     _option(
-        "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local"]), default="local", show_default=True,
-        help="Where the steps run.  [env: MINUTEHAND_EXECUTOR]",
+        "--hold-later-than", "hold_seconds", envvar="MINUTEHAND_HOLD_LATER_THAN", type=SecondsOrOff(), default=3600.0,
+        metavar="TIME|off", show_default=True,
+        help="After a time without any processor, hold what is late by more.  [env: MINUTEHAND_HOLD_LATER_THAN]",
+    ),
+    _option(
+        "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default="local",
+        show_default=True,
+        help="Where the steps run: here, in the edge function, or at --executor-url.  [env: MINUTEHAND_EXECUTOR]",
+    ),
+    _option(
+        "--executor-url", envvar="MINUTEHAND_EXECUTOR_URL", metavar="URL",
+        help="Address of the executor http.  [env: MINUTEHAND_EXECUTOR_URL]",
+    ),
+    _option(
+        "--executor-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
+        help="Shown to the executor http; of two the first.  [env: MINUTEHAND_API_TOKEN]",
+    ),
+    _option(
+        "--executor-timeout", "executor_timeout_seconds", envvar="MINUTEHAND_EXECUTOR_TIMEOUT", type=SECONDS,
+        default=160.0, show_default=True,
+        help="How long function or http may take to reply.  [env: MINUTEHAND_EXECUTOR_TIMEOUT]",
     ),
 ]  # fmt: skip
 _EXECUTOR = [
@@ -116,6 +161,12 @@ _LOG = [
     ),
 ]  # fmt: skip
 
+#: Not among the executor's own: `direct`, which runs nothing, takes it too.
+api_token_option = _option(
+    "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
+    help="What callers of `serve` show; two are good while one is rotated.  [env: MINUTEHAND_API_TOKEN]",
+)  # fmt: skip
+
 
 def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which database; the command gets them as `road: RoadSettings`."""
@@ -137,6 +188,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def called(**given: Any) -> Any:
         run = _taken(RunSettings, _RUN, given)
         executor = _taken(_executor_settings, _EXECUTOR, given)
+        if run.executor != "local":
+            from scheduler.remote import with_remote
+
+            run, executor = with_remote(run, executor, given["road"])
         return command(run=run, executor=executor, log=_taken(LogSettings, _LOG, given), **given)
 
     return road_options(_with(called, [*_RUN, *_EXECUTOR, *_LOG]))
@@ -171,8 +226,14 @@ class RunSettings:
     max_attempts: int = 5
     #: How long running executions may go on after a stop.
     grace_seconds: float = 20.0
-    #: Where the steps run.
+    #: After a time without any processor, what is late by more is held; None: nothing.
+    hold_seconds: float | None = 3600.0
+    #: Where the steps run: `local`, `function` or `http`.
     executor: str = "local"
+    executor_url: str | None = None
+    executor_token: str | None = field(default=None, repr=False)
+    #: How long an executor elsewhere may take to reply; the platform itself gives up after 150 s.
+    executor_timeout_seconds: float = 160.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,20 +248,30 @@ class LogSettings:
 class RoadSettings:
     """Which database was named, and whether somebody is there to see an empty one."""
 
-    database_url: str | None = field(repr=False)
-    home: Path | None
-    road: str | None
-    supabase_url: str | None
-    at_terminal: bool
+    database_url: str | None = field(default=None, repr=False)
+    supabase_url: str | None = None
+    supabase_key: str | None = field(default=None, repr=False)
+    home: Path | None = None
+    road: str | None = None
+    at_terminal: bool = False
 
     @classmethod
-    def of(cls, *, database_url: str | None, home: Path | None, road: str | None) -> RoadSettings:
+    def of(
+        cls,
+        *,
+        database_url: str | None,
+        supabase_url: str | None,
+        supabase_key: str | None,
+        home: Path | None,
+        road: str | None,
+    ) -> RoadSettings:
         """Complete the options with what the command line alone may know."""
         return cls(
             database_url=database_url or None,
             home=home,
             road=road,
-            supabase_url=os.environ.get("SUPABASE_URL") or None,
+            supabase_url=supabase_url or None,
+            supabase_key=supabase_key or None,
             at_terminal=sys.stdin.isatty() or sys.stderr.isatty(),
         )
 

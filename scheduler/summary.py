@@ -15,12 +15,16 @@ ENDS = ("completed", "failed", "skipped", "cancelled", "retried", "waiting", "re
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """Counts of one run.  `claimed` is the sum of its ends; `due` is what is still due, counted to a cap."""
+    """Counts of one run.
+
+    `claimed` is the sum of its ends; `due` is what is still due, counted to a cap; `held` was stale, and not claimed.
+    """
 
     road: str
     claimed: int = 0
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
     due: int = 0
+    held: int = 0
     seconds: float = 0.0
     lost_leases: int = 0
     executions: list[Json] = field(default_factory=list)
@@ -66,6 +70,7 @@ class Summary:
             "claimed": self.claimed,
             **self.ends,
             "due": self.due,
+            "held": self.held,
             "seconds": round(self.seconds, 3),
             "executions": self.executions,
         }

@@ -1,33 +1,72 @@
 -- Who may do what; last, so that it also covers what was made a moment ago.  Roles are named only where they exist:
 -- a plain PostgreSQL has no anon, authenticated or service_role.  minutehand.new_id stays callable by all, since a column
 -- default runs with the rights of whoever inserts.
+-- Everything is said outright: projects differ in what new objects are granted by default (before October 2026 all to all
+-- three roles, since then nothing).
+-- Locks: ACCESS EXCLUSIVE for an instant on a table whose policy is new.
+
+-- Functions: the server's role calls the public ones, and nobody else any.
 do $$
 declare
-  v_function regprocedure;
+  v_function record;
   v_role text;
 begin
   for v_function in
-    select p.oid::regprocedure
+    select p.oid::regprocedure as signature, p.pronamespace = 'public'::regnamespace as is_public,
+           p.prorettype = 'pg_catalog.trigger'::regtype as is_trigger
     from pg_catalog.pg_proc p
     where (p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%')
        or (p.pronamespace = 'minutehand'::regnamespace and p.proname <> 'new_id')
   loop
-    execute format('revoke all on function %s from public', v_function);
-    foreach v_role in array array['anon', 'authenticated'] loop
-      if exists (select from pg_catalog.pg_roles where rolname = v_role) then
-        execute format('revoke all on function %s from %I', v_function, v_role);
+    execute format('revoke all on function %s from public', v_function.signature);
+    for v_role in
+      select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role')
+    loop
+      execute format('revoke all on function %s from %I', v_function.signature, v_role);
+      if v_role = 'service_role' and v_function.is_public and not v_function.is_trigger then
+        execute format('grant execute on function %s to service_role', v_function.signature);
       end if;
     end loop;
   end loop;
-  if exists (select from pg_catalog.pg_roles where rolname = 'service_role') then
-    for v_function in
-      select p.oid::regprocedure
-      from pg_catalog.pg_proc p
-      where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%'
-        and p.prorettype <> 'pg_catalog.trigger'::regtype
-    loop
-      execute format('grant execute on function %s to service_role', v_function);
+end
+$$;
+
+-- Tables that we made; those that the app made keep its grants and policies (R3).  The server's role reads and writes them.  A
+-- signed-in user reads the workflows, executions and sends of the own tenant, no others.  That is said once, with the
+-- policy: what a team grants its users afterwards stays.
+do $$
+declare
+  v_has_users constant boolean := to_regrole('authenticated') is not null;
+  v_table text;
+  v_role text;
+begin
+  for v_table in
+    select c.relname
+    from pg_catalog.pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+      and c.relname in (
+        'automation_workflows', 'automation_workflow_versions', 'automation_events', 'automation_execution_logs',
+        'communication_logs', 'automation_control', 'automation_workers', 'automation_opt_outs', 'automation_migrations')
+      and c.relname not in (select table_name from minutehand.adopted)
+      and not exists (select from pg_catalog.pg_policy where polrelid = c.oid and polname = 'minutehand_own_tenant')
+  loop
+    for v_role in select rolname from pg_catalog.pg_roles where rolname in ('anon', 'authenticated') loop
+      execute format('revoke all on table public.%I from %I', v_table, v_role);
     end loop;
+    if to_regrole('service_role') is not null then
+      execute format('grant select, insert, update, delete on table public.%I to service_role', v_table);
+    end if;
+    if v_has_users and v_table in ('automation_workflows', 'automation_execution_logs', 'communication_logs') then
+      execute format('grant select on table public.%I to authenticated', v_table);
+      -- Sub-selects: asked once a statement, not for each row.
+      execute format(
+        'create policy minutehand_own_tenant on public.%I for select to authenticated using ('
+        'organization_id = (select minutehand.my_organization()) '
+        'or organization_id is null and user_id = (select minutehand.my_user()))', v_table);
+    end if;
+  end loop;
+  if v_has_users then
+    grant execute on function minutehand.my_user(), minutehand.my_organization() to authenticated;
   end if;
 end
 $$;

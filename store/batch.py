@@ -24,11 +24,14 @@ class Batch(Generic[Ask, Answer]):
         key_of_ask: Callable[[Ask], str],
         key_of_answer: Callable[[Answer], str],
         max_size: int = 200,
+        linger_seconds: float = 0,
     ) -> None:
         self._call = call
         self._key_of_ask = key_of_ask
         self._key_of_answer = key_of_answer
         self._max_size = max_size
+        #: How long the first ask waits for company; 0: for what else is asked in the same turn of the loop.
+        self._linger_seconds = linger_seconds
         self._waiting: list[tuple[Ask, asyncio.Future[Answer]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -46,8 +49,8 @@ class Batch(Generic[Ask, Answer]):
             await asyncio.shield(self._flushing)
 
     async def _flush(self) -> None:
-        await asyncio.sleep(0)  # let the other lanes of this turn of the loop ask too
         while self._waiting:
+            await asyncio.sleep(self._linger_seconds)
             batch, self._waiting = self._waiting[: self._max_size], self._waiting[self._max_size :]
             try:
                 answers = {

@@ -117,6 +117,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
+    #: An earlier worker handed the execution over, and never said how it ended (`automation_begin_calls`).
+    called: bool = False
 
     @classmethod
     def from_row(cls, row: Json) -> Context:
@@ -129,6 +131,7 @@ class Context:
             row=row["row"],
             old=row["old"],
             links=row["links"] or {},
+            called=row.get("called", False),
         )
 
 
@@ -144,6 +147,10 @@ class Tick:
     lost_leases: int
     matched: int
     paused: bool
+    #: Executions held as stale in this call.
+    held: int
+    #: There is more to hold: nothing is claimed until it is done; call again.
+    holding: bool
 
     @classmethod
     def from_row(cls, row: Json) -> Tick:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from store import adoption
 from store.drivers.postgres import explain, where
-from store.errors import SchemaMismatch
+from store.errors import Conflict, SchemaMismatch
 
 #: One lock for all who migrate: "minutehand", as a number.  Held by the transaction, so that a pooler keeps it.
 _LOCK = 0x6D696E7574656861
+#: How long an app's table is waited for: whoever comes after us waits behind us.
+_LOCK_TIMEOUT = "10s"
+
+Tell = Callable[[list[adoption.Step]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a migration did: names of the files newly applied, and the version reached."""
+    """What a migration did, or with `dry_run` would do: names of the files newly applied, and the version reached."""
 
     applied: list[str]
     functions: int
@@ -54,13 +60,19 @@ def functions() -> str:
     parts = [path.read_text() for path in sorted((root / "helpers").glob("*.sql"))]
     parts.append((root / "replace.sql").read_text().replace(":names", f"array[{names}]"))
     parts += [path.read_text() for path in files]
-    parts.append((root / "grants.sql").read_text())
+    parts += [(root / name).read_text() for name in ("grants.sql", "finish.sql")]
     return "\n".join(parts)
+
+
+def preflight() -> str:
+    """Return the SQL that refuses what the migrations could not lay themselves over."""
+    return (sql_root() / "preflight.sql").read_text()
 
 
 def script() -> str:
     """Return the whole schema as one file for `supabase/migrations/`; it may be applied again after an upgrade."""
-    parts = ["-- Minutehand's schema, made by `minutehand migrate --print`.", "set check_function_bodies = off;"]
+    parts = ["-- Minutehand's schema, made by `minutehand migrate --print`.", preflight()]
+    parts.append("set check_function_bodies = off;")
     for path in migrations():
         parts.append(path.read_text())
         parts.append(_record(path))
@@ -73,23 +85,51 @@ def _record(path: Path) -> str:
     return f"insert into public.automation_migrations (name, checksum) values {values} on conflict do nothing;"  # noqa: S608
 
 
-async def migrate(url: str) -> Report:
+async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = False) -> Report:
     """Bring the database at `url` to this program's schema, in one transaction; several at once take turns.
 
-    Errors: `SchemaMismatch` when the database is newer or a migration was edited, `Unreachable`, `AccessDenied`.
+    `tell` hears first what is done to tables that are there already.  With `dry_run` nothing else happens.
+    Errors: `SchemaMismatch` when the database is newer or a migration was edited, `BadRequest` when what is there
+    cannot be adopted, `Conflict` when a table is in use, `Unreachable`, `AccessDenied`.
     """
     place = where(url)
     try:
         connection = await psycopg.AsyncConnection.connect(url, connect_timeout=10, prepare_threshold=None)
-        async with connection, connection.transaction():
-            return await _migrate(connection)
+        async with connection, connection.transaction(force_rollback=dry_run):
+            return await _migrate(connection, tell, dry_run=dry_run)
+    except psycopg.errors.LockNotAvailable as error:
+        raise Conflict(
+            f"{place}: a table is in use for longer than {_LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
+            "long transactions have ended (pg_stat_activity shows them)."
+        ) from error
     except psycopg.Error as error:
         raise explain(place, error) from error
 
 
-async def _migrate(connection: psycopg.AsyncConnection[Any]) -> Report:
+async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_run: bool) -> Report:
     await connection.execute("set local check_function_bodies = off")
     await connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+    await connection.execute(preflight().encode())
+    pending = await _pending(connection)
+    sources = [path.read_text() for path in pending] + [functions()]
+    if steps := await adoption.plan(connection, sources, (sql_root() / "helpers" / "checks.sql").read_text()):
+        tell(steps)
+    if not dry_run:
+        for path in pending:
+            await connection.execute(path.read_bytes())
+            await connection.execute(_record(path).encode())
+        await connection.execute(functions().encode())
+        await connection.execute("notify pgrst, 'reload schema'")
+    return Report(
+        applied=[path.stem for path in pending],
+        functions=len(list((sql_root() / "functions").glob("*.sql"))),
+        version=version(),
+    )
+
+
+async def _pending(connection: psycopg.AsyncConnection[Any]) -> list[Path]:
+    """Return the migrations that are still to be applied.  Errors: `SchemaMismatch`."""
     known = {path.stem: path for path in migrations()}
     exists = await (await connection.execute("select to_regclass('public.automation_migrations')::text")).fetchone()
     done: dict[str, str] = {}
@@ -101,14 +141,4 @@ async def _migrate(connection: psycopg.AsyncConnection[Any]) -> Report:
             raise SchemaMismatch(f"the database has migration {name}, which this program does not know: upgrade it")
         if stored != checksum(known[name]):
             raise SchemaMismatch(f"migration {name} was edited after it was applied: restore the released file")
-    applied = [path for name, path in known.items() if name not in done]
-    for path in applied:
-        await connection.execute(path.read_bytes())
-        await connection.execute(_record(path).encode())
-    await connection.execute(functions().encode())
-    await connection.execute("notify pgrst, 'reload schema'")
-    return Report(
-        applied=[path.stem for path in applied],
-        functions=len(list((sql_root() / "functions").glob("*.sql"))),
-        version=version(),
-    )
+    return [path for name, path in known.items() if name not in done]

@@ -34,15 +34,32 @@ class Store:
 
         return cls(PostgresDriver(url, road=road), now=now)
 
+    @classmethod
+    def supabase(cls, url: str, key: str, *, now: Callable[[], datetime] | None = None) -> Store:
+        """Take the Supabase road to the project at `url`.  Errors: `BadConfiguration` when URL or key cannot be one."""
+        from store.drivers.supabase import SupabaseDriver
+
+        return cls(SupabaseDriver(url, key), now=now)
+
     @property
     def road(self) -> str:
         """`postgres`, `supabase` or `embedded`."""
         return self._driver.road
 
     @property
+    def kind(self) -> str:
+        """What leads to the database: `direct`, `session` or `transaction` (a pooler), or `rest`."""
+        return self._driver.kind
+
+    @property
     def can_listen(self) -> bool:
         """Whether LISTEN works on this road."""
         return self._driver.can_listen
+
+    @property
+    def linger_seconds(self) -> float:
+        """How long the ends of executions wait for company before they are told together."""
+        return self._driver.linger_seconds
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -50,9 +67,12 @@ class Store:
 
     # --- the beat -----------------------------------------------------------------------------------------------------
 
-    async def tick(self, worker: Json | None = None) -> Tick:
-        """Do the housekeeping of one beat, and say what is due."""
-        return Tick.from_row(await self._timed("automation_tick", p_worker=worker))
+    async def tick(self, worker: Json | None = None, *, hold_seconds: int | None = None) -> Tick:
+        """Do the housekeeping of one beat, and say what is due.
+
+        When no processor has looked for longer than `hold_seconds`, what was due before is held, in bites (`holding`).
+        """
+        return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
 
     async def claim(
         self,
@@ -97,12 +117,16 @@ class Store:
         """Read what executions are about; items are `{"id", "token"}`."""
         return [Context.from_row(row) for row in await self._repeated("automation_context", p_items=items)]
 
+    async def begin_calls(self, items: list[Json]) -> list[Context]:
+        """Note that executions, `{"id", "token"}`, are handed over to an executor elsewhere; returns their contexts."""
+        return [Context.from_row(row) for row in await self._repeated("automation_begin_calls", p_items=items)]
+
     async def record_steps(self, steps: list[Json]) -> list[Context]:
         """Record finished steps, `{"id", "token", "step", "resume_step"}`; returns the next steps' contexts."""
         return [Context.from_row(row) for row in await self._repeated("automation_record_step", p_steps=steps)]
 
     async def reserve_sends(self, sends: list[Json]) -> list[Reservation]:
-        """Write sends down before they leave: `{"id", "token", "step", "channel", "recipient", "key"}`."""
+        """Write sends down before they leave: `{"id", "token", "step", "channel", "recipient", "sender", "key"}`."""
         return [Reservation.from_row(row) for row in await self._repeated("automation_reserve_sends", p_sends=sends)]
 
     async def confirm_sends(self, sends: list[Json]) -> list[str]:
@@ -161,6 +185,11 @@ class Store:
         """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
         return list(await self._timed("automation_retry", p_ids=ids))
 
+    async def release(self, ids: list[str] | None = None) -> Json:
+        """Let what was held as stale run: these, or a bite of all: `{"released", "more", "answers"}`."""
+        result: Json = await self._timed("automation_release", p_ids=ids)
+        return result
+
     async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[Json]:
         """End pending or processing executions: `{"id", "answer", "reason"}` each."""
         return list(await self._timed("automation_cancel", p_ids=ids, p_reason=reason))
@@ -171,12 +200,17 @@ class Store:
 
     async def execution(self, execution_id: str) -> Json:
         """Show one execution with its steps and sends; the beginning of an id is enough if only one begins so."""
-        result: Json = await self._driver.call("automation_execution", p_id=execution_id)
+        result: Json = await self._timed("automation_execution", p_id=execution_id)
         return result
 
     async def metrics(self) -> Json:
         """Return the figures of an operator's first look."""
         result: Json = await self._timed("automation_metrics")
+        return result
+
+    async def doctor(self) -> Json:
+        """Return the facts that `doctor` judges, section by section."""
+        result: Json = await self._timed("automation_doctor")
         return result
 
     async def schema_version(self) -> int:
@@ -199,6 +233,35 @@ class Store:
     async def triggers(self) -> list[Json]:
         """List the watched tables."""
         return list(await self._driver.call("automation_triggers"))
+
+    # --- direct mode --------------------------------------------------------------------------------------------------
+
+    async def direct_on(self, url: str, *, token: str | None, timeout_ms: int, no_claim: bool, replace: bool) -> Json:
+        """Let the database call `url` for each new execution; without a token it keeps its own, or makes one."""
+        result: Json = await self._driver.call(
+            "automation_direct_on",
+            p_url=url,
+            p_token=token,
+            p_timeout_ms=timeout_ms,
+            p_no_claim=no_claim,
+            p_replace=replace,
+        )
+        return result
+
+    async def direct_off(self) -> Json:
+        """Let it call nobody any more."""
+        result: Json = await self._driver.call("automation_direct_off")
+        return result
+
+    async def direct_rotate(self, *, token: str | None) -> Json:
+        """Put a new token where the database takes it from; a given one, if it is new."""
+        result: Json = await self._driver.call("automation_direct_rotate", p_token=token)
+        return result
+
+    async def direct_status(self) -> Json:
+        """Say whether the database calls, and what it lacks for that."""
+        result: Json = await self._driver.call("automation_direct_status")
+        return result
 
     async def evaluate(self, conditions: Any, new: Json, old: Json | None = None) -> Json:
         """Evaluate conditions against a row: the result tree of the one evaluator (R9)."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import servers
+from tests.supabase.stack import Project, Stack, running_stack
 
 _numbers = itertools.count(1)
 _OPERATORS = ("DATABASE_URL", "SUPABASE_", "SMTP_URL", "EMAIL_FROM", "MINUTEHAND_", "PG")
@@ -57,4 +58,33 @@ def database(server: str) -> Iterator[servers.Database]:
 def empty_database(server: str) -> Iterator[servers.Database]:
     """A database of the test's own with nothing in it."""
     with servers.temporary_database(server, f"test_{next(_numbers)}") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def stack18() -> Iterator[Stack]:
+    """Supabase projects on a PostgreSQL 18 of their own: their roles are the whole server's."""
+    with servers.running_server() as url, running_stack(url) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def stack15() -> Iterator[Stack]:
+    """Supabase projects on a PostgreSQL 15."""
+    servers.require(servers.OLDEST.is_dir(), f"no PostgreSQL 15 in {servers.OLDEST}")
+    with servers.running_server(servers.OLDEST) as url, running_stack(url) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """What projects are made with: on 18, or what `tests.supabase.stack.on_both_stacks` asks for."""
+    made: Stack = request.getfixturevalue(getattr(request, "param", "stack18"))
+    return made
+
+
+@pytest.fixture
+def project(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """A Supabase project of the test's own; `tests.supabase.stack.on_both_grants` asks for the older grants too."""
+    with stack.project(legacy_grants=getattr(request, "param", False)) as made:
         yield made

@@ -80,10 +80,12 @@ class StepRun(Protocol):
         recipient: str,
         deliver: Callable[[str], Awaitable[StepResult]],
         *,
+        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
     ) -> StepResult:
         """Reserve, deliver, confirm (R13): for channels whose receiver does not take an idempotency key.
 
+        `sender` is who the receiver sees it come from: an e-mail's From, a text's number.
         `deliver(key)` makes one try.  It is not called when the send was done before, or when its fate is unknown.
         """
         ...

@@ -82,7 +82,13 @@ async def _send(run: StepRun, server: SmtpServer, letter: Letter) -> StepResult:
     # The slot is taken before the send is reserved, so that nothing reserved ever waits in a queue.
     slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_CONNECTIONS))
     async with slots:
-        return await run.send("email", mail.joined(letter.recipients), deliver, on_uncertain=OnUncertain.HOLD)
+        return await run.send(
+            "email",
+            mail.joined(letter.recipients),
+            deliver,
+            sender=letter.sender.addr_spec,
+            on_uncertain=OnUncertain.HOLD,
+        )
 
 
 def _recipients(run: StepRun) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from executor.actions.contract import BadStep, StepRun
-from executor.http import BadTarget, HttpError, parse_url, shown_url
+from executor.http import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
 from executor.outcome import Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
@@ -75,7 +75,7 @@ class WebhookAction:
             return error.as_result()
         if failure := reply.as_failure(datetime.now(UTC)):
             return failure
-        send = Send(channel="webhook", recipient=recipient, key=key)
+        send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
         return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
 
 

@@ -75,8 +75,11 @@ def _payload(text: str | None) -> Any:
             text = sys.stdin.read()
         elif text.startswith("@"):
             text = Path(text[1:]).read_text()
-        return json.loads(text)
+        payload = json.loads(text)
     except OSError as error:
         raise click.BadParameter(str(error), param_hint="--payload") from None
     except ValueError as error:
         raise click.BadParameter(f"this is no JSON: {error}", param_hint="--payload") from None
+    if not isinstance(payload, dict | list):
+        raise click.BadParameter("a payload is an object or a list", param_hint="--payload")
+    return payload

@@ -21,7 +21,7 @@ STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelle
 
 @click.group(
     "executions",
-    short_help="List, show, retry and cancel executions.",
+    short_help="List, show, retry, release and cancel executions.",
     epilog="Example: minutehand executions ls --status failed --since 1d",
 )
 def executions() -> None:
@@ -85,6 +85,34 @@ def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
 def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSettings) -> int:
     """End pending or processing executions.  What was sent by then stays sent."""
     return _answered(_ask(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+
+
+@executions.command("release", epilog="Example: minutehand executions release --stale")
+@click.argument("ids", metavar="[ID…]", nargs=-1)
+@click.option("--stale", is_flag=True, help="All that are held.")
+@output_option("table", "json")
+@road_options
+def release(ids: tuple[str, ...], stale: bool, output: str, road: RoadSettings) -> int:
+    """Run what was held as stale, since it came due while no processor ran.  It is due at once."""
+    if stale == bool(ids):
+        raise click.UsageError("name the executions, or give --stale for all that are held")
+    if ids:
+        return _answered(_ask(road, lambda store: store.release(list(ids)))["answers"], output)
+    released = _ask(road, _release_all)
+    if output == "json":
+        print_json({"released": released})
+    else:
+        click.echo(f"{released} released: they are due now")
+    return 0
+
+
+async def _release_all(store: Store) -> int:
+    released, more = 0, True
+    while more:
+        answer = await store.release()
+        released += answer["released"]
+        more = answer["more"]
+    return released
 
 
 def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:

@@ -55,7 +55,7 @@ def run_once(
                 return await runner.tick(), signals
 
     summary, signals = asyncio.run(go())
-    if not (quiet and summary.claimed == 0):
+    if not (quiet and summary.claimed == summary.held == 0):
         click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if output == "json" else as_text(summary))
     if signal.SIGINT in signals:
         return 130
@@ -64,10 +64,19 @@ def run_once(
 
 def as_text(summary: Summary) -> str:
     """Return the summary for a person: a line, and one for each execution that did not complete."""
+    lines = []
+    if summary.held:
+        lines += [
+            f"{summary.held} held as stale: they came due while no processor ran, and were not sent",
+            "  see them: minutehand executions ls --code stale",
+            "  run them: minutehand executions release ID… (or --stale for all)",
+        ]
     if summary.claimed == 0:
-        return f"nothing due ({summary.road}, {summary.seconds:.2f} s)"
+        return "\n".join([*lines, f"nothing due ({summary.road}, {summary.seconds:.2f} s)"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
-    lines = [f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.road}, {summary.seconds:.2f} s)"]
+    lines.append(
+        f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.road}, {summary.seconds:.2f} s)"
+    )
     for row in summary.executions:
         if row["status"] != "completed":
             what = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")

@@ -23,6 +23,8 @@ def start(every: float, road: RoadSettings, run: RunSettings, executor: Executor
 
     SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
     """
+    if run.hold_seconds is not None and every >= run.hold_seconds:
+        raise click.UsageError("--hold-later-than must be longer than --every: between two ticks nothing is looked at")
     asyncio.run(_run(every, road, run, executor, log))
 
 
@@ -48,6 +50,8 @@ async def _run(
             except StoreError as error:
                 logger.error("tick_failed", reason=str(error))
             else:
+                if summary.held:
+                    logger.warning("backlog_held", held=summary.held)
                 counts = {end: count for end, count in summary.ends.items() if count}
                 logger.info("tick_done", claimed=summary.claimed, due=summary.due, **counts)
 

@@ -93,7 +93,7 @@ async def _tell(
         app.start_anew()
         report = await schema.migrate(url)
         say(f"{report.version}, with {report.functions} functions, from sql/")
-    road = RoadSettings(database_url=None, home=home, road="embedded", supabase_url=None, at_terminal=False)
+    road = RoadSettings(home=home, road="embedded")
     async with open_store(road, any_schema=True) as store:
         with show.stage("Sample app") as say:
             app.make_tables()

@@ -7,6 +7,7 @@
 -- (R4).  Rows whose workers were lost twice are left out and told as `suspects`; with p_alone one of them is claimed, and
 -- nothing else (R7).  `ended` holds what the claim itself had to end: it counts as claimed.  `next_seconds` leaves out
 -- what is paused and suspects.
+-- While an old backlog is being held (minutehand.backlog), nothing is claimed.
 -- In flight under a lease of ours = lease_expires_at is not null, whatever status a callee wrote meanwhile.
 -- enable_seqscan: bad statistics must not lead the claim out of its index into the history (R4).
 -- Locks: the token (advisory); the rows (skip locked); for rows that others inserted, advisory locks on the row they are
@@ -64,7 +65,8 @@ create or replace function minutehand.take(
 declare
   v_ids uuid[];
 begin
-  if p_limit < 1 or exists (select from public.automation_control where scope = 'all') then
+  if p_limit < 1 or exists (select from public.automation_control where scope = 'all')
+     or exists (select from minutehand.backlog) then
     return '{}';
   elsif jsonb_typeof(p_ids) = 'array' then
     v_ids := array(
@@ -78,14 +80,7 @@ begin
       limit case when p_alone then 1 else p_limit end
       for update skip locked);
   elsif p_alone then
-    v_ids := array(
-      select id
-      from public.automation_execution_logs
-      where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= p_now
-        and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
-      order by coalesce(scheduled_at, created_at), id
-      limit 1
-      for update skip locked);
+    v_ids := minutehand.suspects(1, p_now);
   else
     v_ids := minutehand.shares(p_limit, p_now);
   end if;

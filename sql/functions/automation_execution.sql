@@ -1,8 +1,9 @@
--- automation_execution(p_id) -> one execution as in automation_executions, with "steps" (each step's record),
---   "sends" (its rows of communication_logs), "trigger_data", "event_id", "worker", "caused_by", "workflow_version"
+-- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record),
+--   "sends" (its rows of communication_logs), "trigger_data", "event_id", "worker", "caused_by", "workflow_version",
+--   "waits_for" (why a pending one is not claimed now, in words; else null)
 -- p_id is its id or the beginning of one, if only one begins so.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
-create or replace function public.automation_execution(p_id text)
+create or replace function public.automation_execution(p_id text, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
   v_log public.automation_execution_logs;
@@ -37,7 +38,22 @@ begin
           'external_id', c.external_id, 'error', c.error_message, 'sent_at', c.sent_at) order by c.created_at), '[]')
         from public.communication_logs c where c.execution_id = v_log.id),
       'trigger_data', v_log.trigger_data, 'event_id', v_log.event_id, 'worker', v_log.worker,
-      'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version);
+      'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version,
+      'waits_for', minutehand.waits_for(v_log, coalesce(p_now, now())));
 end
 $$;
 comment on function public.automation_execution is 'minutehand: shows one execution';
+
+-- minutehand.waits_for(log, now) -> text: why a pending execution is not claimed now, as minutehand.take decides it; or null.
+create or replace function minutehand.waits_for(p_log public.automation_execution_logs, p_now timestamptz) returns text
+language sql stable set search_path = '' as $$
+  select case
+    when p_log.status <> 'pending' then null
+    when coalesce(p_log.scheduled_at, p_log.created_at) > p_now then
+      format('it is not due before %s', to_char(
+        coalesce(p_log.scheduled_at, p_log.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+    when minutehand.is_paused(p_log.organization_id::text, p_log.user_id::text, p_log.workflow_id) then 'it is paused'
+    when exists (select from minutehand.backlog) then 'an old backlog is being held first'
+    when coalesce(p_log.lost_leases, 0) >= 2 then 'its workers vanished twice: a tick runs it with nothing beside it'
+  end
+$$;

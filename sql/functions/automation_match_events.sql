@@ -1,12 +1,14 @@
 -- automation_match_events(p_limit, p_now) -> {"matched": events, "executions": made, "set_aside": events}
 -- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Safe to run in any
 -- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts;
--- while the fault is the database's (a column is missing, a disk full), it is tried until that is mended.
+-- while the fault is the database's (a column is missing, a disk full), it is tried until that is mended.  It begins no event
+-- after 3 s: the platform ends a statement after 8 s, and all that it had done would be lost.
 -- Locks: the events (skip locked), then sorted advisory locks on rows (R10).  Called by: automation_tick.
 create or replace function public.automation_match_events(p_limit integer default 100, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_deadline constant timestamptz := clock_timestamp() + interval '3 s';
   v_events public.automation_events[];
   v_event public.automation_events;
   v_result record;
@@ -32,6 +34,7 @@ begin
   from (select distinct minutehand.limit_key(null, entity_id) as key from unnest(v_events) order by 1) keys;
 
   foreach v_event in array v_events loop
+    exit when clock_timestamp() > v_deadline;
     begin
       select * into v_result
       from minutehand.match_event(

@@ -53,28 +53,58 @@ create or replace function minutehand.shown(p_step jsonb) returns jsonb language
   select p_step - 'send'
 $$;
 
--- minutehand.note_sends(steps, now): sends that needed no reservation are recorded with their step (R13).
+-- minutehand.note_sends(steps, now): sends that needed no reservation are recorded with their step (R13).  They have gone out:
+-- one that an adopted table cannot hold fails neither its step's record nor its neighbours, and leaves a WARNING.
 create or replace function minutehand.note_sends(p_steps jsonb, p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_step jsonb;
+begin
+  if not p_steps @? '$[*].step.send' then
+    return;
+  end if;
+  begin
+    perform minutehand.note(p_steps, p_now);
+    return;
+  exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+    null;  -- one of them cannot be noted: find out which, each in a block of its own
+  end;
+  for v_step in select value from jsonb_array_elements(p_steps) order by value #>> '{step,send,key}' loop
+    begin
+      perform minutehand.note(jsonb_build_array(v_step), p_now);
+    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      raise warning 'minutehand: the send of execution % is not noted in communication_logs: %', v_step ->> 'id', sqlerrm;
+    end;
+  end loop;
+end
+$$;
+
+-- minutehand.note(steps, now): one set-based pass; raises when one of them cannot be noted.
+create or replace function minutehand.note(p_steps jsonb, p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   insert into public.communication_logs (
     created_at, sent_at, status, channel, recipient, execution_id, step, idempotency_key, external_id, lease_token,
-    user_id, organization_id)
-  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, r.external_id,
-         r.lease_token, r.user_id, r.organization_id
+    user_id, organization_id, type, direction, from_address, to_address)
+  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, noted.external_id,
+         r.lease_token, r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
   from (
     -- Once a key: one call may bring the same step twice.
-    select distinct on (s.step #>> '{send,key}') jsonb_build_object(
-      'channel', s.step #>> '{send,channel}', 'recipient', s.step #>> '{send,recipient}', 'execution_id', s.id,
-      'step', s.step ->> 'stepId', 'idempotency_key', s.step #>> '{send,key}',
-      'external_id', s.step #>> '{send,external_id}', 'lease_token', s.token, 'user_id', l.user_id,
-      'organization_id', l.organization_id) as send
-    from jsonb_to_recordset(p_steps) as s (id uuid, token uuid, step jsonb)
+    select distinct on (s.send ->> 'key')
+      s.send, s.step, s.id, s.token, s.send ->> 'external_id' as external_id,
+      coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id
+    from (
+      select said.id, said.token, said.step ->> 'stepId' as step, said.step -> 'send' as send
+      from jsonb_to_recordset(p_steps) as said (id uuid, token uuid, step jsonb)
+      where jsonb_typeof(said.step -> 'send') = 'object' and said.step ->> 'status' = 'success'
+    ) s
     join public.automation_execution_logs l on l.id = s.id
-    where jsonb_typeof(s.step -> 'send') = 'object' and s.step ->> 'status' = 'success' and l.lease_token = s.token
-    order by s.step #>> '{send,key}'
+    left join public.automation_workflows w on w.id = l.workflow_id
+    where l.lease_token = s.token
+    order by s.send ->> 'key'
   ) noted
-  -- As a row of the table itself: an adopted table's ids may be of another type.
-  cross join lateral jsonb_populate_record(null::public.communication_logs, noted.send) r
+  cross join lateral minutehand.send_row(
+    noted.send ->> 'key', noted.id, noted.step, noted.send ->> 'channel', noted.send ->> 'recipient',
+    noted.send ->> 'sender', noted.token, noted.user_id, noted.organization_id) r
   on conflict (idempotency_key) where idempotency_key is not null
   do update set status = 'sent', sent_at = coalesce(communication_logs.sent_at, excluded.sent_at),
                 external_id = coalesce(communication_logs.external_id, excluded.external_id)

@@ -31,6 +31,13 @@ begin
     -- The same as above: a lock or a lost disk is nobody's outcome, and leaves as the error that it is.
     exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
                    or raise_exception or datatype_mismatch then
+      -- What a callee wrote into an adopted table's json may be no jsonb (\u0000): it would stop this end, too.
+      update public.automation_execution_logs
+      set actions_executed = jsonb_build_array(jsonb_build_object(
+        'stepId', 'actions_executed', 'status', 'failed', 'code', 'unrecordable',
+        'error', 'what the executor recorded is no readable JSON'))
+      where id = minutehand.to_uuid(v_outcome ->> 'id') and lease_token = minutehand.to_uuid(v_outcome ->> 'token')
+        and lease_expires_at is not null and not minutehand.is_json(actions_executed::text);
       v_answers := v_answers || minutehand.settle(
         jsonb_build_array(jsonb_build_object(
           'id', v_outcome ->> 'id', 'token', v_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
@@ -56,7 +63,7 @@ begin
       resume_step text, on_uncertain text, due_in_seconds numeric)
   ), held as (
     select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
-           l.error_message, l.actions_executed::jsonb as recorded
+           l.error_message, l.actions_executed
     from public.automation_execution_logs l
     where l.id = any (array(select said.id from said))
     order by l.id
@@ -67,7 +74,7 @@ begin
     join held h on h.id = s.id
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
-      s.due_in_seconds, h.recorded, h.attempt, h.max_attempts, h.was, h.error_message, p_now) d
+      s.due_in_seconds, h.actions_executed::jsonb, h.attempt, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l
@@ -189,29 +196,50 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- minutehand.end_of(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
--- A callee may have written its own end under our token: its word stands, but completed with failed items is failed.
+-- A callee may have written its own end under our token: its word stands, but where it says completed, an item that failed,
+-- or was skipped or deferred (the app's executor calls so what it did not send), makes it failed.
 create or replace function minutehand.end_of(
   p_recorded jsonb, p_was text, p_error text, out status text, out code text, out reason text
 ) language plpgsql immutable set search_path = '' as $$
 declare
-  v_failed jsonb;
-  v_failures integer;
+  v_undone constant jsonpath := case p_was
+    when 'completed' then '$[*] ? (@.status == "failed" || @.status == "skipped" || @.result.status == "failed"
+                                   || @.result.status == "skipped" || @.result.status == "deferred")'
+    else '$[*] ? (@.status == "failed")'
+  end;
+begin
+  if p_was in ('skipped', 'cancelled') then
+    status := p_was;
+    reason := coalesce(p_error, 'the executor said so');
+  elsif p_recorded @? v_undone then
+    status := 'failed';
+    select u.code, u.reason into code, reason from minutehand.words_of(p_recorded, v_undone) u;
+    reason := coalesce(case p_was when 'failed' then p_error end, reason);
+  elsif p_was = 'failed' then
+    status := 'failed';
+    code := 'executor_failed';
+    reason := coalesce(p_error, 'the executor said so');
+  else
+    status := 'completed';
+  end if;
+end
+$$;
+
+-- minutehand.words_of(recorded, undone) -> (code, reason): what the first of the undone items says.
+create or replace function minutehand.words_of(p_recorded jsonb, p_undone jsonpath, out code text, out reason text)
+language plpgsql immutable set search_path = '' as $$
+declare
+  v_first constant jsonb := jsonb_path_query_first(p_recorded, p_undone);
+  v_failures constant integer := jsonb_array_length(jsonb_path_query_array(p_recorded, p_undone));
   v_successes integer;
 begin
-  if not p_recorded @> '[{"status": "failed"}]' then
-    status := case when p_was in ('failed', 'skipped', 'cancelled') then p_was else 'completed' end;
-    code := case p_was when 'failed' then 'executor_failed' end;
-    reason := case when status <> 'completed' then coalesce(p_error, 'the executor said so') end;
-    return;
-  end if;
-  select count(*) filter (where s ->> 'status' = 'failed'), count(*) filter (where s ->> 'status' = 'success')
-  into v_failures, v_successes
-  from jsonb_array_elements(p_recorded) as s;
-  v_failed := jsonb_path_query_first(p_recorded, '$[*] ? (@.status == "failed")');
-  status := 'failed';
-  code := case when v_successes > 0 then 'partial' else coalesce(v_failed ->> 'code', 'step_failed') end;
+  select count(*) into v_successes
+  from jsonb_path_query(p_recorded, '$[*] ? (@.status == "success")') as s
+  where not jsonb_build_array(s) @? p_undone;
+  code := case when v_successes > 0 then 'partial' else coalesce(v_first ->> 'code', 'step_failed') end;
   reason := concat(
-    'step ', coalesce(v_failed ->> 'name', v_failed ->> 'stepId'), ': ', coalesce(v_failed ->> 'error', 'failed'),
+    'step ', coalesce(v_first ->> 'name', v_first ->> 'stepId'), ': ',
+    coalesce(v_first ->> 'error', v_first #>> '{result,status}', v_first ->> 'status'),
     case when v_failures > 1 then format(' (and %s more failed)', v_failures - 1) end);
 end
 $$;

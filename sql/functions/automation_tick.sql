@@ -1,18 +1,23 @@
--- automation_tick(p_worker, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds", "lost_leases",
---   "matched", "paused"}
+-- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
+--   "lost_leases", "matched", "paused", "held", "holding"}
 -- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, pruning; and
 -- what a caller needs to decide whether to claim, so that nothing due is one call.  p_worker: {"id", "mode", "host",
 -- "version", "listens"}.  Any number may run at once.
+-- When no processor has looked for longer than p_hold_seconds (null: never), what was due before that is held, not run:
+-- `held` of it in this call; `holding` says that there is more, and to call again.
 -- enable_seqscan: bad statistics must not lead it out of its indexes into the history.
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
-create or replace function public.automation_tick(p_worker jsonb default null, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+create or replace function public.automation_tick(
+  p_worker jsonb default null, p_hold_seconds integer default null, p_now timestamptz default null
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_lost integer;
   v_matched jsonb;
   v_due integer;
+  v_backlog record;
 begin
+  perform minutehand.begin_hold(p_hold_seconds, v_now);
   if p_worker is not null then
     insert into public.automation_workers as w (id, mode, host, version, listens, started_at, heartbeat_at)
     values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
@@ -21,13 +26,14 @@ begin
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_matched := public.automation_match_events(500, v_now);
+  select * into v_backlog from minutehand.hold_backlog(5000, v_now);
   perform minutehand.prune(500, v_now);
 
   v_due := minutehand.count_due(1000, v_now);
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
-    'lost_leases', v_lost, 'matched', v_matched -> 'matched',
+    'lost_leases', v_lost, 'matched', v_matched -> 'matched', 'held', v_backlog.held, 'holding', v_backlog.holding,
     'paused', exists (select from public.automation_control where scope = 'all'));
 end
 $$;

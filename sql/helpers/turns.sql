@@ -44,6 +44,19 @@ begin
 end
 $$;
 
+-- minutehand.suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
+create or replace function minutehand.suspects(p_limit integer, p_now timestamptz) returns uuid[]
+language sql volatile set search_path = '' as $$
+  select array(
+    select id
+    from public.automation_execution_logs
+    where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= p_now
+      and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
+    order by coalesce(scheduled_at, created_at), id
+    limit p_limit
+    for update skip locked)
+$$;
+
 -- minutehand.heads(stop) -> each tenant's next execution that is neither paused nor a suspect.
 -- A loose scan: one probe of the queue's index a tenant, however many rows each has.  It stops at the first tenant whose
 -- next is due by p_stop, if that is given.  A plain query, so that it is planned into its caller's.

@@ -10,8 +10,12 @@ class Driver(Protocol):
 
     #: What summaries call it: `postgres`, `supabase` or `embedded`.
     road: str
+    #: What leads there: `direct`, `session` or `transaction` (a pooler), or `rest`.
+    kind: str
     #: Whether a worker may LISTEN here; where not, it polls.
     can_listen: bool
+    #: How long ends of executions wait for company, where a round trip costs more than the wait.
+    linger_seconds: float
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """Call `public.<function>` by argument names and return its jsonb, parsed.  Errors: `StoreError`."""

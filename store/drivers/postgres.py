@@ -19,6 +19,8 @@ from store.json import dumps
 
 #: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
 TRANSACTION_POOLER_PORT = "6543"
+#: Supabase's shared pooler; on its other port (5432) each client has a session of its own.
+SESSION_POOLER_HOST = ".pooler.supabase.com"
 # The pool tells of each failed try; we tell once, with what to do.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 _DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
@@ -33,8 +35,10 @@ class PostgresDriver:
     ) -> None:
         self.road = road
         self._where = where(url)
-        pooled = _parts(url).get("port") == TRANSACTION_POOLER_PORT
+        self.kind = kind_of(url)
+        pooled = self.kind == "transaction"
         self.can_listen = not pooled
+        self.linger_seconds = 0.0
         self._timeout = connect_timeout_seconds
         self._opening: asyncio.Future[None] | None = None
         self._refusal: asyncio.Future[psycopg.Error] | None = None
@@ -162,6 +166,18 @@ def where(url: str) -> str:
     host = parts.get("host") or "localhost"
     port = f":{parts['port']}" if parts.get("port") else ""
     return f"PostgreSQL at {host}{port}/{parts.get('dbname') or ''}"
+
+
+def kind_of(url: str) -> str:
+    """Say what stands between us and the server: nothing (`direct`), or a pooler, by `session` or by `transaction`.
+
+    >>> kind_of("postgresql://u@aws-0-eu.pooler.supabase.com:6543/postgres"), kind_of("postgresql://u@db.example.com/app")
+    ('transaction', 'direct')
+    """
+    parts = _parts(url)
+    if parts.get("port") == TRANSACTION_POOLER_PORT:
+        return "transaction"
+    return "session" if str(parts.get("host") or "").endswith(SESSION_POOLER_HOST) else "direct"
 
 
 def _parts(url: str) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class StubRun:
         recipient: str,
         deliver: Callable[[str], Awaitable[StepResult]],
         *,
+        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
     ) -> StepResult:
         self.asked.append(on_uncertain)

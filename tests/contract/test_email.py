@@ -42,7 +42,13 @@ def test_the_client_gets_a_message_with_text_before_html(post):
     assert text_of(html) == "Dear Zoë &lt;b&gt;,<br>\nyour job &amp; more is done.\n"
     key = "e1/1/email/client@example.com"
     assert result == StepResult.done(
-        send=Send(channel="email", recipient="client@example.com", key=key, external_id="000001"),
+        send=Send(
+            channel="email",
+            recipient="client@example.com",
+            sender="no-reply@acme.example",
+            key=key,
+            external_id="000001",
+        ),
         status=250,
         response="2.0.0 Ok: queued as 000001",
     )

@@ -64,7 +64,9 @@ def test_without_a_body_it_posts_what_happened_to_whom(receiver):
     key = request.headers["idempotency-key"]
     assert key
     assert result == StepResult.done(
-        send=Send(channel="webhook", recipient=receiver.url + "/hook", key=key), status=200, response="ok"
+        send=Send(channel="webhook", recipient=receiver.url + "/hook", sender="minutehand", key=key),
+        status=200,
+        response="ok",
     )
 
 

@@ -17,7 +17,7 @@ from tests.servers import url_of
 KEYS = [
     *("schema", "road", "claimed"),
     *("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain"),
-    *("due", "seconds", "executions"),
+    *("due", "held", "seconds", "executions"),
 ]
 ENDS = KEYS[3:12]
 EXECUTION_KEYS = ["id", "workflow_id", "workflow", "entity_id", "status", "attempt", "code", "reason"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -39,6 +40,7 @@ def test_every_public_function_has_the_one_shape(database: Database) -> None:
     names = [function["name"] for function in functions]
     assert len(names) == len(set(names)), "no overloads"
     files = {path.stem for path in (schema.sql_root() / "functions").glob("*.sql")}
+    files.discard("handle_job_automation_triggers_direct")  # made by `direct on` alone
     assert set(names) == files, "one public function a file, and each in its own"
     for function in functions:
         signature = function["signature"]
@@ -137,9 +139,53 @@ def test_the_service_role_works_and_the_others_are_kept_out(roles: Database) -> 
             roles.call("automation_tick")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             roles.sql("select minutehand.clock()")
-        for table in ("automation_workflows", "automation_execution_logs", "automation_events", "communication_logs"):
-            assert roles.sql(f"select * from {table}") == [], "row level security lets nobody in"
+        for table in ("automation_events", "automation_control", "automation_migrations"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                roles.sql(f"select * from {table}")
         roles.sql("reset role")
+
+
+def signed_in(database: Database, **claims: object) -> list[list[str]]:
+    """What each table shows to whom the API has let in with these claims."""
+    tables = ("automation_workflows", "automation_execution_logs", "communication_logs")
+    with database.connection.transaction():
+        database.sql("select set_config('request.jwt.claims', %s, true)", json.dumps(claims))
+        database.sql("set local role authenticated")
+        return [[row["id"][-1] for row in database.sql(f"select id::text from {table} order by 1")] for table in tables]
+
+
+def test_a_user_reads_the_own_tenants_rows_and_no_others(roles: Database) -> None:
+    migrate(roles.url)
+    owners = ((1, "north", "ann"), (2, "south", "ann"), (3, None, "ann"), (4, None, "bea"), (5, None, None))
+    for number, organization, user in owners:
+        for table, columns, values in (
+            ("automation_workflows", ", name", ", 'mine'"),
+            ("automation_execution_logs", "", ""),
+            ("communication_logs", ", status", ", 'sent'"),
+        ):
+            roles.sql(
+                f"insert into {table} (id, organization_id, user_id{columns}) values (%s, %s, %s{values})",
+                f"00000000-0000-4000-8000-{number:012}", organization, user,
+            )  # fmt: skip
+    assert signed_in(roles, sub="ann") == [["3"]] * 3
+    assert signed_in(roles, sub="ann", app_metadata={"organization_id": "north"}) == [["1", "3"]] * 3
+    assert signed_in(roles, sub="ann", user_metadata={"organization_id": "north"}) == [["3"]] * 3, "anyone writes that"
+    assert signed_in(roles) == signed_in(roles, sub="none") == [[]] * 3
+    roles.sql("create table profiles (id text, user_id text, organization_id text)")
+    roles.sql("insert into profiles values ('bea', 'ann', 'south')")
+    assert signed_in(roles, sub="ann") == [["2", "3"]] * 3
+    assert signed_in(roles, sub="bea") == [["4"]] * 3, "user_id says whose profile it is, where there is one"
+
+
+def test_what_a_team_grants_its_users_stays(roles: Database) -> None:
+    migrate(roles.url)
+    roles.sql("grant insert on automation_workflows to authenticated")
+    roles.sql("revoke select on communication_logs from authenticated")
+    migrate(roles.url)
+    may = "select has_table_privilege('authenticated', %s::text, %s) as may"
+    assert roles.one(may, "automation_workflows", "insert")["may"]
+    assert not roles.one(may, "communication_logs", "select")["may"]
+    assert not roles.one(may, "automation_execution_logs", "insert, update, delete, truncate")["may"]
 
 
 def test_a_later_upgrade_closes_what_was_opened(roles: Database) -> None:

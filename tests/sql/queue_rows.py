@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from tests.servers import Database
 
 #: The tests' present.
 NOW = datetime(2030, 5, 17, 12, 0, tzinfo=UTC)
+_numbers = itertools.count()
 ONE_EMAIL = [{"type": "email", "config": {"subject": "Done", "message": "Your job is done"}}]
 
 
@@ -54,12 +56,12 @@ def pending(database: Database, workflow_id: str, count: int = 1, **columns: Any
 
 
 def foreign(database: Database, workflow_id: str | None, trigger_data: Any, **columns: Any) -> str:
-    """Insert an execution as an app's own code does: only what the plan's table has."""
+    """Insert an execution as an app's own code does: only what the plan's table has.  Each is younger than the last."""
     row = {
         "workflow_id": workflow_id,
         "status": "pending",
         "trigger_data": trigger_data,
-        "created_at": NOW - seconds(60),
+        "created_at": NOW - seconds(60) + timedelta(microseconds=next(_numbers)),
     }
     return str(_insert(database, "automation_execution_logs", row | columns)["id"])
 

@@ -186,3 +186,18 @@ def test_conditions_of_a_json_column_that_jsonb_refuses_cost_nobody_else(databas
     problems = {w["name"]: w["problem"] for w in database.call("automation_metrics")["workflows"]}
     assert problems["sane"] is None
     assert "Unicode" in problems["poison"]
+
+
+def test_a_slow_match_ends_in_time_and_the_next_goes_on(database: Database) -> None:
+    """A statement that takes 8 s is ended by the platform, and the next would begin at the same place."""
+    watched_jobs(database, count=3)
+    database.sql("update jobs set status = 'done'")
+    database.sql("update automation_events set matched_at = null")
+    workflow(database)
+    database.sql("update automation_workflows set created_at = '2020-01-01'")
+    database.sql(f"alter table {LOGS} add constraint slow check (pg_sleep(1.7) is not null)")
+    first = match(database)
+    assert (first["matched"], counts(database)) == (2, (3, 1, 2))
+    assert [event["match_attempts"] for event in events(database)] == [0, 0, 0]
+    assert match(database)["matched"] == 1
+    assert len(executions(database)) == 3

@@ -69,9 +69,11 @@ VERBS: dict[str, Callable[[Database, str, str], Any]] = {
     "claim again": lambda database, one, lease: claim(database, p_now=LATE, p_token=lease),
     "renew": lambda database, one, lease: database.call("automation_renew", p_tokens=[lease], p_now=LATE),
     "tick": lambda database, one, lease: tick(database, LATE),
+    "tick after a silence": lambda database, one, lease: tick(database, LATE, p_hold_seconds=3600),
     "record step": recording,
     "write record": writing,
     "retry by a person": lambda database, one, lease: database.call("automation_retry", p_ids=[one], p_now=LATE),
+    "release": lambda database, one, lease: database.call("automation_release", p_ids=[one], p_now=LATE),
     "cancel": lambda database, one, lease: database.call("automation_cancel", p_ids=[one], p_now=LATE),
     "done": settling("done"),
     "done with a failed step": settling("done", steps=[failure("9")]),
@@ -94,6 +96,9 @@ BECOMES = {
     ("pending", "claim again"): "processing",
     # No worker is left of what we hold: three hours later its lease has run out.
     ("processing", "tick"): "pending",
+    ("processing", "tick after a silence"): "pending",
+    # It never began, and nobody looked while it was due.
+    ("pending", "tick after a silence"): "skipped",
     ("processing", "done"): "completed",
     ("processing", "done with a failed step"): "failed",
     ("processing", "failed"): "failed",
@@ -144,6 +149,21 @@ def test_each_verb_moves_a_row_along_its_arrow_or_not_at_all(noted: Database, wo
 def test_every_arrow_is_walked(database: Database) -> None:
     walked = {(word, became) for (word, _), became in BECOMES.items()}
     assert walked | OF_THE_CLAIM == ARROWS
+
+
+def test_what_is_held_as_stale_is_released_by_a_person_and_by_nothing_else(noted: Database) -> None:
+    (one,) = pending(noted, workflow(noted))
+    VERBS["tick after a silence"](noted, one, token())
+    assert row(noted, one)["code"] == "stale"
+    by_a_person = ("release", "retry by a person")
+    for verb, act in VERBS.items():
+        if verb not in by_a_person:
+            act(noted, one, token())
+    assert row(noted, one)["code"] == "stale"
+    VERBS["release"](noted, one, token())
+    assert row(noted, one)["status"] == "pending"
+    walked = [(step["was"], step["became"]) for step in noted.sql("select * from walked")]
+    assert walked == [("pending", "skipped"), ("skipped", "pending")]
 
 
 def test_the_claim_skips_what_is_over_its_limit_and_fails_what_cannot_be_read(noted: Database) -> None:

@@ -31,14 +31,16 @@ class OddAction:
             case "render":
                 return StepResult.done(said=run.render(run.step.config["text"]))
             case "send" as channel:
-                return await run.send(channel, "a@example.com", _deliver(run), on_uncertain=OnUncertain.HOLD)
+                return await run.send(
+                    channel, "a@example.com", _deliver(run), sender="b@example.com", on_uncertain=OnUncertain.HOLD
+                )
         return StepResult.done(answer=42)
 
 
 def _deliver(run: StepRun) -> Any:
     async def deliver(key: str) -> StepResult:
         verdict = Verdict(run.step.config.get("verdict", "done"))
-        sent = Send(channel="send", recipient="a@example.com", key=key, external_id="X-1")
+        sent = Send(channel="send", recipient="a@example.com", sender="b@example.com", key=key, external_id="X-1")
         return StepResult(verdict=verdict, send=sent if verdict is Verdict.DONE else None, code="c", reason="r")
 
     return deliver

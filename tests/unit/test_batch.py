@@ -93,3 +93,21 @@ def test_who_stopped_waiting_harms_nobody():
         assert await stayed == ("2", 2)
 
     asyncio.run(go())
+
+
+def test_the_first_ask_may_wait_for_company_that_comes_later():
+    lists: list[list[int]] = []
+
+    async def call(asks: list[int]) -> list[tuple[str, int]]:
+        lists.append(asks)
+        return [(str(ask), ask) for ask in asks]
+
+    async def go() -> None:
+        asking = batch(call, linger_seconds=0.2)
+        first = asking.ask(1)
+        for _ in range(5):  # turns of the loop, in each of which others go on
+            await asyncio.sleep(0)
+        await asyncio.gather(first, asking.ask(2))
+
+    asyncio.run(go())
+    assert lists == [[1, 2]]

@@ -13,7 +13,7 @@ from executor.outcome import Ended, Outcome
 from scheduler.engine import Engine, EngineSettings
 from scheduler.leases import Leases
 from scheduler.summary import Summary
-from store import Execution, LeaseLost, Settled, Store
+from store import Claim, Execution, LeaseLost, Settled, Store
 from store.errors import Unreachable
 
 ROWS = """
@@ -96,6 +96,19 @@ def test_more_than_one_claim_brings_are_all_run(rows, run, monkeypatch):
 
     assert ends(run(execute, budget=None, concurrency=3)) == {"completed": 47}
     assert len(set(seen)) == len(seen) == 47
+
+
+def test_a_tick_claims_once_when_less_is_due_than_its_budget(rows, run):
+    rows(3)
+    limits: list[int] = []
+
+    class Claiming(Store):
+        async def claim(self, limit: int, **more: Any) -> Claim:
+            limits.append(limit)
+            return await super().claim(limit, **more)
+
+    assert ends(run(complete, store=Claiming, budget=10)) == {"completed": 3}
+    assert limits == [10]
 
 
 def test_no_more_run_at_once_than_may(rows, run):

@@ -204,13 +204,13 @@ def test_what_is_left_is_what_has_no_record():
 
 def test_a_record_is_in_the_apps_shape():
     step = Step(key="a1", path="1", type="email", name="Say hello")
-    send = Send(channel="webhook", recipient="r", key="k")
+    send = Send(channel="webhook", recipient="r", sender="s", key="k")
     assert step_record(step, StepResult.done(send=send, status=200)) == {
         "stepId": "a1",
         "name": "Say hello",
         "status": "success",
         "result": {"type": "email", "status": 200},
-        "send": {"channel": "webhook", "recipient": "r", "key": "k", "external_id": None},
+        "send": {"channel": "webhook", "recipient": "r", "sender": "s", "key": "k", "external_id": None},
     }
     failed = step_record(step, StepResult.permanent("no_recipient", "nobody"))
     assert (failed["status"], failed["code"], failed["error"]) == ("failed", "no_recipient", "nobody")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.road import check_schema, database, open_store
+from scheduler.road import check_schema, database, open_store, project, road_of
 from scheduler.settings import RoadSettings
 from store import schema
 from store.embedded import Embedded
@@ -14,8 +14,7 @@ from tests.servers import temporary_folder
 
 
 def road(**given) -> RoadSettings:
-    nothing = {"database_url": None, "home": None, "road": None, "supabase_url": None, "at_terminal": False}
-    return RoadSettings(**(nothing | given))
+    return RoadSettings(**given)
 
 
 def test_a_named_database_wins(tmp_path):
@@ -33,10 +32,18 @@ def test_the_postgres_road_needs_its_url():
         database(road(road="postgres", home=Path("/nowhere")))
 
 
-@pytest.mark.parametrize("given", [{"supabase_url": "https://example.com"}, {"road": "supabase"}])
-def test_the_road_that_is_not_built_says_what_to_do(given):
-    with pytest.raises(BadConfiguration, match="Session pooler"):
-        database(road(**given))
+def test_a_project_takes_the_supabase_road_and_needs_both_variables():
+    both = {"supabase_url": "https://example.com", "supabase_key": "sb_secret_x"}
+    assert road_of(road(**both, at_terminal=True)) == "supabase"
+    assert project(road(**both)) == ("https://example.com", "sb_secret_x")
+    for name, variable in (("supabase_url", "SUPABASE_URL"), ("supabase_key", "SUPABASE_SERVICE_ROLE_KEY")):
+        with pytest.raises(BadConfiguration, match=f"^{variable} is not set"):
+            project(road(**(both | {name: None})))
+
+
+def test_what_needs_more_than_the_rest_api_says_what_to_do():
+    with pytest.raises(BadConfiguration, match=r"migrate --print(.|\n)*Session pooler"):
+        database(road(supabase_url="https://example.com", supabase_key="sb_secret_x"))
 
 
 def test_the_embedded_database_is_started_and_brought_up_to_date():

@@ -54,7 +54,7 @@ def test_what_is_not_said_has_its_default():
     got = collected()
     assert got["run"] == RunSettings()
     assert got["log"] == LogSettings()
-    assert got["road"] == RoadSettings(database_url=None, home=None, road=None, supabase_url=None, at_terminal=False)
+    assert got["road"] == RoadSettings()
     executor = got["executor"]
     assert (executor.smtp_url, executor.email_from, executor.allow_private_addresses) == (None, None, False)
 

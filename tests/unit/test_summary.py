@@ -43,7 +43,7 @@ def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
 
 def test_the_shape_is_the_one_that_others_rely_on():
     shape = Summary(road="embedded", seconds=1.23456).as_json()
-    assert list(shape) == ["schema", "road", "claimed", *ENDS, "due", "seconds", "executions"]
+    assert list(shape) == ["schema", "road", "claimed", *ENDS, "due", "held", "seconds", "executions"]
     assert (shape["schema"], shape["road"], shape["seconds"]) == (1, "embedded", 1.235)
 
 
@@ -79,3 +79,10 @@ def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
         "  failed     None / -  unreadable: gone",
     ]
     assert as_text(Summary(road="postgres")) == "nothing due (postgres, 0.00 s)"
+
+
+def test_what_was_held_is_told_first_and_is_no_part_of_the_sum():
+    summary = Summary(road="postgres", held=7)
+    assert (summary.as_json()["held"], summary.claimed, summary.failed_as("any")) == (7, 0, False)
+    first, *_, last = as_text(summary).splitlines()
+    assert (first.startswith("7 held as stale: "), last) == (True, "nothing due (postgres, 0.00 s)")

@@ -1,0 +1,74 @@
+"""The two roads beside each other: the same work in one database, over REST and over PostgreSQL's own protocol.
+
+What answers the REST calls is the tests' stack (tests/supabase), not a hosted project: the requests are the same, the
+network and the platform are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from benchmarks import ground
+from executor.actions import BUILT_IN
+from executor.local import LocalExecutor
+from executor.settings import ExecutorSettings
+from scheduler.engine import Engine, EngineSettings
+from scheduler.logs import configure
+from scheduler.settings import LogSettings
+from store import Store
+from store.drivers.postgres import PostgresDriver
+from store.drivers.supabase import SupabaseDriver
+from tests.contract.doors import Counted
+from tests.supabase.stack import Project, running_stack
+
+ROADS = ("rest", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over one road."""
+
+    seconds: float
+    calls: int
+
+
+def measured(server: str, rounds: int, counts: tuple[int, ...]) -> dict[int, list[dict[str, Run]]]:
+    """Run so many executions with a no-op step over each road, by their number; a count of 10 is one tick."""
+    BUILT_IN["noop"] = "benchmarks.noop:NoopAction"
+    configure(LogSettings(log_level="error"))
+    with running_stack(server) as stack, stack.project() as project:
+        project.owner.connection.execute(ground.TABLES)
+        values = ["noop", Jsonb({}), Jsonb([{"type": "noop", "config": {}}])]
+        project.owner.connection.execute(ground.WORKFLOW, values)
+        ground.watch(project.owner.url, "jobs")
+        return {
+            count: [{road: _run(project, road, count) for road in ROADS} for _ in range(rounds)] for count in counts
+        }
+
+
+def _run(project: Project, road: str, count: int) -> Run:
+    ground.fill(project.database.url, "noop", count)
+    driver = Counted(
+        SupabaseDriver(project.url, project.secret_key) if road == "rest" else PostgresDriver(project.owner.url)
+    )
+    seconds = asyncio.run(_drain(Store(driver), budget=count if count == 10 else None))
+    with psycopg.connect(project.database.url) as connection:
+        ground.expect(connection, "completed", count)
+    return Run(seconds, len(driver.calls))
+
+
+async def _drain(store: Store, budget: int | None) -> float:
+    """Run what is due; gives the seconds, without those of the first connection."""
+    await store.schema_version()
+    started = time.perf_counter()
+    settings = EngineSettings(worker="bench", mode="run-once", budget=budget)
+    async with LocalExecutor(store, ExecutorSettings()) as executor:
+        await Engine(store, executor.execute, settings).run(await store.tick({"id": "bench", "mode": "run-once"}))
+    seconds = time.perf_counter() - started
+    await store.close()
+    return seconds

@@ -1,0 +1,50 @@
+"""The HTTP server below the application: uvicorn, told when to end by whoever runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from contextlib import AbstractContextManager
+
+import uvicorn
+from starlette.applications import Starlette
+
+from store.errors import BadConfiguration
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the address to listen on; port 0 takes a free one.  Errors: `BadConfiguration`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise BadConfiguration(
+            f"cannot listen on {host}:{port}: {error.strerror or error}. Choose another with --host and --port."
+        ) from error
+
+
+class Server(uvicorn.Server):
+    """Serves until `stop`; answers that are under way get `grace_seconds` to end."""
+
+    def __init__(self, app: Starlette, *, grace_seconds: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # what it has to say is said by the application, as events
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(grace_seconds)),
+            )
+        )
+
+    def stop(self) -> None:
+        """Accept nothing more, and end."""
+        self.should_exit = True
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave the signals to the command, which has more to end than this server."""
+        return contextlib.nullcontext()

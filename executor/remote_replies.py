@@ -1,0 +1,158 @@
+"""What an executor elsewhere says by its reply: pure, no world.
+
+Two speak in a reply: the callee, in JSON that says `success` (the app's contract), and the platform before it, with
+codes of its own.  Only what surely did not begin may be repeated; what may have begun is unknown (R13).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from executor.outcome import StepResult
+from executor.replies import Reply, retry_after_seconds, storable
+
+#: Characters of a callee's own words that are kept.
+KEPT_WORDS = 300
+#: Step records that one reply may bring: as many as a workflow may have steps.
+MOST_STEPS = 100
+#: What a callee's item says when the message did not go, though the item itself may say `success`.
+_NOT_DONE = ("failed", "skipped", "deferred")
+
+
+def judge_answer(reply: Reply, now: datetime) -> StepResult:
+    """Say what a reply tells about the execution that was handed over.
+
+    Only `success: true` is done, only `success: false` is the callee's own no; a 2xx of another kind tells nothing.
+    401, 403, 404 and BOOT_ERROR come before the function's first line, and IDLE_TIMEOUT (504) and 546 after it
+    (Supabase: guides/functions/status-codes, error-codes).
+
+    >>> from datetime import UTC
+    >>> def judged(status, body, **headers):
+    ...     reply = Reply(status=status, headers=headers, body=body, truncated=False)
+    ...     return judge_answer(reply, datetime.now(UTC)).verdict.value
+    >>> judged(200, b'{"success": true}'), judged(200, b'{"success": false}'), judged(200, b"<html>")
+    ('done', 'permanent', 'unknown')
+    >>> judged(503, b'{"code": "BOOT_ERROR"}'), judged(504, b'{"code": "IDLE_TIMEOUT"}'), judged(422, b"")
+    ('retry', 'unknown', 'permanent')
+    """
+    if _header(reply, "x-relay-error") == "true":
+        return StepResult.unknown(f"the platform's relay broke off ({_said(reply)}); the executor may have run")
+    if 200 <= reply.status < 300:
+        return _judge_success(reply)
+    return _judge_refusal(reply, retry_after_seconds(reply.headers, now))
+
+
+def reported_steps(reply: Reply) -> tuple[dict[str, Any], ...]:
+    """Return the items of the reply's `results` or `actions_executed` as step records.
+
+    An item is one when it has the app's shape: `stepId` and `status`.  What it says was skipped or deferred did not
+    send, and has failed (R14).
+
+    >>> items = b'{"results": [{"stepId": "a", "status": "success", "result": {"status": "skipped"}}, {"no": "id"}]}'
+    >>> [(step["stepId"], step["status"], step["error"]) for step in
+    ...  reported_steps(Reply(status=200, headers={}, body=items, truncated=False))]
+    [('a', 'failed', 'skipped')]
+    """
+    answer = read_answer(reply) or {}
+    items = answer.get("results", answer.get("actions_executed"))
+    if not isinstance(items, list):
+        return ()
+    return tuple(record for item in items[:MOST_STEPS] if (record := _record(item)) is not None)
+
+
+def read_answer(reply: Reply) -> dict[str, Any] | None:
+    """Return the JSON object that the reply is, or None when it is none: cut off, no JSON, or other JSON."""
+    if reply.truncated:
+        return None
+    try:
+        answer = json.loads(reply.body)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _judge_success(reply: Reply) -> StepResult:
+    answer = read_answer(reply)
+    if answer is not None and answer.get("success") is True:
+        return StepResult.done()
+    if answer is not None and answer.get("success") is False:
+        return StepResult.permanent("executor_failed", f"the executor says: {_words(reply)}")
+    if reply.truncated:
+        what = "more than 64 KiB, or broke off"
+    elif not reply.body.strip():
+        what = "nothing"
+    else:
+        what = "no JSON object" if answer is None else "JSON without `success`"
+    return StepResult.unknown(f"the executor answered {reply.status} with {what}: whether it ran is not told")
+
+
+def _judge_refusal(reply: Reply, wait: float | None) -> StepResult:
+    said = _said(reply)
+    match reply.status:
+        case 401 | 403:
+            mend = "check its key, or for an sb_secret_… key deploy the function with verify_jwt = false"
+            return StepResult.retry("executor_denied", f"the executor refused the key ({said}): {mend}")
+        case 404 if "success" not in (read_answer(reply) or {}):
+            mend = "deploy the function automation-executor, or correct the executor's URL"
+            return StepResult.retry("no_executor", f"there is no executor ({said}): {mend}")
+        case 409:
+            return StepResult.retry("held_elsewhere", f"the executor says that another holds the execution ({said})")
+        case 503 if _platform_code(reply) == "BOOT_ERROR":
+            return StepResult.retry("executor_broken", f"the function does not start ({said}): see its log and deploy")
+        case 408 | 425 | 429:
+            return StepResult.retry("busy", f"the executor answered {said}", retry_after_seconds=wait)
+        case 503 if wait is not None:
+            return StepResult.retry("busy", f"the executor answered {said}", retry_after_seconds=wait)
+        case status if 300 <= status < 400:
+            return StepResult.permanent("redirect", "redirects are not followed: put the executor's final address")
+        case status if 400 <= status < 500:
+            return StepResult.permanent("refused", f"the executor refused the execution ({said})")
+    return StepResult.unknown(f"the executor answered {said}; it may have run")
+
+
+def _record(item: object) -> dict[str, Any] | None:
+    if not isinstance(item, dict) or not _is_key(item.get("stepId")) or not isinstance(item.get("status"), str):
+        return None
+    record = {name: item[name] for name in ("stepId", "stepIndex", "name", "result") if name in item}
+    result = item.get("result")
+    inner = result.get("status") if isinstance(result, dict) else None
+    if item["status"] not in ("success", "completed", "sent") or inner in _NOT_DONE:
+        error = item.get("error") or (inner if inner in _NOT_DONE else item["status"])
+        return record | {"status": "failed", "error": _text(error)}
+    return record | {"status": "success"}
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _said(reply: Reply) -> str:
+    """The status, the platform's code and the words, for a person."""
+    return " ".join(filter(None, (str(reply.status), _platform_code(reply), _words(reply))))
+
+
+def _platform_code(reply: Reply) -> str:
+    """The platform's own word for what went wrong: `sb-error-code`, else the body's `code`."""
+    code = _header(reply, "sb-error-code") or (read_answer(reply) or {}).get("code")
+    return code[:40] if isinstance(code, str) else ""
+
+
+def _words(reply: Reply) -> str:
+    """What the reply says in words: `error`, `message`, else the beginning of its text."""
+    answer = read_answer(reply)
+    if answer is None:
+        return _text(reply.excerpt)
+    error = answer.get("error")
+    said = error.get("message") if isinstance(error, dict) else error
+    return _text(said or answer.get("message") or answer.get("reason") or "")
+
+
+def _text(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return storable(" ".join(text.split()))[:KEPT_WORDS]
+
+
+def _header(reply: Reply, name: str) -> str:
+    return next((value.strip() for key, value in reply.headers.items() if key.lower() == name), "")

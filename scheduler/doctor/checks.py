@@ -1,0 +1,68 @@
+"""The list of checks, in the order in which they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scheduler.doctor import direct, ground, intake, queue, walls, workflows
+from scheduler.doctor.finding import Finding, fail
+from scheduler.doctor.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look: a pure function from what was gathered to what is to be said."""
+
+    group: str
+    name: str
+    look: Callable[[Subject], list[Finding]]
+    #: The sections of the database's facts that it reads.
+    sections: tuple[str, ...] = ()
+
+
+CHECKS = (
+    Check("ground", "road", ground.road),
+    Check("ground", "clock", ground.clock),
+    Check("ground", "packages", ground.packages),
+    Check("ground", "schema", ground.schema, ("schema",)),
+    Check("ground", "functions", ground.functions, ("functions",)),
+    Check("walls", "grants", walls.grants, ("grants",)),
+    Check("walls", "row security", walls.row_security, ("grants",)),
+    Check("walls", "policies", walls.policies, ("grants",)),
+    Check("intake", "triggers", intake.triggers, ("triggers",)),
+    Check("intake", "duplicates", intake.duplicates, ("triggers",)),
+    Check("intake", "constraints", intake.constraints, ("triggers",)),
+    Check("intake", "columns", intake.columns, ("columns",)),
+    Check("intake", "stubs", intake.stubs, ("functions",)),
+    Check("workflows", "workflows", workflows.workflows, ("workflows",)),
+    Check("workflows", "switches", workflows.switches, ("workflows",)),
+    Check("workflows", "statuses", workflows.statuses, ("workflows",)),
+    Check("queue", "processor", queue.processor, ("processors",)),
+    Check("queue", "other processors", queue.other_processors, ("processors",)),
+    Check("queue", "backlog", queue.backlog, ("queue",)),
+    Check("queue", "sends", queue.sends, ("queue",)),
+    Check("queue", "events", queue.events, ("queue",)),
+    Check("sending", "e-mail", queue.email, ("workflows",)),
+    Check("sending", "direct mode", direct.direct_mode, ("direct",)),
+)
+
+
+def examine(subject: Subject) -> list[tuple[Check, Finding]]:
+    """Let every check look that can; a section that the database could not read is told once."""
+    told: list[tuple[Check, Finding]] = []
+    unread: set[str] = set()
+    for check in CHECKS:
+        if subject.facts is None and check.sections and check.name != "schema":
+            continue  # there is nothing to look at before the schema is there
+        broken = [name for name in check.sections if "unreadable" in subject.section(name)]
+        fresh = [name for name in broken if name not in unread]
+        unread.update(broken)
+        findings = [_unreadable(subject, name) for name in fresh] if broken else check.look(subject)
+        told += [(check, finding) for finding in findings]
+    return told
+
+
+def _unreadable(subject: Subject, section: str) -> Finding:
+    why = subject.section(section)["unreadable"]
+    return fail(f"cannot be looked at: {why}", f"{subject.migrate}   # if something is missing; else doctor again")

@@ -1,0 +1,25 @@
+"""The check of direct mode: what it needs of the database, where it is on."""
+
+from __future__ import annotations
+
+from scheduler.doctor.finding import Finding, each, fail, ok, warn
+from scheduler.doctor.subject import Subject
+
+_PARTS = {"pg_net": "pg_net", "vault": "Vault", "cron": "pg_cron"}
+
+
+def direct_mode(subject: Subject) -> list[Finding]:
+    """Look whether direct mode is on, and has what it needs: Vault with the token, pg_net, its trigger."""
+    facts = subject.section("direct")
+    status = facts["status"]
+    found = each(status["problems"], _problem)
+    if status["on"] and facts["net_worker"] is False:
+        found.append(warn("pg_net's process does not run: no call leaves", "select net.worker_restart();"))
+    has = status | {"cron": facts["cron"]}
+    there = ", ".join(f"{name} {'there' if has[key] else 'not there'}" for key, name in _PARTS.items())
+    return found or [ok(f"{'on' if status['on'] else 'off'} ({there})")]
+
+
+def _problem(text: str) -> Finding:
+    fact, _, mend = text.rpartition(": ")
+    return fail(f"on, but {fact}", mend)

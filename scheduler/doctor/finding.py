@@ -1,0 +1,65 @@
+"""A finding: how grave, the fact, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Findings of one check that are told each for itself; the rest is counted.
+MOST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of doctor's answer."""
+
+    #: `ok`, `warn` (look at it) or `fail` (it does not work, or is not safe).
+    level: str
+    fact: str
+    #: A command or a statement to copy; of several lines, each stands for itself.
+    mend: str | None = None
+
+
+def ok(fact: str) -> Finding:
+    """Nothing is wrong."""
+    return Finding(level="ok", fact=fact)
+
+
+def warn(fact: str, mend: str) -> Finding:
+    """It may be meant so; somebody should look."""
+    return Finding(level="warn", fact=fact, mend=mend)
+
+
+def fail(fact: str, mend: str) -> Finding:
+    """It does not work, or is not safe."""
+    return Finding(level="fail", fact=fact, mend=mend)
+
+
+def each(items: Iterable[T], tell: Callable[[T], Finding]) -> list[Finding]:
+    """Tell a finding for each item, up to `MOST`, and then how many more there are."""
+    told = [tell(item) for item in items]
+    if len(told) <= MOST:
+        return told
+    rest = Finding(level=told[MOST].level, fact=f"and {len(told) - MOST} more of this kind: see -o json", mend=None)
+    return [*told[:MOST], rest]
+
+
+def name(identifier: str) -> str:
+    """Quote an identifier for SQL.
+
+    >>> print(name('say "true" now'))
+    "say ""true"" now"
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL.
+
+    >>> print(literal("owner's"))
+    'owner''s'
+    """
+    return "'" + text.replace("'", "''") + "'"

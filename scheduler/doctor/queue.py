@@ -1,0 +1,141 @@
+"""Checks of the queue: who processes it, who else does, what waits, and whether messages can leave."""
+
+from __future__ import annotations
+
+from executor.actions.contract import BadStep
+from executor.dialects import read_steps
+from scheduler.doctor.finding import Finding, each, fail, literal, ok, warn
+from scheduler.doctor.subject import Subject
+from scheduler.output import shown
+from store import Json
+
+#: A processor comes by each minute; after so long it does not.
+MOST_SILENT_SECONDS = 300
+#: Another processor's newest row tells that it still runs.
+STILL_RUNS_SECONDS = 3600
+_SHOW_FOREIGN = (
+    "select * from automation_execution_logs where status in ('running', 'processing') and lease_token is null"
+    " order by created_at desc limit 10;"
+)
+
+
+def processor(subject: Subject) -> list[Finding]:
+    """Say when a processor was last here."""
+    newest = subject.section("processors")["newest"]
+    mend = "minutehand run-once   # each minute: crontab.example"
+    if newest is None:
+        return [warn("no processor has been here yet: nothing is run", mend)]
+    who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
+    if newest["seconds"] > MOST_SILENT_SECONDS:
+        return [warn(f"no processor has been here for {_length(newest['seconds'])}; the last: {who}", mend)]
+    return [ok(f"last seen: {who}")]
+
+
+def other_processors(subject: Subject) -> list[Finding]:
+    """Look for others that work on our rows: executions in work without a lease, jobs of pg_cron."""
+    facts = subject.section("processors")
+    findings = [_foreign(facts)] if facts["foreign"] else []
+    return [*findings, *each(facts["cron"] or [], _cron)] or [ok("nobody else works on the executions")]
+
+
+def _foreign(facts: Json) -> Finding:
+    ago = _length(facts["foreign_seconds"])
+    fact = f"{facts['foreign']} executions run without a token of ours, the newest began {ago} ago"
+    if facts["foreign_seconds"] < STILL_RUNS_SECONDS:
+        why = "another processor works on them, perhaps sent twice; see docs/switching.md"
+        return fail(f"{fact}: {why}", _SHOW_FOREIGN)
+    return warn(f"{fact}: another processor left them", _SHOW_FOREIGN)
+
+
+def _cron(job: Json) -> Finding:
+    named = f'"{job["name"]}"' if job["name"] else job["id"]
+    which = literal(job["name"]) if job["name"] else str(job["id"])
+    return warn(
+        f"pg_cron's job {named} ({job['schedule']}) touches automations: unless it calls Minutehand, sent twice",
+        f"select cron.unschedule({which});",
+    )
+
+
+def backlog(subject: Subject) -> list[Finding]:
+    """Look for executions that should have run long ago: late messages surprise."""
+    facts = subject.section("queue")
+    findings = []
+    if facts["stale"]:
+        fact = f"{_count(facts['stale'])} executions are due for more than an hour and never began, the oldest since"
+        fact = f"{fact} {shown(facts['stale_oldest'])} UTC"
+        findings.append(warn(fact, "minutehand executions ls --status pending"))
+    if facts["held"]:
+        fact = f"{_count(facts['held'])} executions were held, since they were late when a processor came"
+        findings.append(warn(fact, "minutehand executions ls --code stale"))
+    return findings or [ok("nothing is due for more than an hour")]
+
+
+def sends(subject: Subject) -> list[Finding]:
+    """Look for messages of which nobody knows whether they arrived."""
+    if uncertain := subject.section("queue")["uncertain"]:
+        fact = f"{uncertain} executions are held: whether their message left is not known"
+        return [warn(fact, "minutehand executions ls --code uncertain_send")]
+    return [ok("no send is uncertain")]
+
+
+_EVENTS = {
+    "lost": (
+        "{} changes could not be recorded at all: see the database's log for the warnings of minutehand",
+        "alter sequence minutehand.lost_events restart;   -- once they are looked at",
+    ),
+    "set_aside": (
+        "{} changes were set aside: their match failed five times",
+        "select id, table_name, error from automation_events where matched_at is null and match_attempts >= 5;",
+    ),
+    "unmatched": ("{} changes wait for their match for more than 10 minutes", "minutehand run-once"),
+    "no_tenant": (
+        "{} of the newest changes name no tenant, so that they start nothing",
+        "select id, table_name, error from automation_events where error like 'no tenant%' order by id desc limit 20;",
+    ),
+}
+
+
+def events(subject: Subject) -> list[Finding]:
+    """Look for changes that were recorded badly or not at all."""
+    facts = subject.section("queue")
+    found = [(fact, mend, facts[kind]) for kind, (fact, mend) in _EVENTS.items() if facts[kind]]
+    return [warn(fact.format(_count(count)), mend) for fact, mend, count in found] or [ok("every change is matched")]
+
+
+def email(subject: Subject) -> list[Finding]:
+    """Look whether e-mails can leave, if workflows write any."""
+    writing = [workflow["name"] for workflow in subject.section("workflows")["on"] if _writes_email(workflow)]
+    if subject.executor != "local" or not writing:
+        return [ok("no step needs a mail server here")]
+    if not subject.missing_for_email:
+        return [ok(f"SMTP_URL and EMAIL_FROM are set; {len(writing)} workflows write e-mails")]
+    missing = " and ".join(subject.missing_for_email)
+    return [
+        fail(
+            f'{missing} not set here, and {len(writing)} workflows write e-mails ("{writing[0]}"): they will fail',
+            "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
+        )
+    ]
+
+
+def _writes_email(workflow: Json) -> bool:
+    try:
+        return any(step.type == "email" for step in read_steps(workflow))
+    except BadStep:
+        return False
+
+
+def _count(number: int) -> str:
+    return f"{number} or more" if number >= 10_000 else str(number)
+
+
+def _length(seconds: float) -> str:
+    """Say how long.
+
+    >>> _length(90), _length(7300), _length(200_000)
+    ('1 min', '2 h', '2 d')
+    """
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

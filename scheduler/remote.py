@@ -1,0 +1,57 @@
+"""Which executor elsewhere the settings name: the edge function of the project, or any URL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from executor.http import BadTarget, parse_url
+from executor.settings import ExecutorSettings, Remote
+from scheduler.road import project
+from store.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from scheduler.settings import RoadSettings, RunSettings
+
+#: The app's edge function, and its path in a project.
+FUNCTION_PATH = "/functions/v1/automation-executor"
+
+
+def with_remote(
+    run: RunSettings, executor: ExecutorSettings, road: RoadSettings
+) -> tuple[RunSettings, ExecutorSettings]:
+    """Return the settings with the executor elsewhere, and a lease that outlasts it.
+
+    Errors: `BadConfiguration` when something is missing or cannot be used.
+    """
+    remote = _function(run, road) if run.executor == "function" else _http(run)
+    lease_seconds = max(run.lease_seconds, remote.lease_seconds)
+    return replace(run, lease_seconds=lease_seconds), replace(executor, remote=remote)
+
+
+def _function(run: RunSettings, road: RoadSettings) -> Remote:
+    from store.project import project as named
+
+    url, key = named(*project(road))
+    headers = {"apikey": key, "authorization": f"Bearer {key}"}  # both, as the platform's own clients do
+    return Remote(url=url + FUNCTION_PATH, headers=headers, timeout_seconds=_timeout(run))
+
+
+def _http(run: RunSettings) -> Remote:
+    from dashboard.tokens import Tokens
+
+    if not run.executor_url:
+        raise BadConfiguration("the executor http needs its address: set MINUTEHAND_EXECUTOR_URL (or --executor-url)")
+    try:
+        parse_url(run.executor_url)
+    except BadTarget as error:
+        raise BadConfiguration(f"MINUTEHAND_EXECUTOR_URL (--executor-url): {error}") from None
+    token = Tokens.parse(run.executor_token).first
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return Remote(url=run.executor_url, headers=headers, timeout_seconds=_timeout(run))
+
+
+def _timeout(run: RunSettings) -> float:
+    if run.executor_timeout_seconds < 1:
+        raise BadConfiguration("MINUTEHAND_EXECUTOR_TIMEOUT (--executor-timeout) must be 1 s or more")
+    return run.executor_timeout_seconds

@@ -1,0 +1,7 @@
+-- Runs last, once the functions and grants are in place.
+do $$
+begin
+  perform minutehand.widen_checks();
+  perform minutehand.note_installed();
+end
+$$;

@@ -1,0 +1,25 @@
+-- automation_direct_status() -> {"on", "url", "timeout_ms", "no_claim", "enabled", "function": "ours" | "app" | null,
+--   "pg_net": bool, "vault": bool, "secret": bool, "problems": [what keeps it from calling, with what mends it]}
+-- Locks: none.  Errors: none.  Called by: store.direct_status, automation_doctor.
+create or replace function public.automation_direct_status()
+returns jsonb language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_config constant jsonb := minutehand.direct();
+  v_on constant boolean := v_config is not null;
+  v_found constant jsonb := jsonb_build_object(
+    'function', minutehand.direct_function(),
+    'pg_net', to_regprocedure('net.http_post(text,jsonb,jsonb,jsonb,integer)') is not null,
+    'vault', to_regclass('vault.decrypted_secrets') is not null,
+    'secret', minutehand.direct_token() is not null);
+begin
+  return jsonb_build_object('on', v_on, 'url', null, 'timeout_ms', null, 'no_claim', null, 'enabled', null)
+    || coalesce(v_config, '{}') || v_found || jsonb_build_object('problems', case when v_on then to_jsonb(array_remove(array[
+      case when not (v_found ->> 'pg_net')::boolean then 'pg_net is missing: create extension pg_net' end,
+      case when not (v_found ->> 'vault')::boolean then 'Vault is missing: create extension supabase_vault' end,
+      case when not (v_found ->> 'secret')::boolean then 'Vault has no token: minutehand direct rotate' end,
+      case when not (v_config ->> 'enabled')::boolean then 'its trigger is disabled: minutehand direct on' end,
+      case when v_found ->> 'function' <> 'ours' then
+        'the function was replaced by another: minutehand direct on --replace' end], null)) else '[]' end);
+end
+$$;
+comment on function public.automation_direct_status is 'minutehand: says whether the database calls, and what it lacks';

@@ -1,0 +1,28 @@
+-- automation_doctor(p_now) -> {"began", "answered": the database's clock before and after, section: its facts, …}
+-- What `doctor` judges, section by section: facts alone, no verdicts.  A section that cannot be read says so in
+-- {"unreadable": why} and leaves the others whole: this is called where something is broken.  Nothing secret is in it.
+-- Every look is bounded: the newest rows, the catalogues, at most so many of a kind; no scan of the history.
+-- Errors: none; a locked table is waited for 2 s a section.  Locks: none.  Called by: store.doctor.
+create or replace function public.automation_doctor(p_now timestamptz default null)
+returns jsonb language plpgsql stable security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  v_began constant timestamptz := clock_timestamp();
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_facts jsonb := '{}';
+  v_section text;
+  v_part jsonb;
+begin
+  foreach v_section in array array[
+    'schema', 'functions', 'grants', 'triggers', 'columns', 'workflows', 'queue', 'processors', 'direct']
+  loop
+    begin
+      execute format('select minutehand.facts_%s($1)', v_section) into v_part using v_now;
+    exception when others then
+      v_part := jsonb_build_object('unreadable', sqlerrm);
+    end;
+    v_facts := v_facts || jsonb_build_object(v_section, v_part);
+  end loop;
+  return v_facts || jsonb_build_object('began', v_began, 'answered', clock_timestamp());
+end
+$$;
+comment on function public.automation_doctor is 'minutehand: the facts that doctor judges';

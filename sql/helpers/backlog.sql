@@ -1,0 +1,66 @@
+-- The stale backlog: what came due while no processor looked is a person's to decide (F4).  Lateness is now minus due, and
+-- only of executions that never began: a wait of two days is not late.
+
+-- minutehand.begin_hold(seconds, now): notes the cutoff when no processor has looked since then: no heartbeat, and no lease of a
+-- processor's long run.  Before the caller's own heartbeat.  Two that begin at once agree: the second waits for the first one's row.
+create or replace function minutehand.begin_hold(p_seconds integer, p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_before constant timestamptz := p_now - make_interval(secs => p_seconds);  -- null: never
+begin
+  if v_before is not null
+     and not exists (select from public.automation_workers where heartbeat_at >= v_before)
+     and not exists (
+       select from public.automation_execution_logs
+       where lease_token is not null and lease_expires_at is not null and lease_expires_at >= v_before
+         and worker is not null) then
+    insert into minutehand.backlog as b (held_before) values (v_before)
+    on conflict (only_row) do update set held_before = greatest(b.held_before, excluded.held_before);
+  end if;
+end
+$$;
+
+-- minutehand.hold_backlog(limit, now) -> (held, holding): one bite of what is held, whoever began it; processors take turns.
+-- Old changes that are still to be matched will bring more of it.
+-- Locks: the cutoff; execution rows, by id.
+create or replace function minutehand.hold_backlog(
+  p_limit integer, p_now timestamptz, out held integer, out holding boolean
+) language plpgsql set search_path = '' as $$
+declare
+  v_before constant timestamptz := (select held_before from minutehand.backlog for update);
+  v_late uuid[];
+begin
+  held := 0;
+  holding := false;
+  if v_before is null then
+    return;
+  end if;
+  v_late := array(
+    select id
+    from public.automation_execution_logs
+    where status = 'pending' and coalesce(scheduled_at, created_at) < v_before and started_at is null
+    limit p_limit);
+  with late as (
+    select id
+    from public.automation_execution_logs
+    where id = any (v_late) and status = 'pending'
+    order by id
+    for update
+  )
+  update public.automation_execution_logs l
+  set status = 'skipped', code = 'stale', completed_at = p_now,
+      reason = format(
+        'was due at %s, when no processor ran; release it to run it now',
+        to_char(coalesce(l.scheduled_at, l.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from late
+  where l.id = late.id;
+  get diagnostics held = row_count;
+  holding := cardinality(v_late) = p_limit or exists (
+    select from public.automation_events
+    where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
+      and occurred_at < v_before);
+  if not holding then
+    delete from minutehand.backlog;
+  end if;
+end
+$$;

@@ -1,0 +1,140 @@
+-- Direct mode: the database calls an executor for each new execution (pg_net), with a narrow token from Vault.
+-- How is read from the trigger itself, so there is no second list to keep true; its one argument is
+--   {"url": "https://…", "timeout_ms": 5000, "no_claim": false}
+-- What the trigger calls sets no search_path of its own, as in automation_capture.
+
+-- minutehand.direct() -> the trigger's argument and {"enabled"}, or null when direct mode is off.
+create or replace function minutehand.direct() returns jsonb
+language sql stable as $$
+  select minutehand.first_argument(tgargs)::jsonb || jsonb_build_object('enabled', tgenabled <> 'D')
+  from pg_catalog.pg_trigger
+  where tgrelid = to_regclass('public.automation_execution_logs') and tgname = 'minutehand_direct'
+$$;
+
+-- minutehand.direct_function() -> text: whose handle_job_automation_triggers_direct stands here: `ours`, `app` or null.
+-- A comment outlives the body that it was written for; so the body must be ours too.
+create or replace function minutehand.direct_function() returns text
+language sql stable as $$
+  select case
+    when obj_description(oid, 'pg_proc') like 'minutehand:%' and prosrc like '%minutehand.direct_call%' then 'ours'
+    else 'app'
+  end
+  from pg_catalog.pg_proc
+  where oid = to_regprocedure('public.handle_job_automation_triggers_direct()')
+$$;
+
+-- minutehand.direct_token() -> text: what callers show, or null.  A line break that came with it would break the header.
+create or replace function minutehand.direct_token() returns text
+language plpgsql stable as $$
+begin
+  if to_regclass('vault.decrypted_secrets') is null then
+    return null;
+  end if;
+  return (
+    select nullif(regexp_replace(decrypted_secret, '\s', '', 'g'), '')
+    from vault.decrypted_secrets
+    where name = 'minutehand_direct_token');
+end
+$$;
+
+-- minutehand.set_direct_token(token) -> text: puts it, or for null a new random one, into Vault; returns what is there now.
+-- Errors: MH400 no Vault; what no header carries, or the list of two would split.
+create or replace function minutehand.set_direct_token(p_token text) returns text
+language plpgsql set search_path = '' as $$
+declare
+  v_token constant text := coalesce(p_token, replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''));
+  v_id uuid;
+begin
+  if to_regclass('vault.decrypted_secrets') is null then
+    raise exception 'this database has no Vault, where the token for direct mode must stand'
+      using errcode = 'MH400', hint = 'Run: create extension supabase_vault';
+  elsif v_token !~ '^[!-~]+$' or position(',' in v_token) > 0 then
+    raise exception 'the token holds a space, a comma, a line break or a letter beyond ASCII'
+      using errcode = 'MH400', hint = 'Give one word, as from: openssl rand -hex 32';
+  end if;
+  select id into v_id from vault.decrypted_secrets where name = 'minutehand_direct_token';
+  if v_id is null then
+    perform vault.create_secret(v_token, 'minutehand_direct_token', 'What direct mode shows to the executor');
+  else
+    perform vault.update_secret(v_id, v_token);
+  end if;
+  return v_token;
+end
+$$;
+
+-- minutehand.direct_begun(log) -> the row as --no-claim inserts it: processing, under a lease that outlasts the function's
+-- limit of 400 s, so that a tick takes it over only after that.  While anything is paused, ticks decide what may run.
+create or replace function minutehand.direct_begun(p_log public.automation_execution_logs)
+returns public.automation_execution_logs language plpgsql as $$
+declare
+  v_now constant timestamptz := minutehand.clock();
+begin
+  if p_log.status = 'pending' and coalesce(p_log.scheduled_at, p_log.created_at) <= v_now
+     and not exists (select from public.automation_control) then
+    p_log.status := 'processing';
+    p_log.lease_token := gen_random_uuid();
+    p_log.lease_expires_at := v_now + interval '480 seconds';
+    p_log.worker := 'direct';
+    p_log.attempt := coalesce(p_log.attempt, 0) + 1;
+    p_log.max_attempts := coalesce(p_log.max_attempts, 5);
+    p_log.started_at := coalesce(p_log.started_at, v_now);
+  end if;
+  return p_log;
+end
+$$;
+
+-- minutehand.direct_undo(id): nobody was called for it after all; a tick runs it.
+create or replace function minutehand.direct_undo(p_id uuid) returns void
+language sql volatile as $$
+  update public.automation_execution_logs
+  set status = 'pending', lease_token = null, lease_expires_at = null, worker = null, attempt = 0, started_at = null
+  where id = p_id and status = 'processing' and worker = 'direct'
+$$;
+
+-- minutehand.direct_call(config, log): calls the executor for a row that is due now (with --no-claim: that has begun).
+-- Errors: whatever pg_net and Vault raise; caught by the trigger.
+create or replace function minutehand.direct_call(p_config jsonb, p_log public.automation_execution_logs) returns void
+language plpgsql as $$
+declare
+  v_no_claim constant boolean := (p_config ->> 'no_claim')::boolean;
+  v_due constant boolean := p_log.status = 'pending'
+    and coalesce(p_log.scheduled_at, p_log.created_at) <= minutehand.clock();
+  v_begun constant boolean := p_log.status = 'processing' and p_log.worker = 'direct';
+  v_token text;
+begin
+  if not coalesce(case when v_no_claim then v_begun else v_due end, false) then
+    return;
+  end if;
+  v_token := minutehand.direct_token();
+  if v_token is null then
+    raise exception 'Vault has no secret minutehand_direct_token';
+  end if;
+  perform net.http_post(
+    url := p_config ->> 'url',
+    body := jsonb_build_object(
+      'workflowId', p_log.workflow_id, 'executionId', p_log.id,
+      'context', case when v_no_claim then minutehand.direct_context(p_log) else '{}' end),
+    params := '{}',
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_token),
+    timeout_milliseconds := (p_config ->> 'timeout_ms')::integer);
+end
+$$;
+
+-- minutehand.direct_context(log) -> {"trigger_data", "job_id", "jobId"}: what a function that reads no queue looks for.
+create or replace function minutehand.direct_context(p_log public.automation_execution_logs) returns jsonb
+language plpgsql stable as $$
+declare
+  v_data constant jsonb := p_log.trigger_data;
+  v_entity_id constant text := coalesce(p_log.entity_id, minutehand.entity_of(v_data));
+  v_type constant text := (
+    select config ->> 'type'
+    from minutehand.watched
+    where minutehand.label(schema_name, table_name) = v_data ->> 'table_name'
+    limit 1);
+begin
+  return jsonb_build_object('trigger_data', v_data) || case
+    when v_type is null or v_entity_id is null then '{}'
+    else jsonb_build_object(v_type || '_id', v_entity_id, v_type || 'Id', v_entity_id)
+  end;
+end
+$$;

@@ -1,0 +1,12 @@
+-- What is installed: `migrate` writes it down at its end, so that doctor can tell a function that somebody replaced.
+
+-- minutehand.note_installed(): signature and source of every function of ours, replaced whole.
+create or replace function minutehand.note_installed() returns void
+language sql volatile set search_path = '' as $$
+  delete from minutehand.installed;
+  insert into minutehand.installed (signature, source_md5)
+  select p.oid::regprocedure::text, md5(p.prosrc)
+  from pg_catalog.pg_proc p
+  where p.pronamespace = 'minutehand'::regnamespace
+     or (p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%')
+$$;

@@ -1,0 +1,40 @@
+-- What a signed-in user of the app may see through the API: the policies in grants.sql ask here.  Both read the claims that
+-- the API has checked; they run once a statement, and with our rights, since a user may not read profiles of others.
+
+-- minutehand.my_user() -> text: who is signed in, or null.
+create or replace function minutehand.my_user() returns text
+language sql stable security definer set search_path = '' as $$
+  select coalesce(
+    nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub',
+    nullif(current_setting('request.jwt.claim.sub', true), ''))
+$$;
+
+-- minutehand.my_organization() -> text: the organisation of who is signed in, or null: the claim app_metadata.organization_id,
+-- which only a server can write (user_metadata is the user's own), else the user's row of public.profiles, where the app has
+-- such a table.
+create or replace function minutehand.my_organization() returns text
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_claimed constant text := nullif(current_setting('request.jwt.claims', true), '')::jsonb
+    #>> '{app_metadata,organization_id}';
+  v_key text;
+  v_found text;
+begin
+  if v_claimed is not null or minutehand.my_user() is null then
+    return v_claimed;
+  end if;
+  select a.attname into v_key
+  from pg_catalog.pg_attribute a
+  where a.attrelid = to_regclass('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
+    and exists (
+      select from pg_catalog.pg_attribute o
+      where o.attrelid = a.attrelid and o.attname = 'organization_id' and not o.attisdropped)
+  order by a.attname desc  -- user_id before id
+  limit 1;
+  if v_key is not null then
+    execute format('select organization_id::text from public.profiles where %I::text = $1 limit 1', v_key)
+    into v_found using minutehand.my_user();
+  end if;
+  return v_found;
+end
+$$;

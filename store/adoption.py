@@ -1,0 +1,114 @@
+"""What `migrate` does to tables that are there already, told before it is done: each step with its lock (R3).
+
+Columns, indexes and triggers are read from our own SQL files and compared with the catalog, so that there is no second
+list to keep true; which CHECKs are too narrow, the database says itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import psycopg
+
+#: What only looks like a statement: comments, and what a function puts together as text.
+_ASIDE = re.compile(r"--.*|'(?:[^']|'')*'")
+_ALTER = re.compile(r"alter table public\.(\w+)((?:\s+add column if not exists [^,;]+[,;])+)")
+_COLUMN = re.compile(r"add column if not exists (\w+)")
+_INDEX = re.compile(r"create (?:unique )?index if not exists (\w+)\s+on public\.(\w+)")
+_DEFAULTS = re.compile(r"alter table public\.(\w+)((?:\s+alter column \w+ set default [^,;]*[,;])+)")
+_DEFAULT = re.compile(r"alter column (\w+)")
+_TRIGGER = re.compile(r"create (?:or replace )?trigger (\w+) [\w ]+ on public\.(\w+)")
+
+#: What is there of the tables named: estimated rows (-1: never counted), and the names of what they have.
+_THERE = """
+select c.relname, c.reltuples::bigint,
+       array(select attname::text from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped)
+       || array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = c.oid)
+       || array(select tgname::text from pg_trigger where tgrelid = c.oid)
+from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relname = any (%s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing done to one table that is there already."""
+
+    table: str
+    #: Estimated; None where the database never counted.
+    rows: int | None
+    what: str
+    names: tuple[str, ...]
+    lock: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A column, its default, an index or a trigger that a table is to have."""
+
+    table: str
+    kind: str
+    name: str
+
+    def is_to_do(self, there: set[str]) -> bool:
+        """Say whether it is missing from a table that has these; a default is set where its column is there already."""
+        return (self.name in there) == (self.kind == "default")
+
+
+#: How each kind is told, and what it locks.
+_KINDS = {
+    "column": ("add the columns", "ACCESS EXCLUSIVE; rewrites nothing"),
+    "default": ("set the default, for new rows, of", "ACCESS EXCLUSIVE; rewrites nothing"),
+    "index": ("build the indexes", "SHARE; reads each row once"),
+    "check": ("replace by wider ones the CHECKs", "ACCESS EXCLUSIVE; reads each row once"),
+    "trigger": ("add the triggers", "SHARE ROW EXCLUSIVE for an instant"),
+}
+
+
+async def plan(connection: psycopg.AsyncConnection[Any], sources: Iterable[str], checks: str) -> list[Step]:
+    """Return what the SQL of `sources` will do to tables that are there; `checks` defines `minutehand.narrow_checks`.
+
+    Changes nothing: that function is made in a savepoint and rolled back.
+    """
+    wanted = [part for source in sources for part in parts(source)]
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("create schema if not exists minutehand")
+        await connection.execute(checks.encode())
+        narrow = await (await connection.execute("select table_name, name from minutehand.narrow_checks()")).fetchall()
+    there = await connection.execute(_THERE, [sorted({part.table for part in wanted} | {table for table, _ in narrow})])
+    found = {table: (rows, set(names)) for table, rows, names in await there.fetchall()}
+    todo = [part for part in wanted if part.table in found and part.is_to_do(found[part.table][1])]
+    todo += [_Part(table, "check", name) for table, name in narrow]
+    todo.sort(key=lambda part: (part.table, list(_KINDS).index(part.kind)))
+    return [
+        _step(table, kind, tuple(part.name for part in group), rows=found[table][0])
+        for (table, kind), group in groupby(todo, key=lambda part: (part.table, part.kind))
+    ]
+
+
+def parts(source: str) -> list[_Part]:
+    """Return the columns, defaults, indexes and triggers that a file of ours gives to tables.
+
+    >>> parts("create index if not exists jobs_by_day on public.jobs (day);")
+    [_Part(table='jobs', kind='index', name='jobs_by_day')]
+    """
+    source = _ASIDE.sub("''", source)
+    return [
+        *(_Part(table, "column", name) for table, added in _ALTER.findall(source) for name in _COLUMN.findall(added)),
+        *(
+            _Part(table, "default", name)
+            for table, added in _DEFAULTS.findall(source)
+            for name in _DEFAULT.findall(added)
+        ),
+        *(_Part(table, "index", name) for name, table in _INDEX.findall(source)),
+        *(_Part(table, "trigger", name) for name, table in _TRIGGER.findall(source)),
+    ]
+
+
+def _step(table: str, kind: str, names: tuple[str, ...], *, rows: int) -> Step:
+    what, lock = _KINDS[kind]
+    return Step(table=table, rows=None if rows < 0 else rows, what=what, names=names, lock=lock)

@@ -1,0 +1,151 @@
+"""The Supabase road: the `supabase` client's rpc, async.  A project's URL and a key of its server side are the set-up.
+
+One call is one POST is one transaction.  The client repeats no POST, so a lost reply is met above, where a call is safe
+to repeat (R5).  PostgREST gives the database's own SQLSTATE, so that both roads share one map of errors.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from store.errors import AccessDenied, BadConfiguration, BadRequest, StoreError, Unreachable, from_sqlstate
+from store.json import dumps
+
+if TYPE_CHECKING:
+    from postgrest.exceptions import APIError
+    from supabase import AsyncClient
+
+#: The platform ends a statement after 8 s (service_role inherits it from authenticator); what comes later is no answer.
+TIMEOUT_SECONDS = 20.0
+#: Connections to the project at once: the platform's own pool is small.
+MOST_CONNECTIONS = 20
+_WANTED = "put the project's secret key (sb_secret_…, or the legacy service_role key) there: Settings > API Keys"
+
+
+class SupabaseDriver:
+    """A client of one project.  Made by the first call, so that making a driver costs nothing."""
+
+    road = "supabase"
+    kind = "rest"
+    can_listen = False
+    linger_seconds = 0.1
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = project_url(url)
+        self._key = server_key(key)
+        self._where = f"Supabase at {urlsplit(self._url).netloc}"
+        self._client: AsyncClient | None = None
+
+    async def call(self, function: str, /, **arguments: Any) -> Any:
+        """See `Driver.call`."""
+        import httpx
+        from postgrest.exceptions import APIError
+
+        # Cleaned as on the other road; instants and the like as text.
+        sent = json.loads(dumps(arguments))
+        try:
+            answer = (await self._made().rpc(function, sent).execute()).data
+        except APIError as error:
+            raise self._explain(error) from error
+        except httpx.TimeoutException as error:
+            raise Unreachable(f"{self._where} did not answer within {TIMEOUT_SECONDS:g} s") from error
+        except httpx.HTTPError as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise Unreachable(f"{self._where}: {reason}. Check SUPABASE_URL, and whether the project runs.") from error
+        if isinstance(answer, str):  # the client gives what is no JSON as text
+            raise BadConfiguration(f"{self._where} answers, but not as a Supabase project does. Check SUPABASE_URL.")
+        return answer
+
+    async def close(self) -> None:
+        """See `Driver.close`."""
+        client, self._client = self._client, None
+        if client is not None and client.options.httpx_client is not None:
+            await client.options.httpx_client.aclose()
+
+    def _made(self) -> AsyncClient:
+        if self._client is None:
+            from httpx import AsyncClient as HttpxClient
+            from httpx import Limits
+            from supabase import AsyncClient, AsyncClientOptions
+
+            http = HttpxClient(
+                timeout=TIMEOUT_SECONDS, limits=Limits(max_connections=MOST_CONNECTIONS), http2=True, trust_env=False
+            )
+            options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
+            self._client = AsyncClient(self._url, self._key, options)
+        return self._client
+
+    def _explain(self, error: APIError) -> StoreError:
+        return explain(self._where, error.code, error.message or "", error.hint)
+
+
+def explain(place: str, code: str | None, message: str, hint: str | None) -> StoreError:
+    """Turn what the project answered into one of ours.
+
+    `code` is an SQLSTATE, PostgREST's own (PGRST…), the HTTP status where the body was no JSON of PostgREST's, or None
+    where the gateway before it answered in its own words.
+    """
+    text = " ".join(message.split())
+    if code is None or code in ("401", "403") or code.startswith("PGRST30"):
+        return AccessDenied(f"{place} refuses the key ({text or code}): it was revoked, or belongs to another project. "
+                            f"In SUPABASE_SERVICE_ROLE_KEY, {_WANTED}.")  # fmt: skip
+    if code.startswith("PGRST00"):
+        return Unreachable(f"{place}: {text}. Its database does not answer.")
+    if code == "PGRST106":
+        return BadConfiguration(f"{place}: {text}. Expose the schema public: Settings > API.")
+    if re.fullmatch(r"[1-5]\d\d", code):
+        return _of_status(place, int(code), text)
+    return from_sqlstate(code, text, hint)
+
+
+def _of_status(place: str, status: int, text: str) -> StoreError:
+    if status == 540:
+        return Unreachable(f"{place} is paused: restore it in the dashboard, then nothing else is to do")
+    if status == 404:
+        return BadConfiguration(f"{place} has no REST API ({text}). Check SUPABASE_URL.")
+    if status in (408, 425, 429) or status >= 500:
+        return Unreachable(f"{place} answered {status} ({text}); the same call may work later")
+    return BadRequest(f"{place} answered {status} ({text})")
+
+
+def project_url(url: str) -> str:
+    """Return the project's URL without what stands behind it.  Errors: `BadConfiguration`, which never quotes it."""
+    url = url.strip()
+    if url.startswith(("postgres://", "postgresql://")):
+        raise BadConfiguration(
+            "SUPABASE_URL holds a connection string: that is DATABASE_URL; here belongs https://….supabase.co"
+        )
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and not parts.username and not re.search(r"\s", url):
+            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/rest/v1')}"
+    raise BadConfiguration("SUPABASE_URL cannot be read: write https://….supabase.co (Settings > Data API)")
+
+
+def server_key(key: str) -> str:
+    """Return the key if it can be one of the server's.  Errors: `BadConfiguration`, which never quotes it.
+
+    A legacy key is a JWT that names its role; the new ones begin with what they are.
+    """
+    key = key.strip()
+    if not key.isascii() or not key or re.search(r"[\s\x00-\x1f\x7f]", key):
+        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY is no key (spaces or line breaks inside?): {_WANTED}")
+    role = "anon (publishable)" if key.startswith("sb_publishable_") else _role_of(key)
+    if role not in (None, "service_role"):
+        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY holds the {role} key, which may do nothing here: {_WANTED}")
+    return key
+
+
+def _role_of(key: str) -> str | None:
+    """Return the role that a JWT names; None where the key is none.  Its signature is the project's to check."""
+    try:
+        _, payload, _ = key.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["role"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,63 @@
+"""A door to one database by one of its roads, for tests that every driver must pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from store import Claim, Store
+from store.drivers import Driver
+from tests.journeys.app import App
+from tests.servers import Database
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The app's database, and a way to open a store over one road."""
+
+    app: App
+    open: Callable[[], Store]
+
+    @property
+    def database(self) -> Database:
+        """Its owner's own connection."""
+        return self.app.database
+
+    def ask(self, verb: Callable[[Store], Awaitable[T]]) -> T:
+        """Open the store, ask it, and close it."""
+
+        async def go() -> T:
+            store = self.open()
+            try:
+                return await verb(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(go())
+
+    def claim(self, limit: int = 10, **more: Any) -> Claim:
+        """Claim what is due."""
+        return self.ask(lambda store: store.claim(limit, worker="w", **more))
+
+
+class Counted:
+    """A driver that notes each call by its function: over REST each is a request."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.road, self.kind = driver.road, driver.kind
+        self.can_listen, self.linger_seconds = driver.can_listen, driver.linger_seconds
+        self.calls: list[str] = []
+        self._driver = driver
+
+    async def call(self, function: str, /, **arguments: Any) -> Any:
+        """See `Driver.call`."""
+        self.calls.append(function.removeprefix("automation_"))
+        return await self._driver.call(function, **arguments)
+
+    async def close(self) -> None:
+        """See `Driver.close`."""
+        await self._driver.close()

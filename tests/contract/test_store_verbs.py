@@ -1,0 +1,314 @@
+"""Every verb of the store, by every road: the same answers, the same errors."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store import Store, schema
+from store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
+from tests.contract.doors import Door
+from tests.journeys.app import App, webhook
+
+STEP = webhook("https://example.com/hook")
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(params=["postgres", "supabase"])
+def door(request: pytest.FixtureRequest, project: Any) -> Door:
+    """The app with one workflow, behind each road."""
+    app = App(project.owner)
+    app.workflow(STEP, name="Thank the client")
+    roads = {
+        "postgres": lambda: Store.postgres(project.owner.url),
+        "supabase": lambda: Store.supabase(project.url, project.secret_key),
+    }
+    return Door(app, roads[request.param])
+
+
+def test_each_verb_is_tried_here() -> None:
+    verbs = {name for name, found in inspect.getmembers(Store, inspect.iscoroutinefunction) if name[0] != "_"}
+    tried = {node.attr for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Attribute)}
+    assert verbs - tried == {"close"}  # by each
+
+
+def test_a_tick_says_what_is_due(door: Door) -> None:
+    door.app.complete_many(3)
+    worker = {"id": "h:1", "mode": "run-once", "host": "h", "version": "0"}
+    tick = door.ask(lambda store: store.tick(worker))
+    assert (tick.schema_version, tick.due, tick.paused, tick.next_seconds) == (schema.version(), 3, False, 0)
+    assert door.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
+
+
+def test_a_claim_repeated_with_its_token_brings_the_same_and_spends_nothing(door: Door) -> None:
+    jobs = {door.app.complete() for _ in range(3)}
+    token = str(uuid.uuid4())
+    first, again = door.claim(2, token=token), door.claim(2, token=token)
+    assert [row.id for row in first.executions] == [row.id for row in again.executions]
+    assert len(first.executions) == 2
+    assert {row.entity_id for row in first.executions} < jobs
+    (row, _) = first.executions
+    assert (row.attempt, row.workflow.name, row.workflow.definition["steps"]) == (1, "Thank the client", [STEP])
+    assert row.trigger_data["new_status"] == "completed"
+    assert len(door.claim().executions) == 1
+    assert door.claim().executions == []
+
+
+def test_a_claim_may_name_its_rows(door: Door) -> None:
+    door.app.complete_many(3)
+    wanted = str(door.app.executions()[2]["id"])
+    assert [row.id for row in door.claim(ids=[wanted]).executions] == [wanted]
+    assert door.claim(ids=[wanted]).executions == []
+
+
+def test_a_lease_is_renewed_and_what_is_lost_is_not_named(door: Door) -> None:
+    door.app.complete_many(2)
+    claim = door.claim()
+    token = claim.executions[0].lease.token
+    assert door.ask(lambda store: store.renew([token])) == {row.id for row in claim.executions}
+    door.ask(lambda store: store.cancel([claim.executions[0].id], reason="changed our mind"))
+    assert door.ask(lambda store: store.renew([token, NOBODY])) == {claim.executions[1].id}
+
+
+def test_outcomes_are_settled_and_a_repeat_is_answered_as_done(door: Door) -> None:
+    door.app.complete_many(2)
+    first, second = door.claim().executions
+    step = {"stepId": "1", "name": "1 (webhook)", "status": "success", "result": {"type": "webhook"}}
+    outcomes: list[dict[str, Any]] = [
+        {"id": first.id, "token": first.lease.token, "ended": "done", "steps": [step]},
+        {"id": second.id, "token": NOBODY, "ended": "done"},
+    ]
+    answers = {row.id: row for row in door.ask(lambda store: store.settle(outcomes))}
+    assert (answers[first.id].answer, answers[first.id].status) == ("settled", "completed")
+    assert answers[second.id].answer == "lost"
+    assert door.ask(lambda store: store.settle(outcomes[:1]))[0].answer == "already"
+    retry = {"id": second.id, "token": second.lease.token, "ended": "retry", "code": "busy", "retry_after_seconds": 60}
+    (answer,) = door.ask(lambda store: store.settle([retry]))
+    assert (answer.status, answer.due_seconds) == ("pending", 60)
+
+
+def test_what_cannot_be_stored_is_stripped_at_the_door(door: Door) -> None:
+    door.app.complete()
+    (row,) = door.claim().executions
+    step = {"stepId": "1", "status": "failed", "code": "x", "error": "a\x00b\ud800c", "result": {"n": float("nan")}}
+    outcome = {"id": row.id, "token": row.lease.token, "ended": "done", "steps": [step]}
+    assert door.ask(lambda store: store.settle([outcome]))[0].status == "failed"
+    (stored,) = door.app.execution()["actions_executed"]
+    assert (stored["error"], stored["result"]["n"]) == ("ab\ufffdc", None)
+
+
+def test_steps_are_recorded_and_the_context_is_read(door: Door) -> None:
+    job = door.app.complete()
+    (row,) = door.claim().executions
+    mine = {"id": row.id, "token": row.lease.token}
+    (context,) = door.ask(lambda store: store.context([mine]))
+    assert (context.held, context.type, context.stop) == (True, "job", None)
+    assert context.row is not None
+    assert context.row["id"] == job
+    assert context.links["client"]["name"] == "Lakeview Hotel"
+    step = {"stepId": "1", "status": "success", "result": {}}
+    (after,) = door.ask(lambda store: store.record_steps([mine | {"step": step, "resume_step": "2"}]))
+    assert after.row == context.row
+    assert door.app.execution()["actions_executed"] == [step]
+    (lost,) = door.ask(lambda store: store.context([{"id": row.id, "token": NOBODY}]))
+    assert not lost.held
+
+
+def test_a_send_is_reserved_once_and_confirmed(door: Door) -> None:
+    door.app.complete()
+    (row,) = door.claim().executions
+    key = uuid.uuid4().hex
+    send = {"id": row.id, "token": row.lease.token, "step": "1", "channel": "email", "recipient": "a@example.com"}
+    send |= {"key": key, "sender": "app@example.com"}
+    (first,) = door.ask(lambda store: store.reserve_sends([send]))
+    assert first.answer == "go"
+    confirmed = {"key": key, "token": row.lease.token, "status": "sent", "external_id": "<1@x>"}
+    assert door.ask(lambda store: store.confirm_sends([confirmed])) == [key]
+    (again,) = door.ask(lambda store: store.reserve_sends([send]))
+    assert (again.answer, again.external_id) == ("sent", "<1@x>")
+
+
+def test_a_record_is_written_where_an_operator_allowed_it(door: Door) -> None:
+    job = door.app.complete()
+    (row,) = door.claim().executions
+    step = {"stepId": "1", "status": "success", "result": {}}
+
+    def write(store: Store) -> Any:
+        return store.write_record(
+            row.id, row.lease.token, step, table="jobs", operation="update", row_id=job, values={"title": "Done"}
+        )
+
+    assert door.ask(write)["answer"] == "refused"
+    door.ask(lambda store: store.add_trigger("jobs", writable=True))
+    assert door.ask(write) == {"answer": "done", "id": job}
+    assert door.database.one("select title from jobs where id = %s", job) == {"title": "Done"}
+    assert door.ask(write)["answer"] == "already"
+
+
+def test_a_workflow_is_started_by_hand(door: Door) -> None:
+    door.database.sql("insert into jobs (id, organization_id) values ('J-1', 'north')")
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    def start(store: Store, **more: Any) -> Any:
+        return store.enqueue("Thank the client", row="J-1", at=later, key="k", **more)
+
+    assert door.ask(lambda store: start(store, dry_run=True))["dry_run"]
+    made = door.ask(start)
+    assert (made["existed"], datetime.fromisoformat(made["due"])) == (False, later)
+    assert door.ask(start) | {"existed": False} == made
+
+
+@pytest.mark.parametrize("payload", [{"a": [1, None, "x"]}, [1, 2], {"text": '{"a": 1}'}, {}])
+def test_a_payload_arrives_as_it_was_given(door: Door, payload: Any) -> None:
+    made = door.ask(lambda store: store.enqueue("Thank the client", payload=payload))
+    assert door.ask(lambda store: store.execution(made["id"]))["trigger_data"]["payload"] == payload
+
+
+def test_what_failed_is_listed_shown_retried_and_cancelled(door: Door) -> None:
+    job = door.app.complete()
+    (row,) = door.claim().executions
+    failed = {"id": row.id, "token": row.lease.token, "ended": "failed", "code": "bad_workflow", "reason": "why"}
+    door.ask(lambda store: store.settle([failed]))
+    (listed,) = door.ask(lambda store: store.executions({"status": "failed", "entity": job}, limit=5))
+    assert (listed["id"], listed["workflow"], listed["code"]) == (row.id, "Thank the client", "bad_workflow")
+    assert door.ask(lambda store: store.executions({"code": "poisoned"})) == []
+    assert door.ask(lambda store: store.execution(row.id[:13]))["reason"] == "why"
+    assert door.ask(lambda store: store.retry([row.id]))[0]["answer"] == "retried"
+    assert door.ask(lambda store: store.retry([NOBODY]))[0]["answer"] == "missing"
+    assert door.ask(lambda store: store.cancel([row.id]))[0]["answer"] == "cancelled"
+
+
+def test_a_call_elsewhere_is_noted_before_it_leaves(door: Door) -> None:
+    job = door.app.complete()
+    (row,) = door.claim().executions
+    mine = [{"id": row.id, "token": row.lease.token}]
+    for _ in range(2):  # a repeat under the same lease is no earlier call
+        (context,) = door.ask(lambda store: store.begin_calls(mine))
+        assert (context.held, context.called) == (True, False)
+        assert context.row is not None
+        assert context.row["id"] == job
+    door.app.expire_leases()
+    door.ask(lambda store: store.tick())
+    door.app.make_due()
+    (again,) = door.claim().executions
+    (context,) = door.ask(lambda store: store.begin_calls([{"id": again.id, "token": again.lease.token}]))
+    assert context.called
+
+
+def test_an_old_backlog_is_held_and_released(door: Door) -> None:
+    door.app.complete_many(2)
+    door.database.sql("update automation_execution_logs set created_at = now() - interval '2 days'")
+    tick = door.ask(lambda store: store.tick({"id": "h:1", "mode": "run-once"}, hold_seconds=3600))
+    assert (tick.held, tick.holding, tick.due) == (2, False, 0)
+    first, second = (str(row["id"]) for row in door.app.executions())
+    assert door.ask(lambda store: store.release([first]))["released"] == 1
+    assert door.ask(lambda store: store.release()) == {"released": 1, "more": False, "answers": []}
+    assert {row.id for row in door.claim().executions} == {first, second}
+
+
+def test_direct_mode_is_switched(door: Door, project: Any) -> None:
+    def on(store: Store) -> Any:
+        return store.direct_on("https://example.com/x", token=None, timeout_ms=5000, no_claim=False, replace=False)
+
+    with pytest.raises(BadRequest, match=r"no pg_net.*create extension"):
+        door.ask(on)
+    project.install_net()
+    made = door.ask(on)
+    assert (made["url"], made["secret"], len(made["token"])) == ("https://example.com/x", "made", 64)
+    status = door.ask(lambda store: store.direct_status())
+    assert (status["on"], status["secret"], status["problems"]) == (True, True, [])
+    rotated = door.ask(lambda store: store.direct_rotate(token="other"))
+    assert rotated == {"token": "other", "previous": made["token"]}
+    assert door.ask(lambda store: store.direct_off()) == {"was_on": True}
+
+
+def test_the_facts_for_doctor_are_told(door: Door) -> None:
+    facts = door.ask(lambda store: store.doctor())
+    assert isinstance(facts, dict)
+    assert len(facts) > 3
+
+
+def test_figures_and_watched_tables_are_told(door: Door) -> None:
+    door.app.complete()
+    metrics = door.ask(lambda store: store.metrics())
+    assert (metrics["due"], metrics["workflows"][0]["on"]) == (1, True)
+    assert door.ask(lambda store: store.schema_version()) == schema.version()
+    assert [table["table"] for table in door.ask(lambda store: store.triggers())] == ["jobs"]
+    assert door.ask(lambda store: store.remove_trigger("jobs"))["removed"]
+    assert door.ask(lambda store: store.triggers()) == []
+    added = door.ask(lambda store: store.add_trigger("jobs", tenant="organization_id", exclude=["title"]))
+    assert (added["exclude"], added["writable"]) == (["title"], False)
+
+
+def test_conditions_are_evaluated_by_the_database(door: Door) -> None:
+    condition = {"field": "status", "operator": "equals", "value": "In Progress"}
+    result = door.ask(lambda store: store.evaluate([condition], {"status": "in_progress"}))
+    assert result["held"] is True
+    assert door.ask(lambda store: store.evaluate([condition], {"status": "done"}, {"status": "x"}))["held"] is False
+
+
+def test_frozen_time_is_passed_on(door: Door) -> None:
+    def with_time(store: Store) -> Any:
+        store._now = lambda: datetime(2031, 1, 1, tzinfo=UTC)
+        return store.metrics()
+
+    assert door.ask(with_time)["now"].startswith("2031-01-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "words"),
+    [
+        (lambda store: store.execution(NOBODY), NotFound, "there is no execution .*executions ls"),
+        (lambda store: store.enqueue("Nothing", row="1"), NotFound, 'no workflow "Nothing"'),
+        (lambda store: store.enqueue("Thank the client"), BadRequest, "nothing to run .*--payload"),
+        (lambda store: store.add_trigger("nowhere"), NotFound, "there is no table nowhere"),
+        (lambda store: store.executions({"since": "yesterday-ish"}), BadRequest, "timestamp"),
+    ],
+)
+def test_an_error_is_the_same_by_every_road(door: Door, verb: Any, kind: Any, words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        door.ask(verb)
+    assert type(caught.value) is kind
+
+
+def test_a_lock_is_a_conflict(door: Door) -> None:
+    with door.database.connection.transaction():
+        door.database.sql("lock table jobs in exclusive mode")
+        with pytest.raises(Conflict, match="lock timeout"):
+            door.ask(lambda store: store.add_trigger("jobs", exclude=["title"]))
+
+
+def test_a_missing_function_and_a_missing_right_say_what_to_do(door: Door) -> None:
+    door.database.sql("drop function automation_triggers() cascade")
+    door.database.sql("notify pgrst, 'reload schema'")
+
+    def until_known(store: Store) -> Any:
+        return _until(SchemaMismatch, store.triggers)
+
+    assert "minutehand migrate" in door.ask(until_known)
+
+
+async def _until(kind: type[Exception], verb: Any) -> str:
+    """Ask until the error comes that a schema cache has yet to learn of."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await verb()
+            except kind as error:
+                return str(error)
+            await asyncio.sleep(0.05)
+
+
+def test_the_servers_role_may_do_what_a_key_may(project: Any) -> None:
+    project.owner.sql("revoke execute on function automation_metrics(timestamptz) from service_role")
+    with pytest.raises(AccessDenied, match="permission denied"):
+        Door(App(project.owner), lambda: Store.supabase(project.url, project.secret_key)).ask(
+            lambda store: store.metrics()
+        )

@@ -1,0 +1,174 @@
+"""The Supabase road's own errors: what a project, or what stands before it, may answer; each names its mend."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scheduler.demo.receivers import Answer, HttpReceiver
+from store import Store
+from store.drivers import supabase
+from store.errors import AccessDenied, BadConfiguration, BadRequest, Conflict, SchemaMismatch, StoreError, Unreachable
+from tests.journeys.app import Gate
+
+KEY = "sb_secret_hush"
+
+
+@pytest.fixture
+def project() -> Iterator[HttpReceiver]:
+    """Stands where a project would."""
+    with HttpReceiver() as made:
+        yield made
+
+
+def ask(url: str, key: str = KEY) -> Any:
+    async def go() -> Any:
+        store = Store.supabase(url, key)
+        try:
+            return await store.schema_version()
+        finally:
+            await store.close()
+
+    return asyncio.run(go())
+
+
+def said(code: str | None, message: str = "no", **more: Any) -> bytes:
+    return json.dumps({"code": code, "message": message, **more}).encode()
+
+
+def jwt(role: str) -> str:
+    parts = ({"alg": "HS256"}, {"role": role, "iss": "supabase"})
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + ".x"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (Answer(status=401, body=b'{"message": "Invalid API key", "hint": "?"}'), AccessDenied, "refuses the key"),
+        (Answer(status=401, body=said("PGRST301", "JWT expired")), AccessDenied, "refuses the key.*sb_secret_"),
+        (Answer(status=403, body=b"<html>no</html>"), AccessDenied, "refuses the key"),
+        (Answer(status=403, body=said("42501", "permission denied for function x")), AccessDenied, "permission denied"),
+        (Answer(status=404, body=said("PGRST202", "not in the schema cache")), SchemaMismatch, "minutehand migrate"),
+        (Answer(status=404, body=b"<html>"), BadConfiguration, "Check SUPABASE_URL"),
+        (Answer(status=406, body=said("PGRST106", "schema must be one of")), BadConfiguration, "Expose the schema"),
+        (Answer(status=540, body=b"Project paused"), Unreachable, "is paused: restore it"),
+        (Answer(status=503, body=said("PGRST001", "no connection")), Unreachable, "database does not answer"),
+        (Answer(status=502, body=b"<html>Bad gateway</html>"), Unreachable, "answered 502"),
+        (Answer(status=429, body=b""), Unreachable, "answered 429"),
+        (Answer(status=418, body=b""), BadRequest, "answered 418"),
+        (Answer(status=500, body=said("57014", "canceling statement due to statement timeout")), Conflict, "timeout"),
+        (Answer(status=400, body=said("MH400", "nothing to run", hint="Name a row.")), BadRequest, "run. Name a row"),
+        (Answer(body=b"<html>Sign in to the hotel's network</html>"), BadConfiguration, "not as a Supabase project"),
+        (Answer(hang_up=True), Unreachable, "Check SUPABASE_URL"),
+        (Answer(missing_bytes=5, body=b"{"), Unreachable, "Check SUPABASE_URL"),
+    ],
+)  # fmt: skip
+def test_what_is_answered_is_one_of_our_errors(project: HttpReceiver, answer: Answer, kind: Any, words: str) -> None:
+    project.then(answer)
+    with pytest.raises(kind, match=words) as caught:
+        ask(project.url)
+    assert type(caught.value) is kind
+    assert "hush" not in str(caught.value)
+
+
+def test_nobody_there_is_unreachable() -> None:
+    with HttpReceiver() as gone:
+        url = gone.url
+    with pytest.raises(Unreachable, match=r"^Supabase at 127\.0\.0\.1:\d+: .*Check SUPABASE_URL"):
+        ask(url)
+
+
+def test_silence_is_unreachable(project: HttpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supabase, "TIMEOUT_SECONDS", 0.3)
+    gate = Gate()
+    project.then(Answer(after=gate))
+    try:
+        with pytest.raises(Unreachable, match=r"did not answer within 0\.3 s"):
+            ask(project.url)
+    finally:
+        gate.set()
+
+
+def test_a_call_is_one_post_with_the_key(project: HttpReceiver) -> None:
+    project.then(Answer(body=b'{"version": 7}', headers={"Content-Type": "application/json"}))
+    assert ask(project.url + "/") == 7
+    (request,) = project.requests
+    assert (request.method, request.path) == ("POST", "/rest/v1/rpc/automation_schema_version")
+    assert request.headers["apikey"] == KEY
+
+
+def test_a_post_is_never_repeated_by_the_client(project: HttpReceiver) -> None:
+    project.then(Answer(status=503, body=b""))
+    with pytest.raises(Unreachable):
+        ask(project.url)
+    assert len(project.requests) == 1
+
+
+def test_what_is_safe_to_repeat_is_repeated_by_the_store(project: HttpReceiver) -> None:
+    project.then(Answer(status=503, body=b""), Answer(hang_up=True), Answer(body=b"[]"))
+
+    async def go() -> Any:
+        store = Store.supabase(project.url, KEY)
+        try:
+            return await store.settle([])
+        finally:
+            await store.close()
+
+    assert asyncio.run(go()) == []
+    assert len(project.requests) == 3
+
+
+@pytest.mark.parametrize("key", [KEY, f" {KEY}\n", jwt("service_role"), "some-day-another-kind"])
+def test_a_servers_key_is_taken(key: str) -> None:
+    assert supabase.server_key(key) == key.strip()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("sb_publishable_hush", r"anon \(publishable\) key"),
+        (jwt("anon"), "the anon key"),
+        (jwt("authenticated"), "the authenticated key"),
+        ("", "is no key"),
+        ("sb_secret_hu\nsh", "is no key"),
+        ("sb_secret_hüsh", "is no key"),
+    ],
+)
+def test_another_key_is_named_and_not_quoted(key: str, words: str) -> None:
+    with pytest.raises(BadConfiguration, match=words) as caught:
+        Store.supabase("https://ref.supabase.co", key)
+    assert "hush" not in str(caught.value)
+    assert "Settings > API Keys" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://ref.supabase.co", "https://ref.supabase.co/", "https://ref.supabase.co/rest/v1/"]
+)
+def test_a_projects_url_is_taken(url: str) -> None:
+    assert supabase.project_url(url) == "https://ref.supabase.co"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://postgres:hush@db/postgres", "that is DATABASE_URL"),
+        ("ref.supabase.co", "cannot be read"),
+        ("https://user:hush@ref.supabase.co", "cannot be read"),
+        ("https://ref supabase.co", "cannot be read"),
+        ("https://[hush", "cannot be read"),
+        ("", "cannot be read"),
+    ],
+)
+def test_another_url_is_named_and_not_quoted(url: str, words: str) -> None:
+    with pytest.raises(BadConfiguration, match=words) as caught:
+        supabase.project_url(url)
+    assert "hush" not in str(caught.value)
+
+
+def test_the_drivers_words_are_the_stores_errors() -> None:
+    assert isinstance(supabase.explain("x", "XX000", "boom", None), StoreError)

@@ -1,0 +1,52 @@
+"""A running `minutehand serve`, and its callers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.journeys.app import Minutehand, Running, wait_until
+
+TOKENS = "a-new-token,an-old-token"
+PATH = "/functions/v1/automation-executor"
+
+
+@dataclass
+class Served:
+    """One that runs."""
+
+    running: Running
+    url: str
+    client: httpx.Client
+
+    def call(self, execution_id: object = None, *, token: str | None = "a-new-token", **how: Any) -> httpx.Response:
+        """Call for an execution, or send what `how` says."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if execution_id is not None:
+            how["json"] = {"workflowId": None, "executionId": str(execution_id), "context": {}}
+        return self.client.post(self.url + PATH, headers=headers | how.pop("headers", {}), **how)
+
+    def get(self, path: str) -> httpx.Response:
+        """Look at a page."""
+        return self.client.get(self.url + path)
+
+
+@dataclass
+class Serve:
+    """Starts it, on a free port."""
+
+    minutehand: Minutehand
+
+    @contextmanager
+    def __call__(self, *options: str, **environment: str | None) -> Iterator[Served]:
+        """Run it beside the block."""
+        with self.minutehand.running("serve", "--port", "0", *options, **environment) as running:
+            wait_until(lambda: "serving" in running.heard() or running.process.poll() is not None, "serve's start")
+            (line,) = (json.loads(line) for line in running.heard().splitlines() if '"serving"' in line)
+            with httpx.Client(timeout=20, limits=httpx.Limits(max_connections=None)) as client:
+                yield Served(running, f"http://127.0.0.1:{line['port']}", client)

@@ -1,0 +1,50 @@
+"""The application below `serve`, asked without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+from structlog.testing import capture_logs
+
+from dashboard.app import make_app
+from dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
+from dashboard.tokens import Tokens
+
+
+async def broken(execution_id: str) -> Turn:
+    raise RuntimeError(f"secret of {execution_id}")
+
+
+async def ready() -> None:
+    raise RuntimeError("secret")
+
+
+def ask(method: str, path: str, **how: object) -> httpx.Response:
+    app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready)
+
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **how)  # type: ignore[arg-type]
+
+    return asyncio.run(go())
+
+
+def test_a_bug_is_told_without_its_words_and_logged_with_its_trace() -> None:
+    body = {"executionId": "00000000-0000-4000-8000-000000000000"}
+    with capture_logs() as logs:
+        answers = [ask("POST", PATH, json=body, headers={"Authorization": "Bearer t"}), ask("GET", "/readyz")]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert "secret" not in answer.text
+    assert [(line["event"], str(line["exc_info"])[:6]) for line in logs] == [("request_crashed", "secret")] * 2
+
+
+def test_tokens_never_stand_in_what_is_printed() -> None:
+    assert "hush" not in repr(Tokens.parse("hush,hush-hush"))
+
+
+def test_without_tokens_nobody_is_let_in() -> None:
+    assert not Tokens.parse("").let_in("Bearer ")
+    assert not Tokens.parse(None).let_in("")

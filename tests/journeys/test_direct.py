@@ -1,0 +1,241 @@
+"""Direct mode, from the UPDATE to the message: the database calls, the callee claims, a tick takes what no call reached."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from scheduler.demo.receivers import Answer
+from tests.dashboard.served import PATH, Served, Serve
+from tests.docs.pages import DOCS
+from tests.journeys.app import App, Gate, wait_until, webhook
+from tests.supabase.net_standin import delivering, install
+
+FUNCTION = DOCS / "edge-function" / "automation-executor"
+
+
+@pytest.fixture
+def app(database) -> App:
+    """The app, on a database with pg_net and Vault."""
+    database.sql("set check_function_bodies = off")
+    install(database)
+    return App(database)
+
+
+@contextmanager
+def serving(app: App, minutehand) -> Iterator[Served]:
+    """Direct mode is on, its calls are delivered, and `serve` answers them."""
+    token = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
+    with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
+        assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
+        with delivering(app.database):
+            yield served
+
+
+def token_of(done) -> str:
+    """The token that a command printed."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
+
+
+def responses(app: App) -> list[dict]:
+    """What pg_net heard, oldest first."""
+    return app.database.sql("select status_code, content from net._http_response order by id")
+
+
+def completed(app: App) -> bool:
+    return {row["status"] for row in app.executions()} == {"completed"}
+
+
+def test_a_change_is_a_message_at_once_without_any_tick(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    with serving(app, minutehand):
+        app.complete()
+        wait_until(lambda: len(responses(app)) == 1, "the reply")
+    assert [row["status_code"] for row in responses(app)] == [200]
+    assert json.loads(responses(app)[0]["content"])["status"] == "completed"
+    assert len(shop.requests) == 1
+    assert minutehand.run_once()["claimed"] == 0
+
+
+def test_a_call_that_is_doubled_or_meets_a_tick_changes_nothing(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    with serving(app, minutehand) as served:
+        with app.database.connection.transaction():
+            app.complete()
+            app.database.sql(
+                "insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)"
+                " select method, url, headers, body, timeout_milliseconds from net.http_request_queue,"
+                " generate_series(1, 20)"
+            )
+        wait_until(gate.reached.is_set, "the message")
+        assert minutehand.run_once()["claimed"] == 0
+        gate.set()
+        wait_until(lambda: len(responses(app)) == 21, "the replies")
+        assert served.running.process.poll() is None
+    assert {row["status_code"] for row in responses(app)} == {200}
+    assert len(shop.requests) == 1
+
+
+def test_a_call_that_is_lost_costs_a_minute_and_not_the_message(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    assert minutehand("direct", "on", "--url", "http://127.0.0.1:9/").returncode == 0
+    app.complete()
+    app.database.sql("delete from net.http_request_queue")  # as a crash of the server leaves it
+    app.complete()
+    with delivering(app.database):
+        wait_until(lambda: len(responses(app)) == 1, "the refusal")
+    assert minutehand.run_once()["completed"] == 2
+    assert len(shop.requests) == 2
+
+
+def test_a_rotated_token_is_good_beside_the_old_one_and_then_alone(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    old = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
+    both = token_of(minutehand("direct", "rotate"))
+    new = both.split(",")[0]
+    assert both == f"{new},{old}"
+    for tokens, status in ((old, 401), (both, 200), (new, 200)):
+        with Serve(minutehand)(MINUTEHAND_API_TOKEN=tokens) as served:
+            assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
+            before = len(responses(app))
+            with delivering(app.database):
+                app.complete()
+                wait_until(lambda n=before: len(responses(app)) == n + 1, "the reply")
+            assert responses(app)[-1]["status_code"] == status
+    # Without a gap: the receiver knows the new one first.
+    done = minutehand("direct", "rotate", MINUTEHAND_API_TOKEN=f"newest,{new}")
+    assert token_of(done) == f"newest,{new}"
+    assert minutehand.run_once()["completed"] == 1
+    assert len(shop.requests) == 3
+
+
+def test_the_command_says_what_is_on_what_it_lacks_and_what_it_replaces(app, minutehand):
+    assert minutehand("direct", "off").stdout == "direct mode was not on\n"
+    app.database.sql(
+        "create function handle_job_automation_triggers_direct() returns trigger language plpgsql as"
+        " $$ begin return new; end $$"
+    )
+    on = ("direct", "on", "--url", "https://automations.example.com/x", "--timeout", "3s")
+    refused = minutehand(*on)
+    assert (refused.returncode, "--replace" in refused.stderr) == (2, True)
+    done = minutehand(*on, "--replace", "--no-claim", MINUTEHAND_API_TOKEN="from-the-environment,older")
+    assert "begin return new; end" in done.stdout
+    assert "calls https://automations.example.com/x (timeout 3 s)" in done.stdout
+    assert "MINUTEHAND_API_TOKEN" not in done.stdout, "nobody needs to be told what the environment has"
+    assert "the function must mark the log itself" in done.stderr
+    app.database.sql("delete from vault.secrets")
+    status = minutehand("direct", "status")
+    assert "! Vault has no token" in status.stdout
+    found = json.loads(minutehand("direct", "status", "-o", "json").stdout)
+    assert (found["on"], found["no_claim"], found["secret"]) == (True, True, False)
+    assert minutehand("direct", "off").stdout == "direct mode is off; ticks run what is due\n"
+    bad = minutehand("direct", "on", "--url", "ftp://x")
+    assert (bad.returncode, "is no URL" in bad.stderr) == (2, True)
+
+
+# --- an edge function of the project ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hosted(project) -> App:
+    """The app in a Supabase project, whose owner is no superuser."""
+    project.database.sql("set check_function_bodies = off")
+    project.install_net()
+    return App(project.owner)
+
+
+def deploy(project, shop) -> str:
+    """Deploy the function of docs/; gives its address."""
+    project.deploy(
+        "automation-executor",
+        FUNCTION,
+        MINUTEHAND_API_TOKEN="a-new-token,an-old-token",
+        RESEND_API_KEY="re_123",
+        RESEND_BASE_URL=shop.url,
+        EMAIL_FROM="app@example.com",
+    )
+    return f"{project.url}/functions/v1/automation-executor"
+
+
+def call(url: str, execution_id: object, token: str = "a-new-token") -> httpx.Response:
+    return httpx.post(
+        url, json={"executionId": str(execution_id)}, headers={"Authorization": f"Bearer {token}"}, timeout=20
+    )
+
+
+MAIL = {"type": "email", "config": {"subject": "{{job.title}}: done", "message": "Dear {{ client.name }}."}}
+
+
+def test_the_edge_function_claims_what_it_is_called_for_and_settles_it(hosted, project, shop):
+    url = deploy(project, shop)
+    hosted.database.call("automation_direct_on", p_url=url, p_token="a-new-token")
+    shop.then(Answer(body=b'{"id": "mail-1"}'))
+    hosted.workflow(MAIL)
+    with delivering(project.database):
+        hosted.complete()
+        wait_until(lambda: completed(hosted), "its end")
+    (request,) = shop.requests
+    assert (request.method, request.path, request.headers["authorization"]) == ("POST", "/emails", "Bearer re_123")
+    assert json.loads(request.body) == {
+        "from": "app@example.com",
+        "to": ["hotel@example.com"],
+        "subject": "Boiler repair: done",
+        "text": "Dear Lakeview Hotel.",
+    }
+    (send,) = hosted.sends()
+    assert (send["status"], send["recipient"], send["external_id"]) == ("sent", "hotel@example.com", "mail-1")
+    assert send["idempotency_key"] == request.headers["idempotency-key"]
+    assert hosted.execution()["worker"] == "edge"
+
+
+def test_the_edge_function_lets_in_two_tokens_and_nobody_else(hosted, project, shop):
+    url = deploy(project, shop)
+    hosted.workflow(MAIL)
+    hosted.complete()
+    one = hosted.execution()["id"]
+    for token in ("-", "wrong", "a-new-token,an-old-token", project.secret_key):
+        assert call(url, one, token).status_code == 401
+    assert call(url, one, "an-old-token").json()["success"]
+    again = call(url, one)
+    assert (again.status_code, again.json()["success"]) == (409, False)
+    assert httpx.post(url, content=b"{", headers={"Authorization": "Bearer a-new-token"}).status_code == 422
+    assert len(shop.requests) == 1
+
+
+def test_the_edge_function_sends_again_under_the_same_key_and_says_what_failed(hosted, project, shop):
+    url = deploy(project, shop)
+    hosted.workflow(MAIL, MAIL, {"type": "sms", "config": {"message": "x"}})
+    hosted.complete()
+    one = hosted.execution()["id"]
+    shop.then(Answer(), Answer(status=502), Answer(body=b'{"id": "mail-2"}'))
+    first = call(url, one).json()
+    assert (first["success"], first["status"], first["code"]) == (False, "pending", "uncertain_send")
+    hosted.make_due()
+    second = call(url, one).json()
+    assert (second["status"], second["code"]) == ("failed", "partial")
+    keys = [request.headers["idempotency-key"] for request in shop.requests]
+    assert keys == [f"{one}:1", f"{one}:2", f"{one}:2"]
+    assert [step["status"] for step in hosted.execution()["actions_executed"]] == ["success", "success", "failed"]
+
+
+def test_the_edge_function_takes_what_two_workers_were_lost_with(hosted, project, shop):
+    url = deploy(project, shop)
+    hosted.workflow(MAIL)
+    hosted.complete()
+    hosted.database.sql("update automation_execution_logs set lost_leases = 2")
+    assert call(url, hosted.execution()["id"]).json()["success"]
+
+
+def test_the_edge_function_invents_nobody_and_leaves_no_braces(hosted, project, shop):
+    url = deploy(project, shop)
+    hosted.workflow(MAIL)
+    hosted.complete(client=None)
+    assert call(url, hosted.execution()["id"]).json()["code"] == "no_recipient"
+    assert shop.requests == []

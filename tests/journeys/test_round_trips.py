@@ -1,0 +1,54 @@
+"""What a tick costs over REST, in requests: each is a round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from executor.settings import ExecutorSettings
+from scheduler.run import Runner
+from scheduler.settings import LogSettings, RunSettings
+from scheduler.summary import Summary
+from store import Store
+from store.drivers.supabase import SupabaseDriver
+from tests.contract.doors import Counted
+from tests.journeys.app import App, webhook
+
+
+def tick(project: Any, **settings: Any) -> tuple[Summary, list[str]]:
+    """Do one tick; gives its summary and the requests that it made."""
+    driver = Counted(SupabaseDriver(project.url, project.secret_key))
+
+    async def go() -> Summary:
+        store = Store(driver)
+        executor = ExecutorSettings(allow_private_addresses=True)
+        runner = Runner(store, RunSettings(), executor, LogSettings(log_level="error"), mode="test", **settings)
+        try:
+            return await runner.tick()
+        finally:
+            await store.close()
+
+    return asyncio.run(go()), driver.calls
+
+
+@pytest.fixture
+def app(project: Any) -> App:
+    """The app on a Supabase project."""
+    return App(project.owner)
+
+
+def test_a_tick_with_nothing_due_is_one_request(app: App, project: Any) -> None:
+    summary, calls = tick(project)
+    assert (summary.claimed, calls) == (0, ["tick"])
+
+
+@pytest.mark.parametrize("due", [4, 10])
+def test_a_tick_is_three_requests_and_what_its_steps_need(app: App, shop: Any, project: Any, due: int) -> None:
+    app.workflow(webhook(shop.url), webhook(shop.url))
+    app.complete_many(due)
+    summary, calls = tick(project)
+    assert (summary.ends["completed"], len(shop.requests)) == (due, 2 * due)
+    assert [call for call in calls if call not in ("context", "record_step")] == ["tick", "claim", "settle"]
+    assert calls.count("context") == 1

@@ -1,0 +1,142 @@
+"""doctor's checks of the workflows: what can never fire, and why; what is off; what cannot send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.servers import Database, on_both_servers
+from tests.sql.doctor import levels, mended, told
+from tests.sql.jobs import STEPS, adopt, move, watched_jobs, when, workflow
+
+pytestmark = on_both_servers
+
+#: A status deep within groups, where it was, not where it is.
+NESTED = {"conditions": {"any": [{"field": "old.status", "operator": "equals", "value": "schedulled"}]}}
+#: A table of workflows of the app's own, whose json columns may hold what jsonb refuses.
+WORKFLOWS = """
+create table automation_workflows (
+  id uuid primary key default gen_random_uuid(), name text, user_id uuid, organization_id text, trigger_type text,
+  trigger_config json, steps json, is_active boolean, status text, enabled boolean, created_at timestamptz,
+  updated_at timestamptz
+)
+"""
+
+
+@pytest.fixture
+def jobs(database: Database) -> Database:
+    """A database with watched jobs."""
+    watched_jobs(database, count=2)
+    return database
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"trigger_type": "invoice_paid"}, "no watched table has changes of type invoice_paid"),
+        ({"trigger_type": None}, "it has no trigger_type"),
+        ({"steps": []}, "it has no steps"),
+        ({"steps": {"type": "email"}}, "steps: a list is wanted"),
+        ({"steps": [{"type": "gift_card"}]}, "no action `gift_card`"),
+        ({"steps": [{"type": "email", "config": {}}]}, "`subject` is missing"),
+        ({"trigger_config": when("status", "done", "starts_withh")}, "unknown operator"),
+        ({"trigger_config": {"conditions": 7}}, "not a condition"),
+    ],
+)
+def test_a_workflow_that_can_never_work_says_why(jobs: Database, columns: dict[str, Any], words: str) -> None:
+    made = workflow(jobs, **columns)
+    (finding,) = told(jobs, "workflows")
+    assert (finding.level, words in finding.fact) == ("fail", True), finding
+    assert made in str(finding.mend)
+    jobs.sql("update automation_workflows set is_active = false, status = 'off'")
+    assert (levels(jobs, "workflows"), levels(jobs, "switches")) == (["ok"], ["ok"]), "one that is off does no harm"
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings"),
+    [
+        ({"trigger_type": "manual"}, {}),
+        ({"trigger_type": "job_deleted"}, {}),
+        ({"steps": [{"type": "gift_card"}]}, {"executor": "function"}),
+    ],
+)
+def test_a_workflow_that_can_work_is_fine(jobs: Database, columns: dict[str, Any], settings: dict[str, Any]) -> None:
+    workflow(jobs, **columns)
+    assert levels(jobs, "workflows", **settings) == ["ok"]
+
+
+def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Database) -> None:
+    empty_database.sql(WORKFLOWS)
+    adopt(empty_database)
+    watched_jobs(empty_database)
+    query = "insert into automation_workflows (name, trigger_type, steps) values (%s, 'job_updated', %s::json)"
+    empty_database.sql(query, "nul", '["\\u0000"]')
+    empty_database.sql(query, "empty", "[]")
+    empty, nul = told(empty_database, "workflows")
+    assert '"empty" can never do its work: it has no steps' in empty.fact
+    assert (nul.level, '"nul" can never do its work: ' in nul.fact) == ("fail", True)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"is_active": False}, "is_active = false"),
+        ({"status": "Draft"}, "status = 'Draft'"),
+        ({"enabled": False}, "enabled = false"),
+        ({"enabled": False, "status": "paused"}, "status = 'paused', enabled = false"),
+    ],
+)
+def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: dict[str, Any], words: str) -> None:
+    jobs.sql("alter table automation_workflows add column enabled boolean default true")
+    workflow(jobs)
+    assert levels(jobs, "switches") == ["ok"]
+    workflow(jobs, "off", **columns)
+    mended(jobs, "switches", "warn", '"off" is off by', *words.split(", "))
+
+
+@pytest.mark.parametrize(
+    ("columns", "word", "near"),
+    [
+        ({"trigger_type": "job_complete"}, "complete", "near it: Completed"),
+        ({"trigger_config": when("status", "complete")}, "complete", "near it: Completed"),
+        ({"trigger_config": when("new.status", ["Scheduled", "gone"], "in")}, "gone", "there are: "),
+        ({"trigger_config": NESTED}, "schedulled", "near it: scheduled"),
+    ],
+)
+def test_a_status_that_no_row_has_is_doubtful(jobs: Database, columns: dict[str, Any], word: str, near: str) -> None:
+    move(jobs, "Completed")
+    workflow(jobs, **columns)
+    (finding,) = told(jobs, "statuses")
+    assert (finding.level, f'the status "{word}"' in finding.fact, near in finding.fact) == ("warn", True, True), (
+        finding
+    )
+
+
+def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(jobs: Database) -> None:
+    move(jobs, "on-hold")
+    move(jobs, "scheduled")
+    jobs.sql("create table job_statuses (name text); insert into job_statuses values ('In Progress')")
+    jobs.sql(
+        "create type visit_status as enum ('Booked'); create table visits (id text, user_id text, status visit_status)"
+    )
+    jobs.call("automation_trigger_add", p_table="visits")
+    for type_, word in (("job", "SCHEDULED"), ("job", "On Hold"), ("job", "in_progress"), ("visit", "booked")):
+        workflow(jobs, word, trigger_type=f"{type_}_status_changed", trigger_config=when("status", word))
+    workflow(jobs, "typed", trigger_type="job_in_progress")
+    workflow(jobs, "negative", trigger_config=when("status", "nowhere", "not_equals"))
+    workflow(jobs, "another column", trigger_config=when("title", "nowhere"))
+    assert levels(jobs, "statuses") == ["ok"]
+    jobs.sql("update automation_workflows set name = 'x', trigger_config = %s::jsonb where name = 'booked'",
+             '{"conditions": [{"field": "status", "operator": "equals", "value": "boked"}]}')  # fmt: skip
+    assert ["near it: Booked" in finding.fact for finding in told(jobs, "statuses")] == [True]
+
+
+def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) -> None:
+    missing = ("SMTP_URL", "EMAIL_FROM")
+    assert levels(jobs, "e-mail", missing_for_email=missing) == ["ok"]
+    workflow(jobs, "writes", steps=STEPS)
+    assert levels(jobs, "e-mail") == ["ok"]
+    (finding,) = told(jobs, "e-mail", missing_for_email=missing)
+    assert (finding.level, "SMTP_URL and EMAIL_FROM" in finding.fact, "writes" in finding.fact) == ("fail", True, True)
+    assert levels(jobs, "e-mail", missing_for_email=missing, executor="function") == ["ok"]

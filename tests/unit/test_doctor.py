@@ -1,0 +1,113 @@
+"""doctor's checks that need no database, and how its answer looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scheduler.commands.doctor import WIDTH, as_json, as_text
+from scheduler.doctor import direct, ground
+from scheduler.doctor.checks import CHECKS, Check, examine
+from scheduler.doctor.finding import MOST, each, fail, ok, warn
+from scheduler.doctor.subject import Subject
+
+HERE = Path("/opt/minutehand")
+ROOMS = dict.fromkeys(("scheduler", "dashboard", "executor", "store"), HERE)
+MIGRATIONS = {"0001_tables": "a", "0002_adoption": "b"}
+OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
+
+
+def of(**values: object) -> Subject:
+    """A subject of these values."""
+    given: dict = {"road": "postgres", "kind": "direct", "rooms": ROOMS, "migrations": MIGRATIONS, "facts": {}}
+    return Subject(**given | values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("direct", "LISTEN works"),
+        ("session", "session pooler, LISTEN works"),
+        ("transaction", "transaction pooler, no LISTEN: workers poll"),
+        ("rest", "REST, no LISTEN"),
+    ],
+)
+def test_the_road_and_its_kind_are_named(kind: str, words: str) -> None:
+    (finding,) = ground.road(of(kind=kind))
+    assert (finding.level, words in finding.fact) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "words"),
+    [(0.0, "ok", ""), (-5.0, "ok", ""), (61.2, "warn", "61 s ahead of"), (-7.0, "warn", "7 s behind")],
+)
+def test_a_clock_that_is_off_is_told(ahead: float, level: str, words: str) -> None:
+    (finding,) = ground.clock(of(clock_seconds=ahead))
+    assert (finding.level, words in finding.fact) == (level, True)
+
+
+def test_a_package_of_a_common_name_that_is_not_ours_is_named() -> None:
+    assert [finding.level for finding in ground.packages(of())] == ["ok"]
+    (finding,) = ground.packages(of(rooms=ROOMS | {"store": Path("/srv/shop")}))
+    assert (finding.level, "`store` from /srv/shop" in finding.fact) == ("fail", True)
+    (finding,) = ground.packages(of(installed=Path("/usr/lib/python3/site-packages")))
+    assert (finding.level, "`executor` from /opt/minutehand" in finding.fact) == ("fail", True)
+
+
+def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
+    told = examine(of(facts=None, refusal="there is no such function. Run something"))
+    assert [check.name for check, _ in told] == ["road", "packages", "schema"]
+    finding = told[-1][1]
+    assert (finding.level, finding.mend) == ("fail", "minutehand migrate")
+    assert "0002_adoption" in finding.fact
+    (_, finding) = examine(of(facts=None, kind="rest"))[-1]
+    assert str(finding.mend).startswith("minutehand migrate --print > supabase/migrations/")
+
+
+@pytest.mark.parametrize(
+    ("status", "net_worker", "told"),
+    [
+        (OFF, None, [("ok", "off (pg_net there, Vault not there, pg_cron there)", None)]),
+        (OFF | {"on": True}, True, [("ok", "on (pg_net there, Vault not there, pg_cron there)", None)]),
+        (
+            OFF | {"on": True},
+            False,
+            [("warn", "pg_net's process does not run: no call leaves", "select net.worker_restart();")],
+        ),
+        (
+            OFF | {"on": True, "problems": ["Vault has no token: minutehand direct rotate"]},
+            None,
+            [("fail", "on, but Vault has no token", "minutehand direct rotate")],
+        ),
+    ],
+)
+def test_direct_mode_says_what_it_lacks(status: dict, net_worker: bool | None, told: list) -> None:
+    facts = {"direct": {"status": status, "net_worker": net_worker, "cron": True}}
+    found = direct.direct_mode(of(facts=facts))
+    assert [(finding.level, finding.fact, finding.mend) for finding in found] == told
+
+
+def test_what_there_is_too_much_of_is_counted() -> None:
+    found = each(range(MOST + 5), lambda number: warn(f"number {number}", "mend"))
+    assert [len(found), found[-1].fact, found[-1].level] == [MOST + 1, "and 5 more of this kind: see -o json", "warn"]
+    assert len(each(range(MOST), lambda number: warn("x", "y"))) == MOST
+
+
+def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -> None:
+    fact, mend = "a long fact " * 30, "select " + "something " * 30
+    told = [(CHECKS[0], ok("fine")), (CHECKS[1], fail(fact, mend)), (Check("other", "x", ground.road), warn("y", "z"))]
+    lines = as_text(told).splitlines()
+    assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}mend: {mend}"]
+    assert lines[:2] == ["ground", "  ok    road              fine"]
+    assert lines[-1] == "1 fail, 1 warn, 1 ok"
+    printed = as_json(of(), told)
+    assert (printed["ok"], printed["warn"], printed["fail"]) == (1, 1, 1)
+    assert printed["checks"][1] == {"group": "ground", "check": "clock", "level": "fail", "fact": fact, "mend": mend}  # type: ignore[index]
+
+
+def test_each_check_has_a_name_of_its_own_and_says_in_a_line_what_it_does() -> None:
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    assert [check.name for check in CHECKS if not check.look.__doc__] == []
+    assert max(map(len, names)) <= 16, "the column is as wide"
