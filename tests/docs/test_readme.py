@@ -59,8 +59,8 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
     with psycopg.connect(url, autocommit=True) as app:
         app.execute(APP)
         for arguments in commands():
-            if arguments[0] == "start":
-                assert_starts_and_stops(environment)
+            if arguments[0] in ("start", "serve"):
+                assert_starts_and_stops(arguments[0], environment)
                 continue
             done = minutehand(arguments, environment)
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
@@ -73,13 +73,16 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
         assert app.execute("select count(*) from automation_execution_logs").fetchone() == (1,)
 
 
-def assert_starts_and_stops(environment: dict[str, str]) -> None:
+def assert_starts_and_stops(command: str, environment: dict[str, str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "scheduler.cli", "start"], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "scheduler.cli", command],
+        env=environment | {"MINUTEHAND_API_TOKEN": "a-token"},
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     deadline = time.monotonic() + 30
-    while "tick_done" not in process.stderr.readline():
+    while {"start": "tick_done", "serve": "serving"}[command] not in process.stderr.readline():
         assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=30)

@@ -23,7 +23,8 @@ async function run(step: any, stepIndex: number, job: any, cause: string): Promi
 Deno.serve(async (req: Request) => {
   const { workflowId, executionId, context } = await req.json();
   const cause = req.headers.get("x-minutehand-cause") ?? "";
-  const { data: workflow } = await db.from("automation_workflows").select("status, steps").eq("id", workflowId).maybeSingle();
+  const workflows = db.from("automation_workflows").select("status, steps").eq("id", workflowId);
+  const { data: workflow } = await workflows.maybeSingle();
   if (workflow?.status !== "active") {
     return Response.json({ success: false, error: "Workflow not found or not active" }, { status: 500 });
   }
