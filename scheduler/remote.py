@@ -30,9 +30,10 @@ def with_remote(
 
 
 def _function(run: RunSettings, road: RoadSettings) -> Remote:
-    from store.project import project as named
+    from store.project import project_url, server_key
 
-    url, key = named(*project(road))
+    url, key = project(road)
+    url, key = project_url(url), server_key(key)
     headers = {"apikey": key, "authorization": f"Bearer {key}"}  # both, as the platform's own clients do
     return Remote(url=url + FUNCTION_PATH, headers=headers, timeout_seconds=_timeout(run))
 

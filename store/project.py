@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from contextlib import suppress
+from urllib.parse import urlsplit
 
-def project(url: str, key: str) -> tuple[str, str]:
-    """Return both as they are used.  Errors: `BadConfiguration` when one cannot be what it should."""
-    from store.drivers.supabase import project_url, server_key
+from store.errors import BadConfiguration
 
-    return project_url(url), server_key(key)
+#: What to do about a key that is none of the server's.
+WANTED = "put the project's secret key (sb_secret_…, or the legacy service_role key) there: Settings > API Keys"
+
+
+def project_url(url: str) -> str:
+    """Return the project's URL without what stands behind it.  Errors: `BadConfiguration`, which never quotes it."""
+    url = url.strip()
+    if url.startswith(("postgres://", "postgresql://")):
+        raise BadConfiguration(
+            "SUPABASE_URL holds a connection string: that is DATABASE_URL; here belongs https://….supabase.co"
+        )
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and not parts.username and not re.search(r"\s", url):
+            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/rest/v1')}"
+    raise BadConfiguration("SUPABASE_URL cannot be read: write https://….supabase.co (Settings > Data API)")
+
+
+def server_key(key: str) -> str:
+    """Return the key if it can be one of the server's.  Errors: `BadConfiguration`, which never quotes it.
+
+    A legacy key is a JWT that names its role; the new ones begin with what they are.
+    """
+    key = key.strip()
+    if not key.isascii() or not key or re.search(r"[\s\x00-\x1f\x7f]", key):
+        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY is no key (spaces or line breaks inside?): {WANTED}")
+    role = "anon (publishable)" if key.startswith("sb_publishable_") else _role_of(key)
+    if role not in (None, "service_role"):
+        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY holds the {role} key, which may do nothing here: {WANTED}")
+    return key
+
+
+def _role_of(key: str) -> str | None:
+    """Return the role that a JWT names; None where the key is none.  Its signature is the project's to check."""
+    try:
+        _, payload, _ = key.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["role"])
+    except (ValueError, KeyError, TypeError):
+        return None

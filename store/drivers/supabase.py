@@ -6,15 +6,14 @@ to repeat (R5).  PostgREST gives the database's own SQLSTATE, so that both roads
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from store.errors import AccessDenied, BadConfiguration, BadRequest, StoreError, Unreachable, from_sqlstate
 from store.json import dumps
+from store.project import WANTED, project_url, server_key
 
 if TYPE_CHECKING:
     from postgrest.exceptions import APIError
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 20.0
 #: Connections to the project at once: the platform's own pool is small.
 MOST_CONNECTIONS = 20
-_WANTED = "put the project's secret key (sb_secret_…, or the legacy service_role key) there: Settings > API Keys"
 
 
 class SupabaseDriver:
@@ -93,7 +91,7 @@ def explain(place: str, code: str | None, message: str, hint: str | None) -> Sto
     text = " ".join(message.split())
     if code is None or code in ("401", "403") or code.startswith("PGRST30"):
         return AccessDenied(f"{place} refuses the key ({text or code}): it was revoked, or belongs to another project. "
-                            f"In SUPABASE_SERVICE_ROLE_KEY, {_WANTED}.")  # fmt: skip
+                            f"In SUPABASE_SERVICE_ROLE_KEY, {WANTED}.")  # fmt: skip
     if code.startswith("PGRST00"):
         return Unreachable(f"{place}: {text}. Its database does not answer.")
     if code == "PGRST106":
@@ -111,41 +109,3 @@ def _of_status(place: str, status: int, text: str) -> StoreError:
     if status in (408, 425, 429) or status >= 500:
         return Unreachable(f"{place} answered {status} ({text}); the same call may work later")
     return BadRequest(f"{place} answered {status} ({text})")
-
-
-def project_url(url: str) -> str:
-    """Return the project's URL without what stands behind it.  Errors: `BadConfiguration`, which never quotes it."""
-    url = url.strip()
-    if url.startswith(("postgres://", "postgresql://")):
-        raise BadConfiguration(
-            "SUPABASE_URL holds a connection string: that is DATABASE_URL; here belongs https://….supabase.co"
-        )
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and not parts.username and not re.search(r"\s", url):
-            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/rest/v1')}"
-    raise BadConfiguration("SUPABASE_URL cannot be read: write https://….supabase.co (Settings > Data API)")
-
-
-def server_key(key: str) -> str:
-    """Return the key if it can be one of the server's.  Errors: `BadConfiguration`, which never quotes it.
-
-    A legacy key is a JWT that names its role; the new ones begin with what they are.
-    """
-    key = key.strip()
-    if not key.isascii() or not key or re.search(r"[\s\x00-\x1f\x7f]", key):
-        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY is no key (spaces or line breaks inside?): {_WANTED}")
-    role = "anon (publishable)" if key.startswith("sb_publishable_") else _role_of(key)
-    if role not in (None, "service_role"):
-        raise BadConfiguration(f"SUPABASE_SERVICE_ROLE_KEY holds the {role} key, which may do nothing here: {_WANTED}")
-    return key
-
-
-def _role_of(key: str) -> str | None:
-    """Return the role that a JWT names; None where the key is none.  Its signature is the project's to check."""
-    try:
-        _, payload, _ = key.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims["role"])
-    except (ValueError, KeyError, TypeError):
-        return None

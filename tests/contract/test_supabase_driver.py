@@ -14,6 +14,7 @@ from scheduler.demo.receivers import Answer, HttpReceiver
 from store import Store
 from store.drivers import supabase
 from store.errors import AccessDenied, BadConfiguration, BadRequest, Conflict, SchemaMismatch, StoreError, Unreachable
+from store.project import project_url, server_key
 from tests.journeys.app import Gate
 
 KEY = "sb_secret_hush"
@@ -125,7 +126,7 @@ def test_what_is_safe_to_repeat_is_repeated_by_the_store(project: HttpReceiver) 
 
 @pytest.mark.parametrize("key", [KEY, f" {KEY}\n", jwt("service_role"), "some-day-another-kind"])
 def test_a_servers_key_is_taken(key: str) -> None:
-    assert supabase.server_key(key) == key.strip()
+    assert server_key(key) == key.strip()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_another_key_is_named_and_not_quoted(key: str, words: str) -> None:
     "url", ["https://ref.supabase.co", "https://ref.supabase.co/", "https://ref.supabase.co/rest/v1/"]
 )
 def test_a_projects_url_is_taken(url: str) -> None:
-    assert supabase.project_url(url) == "https://ref.supabase.co"
+    assert project_url(url) == "https://ref.supabase.co"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_a_projects_url_is_taken(url: str) -> None:
 )
 def test_another_url_is_named_and_not_quoted(url: str, words: str) -> None:
     with pytest.raises(BadConfiguration, match=words) as caught:
-        supabase.project_url(url)
+        project_url(url)
     assert "hush" not in str(caught.value)
 
 
