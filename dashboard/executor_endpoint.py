@@ -130,7 +130,9 @@ def named_id(body: Any) -> str:
     try:
         return str(uuid.UUID(named))
     except (ValueError, TypeError, AttributeError):
-        raise Refused(422, "executionId is missing or no id: send the id of a row of automation_execution_logs") from None
+        raise Refused(
+            422, "executionId is missing or no id: send the id of a row of automation_execution_logs"
+        ) from None
 
 
 def answer_to(turn: Turn) -> Response:

@@ -36,7 +36,7 @@ def come_back(detail: str, **more: Any) -> ProblemResponse:
 
 async def refused(request: Request, error: Exception) -> Response:
     """Answer what the router refused: no such page, or another method."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - the one that it is registered for
+    assert isinstance(error, HTTPException)  # the one that it is registered for
     return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}", headers=error.headers)
 
 

@@ -6,6 +6,7 @@ triggers of its own, and a history in eleven words.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from psycopg.types.json import Json
@@ -100,6 +101,38 @@ insert into clients (id, user_id, organization_id, name, email) values
   ('C-1', '{ANNA}', '{NORTH}', 'Lakeview Hotel', 'hotel@example.com'),
   ('C-2', '{ANNA}', '{NORTH}', 'Corner Bakery', null);
 """
+
+
+#: All that the app's tables have, but their rows: what stands here before must stand here afterwards.
+OWN = """
+with own as (select * from pg_class where relnamespace = 'public'::regnamespace and relname = any (%s))
+select 'table' as kind, relname::text as name,
+       jsonb_build_array(relrowsecurity, relforcerowsecurity, relacl::text) as what
+from own
+union all
+select 'column', relname || '.' || attname, jsonb_build_array(attnum, format_type(atttypid, atttypmod), attnotnull,
+       pg_get_expr(adbin, adrelid))
+from own join pg_attribute a on a.attrelid = own.oid and attnum > 0
+left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+union all
+select 'constraint', relname || '.' || conname, jsonb_build_array(pg_get_constraintdef(k.oid), convalidated)
+from own join pg_constraint k on conrelid = own.oid
+union all
+select 'policy', relname || '.' || polname, jsonb_build_array(polcmd, polroles::text, pg_get_expr(polqual, polrelid))
+from own join pg_policy on polrelid = own.oid
+union all
+select 'trigger', relname || '.' || tgname, jsonb_build_array(pg_get_triggerdef(t.oid), tgenabled)
+from own join pg_trigger t on tgrelid = own.oid where not tgisinternal
+union all
+select 'index', relname || '.' || indexrelid::regclass, jsonb_build_array(pg_get_indexdef(indexrelid))
+from own join pg_index on indrelid = own.oid
+"""
+
+
+def own(database: Database) -> dict[str, str]:
+    """What the app's tables have, by kind and name."""
+    rows = database.sql(OWN, list(TABLES))
+    return {f"{row['kind']} {row['name']}": json.dumps(row["what"]) for row in rows}
 
 
 def old_app(database: Database, *, logs: int = 0) -> str:

@@ -16,9 +16,9 @@ from store import Json, Store
 
 #: What `on --no-claim` means, said each time.
 NO_CLAIM = (
-    "! --no-claim: an execution is `processing` from its insert, for a function that does not claim. No limit is applied "
-    "to rows that the app inserts, the function must mark the log itself (status, completed_at), and a tick takes over "
-    "only what it has not marked after 480 s."
+    "! --no-claim: an execution is `processing` from its insert, for a function that does not claim. No limit is "
+    "applied to rows that the app inserts; the function must mark the log itself (status, completed_at); a tick takes "
+    "over only what it has not marked after 480 s."
 )
 
 
@@ -30,14 +30,16 @@ NO_CLAIM = (
 def direct() -> None:
     """Let the database call the executor at once for each new execution (pg_net; the token stands in Vault).
 
-    A call is a doorbell: who is called claims first, so that a call lost, late or doubled changes nothing.  Go on running
-    `start`, or `run-once` from cron: it takes what no call reached.
+    A call is a doorbell: who is called claims first, so that a call lost, late or doubled changes nothing.  Go on
+    running `start`, or `run-once` from cron: it takes what no call reached.
     """
 
 
 @direct.command("on", epilog="Example: minutehand direct on --url https://automations.example.com")
 @click.option("--url", required=True, help="Whom to call: `minutehand serve`, or an edge function; with its path.")
-@click.option("--no-claim", is_flag=True, help="For a function that does not claim: insert as processing, under a lease.")
+@click.option(
+    "--no-claim", is_flag=True, help="For a function that does not claim: insert as processing, under a lease."
+)
 @click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
 @click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
 @api_token_option

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from tests.journeys.app import Minutehand, Running, wait_until
+from scheduler.demo.receivers import HttpReceiver
+from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
 
 TOKENS = "a-new-token,an-old-token"
 PATH = "/functions/v1/automation-executor"
@@ -31,6 +32,11 @@ class Served:
             how["json"] = {"workflowId": None, "executionId": str(execution_id), "context": {}}
         return self.client.post(self.url + PATH, headers=headers | how.pop("headers", {}), **how)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port, for those who speak no HTTP."""
+        return "127.0.0.1", int(self.url.rpartition(":")[2])
+
     def get(self, path: str) -> httpx.Response:
         """Look at a page."""
         return self.client.get(self.url + path)
@@ -50,3 +56,19 @@ class Serve:
             (line,) = (json.loads(line) for line in running.heard().splitlines() if '"serving"' in line)
             with httpx.Client(timeout=20, limits=httpx.Limits(max_connections=None)) as client:
                 yield Served(running, f"http://127.0.0.1:{line['port']}", client)
+
+
+def completed(app: App, shop: HttpReceiver, count: int = 1) -> list[str]:
+    """Executions of jobs that were completed, each with a webhook; gives their ids."""
+    app.workflow(webhook(shop.url))
+    for _ in range(count):
+        app.complete()
+    return [str(row["id"]) for row in app.executions()]
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The body of a problem."""
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    body: dict[str, Any] = response.json()
+    assert (body["status"], body["success"]) == (status, False)
+    return body

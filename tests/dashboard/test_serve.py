@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from scheduler.demo.receivers import Answer
-from tests.dashboard.served import PATH
-from tests.journeys.app import Gate, wait_until, webhook
-
-
-def completed(app, shop, count=1):
-    """Executions of jobs that were completed, each with a webhook; gives their ids."""
-    app.workflow(webhook(shop.url))
-    for _ in range(count):
-        app.complete()
-    return [str(row["id"]) for row in app.executions()]
-
-
-def problem(response: httpx.Response, status: int) -> dict:
-    """The body of a problem."""
-    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
-    body = response.json()
-    assert (body["status"], body["success"]) == (status, False)
-    return body
-
+from tests.dashboard.served import PATH, completed, problem
+from tests.journeys.app import Gate, wait_until
 
 # --- an execution is run ----------------------------------------------------------------------------------------------
 
@@ -133,75 +112,11 @@ def test_what_may_not_run_now_is_refused_with_why(app, shop, served):
 
 
 def test_what_the_claim_itself_ends_is_told(app, served):
-    row = app.database.one("insert into automation_execution_logs (workflow_id) values (gen_random_uuid()) returning id")
+    row = app.database.one(
+        "insert into automation_execution_logs (workflow_id) values (gen_random_uuid()) returning id"
+    )
     body = served.call(row["id"]).json()
     assert (body["status"], body["code"]) == ("failed", "unreadable")
-
-
-# --- who and what is refused ------------------------------------------------------------------------------------------
-
-
-def test_either_token_is_good_and_nothing_else(app, shop, served):
-    (one,) = completed(app, shop)
-    assert served.call(json={"test": True}, token="an-old-token").json() == {"success": True, "version": "0.1.0"}
-    for token in (None, "", "a-new-toke", "a-new-token,an-old-token", "ä"):
-        headers = {"Authorization": f"Bearer {token}".encode("latin-1")} if token else {}
-        refusal = served.call(one, token=None, headers=headers)
-        assert refusal.headers["www-authenticate"] == "Bearer"
-        assert "token" in problem(refusal, 401)["detail"]
-    assert problem(served.call(one, token=None, headers={"Authorization": "Basic a-new-token"}), 401)
-    assert problem(served.call(token=None, json={"test": True}), 401)
-    assert problem(served.call(token=None, content=b"x" * 1000), 401)
-    assert shop.requests == []
-
-
-@pytest.mark.parametrize("token", ["a-new-\n token", "a-new-token\n x: y", "a-new-token "], ids=repr)
-def test_a_token_with_a_line_break_opens_nothing(served, token):
-    request = (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 14\r\n\r\n" + '{"test": true}'
-    )
-    host, port = served.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as raw:
-        raw.sendall(request.encode())
-        status = int(raw.recv(4096).split()[1])
-    assert status in ((200,) if token.strip() == "a-new-token" else (400, 401))
-
-
-@pytest.mark.parametrize(
-    ("content", "status", "words"),
-    [
-        (b"", 400, "no JSON"),
-        (b"executionId=1", 400, "no JSON"),
-        (b'{"executionId": ', 400, "no JSON"),
-        (b"\xff\xfe", 400, "no JSON"),
-        (b"[" * 60_000, 400, "no JSON"),
-        (b"[]", 422, "executionId"),
-        (b"{}", 422, "executionId"),
-        (b'{"executionId": null}', 422, "executionId"),
-        (b'{"executionId": 7}', 422, "executionId"),
-        (b'{"executionId": {"a": 1}}', 422, "executionId"),
-        (b'{"executionId": "test-1"}', 422, "executionId"),
-        (b'{"executionId": "01a209d4"}', 422, "executionId"),
-        (b'{"executionId": "00000000-0000-4000-8000-000000000000"}', 404, "no execution"),
-        (b"{" + b" " * 64 * 1024 + b"}", 413, "64 KiB"),
-        (b'"' + b"x" * 2_000_000 + b'"', 413, "64 KiB"),
-    ],
-)
-def test_a_body_that_cannot_be_understood_is_refused_with_what_to_send(served, content, status, words):
-    assert words in problem(served.call(content=content), status)["detail"]
-
-
-def test_a_large_body_of_unknown_length_is_refused_too(served):
-    assert problem(served.call(content=(b"x" * 1000 for _ in range(2000))), 413)
-    assert problem(served.call(content=(b"x" * 100_000 for _ in range(20))), 413)
-    assert served.call(content=iter([b'{"test"', b": true}"])).status_code == 200
-
-
-def test_another_method_or_page_is_refused(served):
-    response = httpx.get(served.url + PATH)
-    assert (problem(response, 405)["title"], response.headers["allow"]) == ("Method Not Allowed", "POST")
-    problem(served.get("/"), 404)
-    problem(served.get("/functions/v1/other"), 404)
 
 
 # --- when it cannot ---------------------------------------------------------------------------------------------------
@@ -263,102 +178,3 @@ def test_a_port_that_is_taken_and_a_schema_of_another_version_end_at_once(minute
     database.sql("insert into automation_migrations (name, checksum) values ('9999_later', 'x')")
     done = minutehand("serve", "--port", "0")
     assert (done.returncode, "upgrade minutehand" in done.stderr) == (78, True)
-
-
-# --- the end ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_what_runs_finish_and_answers_it(app, shop, serve, number):
-    (one,) = completed(app, shop)
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    with serve() as served, ThreadPoolExecutor(1) as caller:
-        waiting = caller.submit(served.call, one)
-        wait_until(gate.reached.is_set, "the request")
-        served.running.kill(number)
-        wait_until(lambda: refuses(served.url), "the end of its listening")
-        gate.set()
-        assert waiting.result().json()["status"] == "completed"
-        code, out, err = served.running.end()
-    assert (code, out) == (0, "")
-    assert "Traceback" not in err
-    assert json.loads(err.splitlines()[-1])["event"] == "stopped"
-
-
-def refuses(url: str) -> bool:
-    try:
-        httpx.get(f"{url}/healthz")
-    except httpx.TransportError:
-        return True
-    return False
-
-
-def test_a_signal_also_waits_for_what_nobody_listens_to(app, shop, serve):
-    (one,) = completed(app, shop)
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    with serve() as served:
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(
-                served.url + PATH, json={"executionId": one}, headers={"Authorization": "Bearer a-new-token"}, timeout=0.5
-            )
-        wait_until(gate.reached.is_set, "the request")
-        served.running.kill(signal.SIGTERM)
-        wait_until(lambda: refuses(served.url), "the end of its listening")
-        gate.set()
-        assert served.running.end()[0] == 0
-    assert app.execution()["status"] == "completed"
-
-
-def test_what_outlasts_the_grace_is_given_up_and_found_again(app, minutehand, shop, serve):
-    (one,) = completed(app, shop)
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    with serve("--grace", "0.3s") as served, ThreadPoolExecutor(1) as caller:
-        waiting = caller.submit(served.call, one)
-        wait_until(gate.reached.is_set, "the request")
-        code, _, err = served.running.end(signal.SIGTERM)
-        gate.set()
-        assert waiting.result().status_code == 409
-    assert (code, "execution_lost" in err) == (0, True)
-    assert app.execution()["status"] == "processing"
-
-
-def test_steps_that_have_not_begun_are_left_to_others(app, shop, serve):
-    gate = Gate()
-    shop.then(Answer(after=gate))
-    app.workflow(webhook(f"{shop.url}/1"), webhook(f"{shop.url}/2"))
-    app.complete()
-    with serve() as served, ThreadPoolExecutor(1) as caller:
-        waiting = caller.submit(served.call, app.execution()["id"])
-        wait_until(gate.reached.is_set, "the first step")
-        served.running.kill(signal.SIGTERM)
-        wait_until(lambda: refuses(served.url), "the end of its listening")
-        gate.set()
-        assert waiting.result().json()["status"] == "pending"
-    assert [request.path for request in shop.requests] == ["/1"]
-
-
-def test_no_token_and_no_trace_is_ever_logged(app, shop, serve):
-    ids = completed(app, shop, 3)
-    with serve("--log-level", "debug") as served, ExitStack() as stack:
-        for one in ids:
-            served.call(one)
-            served.call(one, token="a-wrong-token")
-        served.call(content=b"{")
-        raw = stack.enter_context(socket.create_connection(("127.0.0.1", int(served.url.rsplit(":", 1)[1]))))
-        raw.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
-        assert raw.recv(100).startswith(b"HTTP/1.1 400")
-        _, _, err = served.running.end(signal.SIGTERM)
-    assert all(json.loads(line)["event"] for line in err.splitlines())
-    for secret in ("a-new-token", "an-old-token", "a-wrong-token", "Traceback"):
-        assert secret not in err
-
-
-def test_a_slow_caller_holds_up_nobody(served):
-    with socket.create_connection(("127.0.0.1", int(served.url.rsplit(":", 1)[1]))) as raw:
-        raw.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-new-token\r\n".encode())
-        raw.sendall(b"Content-Length: 100\r\n\r\n{")
-        assert served.call(json={"test": True}).status_code == 200
-        assert threading.active_count() < 100

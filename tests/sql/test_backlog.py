@@ -138,7 +138,7 @@ def test_old_changes_that_were_not_matched_are_held_once_they_are(database: Data
         """,
         OLD,
     )
-    answers = []
+    answers: list[Any] = []
     while not answers or answers[-1]["holding"]:
         assert claimed(database, 1000) == []
         answers.append(beat(database))

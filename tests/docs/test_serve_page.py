@@ -1,0 +1,23 @@
+"""docs/serve.md has every reply that the application gives."""
+
+from __future__ import annotations
+
+import re
+
+from dashboard.executor_endpoint import BODY_SECONDS, LARGEST_BODY
+from tests.docs.pages import ROOT, page, rows
+
+#: Given by the router, by `come_back`, and as plain JSON.
+OTHERS = {"405", "503", "200"}
+
+
+def test_every_reply_is_told_and_no_other() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "dashboard").glob("*.py"))
+    given = set(re.findall(r"\b(?:problem|Refused)\((\d{3})", sources)) | OTHERS
+    told = [row[0] for row in rows(page("serve.md"))]
+    assert told == sorted(given)
+
+
+def test_its_limits_are_those_of_the_code() -> None:
+    assert f"over {LARGEST_BODY // 1024} KiB" in page("serve.md")
+    assert f"within {BODY_SECONDS} s" in page("serve.md")

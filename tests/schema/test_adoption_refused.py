@@ -1,0 +1,158 @@
+"""What cannot be adopted is refused by name, and a migration that stopped midway is completed or refused (R3)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import psycopg
+import pytest
+
+from store import schema
+from store.errors import Conflict, StoreError
+from tests.adopted import old_app, own
+from tests.servers import Database, on_both_servers
+from tests.sql.queue_rows import session
+
+pytestmark = on_both_servers
+
+
+def migrate(database: Database, **more: Any) -> schema.Report:
+    return asyncio.run(schema.migrate(database.url, **more))
+
+
+def script(database: Database) -> None:
+    database.connection.execute(schema.script().encode())
+
+
+on_both_roads = pytest.mark.parametrize("road", [migrate, script], ids=["migrate", "script"])
+
+
+# --- refused ----------------------------------------------------------------------------------------------------------
+
+REFUSED = {
+    "alter table automation_workflows alter id drop default, alter id type text": r"workflows\.id is text, where uuid",
+    "alter table automation_execution_logs alter id type text": r"logs\.id is text, where uuid is needed",
+    "alter table automation_execution_logs alter id drop default": r"logs\.id has no default",
+    "alter table automation_execution_logs rename trigger_data to payload": r"logs has no trigger_data",
+    "alter table automation_execution_logs alter created_at type timestamp": r"created_at is timestamp without",
+    "alter table automation_execution_logs alter trigger_data type text": r"trigger_data is text, where json",
+    "alter table automation_execution_logs add attempt text": r"attempt is text, where integer is needed",
+    "alter table communication_logs add execution_id text": r"execution_id is text, where uuid is needed",
+    "create table automation_events (id uuid primary key, payload json)": r"automation_events has no .*dedupe_key",
+    "create view automation_control as select 1 as scope": r"automation_control is no ordinary table",
+    "create table automation_migrations (version text)": r"automation_migrations has no applied_at, checksum, name",
+    "alter table automation_execution_logs drop constraint automation_execution_logs_status_check;"
+    "create type log_status as enum ('pending', 'done');"
+    "alter table automation_execution_logs alter status type log_status using 'done'": r"status is log_status, where",
+    "alter table communication_logs drop constraint communication_logs_status_check;"
+    "alter table communication_logs alter status type varchar(8)": r"cannot hold the word uncertain",
+    "create domain word as text check (value in ('pending', 'sent', 'failed', 'delivered'));"
+    "alter table communication_logs alter status type word": r"status is word, which cannot hold the word reserved",
+}
+
+
+@on_both_roads
+@pytest.mark.parametrize("change", REFUSED)
+def test_what_cannot_be_adopted_is_refused_by_name_and_nothing_changes(
+    empty_database: Database, road: Any, change: str
+) -> None:
+    old_app(empty_database, logs=20)
+    empty_database.sql(
+        "alter table automation_execution_logs drop constraint automation_execution_logs_workflow_id_fkey"
+    )
+    empty_database.sql(change)
+    before = own(empty_database)
+    with pytest.raises((StoreError, psycopg.Error), match=f"cannot migrate: .*{REFUSED[change]}") as refusal:
+        road(empty_database)
+    if road is migrate:
+        assert "nothing was changed" in str(refusal.value)
+    assert own(empty_database) == before
+    assert empty_database.one("select to_regnamespace('minutehand')::text as name")["name"] is None
+
+
+def test_all_that_is_wrong_is_told_at_once(empty_database: Database) -> None:
+    empty_database.sql("create table automation_workers (shift text); create table communication_logs (id int)")
+    with pytest.raises(StoreError, match=r"automation_workers has no .*communication_logs has no status"):
+        migrate(empty_database)
+
+
+def test_another_roles_table_is_refused_with_the_role(empty_database: Database) -> None:
+    old_app(empty_database)
+    names = {"me": "me_" + empty_database.connection.info.dbname, "it": empty_database.connection.info.dbname}
+    empty_database.sql(
+        "create role {me} login nosuperuser; grant create, temporary on database {it} to {me}".format(**names)
+    )
+    empty_database.sql("grant all on schema public to {me}".format(**names))
+    try:
+        with pytest.raises(
+            StoreError, match="automation_workflows belongs to the role postgres: run migrate as that role"
+        ):
+            asyncio.run(schema.migrate(empty_database.url.replace("//postgres@", "//{me}@".format(**names))))
+    finally:
+        empty_database.sql("drop owned by {me}; drop role {me}".format(**names))
+
+
+# --- half applied -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adopting", [True, False], ids=["adopted", "new"])
+def test_a_migration_that_stopped_anywhere_is_completed(empty_database: Database, adopting: bool) -> None:
+    """As by `psql -f` without a transaction, which was interrupted; then `migrate`."""
+    statements = _statements(schema.script())
+    begun = [number for number, text in enumerate(statements) if re.match(r"\s*(--[^\n]*\s+)*(create|alter) ", text)]
+    wanted = None
+    for stop in [len(statements), *begun[1:40:3]]:
+        empty_database.sql(
+            "drop schema public cascade; drop schema if exists minutehand, auth cascade; create schema public"
+        )
+        if adopting:
+            old_app(empty_database, logs=20)
+        for statement in statements[:stop]:
+            empty_database.connection.execute(statement.encode())
+        empty_database.sql("reset check_function_bodies")
+        migrate(empty_database)
+        found = (
+            own(empty_database),
+            empty_database.sql("select table_name from minutehand.adopted order by 1"),
+            empty_database.sql("select relname from pg_class where relrowsecurity order by 1"),
+        )
+        wanted = wanted or found
+        assert found == wanted, f"stopped before {statements[stop][:200]}"
+
+
+def test_a_recorded_migration_whose_table_is_gone_is_refused_and_says_how_to_go_on(empty_database: Database) -> None:
+    migrate(empty_database)
+    empty_database.sql("drop table automation_opt_outs; alter table automation_execution_logs drop column reason")
+    with pytest.raises(StoreError, match=r"0001_tables is recorded.* has no reason.*automation_opt_outs is missing"):
+        migrate(empty_database)
+    empty_database.sql("delete from automation_migrations where name = '0001_tables'")
+    assert migrate(empty_database).applied == ["0001_tables"]
+
+
+def test_a_table_in_use_is_waited_for_a_while_and_nothing_changes(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_LOCK_TIMEOUT", "100ms")
+    old_app(empty_database)
+    before = own(empty_database)
+    with session(empty_database) as app:
+        app.sql("begin")
+        app.sql("select * from automation_execution_logs")
+        with pytest.raises(Conflict, match=r"in use .* nothing was changed"):
+            migrate(empty_database)
+        app.sql("commit")
+    assert own(empty_database) == before
+
+
+def _statements(text: str) -> list[str]:
+    """Cut a script as psql does: at semicolons outside of quotes, bodies and comments."""
+    pattern = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|--[^\n]*|;|[^$'\-;]+|.", re.DOTALL)
+    found, current = [], ""
+    for match in pattern.finditer(text):
+        current += match[0]
+        if match[0] == ";":
+            found.append(current)
+            current = ""
+    return [*found, current]
