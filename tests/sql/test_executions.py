@@ -102,6 +102,15 @@ def test_a_list_says_what_an_execution_is(database: Database) -> None:
     }
 
 
+def test_what_a_callee_completed_after_all_has_no_code_any_more(database: Database) -> None:
+    log(database, "abcdef", status="failed", code="uncertain_send", reason="it may have arrived")
+    assert database.call("automation_execution", p_id="abcdef")["code"] == "uncertain_send"
+    database.sql("update automation_execution_logs set status = 'completed'")
+    shown = database.call("automation_execution", p_id="abcdef")
+    assert (shown["status"], shown["code"], shown["reason"]) == ("completed", None, None)
+    assert database.call("automation_executions", p_filter={"code": "uncertain_send"}) == []
+
+
 def test_one_execution_is_shown_with_its_steps_and_sends(database: Database) -> None:
     watched_jobs(database)
     workflow(database)
