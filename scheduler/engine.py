@@ -72,6 +72,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._stopped_at = 0.0
         self._suspects = False
+        self._came_back = False
         self.summary = Summary(road=store.road)
 
     def stop(self) -> None:
@@ -119,7 +120,7 @@ class Engine:
         """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
         settings = self._settings
         while not self.stopping:
-            if settings.max_seconds is not None and time.monotonic() - started >= settings.max_seconds:
+            if self._is_time_up(started):
                 return self.stop()
             left = CLAIM_SIZE if settings.budget is None else settings.budget - self.summary.claimed - len(self._leases)
             if left <= 0:
@@ -133,12 +134,26 @@ class Engine:
             claimed = await self._claim(asked, alone=alone)
             # A tick ends with what was due when it looked; a drain looks until it finds nothing.
             is_last = claimed == 0 and idle if settings.budget is None or alone else claimed < asked
-            if is_last and not self._suspects:
+            if is_last and not self._suspects and not await self._something_comes_back(started):
                 return None
             if claimed == 0 and len(self._leases) > 0:
                 await self._wait_for_progress(started)
                 await asyncio.sleep(self._store.linger_seconds)
         return None
+
+    def _is_time_up(self, started: float) -> bool:
+        limit = self._settings.max_seconds
+        return limit is not None and time.monotonic() - started >= limit
+
+    async def _something_comes_back(self, started: float) -> bool:
+        """Wait for what is in flight; say whether some of it is due again at once, for what follows a failed step.
+
+        Also where time is up before that: the stop is the feed's to make.
+        """
+        while len(self._leases) and not self.stopping and not self._is_time_up(started):
+            await self._wait_for_progress(started)
+        came_back, self._came_back = self._came_back, False
+        return came_back or len(self._leases) > 0
 
     async def _claim(self, limit: int, *, alone: bool) -> int:
         settings = self._settings
@@ -209,6 +224,7 @@ class Engine:
         if not self._leases.drop(execution):
             return None  # given up as lost when the grace ended; it was counted then
         self.summary.add_settled(execution, outcome, settled)
+        self._came_back |= outcome.more and settled.status == "pending" and settled.due_seconds == 0
         self._progress.set()
         log.info(
             "execution_settled",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scheduler.settings import RoadSettings
 from store import Store
-from store.errors import BadConfiguration, SchemaMismatch
+from store.errors import BadConfiguration, SchemaMismatch, StoreError
 
 
 @asynccontextmanager
@@ -107,3 +107,21 @@ def check_schema(found: int) -> None:
         )
     if found > wanted:
         raise SchemaMismatch(f"the database's schema is at {found}, this program knows {wanted}: upgrade minutehand")
+
+
+async def look_at_schema(store: Store) -> None:
+    """Ask the database which schema it has.  Errors: `SchemaMismatch` unless it is this program's, `StoreError`."""
+    check_schema(await store.schema_version())
+
+
+async def refuse_bad_configuration(store: Store) -> None:
+    """End a long run at its beginning on what no waiting mends; a database that is away may come back.
+
+    Errors: `BadConfiguration`.
+    """
+    try:
+        await look_at_schema(store)
+    except BadConfiguration:
+        raise
+    except StoreError:
+        return

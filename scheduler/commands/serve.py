@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from executor.settings import ExecutorSettings
-from scheduler.road import check_schema, open_store
+from scheduler.road import look_at_schema, open_store, refuse_bad_configuration
 from scheduler.run import LAST_WORDS_SECONDS, hands, stopped_by_signals
 from scheduler.settings import LogSettings, RoadSettings, RunSettings, api_token_option, run_options
 from store import Store
-from store.errors import BadConfiguration, StoreError
+from store.errors import BadConfiguration
 
 if TYPE_CHECKING:
     from dashboard.tokens import Tokens
@@ -68,7 +68,7 @@ async def _serve(
     from scheduler.on_demand import OnDemand
 
     async with open_store(road) as store:
-        await _refuse_bad_configuration(store)
+        await refuse_bad_configuration(store)
         async with hands(store, executor, stopping=lambda: on_demand.stopping) as made:
             on_demand = OnDemand(store, made.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
             await _answer(listener, tokens, store, on_demand, run.grace_seconds + LAST_WORDS_SECONDS)
@@ -86,7 +86,7 @@ async def _answer(
 
     logger = get_logger()
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
-    server = Server(make_app(endpoint, lambda: _check(store)), grace_seconds=grace_seconds)
+    server = Server(make_app(endpoint, lambda: look_at_schema(store)), grace_seconds=grace_seconds)
 
     def stop() -> None:
         on_demand.stop()
@@ -98,17 +98,3 @@ async def _answer(
         await server.serve([listener])
         await on_demand.idle(grace_seconds)
     logger.info("stopped")
-
-
-async def _check(store: Store) -> None:
-    check_schema(await store.schema_version())
-
-
-async def _refuse_bad_configuration(store: Store) -> None:
-    """End at once on what no waiting mends; a database that is away may come back."""
-    try:
-        await _check(store)
-    except BadConfiguration:
-        raise
-    except StoreError:
-        return

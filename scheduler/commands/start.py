@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import click
 
 from executor.settings import ExecutorSettings
-from scheduler.road import check_schema, open_store
+from scheduler.road import open_store, refuse_bad_configuration
 from scheduler.run import Runner, stopped_by_signals
 from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, run_options
-from store import Store
-from store.errors import BadConfiguration, StoreError
+from store.errors import StoreError
 
 
 @click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
@@ -39,7 +38,7 @@ async def _run(
     configure(log)
     logger = get_logger()
     async with open_store(road) as store:
-        await _refuse_bad_configuration(store)
+        await refuse_bad_configuration(store)
         runner = Runner(store, run, executor, log, mode="start")
         stopped = asyncio.Event()
 
@@ -70,13 +69,3 @@ async def _run(
             await runner.idle()
             scheduler.shutdown(wait=False)
         logger.info("stopped")
-
-
-async def _refuse_bad_configuration(store: Store) -> None:
-    """End at once on what no waiting mends; a database that is away may come back."""
-    try:
-        check_schema(await store.schema_version())
-    except BadConfiguration:
-        raise
-    except StoreError:
-        return

@@ -316,3 +316,16 @@ def test_leases_are_renewed_while_the_engine_runs(rows, run, database):
 def statuses(database) -> dict[str, tuple[str, str | None]]:
     found = database.sql("select entity_id, status, code from automation_execution_logs")
     return {row["entity_id"]: (row["status"], row["code"]) for row in found}
+
+
+def test_time_that_is_up_ends_a_tick_whose_batch_was_short(rows, run):
+    rows(2)
+
+    async def execute(execution: Execution) -> Outcome:
+        await asyncio.sleep(30)
+        return end(execution)
+
+    began = time.monotonic()
+    summary = run(execute, budget=10, max_seconds=0.2, grace_seconds=0.2)
+    assert ends(summary) == {"lost": 2}
+    assert time.monotonic() - began < 10
