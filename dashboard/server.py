@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 from contextlib import AbstractContextManager
 
@@ -37,7 +38,7 @@ class Server(uvicorn.Server):
                 log_level="critical",  # what it has to say is said by the application, as events
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=max(1, round(grace_seconds)),
+                timeout_graceful_shutdown=math.ceil(grace_seconds),
             )
         )
 

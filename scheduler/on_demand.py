@@ -44,11 +44,6 @@ class OnDemand:
         for engine in self._engines:
             engine.stop()
 
-    async def idle(self, seconds: float) -> None:
-        """Wait until nothing runs, but no longer than that."""
-        if self._turns:
-            await asyncio.wait(list(self._turns.values()), timeout=seconds)
-
     async def _turn(self, execution_id: str) -> Turn:
         engine = Engine(self._store, self._execute, self._engine_settings(execution_id))
         self._engines.add(engine)

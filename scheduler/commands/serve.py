@@ -95,6 +95,5 @@ async def _answer(
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
         logger.info("serving", road=store.road, host=host, port=port)
-        await server.serve([listener])
-        await on_demand.idle(grace_seconds)
+        await server.serve([listener])  # also what nobody waits for any more ends before that does
     logger.info("stopped")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 
 import httpx
 from structlog.testing import capture_logs
 
+from dashboard import executor_endpoint, tokens
 from dashboard.app import make_app
 from dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
 from dashboard.tokens import Tokens
@@ -48,3 +50,7 @@ def test_tokens_never_stand_in_what_is_printed() -> None:
 def test_without_tokens_nobody_is_let_in() -> None:
     assert not Tokens.parse("").let_in("Bearer ")
     assert not Tokens.parse(None).let_in("")
+
+
+def test_the_examples_in_the_code_hold() -> None:
+    assert [doctest.testmod(module).failed for module in (executor_endpoint, tokens)] == [0, 0]

@@ -22,7 +22,6 @@ FUNCTION = DOCS / "edge-function" / "automation-executor"
 @pytest.fixture
 def app(database) -> App:
     """The app, on a database with pg_net and Vault."""
-    database.sql("set check_function_bodies = off")
     install(database)
     return App(database)
 
@@ -151,7 +150,6 @@ def test_the_command_says_what_is_on_what_it_lacks_and_what_it_replaces(app, min
 @pytest.fixture
 def hosted(project) -> App:
     """The app in a Supabase project, whose owner is no superuser."""
-    project.database.sql("set check_function_bodies = off")
     project.install_net()
     return App(project.owner)
 

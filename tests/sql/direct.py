@@ -16,7 +16,6 @@ FUNCTION = "handle_job_automation_triggers_direct"
 
 def install(database: Database) -> None:
     """Three watched jobs and a workflow, beside pg_net and Vault."""
-    database.sql("set check_function_bodies = off")
     net_standin.install(database)
     watched_jobs(database, count=3)
     workflow(database, settings={"rate_limit": None})

@@ -135,7 +135,6 @@ def test_without_pg_net_or_vault_it_is_refused_by_name(database: Database) -> No
             on(database)
         assert refusal.value.sqlstate == "MH400"
         if missing == "pg_net":
-            database.sql("set check_function_bodies = off")
             net_standin.install(database)
             database.sql("drop schema vault cascade")
 
@@ -179,6 +178,16 @@ def test_the_apps_own_function_is_replaced_only_when_asked_and_told_as_it_was(ap
     move(app, "new")  # its trigger still stands, and does nothing
 
 
+def test_an_apps_own_trigger_on_the_logs_does_nothing_beside_ours(app: Database) -> None:
+    on(app)
+    app.sql(
+        f"create trigger on_log after insert on automation_execution_logs for each row execute function {FUNCTION}()"
+    )
+    with notices(app) as heard:
+        move(app, "done")
+    assert (heard, len(calls(app))) == ([], 1)
+
+
 def test_a_migration_leaves_the_apps_function_alone_and_renews_ours(app: Database) -> None:
     from store.schema import script
 
@@ -220,10 +229,12 @@ def test_a_trigger_made_elsewhere_is_never_shown_the_token(app: Database) -> Non
         f"create trigger minutehand_direct after insert on pg_temp.automation_execution_logs for each row"
         f" execute function {FUNCTION}('{config}')"
     )
-    app.sql(
-        "insert into pg_temp.automation_execution_logs (id, status, created_at)"
-        " values (gen_random_uuid(), 'pending', now())"
-    )
+    with notices(app) as heard:
+        app.sql(
+            "insert into pg_temp.automation_execution_logs (id, status, created_at)"
+            " values (gen_random_uuid(), 'pending', now())"
+        )
+    assert heard == []
     assert calls(app) == []
 
 
