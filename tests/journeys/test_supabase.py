@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from tests.dashboard.served import PATH, Serve
 from tests.journeys.app import SECRET, App, Minutehand, email, wait_until, webhook
+from tests.supabase.net_standin import delivering
 
 
 @pytest.fixture(params=["secret_key", "service_role_jwt"])
@@ -62,6 +64,24 @@ def test_start_ticks_over_rest_until_it_is_stopped(project: Any, minutehand: Min
         project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
         wait_until(lambda: post.messages, "the message")
         assert running.end(signal.SIGTERM)[0] == 0
+
+
+def test_direct_mode_and_serve_work_over_rest(project: Any, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    project.install_net()
+    app = App(project.owner)
+    app.workflow(webhook(shop.url))
+    said = minutehand("direct", "on", "--url", "http://127.0.0.1:9/").stdout
+    token = said.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
+    with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
+        assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
+        with delivering(project.database):
+            app.complete()
+            wait_until(lambda: app.execution()["status"] == "completed", "the execution that the database called for")
+    assert len(shop.requests) == 1
+    (reply,) = project.database.sql("select status_code from net._http_response")
+    assert reply["status_code"] == 200
+    assert json.loads(minutehand("direct", "status", "-o", "json").stdout)["problems"] == []
+    assert json.loads(minutehand("doctor", "-o", "json").stdout)["kind"] == "rest"
 
 
 def test_many_at_once_never_run_one_execution_twice(project: Any, minutehand: Minutehand, shop: HttpReceiver) -> None:
