@@ -11,6 +11,7 @@ aiohttp is imported by the first request, so that a process without HTTP work ne
 from __future__ import annotations
 
 import errno
+import io
 import re
 import socket
 from collections.abc import Mapping
@@ -45,6 +46,8 @@ __all__ = [
 USER_AGENT = "minutehand"
 #: Bytes of a reply that are kept; the rest is not read.
 KEPT_BYTES = 64 * 1024
+#: Bytes of a request's body above which it is sent in pieces.
+LARGE_BYTES = 1024 * 1024
 #: Seconds a connection may idle before it is dropped: below the 5 s of Node and uvicorn, so that a request seldom
 #: meets a connection its server is just closing (which would leave its fate unknown).
 IDLE_SECONDS = 4.0
@@ -163,7 +166,7 @@ class HttpClient:
                 method,
                 target,
                 headers=headers,
-                data=body or None,
+                data=_payload(body),
                 allow_redirects=False,
                 # Connecting gets less time than the whole, so that running out of it is always seen as what it is.
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
@@ -214,6 +217,11 @@ class HttpClient:
         if not is_public(host) and written not in self._allowed:
             raise _PrivateAddress
         return socket.socket(family, kind, protocol)
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO | None:
+    """What aiohttp is given: a large body in pieces, so that its other requests go on meanwhile."""
+    return io.BytesIO(body) if len(body) > LARGE_BYTES else body or None
 
 
 async def _send_once(request: Any, handler: Any) -> ClientResponse:

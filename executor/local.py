@@ -1,24 +1,27 @@
 """The local executor: runs an execution's steps in this process, and says how it ended.
 
-context -> step -> record -> context -> step -> … -> Outcome.  A finished step is recorded before the next begins; the
-record's answer brings the next step's context, so a step costs one call.  The last record travels with the settle.
+look -> step -> look -> step -> … -> Outcome.  The look before a step also tells how the one before it ended, and
+reserves the send that is to leave, so a step costs one call (executor/turn.py).  The last end travels with the settle.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
 from executor.actions import action_for
-from executor.actions.contract import BadStep, RenderError, Step
+from executor.actions.contract import Action, BadStep, RenderError, Step
 from executor.dialects import read_steps
 from executor.http import HttpClient
 from executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
+from executor.records import step_record
 from executor.settings import ExecutorSettings
-from executor.step_run import Held, LocalStepRun, note
+from executor.step_run import LocalStepRun
+from executor.turn import Changed, Held, Stopped, Turn
+from executor.walk import next_step
 from store import Context, Execution, Json, LeaseLost, Store, Workflow
 from store.batch import Batch
 from store.errors import StoreError
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 #: The longest any step may take, whatever its action thinks: a plug-in that hangs must not hold a lane for ever.
 STEP_SECONDS = 300
 
+#: What these did is lost without harm: they are done again.
+WITHOUT_EFFECT = ("condition", "stop", "wait")
+
 log = structlog.get_logger()
 
 
@@ -38,15 +44,12 @@ class LocalExecutor:
     def __init__(
         self, store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool] = lambda: False
     ) -> None:
+        self._store = store
         self._settings = settings
         self._stopping = stopping
         self._http = HttpClient(settings)
         self._plans: dict[tuple[str, int], tuple[Step, ...] | BadStep] = {}
-        self._contexts = Batch(store.context, key_of_ask=_id, key_of_answer=lambda c: c.id)
-        self._records = Batch(store.record_steps, key_of_ask=_id, key_of_answer=lambda c: c.id)
-        self._reservations = Batch(store.reserve_sends, key_of_ask=_key, key_of_answer=lambda r: r.key)
-        # A confirmation that another lease took over is no answer's loss: the sender goes on all the same.
-        self._confirmations = Batch(_answer_all(store.confirm_sends), key_of_ask=_key, key_of_answer=str)
+        self._advances = Batch(store.advance, key_of_ask=lambda ask: str(ask["id"]), key_of_answer=lambda c: c.id)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -58,33 +61,28 @@ class LocalExecutor:
     async def execute(self, execution: Execution) -> Outcome:
         """Run one execution's steps, from the first without a record.
 
-        Errors: `LeaseLost` when another may own it now; `StoreError` when the database cannot be asked.
+        Errors: `LeaseLost` when another may own it now.
         """
+        turn = Turn(execution, self._advances)
         plan = self._plan(execution.workflow)
         if isinstance(plan, BadStep):
-            return outcome(execution, Ended.FAILED, code="bad_workflow", reason=str(plan))
-        steps = unfinished(plan, execution.recorded)
-        record: Json | None = None
-        for number, step in enumerate(steps):
-            execution.check_lease()
-            context = await self._look(execution, record, step)
-            record = None
-            if not context.held:
-                raise LeaseLost(execution.id)
-            if context.stop is not None:
-                return outcome(execution, Ended(context.stop["ended"]), **_why(context.stop))
-            if self._stopping():
-                return outcome(execution, Ended.RELEASED, resume_step=step.key)
-            try:
-                result = await self._run(step, execution, context)
-            except Held:
-                return outcome(execution, Ended.RELEASED, resume_step=step.key, code="paused", reason="paused")
-            record = step_record(step, result)
-            if result.verdict in (Verdict.RETRY, Verdict.UNKNOWN):
-                return _unfinished(execution, step, result, record, more=number + 1 < len(steps))
-            if result.verdict is Verdict.PERMANENT and step.stop_on_error:
-                break
-        return outcome(execution, Ended.DONE, steps=(record,) if record else ())
+            return turn.outcome(Ended.FAILED, code="bad_workflow", reason=str(plan))
+        step: Step | None = None
+        try:
+            while (step := next_step(plan, turn.recorded)) is not None:
+                if self._stopping():
+                    return turn.outcome(Ended.RELEASED, resume_step=step.key)
+                end = self._end(turn, plan, step, await self._run(step, turn))
+                if end is not None:
+                    return end
+        except Stopped as why:
+            return turn.outcome(Ended(why.stop["ended"]), code=why.stop["code"], reason=why.stop["reason"])
+        except (Held, StoreError) as error:
+            said = {"code": "paused", "reason": "paused"} if isinstance(error, Held) else {}
+            if not said:
+                log.warning("execution_released", execution_id=execution.id, reason=str(error))
+            return turn.outcome(Ended.RELEASED, resume_step=step.key if step else None, **said)
+        return turn.outcome(Ended.DONE)
 
     def _plan(self, workflow: Workflow) -> tuple[Step, ...] | BadStep:
         """Return the version's steps, read once."""
@@ -96,72 +94,68 @@ class LocalExecutor:
                 self._plans[key] = error
         return self._plans[key]
 
-    async def _look(self, execution: Execution, record: Json | None, step: Step) -> Context:
-        """Record the step before, if there was one, and look once more before the next."""
-        mine: Json = {"id": execution.id, "token": execution.lease.token}
-        if record is None:
-            return await self._contexts.ask(mine)
-        return await self._records.ask(mine | {"step": record, "resume_step": step.key})
+    def _end(self, turn: Turn, plan: tuple[Step, ...], step: Step, result: StepResult) -> Outcome | None:
+        """Note how a step ended; returns how the turn ends, if it does."""
+        record = step_record(step, result)
+        after = next_step(plan, turn.recorded | {step.key: record})
+        said: Json = {"code": result.code, "reason": f"step {step.name}: {result.reason}", "resume_step": step.key}
+        match result.verdict:
+            case Verdict.LATER:
+                return turn.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, **said)
+            case Verdict.RETRY:
+                said["retry_after_seconds"] = result.retry_after_seconds
+                return turn.outcome(Ended.RETRY, steps=(record,), more=after is not None, **said)
+            case Verdict.UNKNOWN:
+                said["on_uncertain"] = result.on_uncertain or OnUncertain.RESEND
+                return turn.outcome(Ended.UNKNOWN, steps=(record,), more=after is not None, **said)
+        turn.add(record)
+        if result.wait_seconds and after is not None:
+            return turn.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, resume_step=after.key)
+        return None
 
-    async def _run(self, step: Step, execution: Execution, context: Context) -> StepResult:
-        """Run one step.  Whatever its action does wrong ends this step, and nothing else."""
+    async def _run(self, step: Step, turn: Turn) -> StepResult:
+        """Run one step, from its beginning again where its row changed before anything left."""
+        turn.begin()
+        action = action_for(step.type)
+        if not turn.is_fresh and not (turn.has_looked and getattr(action, "reserves", False)):
+            await turn.look(step.key)
+        while True:
+            try:
+                result = await self._try(action, step, turn)
+                if not turn.looked and not turn.is_fresh:  # it ended on what an older look showed
+                    await turn.look(step.key)
+                if step.type not in WITHOUT_EFFECT:
+                    turn.act()  # also where a plug-in did something past `send`: it is recorded before the next begins
+                return result
+            except Changed:
+                continue
+
+    async def _try(self, action: Action, step: Step, turn: Turn) -> StepResult:
+        """Run one step once.  Whatever its action does wrong ends this step, and nothing else."""
         run = LocalStepRun(
             step=step,
-            execution=execution,
-            context=template_context(execution, context),
+            turn=turn,
+            context=template_context(turn.execution, turn.render()),
             settings=self._settings,
             http=self._http,
-            renderer=_renderer(execution.workflow),
-            reservations=self._reservations,
-            confirmations=self._confirmations,
+            renderer=_renderer(turn.execution.workflow),
+            store=self._store,
         )
         try:
             async with asyncio.timeout(STEP_SECONDS):
-                return await action_for(step.type).run(run)
+                return await action.run(run)
         except BadStep as error:
             return StepResult.permanent("bad_step", str(error))
         except RenderError as error:
             return StepResult.permanent("unresolved_variable", str(error))
         except TimeoutError:
-            return StepResult.unknown(f"the step was still running after {STEP_SECONDS} s")
-        except (LeaseLost, Held, StoreError):
+            reason = f"the step was still running after {STEP_SECONDS} s"
+            return StepResult.unknown(reason, on_uncertain=run.policy)
+        except (LeaseLost, Held, Changed, Stopped, StoreError):
             raise
         except Exception as error:
-            log.exception("action_crashed", execution_id=execution.id, step=step.key, action=step.type)
+            log.exception("action_crashed", execution_id=turn.execution.id, step=step.key, action=step.type)
             return StepResult.permanent("action_crashed", f"the action `{step.type}` has a bug: {type(error).__name__}")
-
-
-def outcome(execution: Execution, ended: Ended, **said: Any) -> Outcome:
-    """Say how this execution's turn ended."""
-    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=ended, **said)
-
-
-def unfinished(plan: tuple[Step, ...], recorded: dict[str, Json]) -> list[Step]:
-    """Return the steps that are still to run: none after a failed one that says `stop_on_error`."""
-    steps = []
-    for step in plan:
-        record = recorded.get(step.key)
-        if record is None:
-            steps.append(step)
-        elif step.stop_on_error and record.get("status") == "failed":
-            return []
-    return steps
-
-
-def step_record(step: Step, result: StepResult) -> Json:
-    """Return a step's end as `actions_executed` keeps it: the app's own shape, with a code."""
-    done = result.verdict is Verdict.DONE
-    record: Json = {
-        "stepId": step.key,
-        "name": step.name,
-        "status": "success" if done else "failed",
-        "result": {"type": step.type, **result.result},
-    }
-    if not done:
-        record |= {"code": result.code, "error": result.reason}
-    if (send := note(result.send)) is not None:
-        record["send"] = send
-    return record
 
 
 def template_context(execution: Execution, context: Context) -> Json:
@@ -175,52 +169,7 @@ def template_context(execution: Execution, context: Context) -> Json:
     return seen
 
 
-def _unfinished(execution: Execution, step: Step, result: StepResult, record: Json, *, more: bool) -> Outcome:
-    ended = Ended.RETRY if result.verdict is Verdict.RETRY else Ended.UNKNOWN
-    return outcome(
-        execution,
-        ended,
-        steps=(record,),
-        code=result.code,
-        reason=f"step {step.name}: {result.reason}",
-        more=more and not step.stop_on_error,
-        retry_after_seconds=result.retry_after_seconds,
-        resume_step=step.key,
-        on_uncertain=_on_uncertain(step, result) if ended is Ended.UNKNOWN else None,
-    )
-
-
-def _on_uncertain(step: Step, result: StepResult) -> OnUncertain:
-    """The step's own word wins over its channel's default."""
-    asked = step.config.get("on_uncertain")
-    return OnUncertain(asked) if asked in set(OnUncertain) else result.on_uncertain
-
-
 def _renderer(workflow: Workflow) -> Renderer:
-    from executor.render import Renderer
+    from executor.render import renderer_of
 
-    settings = workflow.definition.get("settings")
-    unresolved = settings.get("unresolved") if isinstance(settings, dict) else None
-    if isinstance(unresolved, dict) and isinstance(unresolved.get("default"), str):
-        return Renderer("default", unresolved["default"])
-    return Renderer("blank") if unresolved == "blank" else Renderer()
-
-
-def _why(stop: Json) -> Json:
-    return {"code": stop["code"], "reason": stop["reason"]}
-
-
-def _id(ask: Json) -> str:
-    return str(ask["id"])
-
-
-def _key(ask: Json) -> str:
-    return str(ask["key"])
-
-
-def _answer_all(confirm: Callable[[list[Json]], Any]) -> Callable[[list[Json]], Any]:
-    async def confirm_all(sends: list[Json]) -> list[str]:
-        await confirm(sends)
-        return [_key(send) for send in sends]
-
-    return confirm_all
+    return renderer_of(workflow.definition)

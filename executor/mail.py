@@ -1,13 +1,12 @@
-"""E-mail: reading addresses and settings, building the message, and one SMTP conversation that knows what became of it.
+"""SMTP: the MIME message, and one conversation that knows what became of it.
 
-aiosmtplib is imported here, so this module is imported only when there is a message to send.
+aiosmtplib is imported here, so this module is imported only when there is a message to send by SMTP.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import html as markup
 import re
 import ssl
 from dataclasses import dataclass
@@ -23,17 +22,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from executor.letters import Letter, joined, one_line
 from executor.outcome import Send, StepResult
 from executor.replies import storable
 
-#: RFC 5321 §4.5.3.1: what any server takes at least.
-MOST_RECIPIENTS = 100
-
-#: RFC 5321 §4.1.2 without quoted local parts and address literals, which no customer has.
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
 _QUEUE_ID = re.compile(
     r"queued as ([^\s>;]+)|\bid=(\S+)|InternalId=(\d+)|(\S+) Message accepted|^(?:2\.\d\.\d )?Ok:? ([\w-]{16,})$", re.I
@@ -42,12 +34,8 @@ _QUEUE_ID = re.compile(
 _POLICY = SMTP.clone(cte_type="7bit")
 
 
-class BadAddress(ValueError):
-    """Not an e-mail address that can be written to; the message shows it."""
-
-
 class BadServer(ValueError):
-    """`SMTP_URL` or `EMAIL_FROM` cannot be used; the message holds no secret."""
+    """`SMTP_URL` cannot be used; the message holds no secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +53,6 @@ class SmtpServer:
 
     def __repr__(self) -> str:
         return f"SmtpServer({self.host}:{self.port})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """One message, before it has a key."""
-
-    sender: Address
-    recipients: tuple[str, ...]
-    subject: str
-    text: str
-    #: `None`: made from the text.
-    html: str | None = None
 
 
 def parse_server(url: str) -> SmtpServer:
@@ -106,66 +82,38 @@ def parse_server(url: str) -> SmtpServer:
     )
 
 
-def parse_sender(text: str) -> Address:
-    """Read `EMAIL_FROM`: one address, with or without a name.  Errors: `BadServer`."""
-    try:
-        if _BREAKS.search(text.strip()):
-            raise ValueError
-        (sender,) = _POLICY.header_factory("from", text.strip()).addresses
-        return Address(sender.display_name, addr_spec=parse_address(sender.addr_spec))
-    except (ValueError, IndexError):
-        raise BadServer("EMAIL_FROM must be one address: no-reply@example.com or Name <no-reply@example.com>") from None
-
-
-def parse_address(text: str) -> str:
-    """One bare address in the form that goes over the wire: a domain in other letters becomes ASCII (IDNA).
-
-    Errors: `BadAddress`.
-
-    >>> parse_address(" Ann@Bücher.Example ")
-    'Ann@xn--bcher-kva.example'
-    """
-    text = text.strip()
-    local, at, domain = text.rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        domain = ""
-    if at and _DOMAIN.fullmatch(domain) and not local.isascii() and "@" not in local:
-        raise BadAddress(f"{_shown(text)} has letters before the @ that need SMTPUTF8, which is not supported")
-    if not (_DOMAIN.fullmatch(domain) and _LOCAL.fullmatch(local) and len(local) <= 64 and len(domain) <= 253):
-        raise BadAddress(f"{_shown(text)} is not an e-mail address; give only the address, without a name")
-    return f"{local}@{domain}"
-
-
-def one_line(text: str) -> str:
-    """The text with its line breaks and control characters as spaces, fit for a header."""
-    return _BREAKS.sub(" ", storable(text)).strip()
-
-
-def build_message(letter: Letter, key: str) -> EmailMessage:
+def build_message(letter: Letter, sender: Address, key: str) -> EmailMessage:
     """The MIME message; equal keys give the equal Message-ID, by which receivers can know a repeat."""
     message = EmailMessage(policy=_POLICY)
-    message["From"] = letter.sender
+    message["From"] = sender
     message["To"] = [Address(addr_spec=recipient) for recipient in letter.recipients]
+    if letter.reply_to is not None:
+        message["Reply-To"] = Address(addr_spec=letter.reply_to)
     message["Subject"] = one_line(letter.subject)
     message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{letter.sender.domain}>"
+    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to a machine
-    text = storable(letter.text)
-    message.set_content(text)
-    html = letter.html if letter.html is not None else markup.escape(text).replace("\n", "<br>\n")
-    message.add_alternative(storable(html), subtype="html")
+    message.set_content(storable(letter.text))
+    message.add_alternative(storable(letter.shown_html), subtype="html")
     return message
 
 
-async def deliver(server: SmtpServer, letter: Letter, key: str, *, timeout_seconds: float) -> StepResult:
+def _content(letter: Letter, sender: Address, key: str) -> bytes:
+    """The message as it goes over the wire, dots doubled and the end marked (RFC 5321 §4.5.2)."""
+    # The letter's own headers go in front as they are: the policy would encode a URL that is longer than a line.
+    head = "".join(f"{name}: {value}\r\n" for name, value in letter.headers.items()).encode("ascii")
+    return re.sub(rb"(?m)^\.", b"..", head + build_message(letter, sender, key).as_bytes()) + b".\r\n"
+
+
+async def deliver(
+    server: SmtpServer, sender: Address, letter: Letter, key: str, *, timeout_seconds: float
+) -> StepResult:
     """Hand one letter over: what breaks before its content was sent is surely not done, afterwards it is unknown."""
-    content = re.sub(rb"(?m)^\.", b"..", build_message(letter, key).as_bytes()) + b".\r\n"  # RFC 5321 §4.5.2
+    content = _content(letter, sender, key)
     smtp = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
-        local_hostname=letter.sender.domain,  # a name that surely exists; asking for our own may take DNS seconds
+        local_hostname=sender.domain,  # a name that surely exists; asking for our own may take DNS seconds
         use_tls=server.tls,
         start_tls=False,  # `_secure` decides
         tls_context=_tls_context() if server.tls else None,
@@ -176,7 +124,7 @@ async def deliver(server: SmtpServer, letter: Letter, key: str, *, timeout_secon
         async with asyncio.timeout(timeout_seconds):
             await smtp.connect()
             await _secure(smtp, server)
-            refused = await _address(smtp, letter)
+            refused = await _address(smtp, sender, letter)
             start = await smtp.execute_command(b"DATA")
             if start.code != 354 or smtp.protocol is None:
                 raise aiosmtplib.SMTPDataError(start.code, start.message)
@@ -193,16 +141,11 @@ async def deliver(server: SmtpServer, letter: Letter, key: str, *, timeout_secon
     sent = Send(
         channel="email",
         recipient=joined(letter.recipients),
-        sender=letter.sender.addr_spec,
+        sender=sender.addr_spec,
         key=key,
         external_id=_queue_id(reply.message),
     )
     return StepResult.done(send=sent, **shown)
-
-
-def joined(recipients: tuple[str, ...]) -> str:
-    """The recipients as one word of the record and of the key."""
-    return ", ".join(sorted(recipients))
 
 
 @lru_cache(maxsize=1)
@@ -233,9 +176,9 @@ async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
         await smtp.login(server.user, server.password)
 
 
-async def _address(smtp: aiosmtplib.SMTP, letter: Letter) -> dict[str, str]:
+async def _address(smtp: aiosmtplib.SMTP, sender: Address, letter: Letter) -> dict[str, str]:
     """Name sender and recipients; returns the refused ones with the server's words.  Errors: all were refused."""
-    await smtp.mail(letter.sender.addr_spec)
+    await smtp.mail(sender.addr_spec)
     refused: list[aiosmtplib.SMTPRecipientRefused] = []
     for recipient in letter.recipients:
         try:

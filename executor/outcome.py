@@ -18,6 +18,8 @@ class Verdict(StrEnum):
     """It was surely not done, and repeating it changes nothing."""
     UNKNOWN = "unknown"
     """The request left; whether it was done cannot be known from here."""
+    LATER = "later"
+    """Nothing left: the step begins again after `wait_seconds`, and no attempt is spent."""
 
 
 class OnUncertain(StrEnum):
@@ -46,7 +48,7 @@ class StepResult:
 
     `result` is what the step's record shows (small, JSON, no secrets).  `code` is a stable word and `reason` is words
     for a person; both are empty when the verdict is DONE.  `retry_after_seconds` is the receiver's own wish and wins
-    over the backoff.
+    over the backoff.  `wait_seconds`: what follows goes on no earlier (of LATER: the step itself).
     """
 
     verdict: Verdict
@@ -54,8 +56,10 @@ class StepResult:
     code: str = ""
     reason: str = ""
     retry_after_seconds: float | None = None
+    wait_seconds: float | None = None
     send: Send | None = None
-    on_uncertain: OnUncertain = OnUncertain.RESEND
+    #: What becomes of an UNKNOWN; None: what the step's channel says.
+    on_uncertain: OnUncertain | None = None
 
     @classmethod
     def done(cls, *, send: Send | None = None, **result: Any) -> StepResult:
@@ -75,9 +79,16 @@ class StepResult:
         )
 
     @classmethod
-    def unknown(cls, reason: str, **result: Any) -> StepResult:
+    def unknown(cls, reason: str, *, on_uncertain: OnUncertain | None = None, **result: Any) -> StepResult:
         """The request left; whether it was done cannot be known from here."""
-        return cls(verdict=Verdict.UNKNOWN, code="uncertain_send", reason=reason, result=result)
+        return cls(
+            verdict=Verdict.UNKNOWN, code="uncertain_send", reason=reason, on_uncertain=on_uncertain, result=result
+        )
+
+    @classmethod
+    def later(cls, seconds: float, code: str, reason: str) -> StepResult:
+        """Nothing left; the step begins again after so many seconds."""
+        return cls(verdict=Verdict.LATER, code=code, reason=reason, wait_seconds=seconds)
 
 
 class Ended(StrEnum):
@@ -101,12 +112,17 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one execution's turn ended.  `steps` are records that did not travel with an earlier call."""
+    """How one execution's turn ended.
+
+    `earlier` are the records of finished steps that did not travel with an earlier call; `steps` is the record of the
+    step that ended the turn.
+    """
 
     execution_id: str
     token: str
     ended: Ended
     steps: tuple[dict[str, Any], ...] = ()
+    earlier: tuple[dict[str, Any], ...] = ()
     code: str | None = None
     reason: str | None = None
     #: Steps follow the one that failed, and may run without it.
@@ -115,13 +131,24 @@ class Outcome:
     resume_step: str | None = None
     on_uncertain: OnUncertain | None = None
     due_in_seconds: float | None = None
+    #: How the last send ended, for `communication_logs`; what an earlier call took is not said again.
+    confirm: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape that `automation_settle` takes; what is not said is left out."""
         said: dict[str, Any] = {"id": self.execution_id, "token": self.token, "ended": self.ended.value}
-        if self.steps:
-            said["steps"] = list(self.steps)
-        for name in ("code", "reason", "retry_after_seconds", "resume_step", "on_uncertain", "due_in_seconds"):
+        for name in ("steps", "earlier"):
+            if value := getattr(self, name):
+                said[name] = list(value)
+        for name in (
+            "code",
+            "reason",
+            "retry_after_seconds",
+            "resume_step",
+            "on_uncertain",
+            "due_in_seconds",
+            "confirm",
+        ):
             if (value := getattr(self, name)) is not None:
                 said[name] = value
         if self.more:

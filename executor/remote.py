@@ -12,14 +12,17 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from executor.http import HttpClient, HttpError
-from executor.local import outcome, template_context
+from executor.local import template_context
 from executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
 from executor.remote_replies import judge_answer, reported_steps
 from executor.settings import ExecutorSettings, Remote
-from executor.step_run import send_key
+from executor.step_run import on_uncertain_of, send_key
 from store import Context, Execution, Json, LeaseLost, Store, Workflow
 from store.batch import Batch
 from store.json import dumps
+
+#: The one step of an execution that is handed over, as a person's word on it names it (automation_resolve).
+CALL = "(call)"
 
 _ENDED = {
     Verdict.DONE: Ended.DONE,
@@ -58,7 +61,9 @@ class RemoteExecutor:
         Errors: `LeaseLost` when another may own it now; `StoreError` when the database cannot be asked.
         """
         if self._stopping():
-            return outcome(execution, Ended.RELEASED)
+            return _outcome(execution, Ended.RELEASED)
+        if CALL in execution.recorded:  # a person has said how it ended
+            return _outcome(execution, Ended.DONE)
         execution.check_lease()
         context = await self._calls.ask({"id": execution.id, "token": execution.lease.token})
         if not context.held:
@@ -68,7 +73,7 @@ class RemoteExecutor:
             return _end(execution, lost, ())
         if context.stop is not None:
             stop = context.stop
-            return outcome(execution, Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
+            return _outcome(execution, Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
         execution.check_lease()
         return await self._call(execution, context)
 
@@ -89,7 +94,7 @@ class RemoteExecutor:
 
 def call_headers(execution: Execution) -> dict[str, str]:
     """What lets the callee know a repeat, and its writes their cause (R11, R13)."""
-    key = send_key(execution.id, "", "executor", "")
+    key = send_key(execution.id, "", "executor", "", execution.resends.get(CALL, 0))
     return {
         "content-type": "application/json",
         "idempotency-key": key,
@@ -124,15 +129,17 @@ def call_context(execution: Execution, context: Context) -> Json:
 
 def on_uncertain(workflow: Workflow) -> OnUncertain:
     """The workflow's own word, `settings.on_uncertain`; else a person looks, since many callees send without a key."""
-    settings = workflow.definition.get("settings")
-    asked = settings.get("on_uncertain") if isinstance(settings, dict) else None
-    return OnUncertain(asked) if asked in set(OnUncertain) else OnUncertain.HOLD
+    return on_uncertain_of({}, workflow.definition, "executor", OnUncertain.HOLD)
+
+
+def _outcome(execution: Execution, ended: Ended, **said: Any) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=ended, **said)
 
 
 def _end(execution: Execution, result: StepResult, steps: tuple[dict[str, Any], ...]) -> Outcome:
     """Say how the call ended.  Steps are told where they have an end: not while the whole is to run again."""
     ended = _ENDED[result.verdict]
-    return outcome(
+    return _outcome(
         execution,
         ended,
         steps=steps if ended in (Ended.DONE, Ended.FAILED) else (),

@@ -76,6 +76,20 @@ class Renderer:
         return value
 
 
+def renderer_of(definition: Mapping[str, Any]) -> Renderer:
+    """Return the renderer that a workflow's `settings.unresolved` asks for."""
+    settings = definition.get("settings")
+    unresolved = settings.get("unresolved") if isinstance(settings, dict) else None
+    if isinstance(unresolved, dict) and isinstance(unresolved.get("default"), str):
+        return Renderer("default", unresolved["default"])
+    return Renderer("blank") if unresolved == "blank" else Renderer()
+
+
+def check_template(template: str) -> None:
+    """Raise `RenderError` when a template can never be rendered, whatever its values."""
+    _load(template)
+
+
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     root: Callable[[Context], Iterator[str]]

@@ -16,7 +16,8 @@ from jinja2.runtime import Context, LoopContext
 from markupsafe import escape
 
 from executor.actions.contract import RenderError
-from executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, child, number, text
+from executor.dialects.variables import find, find_child
+from executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, number, text
 from executor.render_tree import spell
 
 #: How often all loops of one render together may turn.
@@ -113,13 +114,15 @@ def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
     if isinstance(value, Unresolved):
         return value
     if isinstance(value, Undefined):
-        return Unresolved(run, label, stray=True, known=run.parent)
+        value = find(run.parent, label)
+        if value is NOTHING:
+            return Unresolved(run, label, stray=True, known=run.parent)
     if isinstance(value, LoopContext) and len(keys) == 1 and keys[0] in _LOOP_FIELDS:
         return getattr(value, str(keys[0]))
     for depth, key in enumerate(keys):
         if value is None:
             return Unresolved(run, spell(label, keys[:depth]), empty=True)
-        holder, value = value, child(value, key)
+        holder, value = value, find_child(value, key)
         if value is NOTHING:
             known = holder if isinstance(holder, dict) else ()
             return Unresolved(run, spell(label, keys[: depth + 1]), known=known)

@@ -31,8 +31,30 @@ class Remote:
 class ExecutorSettings:
     """What the actions need to know of the operator's world.  Secrets are kept out of `repr`."""
 
-    smtp_url: str | None = None
+    #: How e-mail goes: `smtp`, `resend` or the name of an edge function; None: whichever is set up, Resend first.
+    email_via: str | None = None
     email_from: str | None = None
+    smtp_url: str | None = None
+    resend_api_key: str | None = None
+    resend_base_url: str = "https://api.resend.com"
+    #: How texts go: `twilio`, `telnyx` or the name of an edge function; None: whichever is set up, Twilio first.
+    sms_via: str | None = None
+    twilio_account_sid: str | None = None
+    twilio_auth_token: str | None = None
+    #: A number (E.164) or a messaging service (`MG…`).
+    twilio_from: str | None = None
+    twilio_base_url: str = "https://api.twilio.com"
+    telnyx_api_key: str | None = None
+    telnyx_from: str | None = None
+    telnyx_base_url: str = "https://api.telnyx.com"
+    #: The country (ISO 3166, two letters) of phone numbers that name none; None: they are refused.
+    phone_region: str | None = None
+    #: The app's edge functions: their names that workflows may call, where they are, and what lets us in.
+    functions: frozenset[str] = frozenset()
+    functions_url: str | None = None
+    functions_headers: dict[str, str] = field(default_factory=dict)
+    #: Targets of `notify` (Apprise URLs).
+    notify_urls: tuple[str, ...] = ()
     webhook_secret: str | None = None
     #: `False` none, `True` any, or the `host:port` pairs that workflows may reach though they are private.
     allow_private_addresses: bool | frozenset[str] = False

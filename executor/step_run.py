@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from executor.actions.contract import Step
+from executor.actions.contract import Deliver, Message, Step
 from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from store import Execution, Json, LeaseLost, Reservation
-from store.batch import Batch
+from executor.records import excerpt, step_record
+from executor.turn import Held, Turn
+from store import Execution, Json, LeaseLost, Reservation, Store
 
 if TYPE_CHECKING:
     from executor.http import HttpClient
@@ -18,19 +20,19 @@ if TYPE_CHECKING:
     from executor.settings import ExecutorSettings
 
 
-class Held(Exception):
-    """Somebody paused the workflow, its tenant or everything, meanwhile: the step keeps its turn for later."""
-
-
-def send_key(execution_id: str, step: str, channel: str, recipient: str) -> str:
+def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:
     """Return the idempotency key of one send: 32 hex digits, the same over retries and lost leases (R13).
 
-    A digest, since it travels to third parties and a recipient's address must not.
+    A digest, since it travels to third parties and a recipient's address must not.  `resends`: how often a person had
+    it sent again; each time is another send.
 
     >>> send_key("e", "1", "email", "a@example.com") == send_key("e", "1", "email", "a@example.com")
     True
+    >>> send_key("e", "1", "email", "a@example.com") == send_key("e", "1", "email", "a@example.com", 1)
+    False
     """
-    return hashlib.sha256(f"{execution_id}\n{step}\n{channel}\n{recipient}".encode()).hexdigest()[:32]
+    again = f"\n{resends}" if resends else ""
+    return hashlib.sha256(f"{execution_id}\n{step}\n{channel}\n{recipient}{again}".encode()).hexdigest()[:32]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,13 +40,19 @@ class LocalStepRun:
     """One step's run in this process."""
 
     step: Step
-    execution: Execution
+    turn: Turn
     context: Json
     settings: ExecutorSettings
     http: HttpClient
     renderer: Renderer
-    reservations: Batch[Json, Reservation]
-    confirmations: Batch[Json, str]
+    store: Store
+    #: What the message now under way is to become if nobody says how it ended.
+    policy: OnUncertain | None = None
+
+    @property
+    def execution(self) -> Execution:
+        """The claimed row."""
+        return self.turn.execution
 
     @property
     def execution_id(self) -> str:
@@ -56,6 +64,11 @@ class LocalStepRun:
         """See the contract."""
         return self.execution.workflow.id
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """See the contract."""
+        return self.execution.workflow.definition
+
     def render(self, template: str, *, html: bool = False) -> str:
         """See the contract."""
         return self.renderer.render(template, self.context, html=html)
@@ -64,68 +77,140 @@ class LocalStepRun:
         """See the contract."""
         return self.renderer.render_value(value, self.context)
 
-    def key(self, channel: str, recipient: str) -> str:
-        """See the contract."""
-        return send_key(self.execution.id, self.step.key, channel, recipient)
-
-    def check_lease(self) -> None:
-        """See the contract."""
-        self.execution.check_lease()
-
     async def send(
         self,
-        channel: str,
-        recipient: str,
-        deliver: Callable[[str], Awaitable[StepResult]],
+        message: Message,
+        deliver: Deliver,
         *,
-        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
+        reserve: bool = True,
+        slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
         """See the contract."""
-        key = self.key(channel, recipient)
-        reserved = await self.reservations.ask(
-            {
-                "id": self.execution.id,
-                "token": self.execution.lease.token,
-                "step": self.step.key,
-                "channel": channel,
-                "recipient": recipient,
-                "sender": sender,
-                "key": key,
-            }
-        )
-        if (known := _without_sending(reserved, channel, recipient, on_uncertain)) is not None:
-            return known
-        self.check_lease()
+        policy = on_uncertain_of(self.step.config, self.definition, message.channel, on_uncertain)
+        if slots is None:
+            return await self._send(message, deliver, policy, reserve=reserve)
+        if slots.locked():
+            await self.turn.flush(self.step.key)  # what was done is told before the wait, not after it
+        async with slots:
+            return await self._send(message, deliver, policy, reserve=reserve)
+
+    async def _send(self, message: Message, deliver: Deliver, policy: OnUncertain, *, reserve: bool) -> StepResult:
+        resends = self.execution.resends.get(self.step.key, 0)
+        key = send_key(self.execution.id, self.step.key, message.channel, message.recipient, resends)
+        if reserve:
+            await self.turn.reserve(self.step.key, _place(self.step, message, key, policy))
+            if (known := _without_sending(self.turn.reservation, message, policy)) is not None:
+                return known
+        elif not self.turn.is_fresh:
+            await self.turn.look(self.step.key)
+        self.execution.check_lease()
+        self.turn.act()
+        self.policy = policy
         result = await deliver(key)
-        await self.confirmations.ask(
-            {
-                "key": key,
-                "token": self.execution.lease.token,
-                "status": _CONFIRMED[result.verdict],
-                "external_id": result.send.external_id if result.send else None,
-                "error": result.reason or None,
-            }
+        self.policy = None
+        if reserve:
+            self.turn.confirm = _confirmation(key, result)
+        return _shown(message, key, result, policy, reserved=reserve)
+
+    async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
+        """See the contract."""
+        if not self.turn.is_fresh:
+            await self.turn.look(self.step.key)
+        self.execution.check_lease()
+        self.turn.act()
+        done = StepResult.done(table=table, operation=operation, id=row_id, values=excerpt(values))
+        answer = await self.store.write_record(
+            self.execution.id,
+            self.execution.lease.token,
+            step_record(self.step, done),
+            table=table,
+            operation=operation,
+            row_id=row_id,
+            values=values,
         )
-        shown = result.result | {"recipient": recipient}
-        if result.verdict is Verdict.DONE:
-            shown |= {"status": "sent", "external_id": result.send.external_id if result.send else None}
-        # Noted by the reservation already: the step's record need not carry the send.
-        return replace(result, result=shown, send=None, on_uncertain=on_uncertain)
+        if answer["answer"] == "lost":
+            raise LeaseLost(self.execution.id)
+        if answer["answer"] == "refused":
+            code, reason = answer["code"], answer["reason"]
+            return StepResult.permanent(code, reason)
+        return replace(done, result=done.result | {"id": answer.get("id", row_id)})
+
+    async def judge(self, conditions: Any) -> dict[str, Any]:
+        """See the contract."""
+        row = self.turn.context.row or {}
+        seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
+        return await self.store.evaluate(conditions, row | seen, self.context.get("old"))
 
 
-_CONFIRMED = {
-    Verdict.DONE: "sent",
-    Verdict.RETRY: "failed",
-    Verdict.PERMANENT: "failed",
-    Verdict.UNKNOWN: "uncertain",
-}
+def on_uncertain_of(
+    config: Mapping[str, Any], definition: Mapping[str, Any], channel: str, default: OnUncertain
+) -> OnUncertain:
+    """Return what becomes of a send of unknown fate: the step's word, else the workflow's for it, else `default`.
+
+    The workflow's is `settings.on_uncertain`: one word for all channels, or {"email": "resend", …}.
+    """
+    settings = definition.get("settings")
+    said = settings.get("on_uncertain") if isinstance(settings, dict) else None
+    if isinstance(said, dict):
+        said = said.get(channel)
+    for asked in (config.get("on_uncertain"), said):
+        if isinstance(asked, str) and asked in set(OnUncertain):
+            return OnUncertain(asked)
+    return default
 
 
-def _without_sending(
-    reserved: Reservation, channel: str, recipient: str, on_uncertain: OnUncertain
-) -> StepResult | None:
+def _place(step: Step, message: Message, key: str, policy: OnUncertain) -> Json:
+    return {
+        "step": step.key,
+        "channel": message.channel,
+        "recipient": message.recipient,
+        "sender": message.sender,
+        "key": key,
+        "on_uncertain": policy.value,
+    }
+
+
+_CONFIRMED = {Verdict.DONE: "sent", Verdict.UNKNOWN: "uncertain"}
+
+
+def _confirmation(key: str, result: StepResult) -> Json:
+    return {
+        "key": key,
+        "status": "simulated" if _is_simulated(result) else _CONFIRMED.get(result.verdict, "failed"),
+        "external_id": result.send.external_id if result.send else None,
+        "error": result.reason or None,
+    }
+
+
+def _is_simulated(result: StepResult) -> bool:
+    return result.verdict is Verdict.DONE and result.result.get("simulated") is True
+
+
+def _shown(message: Message, key: str, result: StepResult, policy: OnUncertain, *, reserved: bool) -> StepResult:
+    """Return the end of the step as its record shows it, with what was sent to whom."""
+    external_id = result.send.external_id if result.send else None
+    shown = excerpt(message.content) | result.result | {"recipient": message.recipient}
+    if _is_simulated(result):  # nobody got anything, so the step did not do what it says (R14)
+        reason = "the receiver only pretended to send (test mode): give it what it needs to really send"
+        return StepResult.permanent("simulated", reason, **shown)
+    if result.verdict is Verdict.DONE:
+        shown |= {"status": "sent", "external_id": external_id}
+    send = Send(
+        channel=message.channel, recipient=message.recipient, sender=message.sender, key=key, external_id=external_id
+    )
+    return replace(
+        result,
+        result=shown,
+        # What was reserved stands in the log already.
+        send=None if reserved else send,
+        on_uncertain=result.on_uncertain or policy,
+    )
+
+
+def _without_sending(reserved: Reservation, message: Message, policy: OnUncertain) -> StepResult | None:
     """Say how the step ends where nothing may leave; None: go."""
+    recipient = message.recipient
     match reserved.answer:
         case "go":
             return None
@@ -136,19 +221,8 @@ def _without_sending(
         case "held":
             raise Held
         case "refused":
-            return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused")
-    reason = f"an earlier worker stopped while sending this {channel}; it may have arrived"
-    return replace(StepResult.unknown(reason, recipient=recipient), on_uncertain=on_uncertain)
-
-
-def note(send: Send | None) -> Json | None:
-    """Return a send as a step's record carries it to `communication_logs`."""
-    if send is None:
-        return None
-    return {
-        "channel": send.channel,
-        "recipient": send.recipient,
-        "sender": send.sender,
-        "key": send.key,
-        "external_id": send.external_id,
-    }
+            return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
+        case "later":
+            return StepResult.later(reserved.wait_seconds or 1.0, reserved.code or "", reserved.reason or "")
+    reason = f"an earlier worker stopped while sending this {message.channel}; it may have arrived"
+    return StepResult.unknown(reason, on_uncertain=policy, recipient=recipient)

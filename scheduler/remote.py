@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from executor.http import BadTarget, parse_url
 from executor.settings import ExecutorSettings, Remote
@@ -13,8 +13,8 @@ from store.errors import BadConfiguration
 if TYPE_CHECKING:
     from scheduler.settings import RoadSettings, RunSettings
 
-#: The app's edge function, and its path in a project.
-FUNCTION_PATH = "/functions/v1/automation-executor"
+#: The app's edge function.
+FUNCTION = "/automation-executor"
 
 
 def with_remote(
@@ -29,13 +29,28 @@ def with_remote(
     return replace(run, lease_seconds=lease_seconds), replace(executor, remote=remote)
 
 
-def _function(run: RunSettings, road: RoadSettings) -> Remote:
+def functions_of(road: RoadSettings) -> dict[str, Any]:
+    """Return where the project's edge functions are and what lets us in, as fields of the executor's settings.
+
+    Nothing where no project is named: an action that needs it says so.  Errors: `BadConfiguration`.
+    """
     from store.project import project_url, server_key
 
-    url, key = project(road)
-    url, key = project_url(url), server_key(key)
-    headers = {"apikey": key, "authorization": f"Bearer {key}"}  # both, as the platform's own clients do
-    return Remote(url=url + FUNCTION_PATH, headers=headers, timeout_seconds=_timeout(run))
+    if not (road.supabase_url and road.supabase_key):
+        return {}
+    url, key = project_url(road.supabase_url), server_key(road.supabase_key)
+    # Both headers, as the platform's own clients do.
+    return {
+        "functions_url": f"{url}/functions/v1",
+        "functions_headers": {"apikey": key, "authorization": f"Bearer {key}"},
+    }
+
+
+def _function(run: RunSettings, road: RoadSettings) -> Remote:
+    project(road)
+    found = functions_of(road)
+    url = found["functions_url"] + FUNCTION
+    return Remote(url=url, headers=found["functions_headers"], timeout_seconds=_timeout(run))
 
 
 def _http(run: RunSettings) -> Remote:

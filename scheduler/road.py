@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from scheduler.settings import RoadSettings
 from store import Store
@@ -30,6 +32,16 @@ async def open_store(settings: RoadSettings, *, any_schema: bool = False) -> Asy
         yield store
     finally:
         await store.close()
+
+
+def ask_store(settings: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
+    """Open the store, ask it one thing, and close it: what most commands do."""
+
+    async def go() -> Any:
+        async with open_store(settings) as store:
+            return await verb(store)
+
+    return asyncio.run(go())
 
 
 def project(settings: RoadSettings) -> tuple[str, str]:

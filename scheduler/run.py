@@ -16,7 +16,7 @@ from scheduler.road import check_schema
 from scheduler.settings import LogSettings, RunSettings
 from scheduler.summary import Summary
 from store import Json, Store, Tick
-from store.errors import Unreachable
+from store.errors import StoreError, Unreachable
 
 if TYPE_CHECKING:
     from executor.local import LocalExecutor
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from executor.settings import ExecutorSettings
     from scheduler.engine import Engine
 
+#: How often a long run keeps house again: lost leases, changes matched late, the breaker, its own heartbeat.
+BEAT_SECONDS = 10.0
 #: Beyond the grace, what the database may take to hear how everything ended.
 LAST_WORDS_SECONDS = 2.0
 
@@ -103,6 +105,7 @@ class Runner:
             tick = await self._store.tick(self._worker, hold_seconds=None if hold is None else int(hold))
             check_schema(tick.schema_version)
             held += tick.held
+            self._tell_tripped(tick)
             if not tick.holding or self.stopping:
                 return tick, held
 
@@ -128,10 +131,37 @@ class Runner:
         )
         async with hands(self._store, self._executor, stopping=lambda: self.stopping) as executor:
             self._engine = Engine(self._store, executor.execute, settings)
+            beats = asyncio.ensure_future(self._beat_on())
             try:
                 return await self._engine.run(tick)
             finally:
                 self._engine = None
+                beats.cancel()
+                await asyncio.gather(beats, return_exceptions=True)
+
+    async def _beat_on(self) -> None:
+        """Keep house while a long run goes on.  A beat that fails is the next one's to do."""
+        import structlog
+
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            try:
+                await self._housekeeping()
+            except StoreError as error:
+                log = structlog.get_logger()
+                log.warning("beat_failed", reason=str(error))
+
+    def _tell_tripped(self, tick: Tick) -> None:
+        if not tick.tripped:
+            return
+        import structlog
+
+        from scheduler.logs import configure
+
+        configure(self._log)
+        log = structlog.get_logger()
+        for name in tick.tripped:
+            log.warning("breaker_tripped", workflow=name)
 
 
 def hands(store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool]) -> LocalExecutor | RemoteExecutor:

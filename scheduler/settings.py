@@ -134,11 +134,58 @@ _RUN = [
 ]  # fmt: skip
 _EXECUTOR = [
     _option(
-        "--smtp-url", envvar="SMTP_URL", metavar="URL",
-        help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
+        "--email-via", envvar="MINUTEHAND_EMAIL_VIA", metavar="smtp|resend|FUNCTION",
+        help="How e-mail goes; default: what is set up.  [env: MINUTEHAND_EMAIL_VIA]",
     ),
     _option(
         "--email-from", envvar="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.  [env: EMAIL_FROM]"
+    ),
+    _option(
+        "--smtp-url", envvar="SMTP_URL", metavar="URL",
+        help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
+    ),
+    _option("--resend-api-key", envvar="RESEND_API_KEY", metavar="KEY", help="E-mail by Resend.  [env: RESEND_API_KEY]"),
+    _option(
+        "--resend-base-url", envvar="RESEND_BASE_URL", metavar="URL", default="https://api.resend.com",
+        help="Another address of Resend's API.  [env: RESEND_BASE_URL]",
+    ),
+    _option(
+        "--sms-via", envvar="MINUTEHAND_SMS_VIA", metavar="twilio|telnyx|FUNCTION",
+        help="How texts go; default: what is set up.  [env: MINUTEHAND_SMS_VIA]",
+    ),
+    _option(
+        "--twilio-account-sid", envvar="TWILIO_ACCOUNT_SID", metavar="SID", help="Texts by Twilio.  [env: TWILIO_ACCOUNT_SID]"
+    ),
+    _option(
+        "--twilio-auth-token", envvar="TWILIO_AUTH_TOKEN", metavar="TOKEN", help="Its secret.  [env: TWILIO_AUTH_TOKEN]"
+    ),
+    _option(
+        "--twilio-from", envvar="TWILIO_FROM", metavar="NUMBER|MG…",
+        help="The number, or messaging service, that texts come from.  [env: TWILIO_FROM]",
+    ),
+    _option(
+        "--twilio-base-url", envvar="TWILIO_BASE_URL", metavar="URL", default="https://api.twilio.com",
+        help="Another address of Twilio's API.  [env: TWILIO_BASE_URL]",
+    ),
+    _option("--telnyx-api-key", envvar="TELNYX_API_KEY", metavar="KEY", help="Texts by Telnyx.  [env: TELNYX_API_KEY]"),
+    _option(
+        "--telnyx-from", envvar="TELNYX_FROM", metavar="NUMBER", help="The number they come from.  [env: TELNYX_FROM]"
+    ),
+    _option(
+        "--telnyx-base-url", envvar="TELNYX_BASE_URL", metavar="URL", default="https://api.telnyx.com",
+        help="Another address of Telnyx's API.  [env: TELNYX_BASE_URL]",
+    ),
+    _option(
+        "--phone-region", envvar="MINUTEHAND_PHONE_REGION", metavar="CC",
+        help="Country of numbers that name none: US, DE, ….  [env: MINUTEHAND_PHONE_REGION]",
+    ),
+    _option(
+        "--functions", envvar="MINUTEHAND_FUNCTIONS", metavar="NAME,…", default="",
+        help="Edge functions that workflows may call.  [env: MINUTEHAND_FUNCTIONS]",
+    ),
+    _option(
+        "--notify-urls", envvar="MINUTEHAND_NOTIFY_URLS", metavar="URL …", default="",
+        help="Where `notify` goes: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
     ),
     _option(
         "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
@@ -187,7 +234,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def called(**given: Any) -> Any:
         run = _taken(RunSettings, _RUN, given)
-        executor = _taken(_executor_settings, _EXECUTOR, given)
+        executor = _taken(partial(_executor_settings, given["road"]), _EXECUTOR, given)
         if run.executor != "local":
             from scheduler.remote import with_remote
 
@@ -276,8 +323,20 @@ class RoadSettings:
         )
 
 
-def _executor_settings(*, allow_private_addresses: str, **given: Any) -> ExecutorSettings:
-    return ExecutorSettings(allow_private_addresses=private_addresses(allow_private_addresses), **given)
+def _executor_settings(
+    road: RoadSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **given: Any
+) -> ExecutorSettings:
+    names = frozenset(name.strip() for name in functions.split(",") if name.strip())
+    if names or given["email_via"] or given["sms_via"]:
+        from scheduler.remote import functions_of
+
+        given |= functions_of(road)
+    return ExecutorSettings(
+        allow_private_addresses=private_addresses(allow_private_addresses),
+        functions=names,
+        notify_urls=tuple(notify_urls.split()),
+        **given,
+    )
 
 
 def private_addresses(text: str) -> bool | frozenset[str]:

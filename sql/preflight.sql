@@ -49,7 +49,11 @@ begin
      'created_at timestamptz, error_message text, external_id text, sent_at timestamptz, type any, direction any, '
      'from_address text, to_address text'),
     ('0002_adoption', 'minutehand.backlog', 'only_row boolean, held_before timestamptz', ''),
-    ('0002_adoption', 'minutehand.installed', 'signature text, source_md5 text', '')
+    ('0002_adoption', 'minutehand.installed', 'signature text, source_md5 text', ''),
+    ('0003_actions', 'public.automation_execution_logs', '', 'resends json'),
+    ('0003_actions', 'public.communication_logs', '', 'reserved_at timestamptz'),
+    ('0003_actions', 'public.automation_limits',
+     'scope text, tenant text, channel text, n integer, per interval, on_exceed text', '')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)
   cross join lateral regexp_split_to_table(lists.names, ', ') as c

@@ -49,6 +49,8 @@ class Execution:
     trigger_data: Json
     #: What earlier attempts recorded, by step key: these steps are not run again.
     recorded: dict[str, Json]
+    #: How often a person had each step's uncertain send sent again: it makes the next key another one.
+    resends: dict[str, int]
     #: Its workers were lost twice or more: run it with nothing else in flight (R7).
     alone: bool
 
@@ -87,6 +89,7 @@ class Claim:
                 max_attempts=item["max_attempts"],
                 trigger_data=item["trigger_data"] if isinstance(item["trigger_data"], dict) else {},
                 recorded=_by_step(item["recorded"]),
+                resends=item.get("resends") or {},
                 alone=item["alone"],
             )
             for item in row["executions"]
@@ -104,8 +107,34 @@ def _by_step(recorded: Any) -> dict[str, Json]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Whether a send may leave (`send` in an answer of `automation_advance`)."""
+
+    key: str
+    #: `go`, `sent`, `uncertain`, `lost`, `held`, `refused` or `later`.
+    answer: str
+    external_id: str | None
+    code: str | None
+    reason: str | None
+    #: Of `later`: how long a limit delays it.
+    wait_seconds: float | None
+
+    @classmethod
+    def from_row(cls, row: Json) -> Reservation:
+        """Parse one answer."""
+        return cls(
+            key=row["key"],
+            answer=row["answer"],
+            external_id=row.get("external_id"),
+            code=row.get("code"),
+            reason=row.get("reason"),
+            wait_seconds=row.get("wait_seconds"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an execution is about, read fresh (one answer of `automation_context`)."""
+    """What an execution is about, read fresh (one answer of `automation_advance`)."""
 
     id: str
     #: False: the lease is lost, and nothing may be done.
@@ -119,6 +148,8 @@ class Context:
     links: dict[str, Json]
     #: An earlier worker handed the execution over, and never said how it ended (`automation_begin_calls`).
     called: bool = False
+    #: Whether the send that was to be reserved may leave; None where none was, or nothing may be done any more.
+    send: Reservation | None = None
 
     @classmethod
     def from_row(cls, row: Json) -> Context:
@@ -132,6 +163,7 @@ class Context:
             old=row["old"],
             links=row["links"] or {},
             called=row.get("called", False),
+            send=Reservation.from_row(row["send"]) if row.get("send") else None,
         )
 
 
@@ -147,6 +179,8 @@ class Tick:
     lost_leases: int
     matched: int
     paused: bool
+    #: Workflows that the breaker paused in this call, by name.
+    tripped: list[str]
     #: Executions held as stale in this call.
     held: int
     #: There is more to hold: nothing is claimed until it is done; call again.
@@ -181,27 +215,4 @@ class Settled:
             code=row.get("code"),
             reason=row.get("reason"),
             due_seconds=row.get("due_seconds"),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """Whether a send may leave (one answer of `automation_reserve_sends`)."""
-
-    key: str
-    #: `go`, `sent`, `uncertain`, `lost`, `held` or `refused`.
-    answer: str
-    external_id: str | None
-    code: str | None
-    reason: str | None
-
-    @classmethod
-    def from_row(cls, row: Json) -> Reservation:
-        """Parse one answer."""
-        return cls(
-            key=row["key"],
-            answer=row["answer"],
-            external_id=row.get("external_id"),
-            code=row.get("code"),
-            reason=row.get("reason"),
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from store.drivers import Driver
 from store.errors import Conflict, Unreachable
-from store.records import Claim, Context, Json, Lease, Reservation, Settled, Tick
+from store.records import Claim, Context, Json, Lease, Settled, Tick
 
 #: Seconds between the tries of a call whose repetition changes nothing.
 _PAUSES = (0.1, 0.5, 2.0)
@@ -113,25 +113,16 @@ class Store:
 
     # --- within an execution ------------------------------------------------------------------------------------------
 
-    async def context(self, items: list[Json]) -> list[Context]:
-        """Read what executions are about; items are `{"id", "token"}`."""
-        return [Context.from_row(row) for row in await self._repeated("automation_context", p_items=items)]
+    async def advance(self, items: list[Json]) -> list[Context]:
+        """Bring executions one step forward: confirm and record the last step, look anew, reserve the next send.
+
+        `{"id", "token", "confirm"?, "step"?, "resume_step"?, "reserve"?}` each (automation_advance.sql).
+        """
+        return [Context.from_row(row) for row in await self._repeated("automation_advance", p_items=items)]
 
     async def begin_calls(self, items: list[Json]) -> list[Context]:
         """Note that executions, `{"id", "token"}`, are handed over to an executor elsewhere; returns their contexts."""
         return [Context.from_row(row) for row in await self._repeated("automation_begin_calls", p_items=items)]
-
-    async def record_steps(self, steps: list[Json]) -> list[Context]:
-        """Record finished steps, `{"id", "token", "step", "resume_step"}`; returns the next steps' contexts."""
-        return [Context.from_row(row) for row in await self._repeated("automation_record_step", p_steps=steps)]
-
-    async def reserve_sends(self, sends: list[Json]) -> list[Reservation]:
-        """Write sends down before they leave: `{"id", "token", "step", "channel", "recipient", "sender", "key"}`."""
-        return [Reservation.from_row(row) for row in await self._repeated("automation_reserve_sends", p_sends=sends)]
-
-    async def confirm_sends(self, sends: list[Json]) -> list[str]:
-        """Say how sends ended: `{"key", "token", "status", "external_id", "error"}`; returns the keys confirmed."""
-        return list(await self._repeated("automation_confirm_sends", p_sends=sends))
 
     async def write_record(
         self,
@@ -185,6 +176,10 @@ class Store:
         """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
         return list(await self._timed("automation_retry", p_ids=ids))
 
+    async def resolve(self, ids: list[str], as_: str) -> list[Json]:
+        """Say what became of uncertain sends, `sent`, `resend` or `drop`: `{"id", "answer", "reason"}` each."""
+        return list(await self._timed("automation_resolve", p_ids=ids, p_as=as_))
+
     async def release(self, ids: list[str] | None = None) -> Json:
         """Let what was held as stale run: these, or a bite of all: `{"released", "more", "answers"}`."""
         result: Json = await self._timed("automation_release", p_ids=ids)
@@ -193,6 +188,16 @@ class Store:
     async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[Json]:
         """End pending or processing executions: `{"id", "answer", "reason"}` each."""
         return list(await self._timed("automation_cancel", p_ids=ids, p_reason=reason))
+
+    async def pause(self, *, scope: str, target: str | None = None, reason: str | None = None) -> Json:
+        """Hold `all`, a `tenant` or a `workflow` (by id or name): `{"name", "reason", "existed", "held"}`."""
+        result: Json = await self._timed("automation_pause", p_scope=scope, p_target=target, p_reason=reason)
+        return result
+
+    async def resume(self, *, scope: str, target: str | None = None) -> Json:
+        """End a pause: `{"name", "reason", "existed", "held", "still_paused"}`."""
+        result: Json = await self._driver.call("automation_resume", p_scope=scope, p_target=target)
+        return result
 
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[Json]:
         """List executions, newest first."""
@@ -216,6 +221,43 @@ class Store:
     async def schema_version(self) -> int:
         """Return the number of the newest migration applied."""
         return int((await self._driver.call("automation_schema_version"))["version"])
+
+    async def limits(self) -> list[Json]:
+        """List the limits of sends: `{"scope", "tenant", "channel", "n", "per", "on_exceed"}` each."""
+        return list(await self._driver.call("automation_limits"))
+
+    async def set_limit(self, scope: str, **settings: Any) -> Json:
+        """Set a limit, or with `n=None` remove it; returns `{"answer": "set" | "removed" | "missing", …}`."""
+        given = {f"p_{name}": value for name, value in settings.items()}
+        result: Json = await self._driver.call("automation_limit_set", p_scope=scope, **given)
+        return result
+
+    # --- workflows ----------------------------------------------------------------------------------------------------
+
+    async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[Json]:
+        """List workflows by name: all, or those of these names or ids; `facts` adds what the database says against them."""
+        asked: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
+        page = found = list(await self._driver.call("automation_workflow_list", p_filter=asked))
+        while page:
+            after = {"after": [page[-1]["name"], page[-1]["id"]]}
+            page = list(await self._driver.call("automation_workflow_list", p_filter=asked | after))
+            found = found + page
+        return found
+
+    async def workflow(self, workflow: str) -> Json:
+        """Show one workflow, named by id or name, with its versions and what became of its executions."""
+        result: Json = await self._driver.call("automation_workflow_show", p_workflow=workflow)
+        return result
+
+    async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> Json:
+        """Save a workflow's row by its name within its tenant; says created, updated or unchanged, and what is wrong."""
+        result: Json = await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
+        return result
+
+    async def preview(self, workflow: str, *, row: str | None = None, payload: Any = None) -> Json:
+        """Say what a run of a workflow would see, and what would keep it from running."""
+        result: Json = await self._timed("automation_preview", p_workflow=workflow, p_row=row, p_payload=payload)
+        return result
 
     # --- watched tables -----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,15 @@ from executor.actions.contract import Action, BadStep
 
 BUILT_IN = {
     "email": "executor.actions.email:EmailAction",
+    "sms": "executor.actions.sms:SmsAction",
     "webhook": "executor.actions.webhook:WebhookAction",
+    "function": "executor.actions.function:FunctionAction",
+    "update_record": "executor.actions.record:UpdateRecordAction",
+    "create_record": "executor.actions.record:CreateRecordAction",
+    "notify": "executor.actions.notify:NotifyAction",
+    "condition": "executor.actions.condition:ConditionAction",
+    "wait": "executor.actions.wait:WaitAction",
+    "stop": "executor.actions.stop:StopAction",
 }
 GROUP = "minutehand.actions"
 

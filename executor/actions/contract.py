@@ -1,11 +1,12 @@
 """The contract of an action: one file, one class, one method.
 
 To add an action, copy `webhook.py`, change it, and name it in the registry (`__init__.py`) or, from a package of your
-own, under the entry-point group `minutehand.actions`.
+own, under the entry-point group `minutehand.actions` (docs/plug-ins.md).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,17 +37,46 @@ class Step:
     name: str
     config: dict[str, Any] = field(default_factory=dict)
     stop_on_error: bool = False
+    #: The branches of a condition.
+    then: tuple[Step, ...] = ()
+    otherwise: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is about to leave, and to whom; a dry run shows it, the step's record keeps it."""
+
+    #: `email`, `sms`, `webhook`, `function`, `notify`, or a plug-in's own word.
+    channel: str
+    #: In the one form that stands for this receiver, however a client wrote it: it is part of the idempotency key.
+    recipient: str
+    #: Who the receiver sees it come from: an e-mail's From, a text's number, the name of the client that calls.
+    sender: str
+    #: What the receiver gets, small and without secrets: {"subject": …, "text": …}.
+    content: dict[str, Any] = field(default_factory=dict)
+
+
+#: Makes one try under this idempotency key, and says how it ended.
+Deliver = Callable[[str], Awaitable[StepResult]]
 
 
 class StepRun(Protocol):
-    """What an action may see and do while it runs one step of one execution."""
+    """What an action may see and do while it runs one step of one execution.
+
+    Whatever leaves the process leaves inside the `deliver` that is handed to `send`, and whatever is written to the
+    app's tables goes through `write`: there the lease, the pause, opt-outs and limits are looked at, what came before is
+    recorded, and a dry run ends.  An action may be run again from its beginning when the row changed meanwhile.
+    """
 
     step: Step
     #: What templates see: `job` (or the table's own type), `client` and other links, `old`, `trigger`, `workflow`.
     context: dict[str, Any]
     settings: ExecutorSettings
-    #: The one guarded HTTP client (executor/http.py).
-    http: HttpClient
+
+    @property
+    def http(self) -> HttpClient:
+        """The one guarded HTTP client (executor/http.py), for use inside `deliver`; a dry run has none."""
+        ...
 
     @property
     def execution_id(self) -> str:
@@ -58,6 +88,11 @@ class StepRun(Protocol):
         """The row of `automation_workflows`."""
         ...
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """The workflow's row as it was when the execution matched: `name`, `settings`, `user_id`, `organization_id`."""
+        ...
+
     def render(self, template: str, *, html: bool = False) -> str:
         """Render a template against the context.  `html` escapes values.  Errors: `RenderError`."""
         ...
@@ -66,33 +101,39 @@ class StepRun(Protocol):
         """Render every string inside a JSON value.  Errors: `RenderError`."""
         ...
 
-    def key(self, channel: str, recipient: str) -> str:
-        """The idempotency key of this step's send: the same over retries and lost leases."""
-        ...
-
-    def check_lease(self) -> None:
-        """Raise `LeaseLost` when this process may no longer act; call it right before a side effect."""
-        ...
-
     async def send(
         self,
-        channel: str,
-        recipient: str,
-        deliver: Callable[[str], Awaitable[StepResult]],
+        message: Message,
+        deliver: Deliver,
         *,
-        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
+        reserve: bool = True,
+        slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
-        """Reserve, deliver, confirm (R13): for channels whose receiver does not take an idempotency key.
+        """Let one message leave (R13): look once more, reserve, deliver, confirm.
 
-        `sender` is who the receiver sees it come from: an e-mail's From, a text's number.
-        `deliver(key)` makes one try.  It is not called when the send was done before, or when its fate is unknown.
+        `on_uncertain` is the channel's default; the step's and the workflow's own words win over it.  `reserve=False`
+        is for receivers that take the idempotency key: nothing is written down before it leaves.  `slots` bounds how
+        many are delivered at once; it is taken before anything is reserved.  `deliver` is not called when the message
+        was sent before, may not be sent, or when its fate is unknown and must be held.
         """
+        ...
+
+    async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
+        """Write a row of the app, `update` or `create`, in one transaction with the step's record (R11)."""
+        ...
+
+    async def judge(self, conditions: Any) -> dict[str, Any]:
+        """Evaluate conditions against what templates see; returns the evaluator's result tree (R9)."""
         ...
 
 
 class Action(Protocol):
-    """A kind of work a step can ask for."""
+    """A kind of work a step can ask for.
+
+    An action whose first act is a `send` that reserves may say `reserves = True`: then it fills in its templates from
+    the look before the last step, is run again where that has changed, and costs one call to the database less.
+    """
 
     def check(self, config: dict[str, Any]) -> None:
         """Raise `BadStep` when `config` can never work, whatever the row."""

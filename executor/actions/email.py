@@ -1,33 +1,35 @@
-"""`email`: one message over SMTP (`SMTP_URL`, `EMAIL_FROM`).
-
-SMTP takes no idempotency key, so a message whose fate is unknown after its content was sent is held for a person (R13).
-"""
+"""`email`: one message to the client, or to the addresses in `to`; who carries it is the operator's choice."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from executor.actions.contract import BadStep, StepRun
-from executor.outcome import OnUncertain, StepResult
+from executor.actions.contract import BadStep, Message, StepRun
+from executor.letters import (
+    MOST_BYTES,
+    MOST_RECIPIENTS,
+    BadAddress,
+    Letter,
+    joined,
+    one_line,
+    parse_address,
+    unsubscribe_headers,
+)
+from executor.outcome import StepResult
+from executor.recipients import NoRecipient, of_client
+from executor.replies import storable
 
 if TYPE_CHECKING:
-    from executor.mail import Letter, SmtpServer
-
-#: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
-MOST_CONNECTIONS = 8
-
-_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+    from executor.providers import MailProvider
 
 
 class EmailAction:
-    """Send one message to the client, or to the addresses in `to`."""
+    """Send one message: a text part, and an HTML part in which what clients typed is escaped."""
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without subject or message, or with a `to` that is no address, template or list of these."""
         for name in ("subject", "message"):
-            if not isinstance(config.get(name), str) or not config[name].strip():
+            if not _is_text(config.get(name)):
                 raise BadStep(f"`{name}` is missing: nothing is sent that nobody wrote")
         if config.get("html") is not None and not isinstance(config["html"], str):
             raise BadStep("`html` must be text")
@@ -36,83 +38,109 @@ class EmailAction:
             raise BadStep(
                 "`to` must be an address, a template or a list of these; without `to` the client is written to"
             )
+        if config.get("reply_to") is not None and not _is_text(config["reply_to"]):
+            raise BadStep("`reply_to` must be an address or a template")
+        _check_unsubscribe(config)
 
     async def run(self, run: StepRun) -> StepResult:
-        """Send the message once and judge the server's answer."""
-        from executor import mail
+        """Send the message once and judge the answer."""
+        from executor.providers import NotConfigured
+        from executor.providers.choice import mail_provider
 
         self.check(run.step.config)
-        settings = run.settings
-        if not settings.smtp_url:
-            return StepResult.permanent("not_configured", "SMTP_URL is not set: give smtp://user:password@host:port")
-        if not settings.email_from:
-            return StepResult.permanent("not_configured", "EMAIL_FROM is not set: give the sender's address")
         try:
-            server, sender = mail.parse_server(settings.smtp_url), mail.parse_sender(settings.email_from)
-            recipients = _recipients(run)
-        except mail.BadServer as error:
+            provider = mail_provider(run.settings)
+            letter = _letter(run, _recipients(run))
+        except NotConfigured as error:
             return StepResult.permanent("not_configured", str(error))
-        except mail.BadAddress as error:
+        except BadAddress as error:
             return StepResult.permanent("bad_recipient", str(error))
-        except _NoRecipient as error:
+        except NoRecipient as error:
             return StepResult.permanent("no_recipient", str(error))
-        config = run.step.config
-        letter = mail.Letter(
-            sender=sender,
-            recipients=recipients,
-            subject=mail.one_line(run.render(config["subject"])),
-            text=run.render(config["message"]),
-            html=None if config.get("html") is None else run.render(config["html"], html=True),
-        )
         if not letter.subject or not letter.text.strip():
             return StepResult.permanent("empty_message", "the subject or the message is empty once it is filled in")
-        return await _send(run, server, letter)
+        if letter.size > MOST_BYTES:
+            reason = f"the message has {letter.size:,} bytes of text and HTML; {MOST_BYTES:,} are the most"
+            return StepResult.permanent("message_too_long", reason)
+        return await _send(run, provider, letter)
 
 
-class _NoRecipient(Exception):
-    """There is nobody to write to; the message says why."""
-
-
-async def _send(run: StepRun, server: SmtpServer, letter: Letter) -> StepResult:
-    from executor import mail
-
+async def _send(run: StepRun, provider: MailProvider, letter: Letter) -> StepResult:
     async def deliver(key: str) -> StepResult:
-        return await mail.deliver(server, letter, key, timeout_seconds=run.settings.action_timeout_seconds)
+        return await provider.deliver(run, letter, key)
 
-    # The slot is taken before the send is reserved, so that nothing reserved ever waits in a queue.
-    slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_CONNECTIONS))
-    async with slots:
-        return await run.send(
-            "email",
-            mail.joined(letter.recipients),
-            deliver,
-            sender=letter.sender.addr_spec,
-            on_uncertain=OnUncertain.HOLD,
-        )
+    content: dict[str, Any] = {"subject": letter.subject, "text": letter.text}
+    content |= {"html": letter.html} if letter.html is not None else {}
+    headers = letter.headers | ({"Reply-To": letter.reply_to} if letter.reply_to else {})
+    content |= {"headers": headers} if headers else {}
+    message = Message(channel="email", recipient=joined(letter.recipients), sender=provider.sender, content=content)
+    return await run.send(message, deliver, on_uncertain=provider.on_uncertain, slots=provider.slots)
+
+
+def _letter(run: StepRun, recipients: tuple[str, ...]) -> Letter:
+    """Fill the step's texts in.  Errors: `BadStep`, `RenderError`."""
+    config = run.step.config
+    return Letter(
+        recipients=recipients,
+        subject=one_line(run.render(config["subject"])),
+        text=storable(run.render(config["message"])),
+        html=None if config.get("html") is None else storable(run.render(config["html"], html=True)),
+        reply_to=_reply_to(run),
+        headers=_headers(run),
+    )
 
 
 def _recipients(run: StepRun) -> tuple[str, ...]:
-    """The step's own addresses, else the client's; each once.  Errors: `BadAddress`, `_NoRecipient`."""
-    from executor import mail
-
+    """The step's own addresses, else the client's; each once.  Errors: `BadAddress`, `NoRecipient`."""
     to = run.step.config.get("to")
     if to is None:
-        client = run.context.get("client")
-        if not client:
-            raise _NoRecipient("no client for this row, and the step names no `to`")
-        found = [str(client.get("email") or "")]
-        if not found[0].strip():
-            raise _NoRecipient("client has no e-mail address")
+        found = [of_client(run.context, "email", "e-mail address")]
     else:
         rendered = run.render_value(to)
         found = [str(item or "") for item in (rendered if isinstance(rendered, list) else [rendered])]
     written = [part for text in found for part in text.split(",") if part.strip()]
     if not written:
-        raise _NoRecipient("`to` is empty once it is filled in")
-    recipients = tuple(dict.fromkeys(mail.parse_address(part) for part in written))
-    if len(recipients) > mail.MOST_RECIPIENTS:
-        raise mail.BadAddress(f"{len(recipients)} recipients in one message; {mail.MOST_RECIPIENTS} are the most")
+        raise NoRecipient("`to` is empty once it is filled in")
+    recipients = tuple(dict.fromkeys(parse_address(part) for part in written))
+    if len(recipients) > MOST_RECIPIENTS:
+        raise BadAddress(f"{len(recipients)} recipients in one message; {MOST_RECIPIENTS} are the most")
     return recipients
+
+
+def _reply_to(run: StepRun) -> str | None:
+    if (template := run.step.config.get("reply_to")) is None:
+        return None
+    try:
+        return parse_address(run.render(template))
+    except BadAddress as error:
+        raise BadStep(f"`reply_to`: {error}") from None
+
+
+def _headers(run: StepRun) -> dict[str, str]:
+    if (template := run.step.config.get("unsubscribe")) is None:
+        return {}
+    try:
+        return unsubscribe_headers(run.render(template))
+    except ValueError as error:
+        raise BadStep(f"`unsubscribe`, once filled in, {error}") from None
+
+
+def _check_unsubscribe(config: dict[str, Any]) -> None:
+    """Marketing needs a way out (RFC 8058)."""
+    marketing, unsubscribe = config.get("marketing"), config.get("unsubscribe")
+    if marketing is not None and not isinstance(marketing, bool):
+        raise BadStep("`marketing` must be true or false")
+    if unsubscribe is None:
+        if marketing:
+            raise BadStep("`unsubscribe` is missing: a marketing message needs an https:// or mailto: address for it")
+        return
+    if not _is_text(unsubscribe):
+        raise BadStep("`unsubscribe` must be an https:// or mailto: address, or a template of one")
+    if "{" not in unsubscribe:
+        try:
+            unsubscribe_headers(unsubscribe)
+        except ValueError as error:
+            raise BadStep(f"`unsubscribe` {error}") from None
 
 
 def _is_text(value: object) -> bool:

@@ -7,17 +7,16 @@ Webhooks are at-least-once with a stable `webhook-id`, so a call whose fate is u
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-import json
 import re
 import time
 from datetime import UTC, datetime
 from typing import Any
 
-from executor.actions.contract import BadStep, StepRun
+from executor.actions.contract import BadStep, Message, StepRun
+from executor.calls import as_body, identity, shown_body, what_happened
 from executor.http import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
-from executor.outcome import Send, StepResult
+from executor.outcome import OnUncertain, Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 
@@ -28,6 +27,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[\ud800-\udfff]")
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
     | {"accept-encoding", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"}
+    | {"x-minutehand-cause"}
 )
 
 
@@ -60,38 +60,51 @@ class WebhookAction:
         """Call the URL once and judge the reply."""
         config = run.step.config
         self.check(config)
+        method = _method(config)
+        url = str(run.render_value(config["url"]))
         try:
-            url = str(run.render_value(config["url"]))
-            target = parse_url(url)
-            recipient = shown_url(target)
-            key = run.key("webhook", recipient)
-            body, content_type = _body(run)
-            headers = _headers(run, content_type) | _identity(key, body, run.settings.webhook_secret)
-            run.check_lease()
-            reply = await run.http.request(_method(config), url, headers=headers, body=body)
+            recipient = shown_url(parse_url(url))
+            secret = _signing_key(run.settings.webhook_secret)
+        except BadTarget as error:
+            return error.as_result()
         except BadSecret as error:
             return StepResult.permanent("not_configured", str(error))
-        except HttpError as error:
-            return error.as_result()
-        if failure := reply.as_failure(datetime.now(UTC)):
-            return failure
-        send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
-        return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+        body, content_type = _body(run, method)
+        headers = _headers(run, content_type)
+
+        async def deliver(key: str) -> StepResult:
+            signed = headers | identity(key, run.execution_id) | _stamp(key, body, secret)
+            try:
+                reply = await run.http.request(method, url, headers=signed, body=body)
+            except HttpError as error:
+                return error.as_result()
+            if failure := reply.as_failure(datetime.now(UTC)):
+                return failure
+            send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
+            return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+
+        content = {"method": method, "url": recipient} | ({"body": shown_body(body)} if body else {})
+        message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)
+        return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 
-def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` of Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`.
+def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The `webhook-signature` of Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
-    Errors: `BadSecret`.
-    """
+
+def _signing_key(secret: str | None) -> bytes | None:
+    """Errors: `BadSecret`."""
+    if not secret:
+        return None
     try:
         key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
     except ValueError:
         key = b""
     if not key or not secret.strip().startswith("whsec_"):
         raise BadSecret("the webhook secret (MINUTEHAND_WEBHOOK_SECRET) must be whsec_ followed by base64")
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return key
 
 
 def _method(config: dict[str, Any]) -> str:
@@ -101,21 +114,12 @@ def _method(config: dict[str, Any]) -> str:
     return method
 
 
-def _body(run: StepRun) -> tuple[bytes, str | None]:
+def _body(run: StepRun, method: str) -> tuple[bytes, str | None]:
     """The body and its content type; without one, what happened to whom."""
-    config = run.step.config
-    if _method(config) == "GET":
+    if method == "GET":
         return b"", None
-    if (body := config.get("body")) is not None:
-        body = run.render_value(body)
-    else:
-        body = {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
-    try:
-        if isinstance(body, str):
-            return body.encode(), "text/plain; charset=utf-8"
-        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), "application/json"
-    except (TypeError, ValueError):  # NaN, Infinity, lone surrogates; the error's text could hold the value
-        raise BadStep("`body` cannot be written as JSON in UTF-8: it has NaN, Infinity or broken characters") from None
+    given = run.step.config.get("body")
+    return as_body(what_happened(run) if given is None else run.render_value(given))
 
 
 def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:
@@ -137,10 +141,10 @@ def _check_name(name: object) -> None:
         raise BadStep(f"header `{name}` is set by Minutehand and cannot be given")
 
 
-def _identity(key: str, body: bytes, secret: str | None) -> dict[str, str]:
-    """What lets the receiver know a repeat, its age and its sender."""
+def _stamp(key: str, body: bytes, secret: bytes | None) -> dict[str, str]:
+    """What lets the receiver know its age and its sender."""
     now = int(time.time())
-    identity = {"idempotency-key": key, "webhook-id": key, "webhook-timestamp": str(now)}
+    stamp = {"webhook-timestamp": str(now)}
     if secret:
-        identity["webhook-signature"] = sign(secret, key, now, body)
-    return identity
+        stamp["webhook-signature"] = sign(secret, key, now, body)
+    return stamp

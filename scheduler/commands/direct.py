@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import click
 
 from dashboard.tokens import Tokens
 from scheduler.output import print_json, shown
-from scheduler.road import open_store
+from scheduler.road import ask_store
 from scheduler.settings import SECONDS, RoadSettings, api_token_option, output_option, road_options
-from store import Json, Store
+from store import Json
 
 #: What `on --no-claim` means, said each time.
 NO_CLAIM = (
@@ -47,7 +43,7 @@ def direct() -> None:
 def on(url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, road: RoadSettings) -> None:
     """Call URL for each new execution that is due; or change how."""
     token = Tokens.parse(api_token).first
-    done = _ask(
+    done = ask_store(
         road,
         lambda store: store.direct_on(
             url, token=token, timeout_ms=round(timeout * 1000), no_claim=no_claim, replace=replace
@@ -66,7 +62,7 @@ def on(url: str, no_claim: bool, timeout: float, replace: bool, api_token: str |
 @road_options
 def off(road: RoadSettings) -> None:
     """Call nobody any more.  Ticks go on; the token stays in Vault."""
-    was_on = _ask(road, lambda store: store.direct_off())["was_on"]
+    was_on = ask_store(road, lambda store: store.direct_off())["was_on"]
     click.echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
 
 
@@ -78,7 +74,7 @@ def rotate(api_token: str | None, road: RoadSettings) -> None:
 
     Without a gap: first set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting here.
     """
-    done = _ask(road, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
+    done = ask_store(road, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
     both = ",".join(filter(None, (done["token"], done["previous"])))
     click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={both} where serve runs,")
     click.echo(f"and once nothing of before is under way, MINUTEHAND_API_TOKEN={done['token']}")
@@ -89,7 +85,7 @@ def rotate(api_token: str | None, road: RoadSettings) -> None:
 @road_options
 def status(output: str, road: RoadSettings) -> None:
     """Say whether direct mode is on, and what it lacks."""
-    found = _ask(road, lambda store: store.direct_status())
+    found = ask_store(road, lambda store: store.direct_status())
     if output == "json":
         print_json(found)
     else:
@@ -100,11 +96,3 @@ def as_lines(found: Json) -> list[str]:
     """Return the status for a person."""
     names = ("on", "url", "timeout_ms", "no_claim", "function", "pg_net", "vault", "secret")
     return [f"{name:<11} {shown(found[name])}" for name in names]
-
-
-def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await verb(store)
-
-    return asyncio.run(go())

@@ -40,7 +40,7 @@ def enqueue(
     road: RoadSettings,
 ) -> None:
     """Start WORKFLOW, named by its name or id, for a row or with a payload."""
-    when, data = _instant(at), _payload(payload)
+    when, data = _instant(at), read_payload(payload)
 
     async def go() -> Any:
         async with open_store(road) as store:
@@ -67,7 +67,7 @@ def _instant(text: str | None) -> datetime | None:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def _payload(text: str | None) -> Any:
+def read_payload(text: str | None) -> Any:
     if text is None:
         return None
     try:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
 from scheduler.output import print_json, print_rows, shown
-from scheduler.road import open_store
+from scheduler.road import ask_store
+from scheduler.search import STATUSES, parse_search
 from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
 from store import Json, Store
 
 COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "code", "reason")
-STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
 
 
 @click.group(
     "executions",
-    short_help="List, show, retry, release and cancel executions.",
+    short_help="List, show, retry, resolve, release and cancel executions.",
     epilog="Example: minutehand executions ls --status failed --since 1d",
 )
 def executions() -> None:
     """What ran, what waits, what failed and why."""
 
 
-@executions.command("ls", epilog="Example: minutehand executions ls --status failed --since 1d -o json")
+@executions.command("ls", epilog="Example: minutehand executions ls code:uncertain_send since:7d -o json")
+@click.argument("search", metavar="[WORD:VALUE…]", nargs=-1)
 @click.option("--status", type=click.Choice(STATUSES), help="Only these.")
 @click.option("--code", help="A code: no_recipient, rate_limited, uncertain_send, …")
 @click.option("--workflow", help="Its name or id.")
@@ -38,6 +36,7 @@ def executions() -> None:
 @output_option("table", "json", "jsonl")
 @road_options
 def ls(
+    search: tuple[str, ...],
     status: str | None,
     code: str | None,
     workflow: str | None,
@@ -47,11 +46,12 @@ def ls(
     output: str,
     road: RoadSettings,
 ) -> None:
-    """List executions, newest first."""
-    since_at = None if since is None else (datetime.now(UTC) - timedelta(seconds=since)).isoformat()
-    asked = {"status": status, "code": code, "workflow": workflow, "entity": entity, "since": since_at}
-    filters = {name: value for name, value in asked.items() if value is not None}
-    rows = _ask(road, lambda store: store.executions(filters, limit=limit))
+    """List executions, newest first.  Search words are `status:`, `code:`, `workflow:`, `entity:` and `since:`."""
+    asked = {"status": status, "code": code, "workflow": workflow, "entity": entity, "since": since}
+    filters = {name: value for name, value in asked.items() if value is not None} | parse_search(search)
+    if "since" in filters:
+        filters["since"] = (datetime.now(UTC) - timedelta(seconds=filters["since"])).isoformat()
+    rows = ask_store(road, lambda store: store.executions(filters, limit=limit))
     print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
 
 
@@ -61,7 +61,7 @@ def ls(
 @road_options
 def show(execution_id: str, output: str, road: RoadSettings) -> None:
     """Show one execution with its steps and sends.  The beginning of its id is enough."""
-    found = _ask(road, lambda store: store.execution(execution_id))
+    found = ask_store(road, lambda store: store.execution(execution_id))
     if output == "json":
         print_json(found)
     else:
@@ -74,7 +74,7 @@ def show(execution_id: str, output: str, road: RoadSettings) -> None:
 @road_options
 def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
     """Run again what failed in these executions; what succeeded is not done twice."""
-    return _answered(_ask(road, lambda store: store.retry(list(ids))), output)
+    return _answered(ask_store(road, lambda store: store.retry(list(ids))), output)
 
 
 @executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
@@ -84,7 +84,23 @@ def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
 @road_options
 def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSettings) -> int:
     """End pending or processing executions.  What was sent by then stays sent."""
-    return _answered(_ask(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+    return _answered(ask_store(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+
+
+@executions.command(
+    "resolve", epilog="Example: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
+)
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--sent", "as_", flag_value="sent", help="It had arrived: the step is done.")
+@click.option("--resend", "as_", flag_value="resend", help="It had not: it is sent again, under a new key.")
+@click.option("--drop", "as_", flag_value="drop", help="It is given up: the step has failed.")
+@output_option("table", "json")
+@road_options
+def resolve(ids: tuple[str, ...], as_: str | None, output: str, road: RoadSettings) -> int:
+    """Say what became of sends whose fate was unknown (uncertain_send); then the execution goes on."""
+    if as_ is None:
+        raise click.UsageError("say what you found out: --sent, --resend or --drop")
+    return _answered(ask_store(road, lambda store: store.resolve(list(ids), as_)), output)
 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")
@@ -97,8 +113,8 @@ def release(ids: tuple[str, ...], stale: bool, output: str, road: RoadSettings) 
     if stale == bool(ids):
         raise click.UsageError("name the executions, or give --stale for all that are held")
     if ids:
-        return _answered(_ask(road, lambda store: store.release(list(ids)))["answers"], output)
-    released = _ask(road, _release_all)
+        return _answered(ask_store(road, lambda store: store.release(list(ids)))["answers"], output)
+    released = ask_store(road, _release_all)
     if output == "json":
         print_json({"released": released})
     else:
@@ -113,14 +129,6 @@ async def _release_all(store: Store) -> int:
         released += answer["released"]
         more = answer["more"]
     return released
-
-
-def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await verb(store)
-
-    return asyncio.run(go())
 
 
 def _answered(answers: list[Json], output: str) -> int:
@@ -138,6 +146,8 @@ def as_text(found: Json) -> str:
                         ("completed", "completed_at"), ("caused by", "caused_by"), ("worker", "worker")):  # fmt: skip
         if found[name] is not None:
             lines.append(f"  {label:<10} {shown(found[name])}")
+    if found.get("waits_for"):
+        lines.append(f"  {'waits':<10} {found['waits_for']}")
     lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
     lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
     for step in found["steps"]:

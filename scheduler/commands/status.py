@@ -83,6 +83,14 @@ def as_text(road: str, metrics: Json, problems: list[str]) -> str:
         f"workflows   {on} on, {len(metrics['workflows']) - on} off",
         f"processor   last seen: {seen}",
     ]
-    lines += [f"paused      {control['scope']} {control['target']}".rstrip() for control in metrics["paused"]]
+    lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
     lines += [f"! {problem}" for problem in problems]
     return "\n".join(lines)
+
+
+def paused(control: Json, workflows: list[Json]) -> str:
+    """Return one pause for a person: what is held, and why."""
+    names = {workflow["id"]: workflow["name"] for workflow in workflows}
+    target = names.get(control["target"], control["target"])
+    what = "everything" if control["scope"] == "all" else f"{control['scope']} {target}"
+    return f"{what}: {control['reason']}" if control["reason"] else what

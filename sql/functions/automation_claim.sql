@@ -1,6 +1,6 @@
 -- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now) ->
 --   {"now", "executions": [{id, workflow_id, workflow_version, entity_id, attempt, max_attempts, trigger_data, recorded,
---    alone}], "workflows": {"<id>:<version>": {id, version, name, definition}}, "ended": [{id, status, code, reason, …}],
+--    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition}}, "ended": [{id, status, code, reason, …}],
 --    "suspects": bool, "next_seconds": number | null}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
 -- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn
@@ -169,7 +169,8 @@ language sql stable set search_path = '' as $$
       select jsonb_agg(jsonb_build_object(
         'id', h.id, 'workflow_id', h.workflow_id, 'workflow_version', h.workflow_version, 'entity_id', h.entity_id,
         'attempt', h.attempt, 'max_attempts', h.max_attempts, 'trigger_data', h.trigger_data,
-        'recorded', coalesce(h.actions_executed::jsonb, '[]'), 'alone', coalesce(h.lost_leases, 0) >= 2)
+        'recorded', coalesce(h.actions_executed::jsonb, '[]'), 'resends', coalesce(h.resends::jsonb, '{}'),
+        'alone', coalesce(h.lost_leases, 0) >= 2)
         order by coalesce(h.scheduled_at, h.created_at), h.id)
       from held h), '[]'),
     'workflows', coalesce((

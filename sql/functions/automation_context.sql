@@ -5,7 +5,7 @@
 -- (skipped), row gone (skipped), paused (released: held, not skipped), another tenant's row (failed).
 -- A linked row is reached by a foreign key within the table's own schema (client_id -> client), or by the trigger's
 -- `links`; one that belongs to another tenant is not shown.
--- Locks: none.  Errors: none.  Called by: store.context; automation_record_step answers the same for the next step.
+-- Locks: none.  Errors: none.  Called by: executors of the app's own; automation_advance answers the same.
 create or replace function public.automation_context(p_items jsonb, p_now timestamptz default null)
 returns jsonb language sql stable security definer set search_path = '' as $$
   select minutehand.context(p_items, coalesce(p_now, now()))

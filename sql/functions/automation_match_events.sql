@@ -156,9 +156,10 @@ create or replace function minutehand.decide(
 ) returns boolean language plpgsql as $$
 declare
   v_status text := coalesce(p_config ->> 'status', 'status');
+  v_row jsonb := minutehand.row_of(p_workflow);
 begin
-  if not minutehand.is_on(p_workflow)
-     or not minutehand.holds(minutehand.conditions(p_workflow.trigger_config::jsonb), p_new, p_old, v_status) then
+  if not minutehand.is_row_on(v_row)
+     or not minutehand.holds(minutehand.conditions_of(v_row, v_status), p_new, p_old, v_status) then
     return false;
   end if;
   perform minutehand.start_execution(p_workflow, p_event, p_config, p_new ->> v_status, p_old ->> v_status);

@@ -62,15 +62,14 @@ comment on function public.automation_metrics is 'minutehand: the figures of an 
 -- hold what jsonb refuses.
 create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
 language plpgsql stable as $$
+declare
+  v_row jsonb;
 begin
-  perform to_jsonb(p_workflow);
+  v_row := to_jsonb(p_workflow);
   return coalesce(
-    'conditions: ' || minutehand.condition_problem(minutehand.conditions(p_workflow.trigger_config::jsonb)),
-    case
-      when p_workflow.trigger_type is null then 'it has no trigger_type'
-      when jsonb_typeof(p_workflow.steps::jsonb) is distinct from 'array' then 'steps: a list is wanted'
-      when p_workflow.steps::jsonb = '[]' then 'it has no steps'
-    end);
+    'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(v_row, 'status')),
+    case when p_workflow.trigger_type is null then 'it has no trigger_type' end,
+    minutehand.steps_problem(v_row));
 exception when data_exception then
   return sqlerrm;
 end

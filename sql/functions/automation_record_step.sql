@@ -2,7 +2,8 @@
 -- p_steps: [{"id", "token", "step": {record}, "resume_step"?}].  Records finished steps before the next begin, and reads
 -- each execution's context afresh for it, in the same call (automation_context).  A repeat changes nothing and is answered
 -- as done; a caller whose lease is lost gets held = false and nothing is written (R5).  Progress sets the attempts to 0.
--- Locks: execution rows, by id.  Called by: store.record_steps.
+-- Locks: execution rows, by id.  Called by: executors of the app's own; automation_advance does the
+-- same.
 create or replace function public.automation_record_step(p_steps jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 begin
@@ -17,8 +18,9 @@ create or replace function minutehand.append_steps(p_steps jsonb, p_now timestam
 language plpgsql set search_path = '' as $$
 begin
   with said as (
-    select distinct on (s.id, s.step -> 'stepId') s.*
-    from jsonb_to_recordset(p_steps) as s (id uuid, token uuid, step jsonb, resume_step text)
+    select distinct on (s.id, s.step -> 'stepId') s.*, p.nr
+    from jsonb_array_elements(p_steps) with ordinality as p (item, nr)
+    cross join lateral jsonb_to_record(p.item) as s (id uuid, token uuid, step jsonb, resume_step text)
   ), locked as (
     select l.id, l.lease_token, l.lease_expires_at, l.actions_executed::jsonb as recorded
     from public.automation_execution_logs l
@@ -26,7 +28,7 @@ begin
     order by l.id
     for update
   ), held as (
-    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.shown(s.step)) as steps
+    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.shown(s.step) order by s.nr) as steps
     from said s
     join locked l on l.id = s.id
     where l.lease_token = s.token and l.lease_expires_at is not null and not minutehand.has_record(l.recorded, s.step)

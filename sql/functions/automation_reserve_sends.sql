@@ -1,29 +1,49 @@
 -- automation_reserve_sends(p_sends, p_now) -> [{"key", "answer", "code"?, "reason"?, "external_id"?}]
--- p_sends: [{"id": execution, "token", "step", "channel", "recipient", "sender", "key"}].  Writes each send down before it
--- leaves (R13).  `answer` is
+-- p_sends: [{"id": execution, "token", "step", "channel", "recipient", "sender", "key", "on_uncertain"?}].  Writes each send
+-- down before it leaves (R13).  `answer` is
 --   go         reserved: send it now, then confirm
 --   sent       it was sent before, under this key; nothing more to do
---   uncertain  an earlier worker reserved it and never said how it ended
+--   uncertain  an earlier worker reserved it and never said how it ended (with on_uncertain = resend: go, under the same key)
 --   lost       the lease is lost              held       paused meanwhile              refused    it must not be sent (code)
+--   later      a limit delays it (code, reason, "wait_seconds")
 -- A repeat under the same lease is answered go again: the reply was lost, not the send.
+-- A recipient of several addresses, "a, b", is refused when one of them has opted out.
 -- What an adopted table cannot hold (a NOT NULL or CHECK of the app's) is refused alone, as unrecordable: its neighbours are
 -- reserved.
--- Locks: the rows of communication_logs, by key.  Errors: none.  Called by: store.reserve_sends.
+-- Locks: advisory locks of the limits that are set, sorted; the rows of communication_logs, by key.  Errors: none.
+-- Called by: executors of the app's own; automation_advance does the same.
 create or replace function public.automation_reserve_sends(p_sends jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
-  v_now constant timestamptz := coalesce(p_now, now());
+begin
+  return minutehand.reserve_all(p_sends, coalesce(p_now, now()));
+end
+$$;
+comment on function public.automation_reserve_sends is 'minutehand: writes sends down before they leave';
+
+-- minutehand.reserve_all(sends, now) -> answers: all at once where nothing stands against it, else one by one: where a limit
+-- is set, each counts those before it.
+create or replace function minutehand.reserve_all(p_sends jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_is_limited constant boolean := exists (select from public.automation_limits);
   v_send jsonb;
   v_answers jsonb := '[]';
 begin
-  begin
-    return minutehand.reserve(p_sends, v_now);
-  exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
-    null;  -- one of them cannot be written down: find out which, each in a block of its own
-  end;
+  if v_is_limited then
+    perform minutehand.lock_limits(p_sends);
+  else
+    begin
+      return minutehand.reserve(p_sends, p_now);
+    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      null;  -- one of them cannot be written down: find out which, each in a block of its own
+    end;
+  end if;
   for v_send in select value from jsonb_array_elements(p_sends) order by value ->> 'key' loop
     begin
-      v_answers := v_answers || minutehand.reserve(jsonb_build_array(v_send), v_now);
+      v_answers := v_answers || coalesce(
+        case when v_is_limited then minutehand.limit_answer(v_send, p_now) end,
+        minutehand.reserve(jsonb_build_array(v_send), p_now));
     exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
       v_answers := v_answers || jsonb_build_object(
         'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
@@ -33,7 +53,34 @@ begin
   return v_answers;
 end
 $$;
-comment on function public.automation_reserve_sends is 'minutehand: writes sends down before they leave';
+
+-- minutehand.limit_answer(send, now) -> the answer to a send that a limit stops, else null.  What has its place already keeps
+-- it; what would not be reserved anyhow is for minutehand.reserve to say.
+create or replace function minutehand.limit_answer(p_send jsonb, p_now timestamptz) returns jsonb
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_log record;
+  v_limit record;
+begin
+  select minutehand.tenant(organization_id::text, user_id::text) as tenant into v_log
+  from public.automation_execution_logs
+  where id = (p_send ->> 'id')::uuid and lease_token = (p_send ->> 'token')::uuid and lease_expires_at is not null;
+  if not found or exists (
+      select from public.communication_logs
+      where idempotency_key = p_send ->> 'key' and status in ('reserved', 'sent', 'uncertain')) then
+    return null;
+  end if;
+  select * into v_limit from minutehand.exceeded(
+    v_log.tenant, p_send ->> 'channel', p_send ->> 'recipient', p_send ->> 'key', p_now);
+  if v_limit.code is null then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'key', p_send -> 'key', 'answer', case when v_limit.is_delayed then 'later' else 'refused' end,
+    'code', v_limit.code, 'reason', v_limit.reason) || case when v_limit.is_delayed
+      then jsonb_build_object('wait_seconds', greatest(extract(epoch from v_limit.until - p_now), 0.001)) else '{}' end;
+end
+$$;
 
 -- minutehand.reserve(sends, now) -> answers: one set-based pass; raises when one of them cannot be written down.
 create or replace function minutehand.reserve(p_sends jsonb, p_now timestamptz) returns jsonb
@@ -41,11 +88,21 @@ language plpgsql set search_path = '' as $$
 declare
   v_result jsonb;
 begin
+  if p_sends @? '$[*] ? (@.on_uncertain == "resend")' then
+    -- Its receiver knows a repeat by the key: what may have left before leaves again.  Not for ever: Resend remembers a key
+    -- for 24 hours (resend.com/docs/dashboard/emails/idempotency-keys).
+    update public.communication_logs c
+    set status = 'failed', error_message = 'its fate is unknown; sent again under the same key'
+    from jsonb_to_recordset(p_sends) as s (id uuid, token uuid, key text, on_uncertain text)
+    join public.automation_execution_logs l on l.id = s.id and l.lease_token = s.token and l.lease_expires_at is not null
+    where c.idempotency_key = s.key and s.on_uncertain = 'resend' and c.reserved_at > p_now - interval '20 hours'
+      and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token);
+  end if;
   with said as (
     select s.*, l.user_id, l.organization_id, l.workflow_id, coalesce(l.user_id::text, w.user_id::text) as owner,
            coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as held
     from jsonb_to_recordset(p_sends) as s (
-      id uuid, token uuid, step text, channel text, recipient text, sender text, key text)
+      id uuid, token uuid, step text, channel text, recipient text, sender text, key text, on_uncertain text)
     left join public.automation_execution_logs l on l.id = s.id
     left join public.automation_workflows w on w.id = l.workflow_id
     where s.key is not null
@@ -55,16 +112,16 @@ begin
       when minutehand.is_paused(organization_id::text, user_id::text, workflow_id) then 'held'
       when exists (
         select from public.automation_opt_outs o
-        where o.channel = said.channel and lower(o.address) = lower(said.recipient)
+        where o.channel = said.channel and lower(o.address) = any (string_to_array(lower(said.recipient), ', '))
           and o.tenant in ('', minutehand.tenant(organization_id::text, user_id::text))) then 'refused'
       end as stop
     from said
   ), reserved as (
     insert into public.communication_logs as c (
-      created_at, status, idempotency_key, execution_id, step, channel, recipient, lease_token, user_id, organization_id,
-      type, direction, from_address, to_address)
-    select p_now, 'reserved', r.idempotency_key, r.execution_id, r.step, r.channel, r.recipient, r.lease_token, r.user_id,
-           r.organization_id, r.type, r.direction, r.from_address, r.to_address
+      created_at, reserved_at, status, idempotency_key, execution_id, step, channel, recipient, lease_token, user_id,
+      organization_id, type, direction, from_address, to_address)
+    select p_now, p_now, 'reserved', r.idempotency_key, r.execution_id, r.step, r.channel, r.recipient, r.lease_token,
+           r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
     from (select distinct on (key) * from looked where stop is null order by key) l
     cross join lateral minutehand.send_row(
       l.key, l.id, l.step, l.channel, l.recipient, l.sender, l.token, l.owner, l.organization_id::text) r
@@ -75,6 +132,7 @@ begin
         when c.status = 'reserved' and c.lease_token is distinct from excluded.lease_token then 'uncertain'
         else c.status
       end,
+      reserved_at = case when c.status in ('failed', 'simulated') then excluded.reserved_at else c.reserved_at end,
       -- It stays with the lease under which it may have left: only that one can still say how it ended.
       lease_token = case when c.status in ('failed', 'simulated') then excluded.lease_token else c.lease_token end
     returning c.idempotency_key, c.status, c.external_id

@@ -1,7 +1,8 @@
 -- automation_settle(p_outcomes, p_now) -> [{"id", "answer": "settled" | "already" | "lost" | "failed", "status", "code",
 --   "reason", "attempt", "due_seconds"}]
 -- Ends many executions in one call (R6).  p_outcomes: [{"id", "token", "ended", "steps"?, "code"?, "reason"?, "more"?,
--- "retry_after_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?}], where `ended` is
+-- "retry_after_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?, "earlier"?, "confirm"?}], where `earlier` are the
+-- records of finished steps, whatever the end, `confirm` says how the last send ended (automation_confirm_sends), and `ended` is
 --   done       nothing is left to run: completed, or failed if a recorded step failed (`partial` if others worked)
 --   failed     it cannot run at all (code, reason)          skipped, cancelled   it must not (code, reason)
 --   retry      the step in `steps` was surely not done: pending again after a backoff, until attempts are used up; then
@@ -56,11 +57,14 @@ language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan s
 declare
   v_answers jsonb;
 begin
+  if p_outcomes @? '$[*].confirm' then
+    perform minutehand.confirm(minutehand.parts(p_outcomes, 'confirm'), p_now);
+  end if;
   with said as (
     select o.*
     from jsonb_to_recordset(p_outcomes) as o (
       id uuid, token uuid, ended text, steps jsonb, code text, reason text, more boolean, retry_after_seconds numeric,
-      resume_step text, on_uncertain text, due_in_seconds numeric)
+      resume_step text, on_uncertain text, due_in_seconds numeric, earlier jsonb)
   ), held as (
     select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
            l.error_message, l.actions_executed
@@ -74,7 +78,8 @@ begin
     join held h on h.id = s.id
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
-      s.due_in_seconds, h.actions_executed::jsonb, h.attempt, h.max_attempts, h.was, h.error_message, p_now) d
+      s.due_in_seconds, minutehand.with_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
+      case when s.earlier is null then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l
@@ -103,11 +108,11 @@ begin
   left join held h on h.id = s.id
   left join settled t on t.id = s.id;
 
-  if p_outcomes @? '$[*].steps[*].send' then
+  if p_outcomes @? '$[*].steps[*].send' or p_outcomes @? '$[*].earlier[*].send' then
     perform minutehand.note_sends(
       (select jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step))
-       from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb)
-       cross join lateral jsonb_array_elements(o.steps) as step
+       from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb, earlier jsonb)
+       cross join lateral jsonb_array_elements(coalesce(o.earlier, '[]') || coalesce(o.steps, '[]')) as step
        where step ? 'send'), p_now);
   end if;
   return v_answers;
@@ -235,7 +240,7 @@ declare
 begin
   select count(*) into v_successes
   from jsonb_path_query(p_recorded, '$[*] ? (@.status == "success")') as s
-  where not jsonb_build_array(s) @? p_undone;
+  where not jsonb_build_array(s) @? p_undone and coalesce(s #>> '{result,type}', '') not in ('condition', 'wait', 'stop');
   code := case when v_successes > 0 then 'partial' else coalesce(v_first ->> 'code', 'step_failed') end;
   reason := concat(
     'step ', coalesce(v_first ->> 'name', v_first ->> 'stepId'), ': ',

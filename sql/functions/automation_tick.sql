@@ -1,8 +1,8 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "matched", "paused", "held", "holding"}
--- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, pruning; and
--- what a caller needs to decide whether to claim, so that nothing due is one call.  p_worker: {"id", "mode", "host",
--- "version", "listens"}.  Any number may run at once.
+--   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding"}
+-- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, the breaker
+-- (`tripped`: workflows that it paused in this call), pruning; and what a caller needs to decide whether to claim, so that
+-- nothing due is one call.  p_worker: {"id", "mode", "host", "version", "listens"}.  Any number may run at once.
 -- When no processor has looked for longer than p_hold_seconds (null: never), what was due before that is held, not run:
 -- `held` of it in this call; `holding` says that there is more, and to call again.
 -- enable_seqscan: bad statistics must not lead it out of its indexes into the history.
@@ -14,6 +14,7 @@ declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_lost integer;
   v_matched jsonb;
+  v_tripped jsonb;
   v_due integer;
   v_backlog record;
 begin
@@ -26,6 +27,7 @@ begin
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_matched := public.automation_match_events(500, v_now);
+  v_tripped := minutehand.trip_breakers(v_now);
   select * into v_backlog from minutehand.hold_backlog(5000, v_now);
   perform minutehand.prune(500, v_now);
 
@@ -34,7 +36,7 @@ begin
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
     'lost_leases', v_lost, 'matched', v_matched -> 'matched', 'held', v_backlog.held, 'holding', v_backlog.holding,
-    'paused', exists (select from public.automation_control where scope = 'all'));
+    'tripped', v_tripped, 'paused', exists (select from public.automation_control where scope = 'all'));
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';

@@ -105,6 +105,7 @@ declare
   v_values jsonb := p_values;
   v_columns text;
   v_id text;
+  v_statement text;
   -- The key is cast to the column's own type, so that its index serves.
   v_id_type text := (
     select format_type(atttypid, -1)
@@ -120,20 +121,23 @@ begin
     end if;
   end if;
   select string_agg(format('%I', key), ', ' order by key) into v_columns from jsonb_object_keys(v_values) as key;
+  -- Made while the search_path is empty, so that it names all in full.
   if p_operation = 'create' then
-    execute format(
-      'insert into %1$s as t (%2$s) select %2$s from jsonb_populate_record(null::%1$s, $1) returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column)
-    into v_id using v_values;
+    v_statement := format(
+      'insert into %1$s as t (%2$s) select %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1) '
+      'returning t.%3$I::text',
+      p_relation::regclass, v_columns, v_id_column);
   else
     -- (columns) = row(columns of a record made from the values): each value is cast by its column's own type.
-    execute format(
-      'update %1$s t set (%2$s) = (select %2$s from jsonb_populate_record(null::%1$s, $1)) '
-      'where t.%3$I = $2::%6$s and (%4$L is null or minutehand.same_tenant(to_jsonb(t) ->> %4$L, to_jsonb(t) ->> %5$L, '
-      '$3, $4)) returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column, v_id_type)
-    into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
+    v_statement := format(
+      'update %1$s t set (%2$s) = (select %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1)) '
+      'where t.%3$I = $2::%6$s and (%4$L is null or minutehand.same_tenant(pg_catalog.to_jsonb(t) ->> %4$L, '
+      'pg_catalog.to_jsonb(t) ->> %5$L, $3, $4)) returning t.%3$I::text',
+      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column, v_id_type);
   end if;
+  -- The app's own triggers name things without a schema (see sql/helpers/app_path.sql).  It ends with this function.
+  perform set_config('search_path', 'public, extensions, pg_temp', true);
+  execute v_statement into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
   return v_id;
 end
 $$;

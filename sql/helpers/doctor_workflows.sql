@@ -71,7 +71,8 @@ language sql stable set search_path = '' as $$
     select h.word, true as in_type where h.word is not null
     union all
     select w.word, false
-    from minutehand.wanted_words(minutehand.conditions(p_workflow.trigger_config::jsonb), h.status) as w (word)
+    from minutehand.wanted_words(
+      minutehand.conditions_of(minutehand.row_of(p_workflow), h.status), h.status) as w (word)
   ) wanted
   where p_words -> h.type <> '[]' and not exists (
     select from jsonb_array_elements_text(p_words -> h.type) as known (word)
@@ -79,20 +80,27 @@ language sql stable set search_path = '' as $$
       else minutehand.fold(known.word) = minutehand.fold(wanted.word) end)
 $$;
 
--- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "heard", "unmatched", "steps"}
--- Steps of more than 16 kB, and those of a workflow with a problem, are not brought (null).
+-- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "heard", "unmatched", "steps",
+--   "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the last where steps stand there.
+-- Steps of more than 16 kB, and those of a workflow with a problem, are not brought ("steps" is null).
 create or replace function minutehand.facts_of_workflow(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_problem text := minutehand.workflow_problem(p_workflow);
+  v_row jsonb := coalesce(minutehand.row_of(p_workflow), '{}');
+  v_held jsonb := jsonb_build_object('steps', coalesce(nullif(v_row -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(
+    jsonb_build_object(
+      'template_config', v_row -> 'template_config', 'workflow_config', v_row -> 'workflow_config',
+      'action_type', v_row -> 'action_type', 'action_config', v_row -> 'action_config'));
 begin
-  return jsonb_build_object(
+  if v_problem is not null or octet_length(v_held::text) > 16384 then
+    v_held := '{"steps": null}';
+  end if;
+  return v_held || jsonb_build_object(
     'id', p_workflow.id, 'name', left(p_workflow.name, 100), 'trigger_type', left(p_workflow.trigger_type, 100),
     'problem', v_problem,
     'heard', exists (select from minutehand.hearing(p_workflow.trigger_type)),
-    'unmatched', case when v_problem is null then minutehand.unmatched_words(p_workflow, p_words) else '[]' end,
-    'steps', case when v_problem is null and octet_length(p_workflow.steps::text) <= 16384
-      then p_workflow.steps::jsonb end);
+    'unmatched', case when v_problem is null then minutehand.unmatched_words(p_workflow, p_words) else '[]' end);
 end
 $$;
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from executor.actions.contract import Step
-from executor.actions.email import EmailAction
+from executor.actions import action_for
+from executor.actions.contract import Deliver, Message, Step
 from executor.http import HttpClient
 from executor.outcome import OnUncertain, StepResult
 from executor.settings import ExecutorSettings
 
-#: Whom the e-mail tests write to, and what.
-CLIENT = {"name": "Zoë <b>", "email": "client@example.com"}
+#: Whom the tests write to, and what.
+CLIENT = {"id": "c1", "name": "Zoë <b>", "email": "client@example.com", "phone": "+1 (202) 555-0123"}
 CONFIG = {"subject": "Hello {{name}}", "message": "Dear {{name}},\nyour job & more is done."}
+SENDER = "Acme <no-reply@acme.example>"
 
 
 class LeaseLost(Exception):
@@ -24,7 +24,7 @@ class LeaseLost(Exception):
 
 @dataclass
 class StubRun:
-    """Renders `{{name}}` from the top of `words`, and reserves nothing."""
+    """Renders `{{name}}` from the top of `words`, and lets every message leave, unless the lease is lost."""
 
     step: Step
     settings: ExecutorSettings
@@ -33,9 +33,12 @@ class StubRun:
     words: dict[str, Any] = field(default_factory=dict)
     execution_id: str = "e1"
     workflow_id: str = "w1"
+    definition: dict[str, Any] = field(default_factory=dict)
     lost: bool = False
-    #: What `send` was asked to do with an uncertain message.
+    #: What was handed to `send`, and how: what to do with an uncertain message, whether to reserve it.
+    messages: list[Message] = field(default_factory=list)
     asked: list[OnUncertain] = field(default_factory=list)
+    reserved: list[bool] = field(default_factory=list)
 
     def render(self, template: str, *, html: bool = False) -> str:
         for name, value in self.words.items():
@@ -50,24 +53,50 @@ class StubRun:
             return [self.render_value(item) for item in value]
         return self.render(value) if isinstance(value, str) else value
 
-    def key(self, channel: str, recipient: str) -> str:
-        return f"{self.execution_id}/{self.step.key}/{channel}/{recipient}"
-
-    def check_lease(self) -> None:
-        if self.lost:
-            raise LeaseLost
-
     async def send(
         self,
-        channel: str,
-        recipient: str,
-        deliver: Callable[[str], Awaitable[StepResult]],
+        message: Message,
+        deliver: Deliver,
         *,
-        sender: str,
         on_uncertain: OnUncertain = OnUncertain.HOLD,
+        reserve: bool = True,
+        slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
+        self.messages.append(message)
         self.asked.append(on_uncertain)
-        return await deliver(self.key(channel, recipient))
+        self.reserved.append(reserve)
+        async with slots or asyncio.Semaphore():
+            if self.lost:
+                raise LeaseLost
+            return await deliver(f"{self.execution_id}/{self.step.key}/{message.channel}/{message.recipient}")
+
+    async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
+        raise AssertionError("this action writes no row")
+
+    async def judge(self, conditions: Any) -> dict[str, Any]:
+        raise AssertionError("this action judges no conditions")
+
+
+def step_run(type_: str, config: dict[str, Any], *, client: dict[str, Any] | None = CLIENT, **settings: Any) -> StubRun:
+    """A run of one step for a row with this client."""
+    return StubRun(
+        step=Step(key="1", path="1", type=type_, name="", config=config),
+        settings=ExecutorSettings(**{"action_timeout_seconds": 10.0} | settings),
+        context={"client": client},
+        words=client or {},
+        definition={"user_id": "u1", "organization_id": "o1"},
+    )
+
+
+def act(run: StubRun) -> StepResult:
+    """Run the step once with a client of its own."""
+
+    async def once() -> StepResult:
+        async with HttpClient(run.settings) as http:
+            run.http = http
+            return await action_for(run.step.type).run(run)
+
+    return asyncio.run(once())
 
 
 def email_run(
@@ -75,13 +104,18 @@ def email_run(
     config: dict[str, Any] | None = None,
     *,
     client: dict[str, Any] | None = CLIENT,
-    sender: str | None = "Acme <no-reply@acme.example>",
+    sender: str | None = SENDER,
     seconds: float = 10.0,
 ) -> StubRun:
-    settings = ExecutorSettings(smtp_url=smtp_url, email_from=sender, action_timeout_seconds=seconds)
-    step = Step(key="1", path="1", type="email", name="", config=CONFIG | (config or {}))
-    return StubRun(step=step, settings=settings, context={"client": client}, words=client or {})
+    return step_run(
+        "email",
+        CONFIG | (config or {}),
+        client=client,
+        smtp_url=smtp_url,
+        email_from=sender,
+        action_timeout_seconds=seconds,
+    )
 
 
 def send_email(smtp_url: str | None, config: dict[str, Any] | None = None, **more: Any) -> StepResult:
-    return asyncio.run(EmailAction().run(email_run(smtp_url, config, **more)))
+    return act(email_run(smtp_url, config, **more))

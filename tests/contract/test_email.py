@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from executor.actions.contract import BadStep
 from executor.actions.email import EmailAction
 from executor.outcome import OnUncertain, Send, StepResult, Verdict
 from scheduler.demo.receivers import SmtpReceiver
-from tests.contract.step_run import CLIENT, CONFIG, email_run, send_email
+from tests.contract.step_run import CLIENT, CONFIG, SENDER, LeaseLost, act, email_run, send_email, step_run
 
 
 @pytest.fixture
@@ -85,10 +84,36 @@ def test_equal_keys_give_equal_message_ids(post):
     assert first.endswith("@acme.example>")
 
 
-def test_a_message_is_held_when_its_fate_is_unknown(post):
+def test_a_message_is_reserved_and_held_when_its_fate_is_unknown(post):
     run = email_run(post.url)
-    asyncio.run(EmailAction().run(run))
-    assert run.asked == [OnUncertain.HOLD]
+    act(run)
+    assert (run.asked, run.reserved) == ([OnUncertain.HOLD], [True])
+
+
+def test_what_is_about_to_leave_is_told_before_it_does(post):
+    run = email_run(
+        post.url, {"html": "<p>{{name}}</p>", "unsubscribe": "https://acme.example/u", "reply_to": "r@a.example"}
+    )
+    run.lost = True
+    with pytest.raises(LeaseLost):
+        act(run)
+    (message,) = run.messages
+    assert (message.channel, message.recipient, message.sender) == (
+        "email",
+        "client@example.com",
+        "no-reply@acme.example",
+    )
+    assert message.content == {
+        "subject": "Hello Zoë <b>",
+        "text": "Dear Zoë <b>,\nyour job & more is done.",
+        "html": "<p>Zoë &lt;b&gt;</p>",
+        "headers": {
+            "List-Unsubscribe": "<https://acme.example/u>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Reply-To": "r@a.example",
+        },
+    }
+    assert post.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -159,6 +184,13 @@ def test_nobody_to_write_to_is_said_and_nobody_is_invented(post, client, config,
         "a" * 65 + "@example.com",
         "a@" + ".".join(["b" * 60] * 5),
         "\ud800@example.com",
+        "ann\u200b@example.com",
+        "ann@exam\u200bple.com",
+        "\u202eann@example.com",
+        "ann@example\u00ad.com",
+        "ann@example.com\u2066",
+        "ann\u3164@example.com",
+        "ann@example.com\ufe0f",
     ],
 )
 def test_what_is_no_address_is_refused_before_anything_is_said(post, address):
@@ -167,6 +199,14 @@ def test_what_is_no_address_is_refused_before_anything_is_said(post, address):
         result.reason.encode()
         assert "\n" not in result.reason
     assert post.connections == 0
+
+
+def test_the_invisible_character_is_named(post):
+    # IDNA itself drops it without a word, and the message would go to another domain than was typed.
+    assert "exam\u200bple.com".encode("idna") == b"example.com"
+    reason = send_email(post.url, {"to": "ann@exam\u200bple.com"}).reason
+    assert "U+200B ZERO WIDTH SPACE" in reason
+    assert "\u200b" not in reason
 
 
 def test_letters_that_need_smtputf8_are_named_as_such(post):
@@ -184,6 +224,65 @@ def test_a_subject_cannot_add_headers_or_recipients(post):
     assert mail_.message["Subject"] == "Hello x Bcc: evil@example.com body"
     assert mail_.message["Bcc"] is None
     assert mail_.recipients == ("client@example.com",)
+
+
+def test_a_reply_address_is_set_and_cannot_add_headers(post):
+    send_email(post.url, {"reply_to": "{{email}}"})
+    assert post.messages[0].message["Reply-To"] == "client@example.com"
+    with pytest.raises(BadStep, match="`reply_to`"):
+        send_email(post.url, {"reply_to": "{{name}}"}, client=CLIENT | {"name": "a@example.com\r\nBcc: b@example.com"})
+    assert len(post.messages) == 1
+
+
+def test_a_long_unsubscribe_address_stays_whole_on_its_line(post):
+    url = "https://acme.example/u/" + "t" * 800 + "?x=1&y=%20"
+    send_email(post.url, {"unsubscribe": url, "marketing": True})
+    (mail_,) = post.messages
+    assert f"List-Unsubscribe: <{url}>\r\n".encode() in mail_.content
+    assert mail_.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail_.message["Subject"] == "Hello Zoë <b>"
+
+
+def test_an_address_to_write_to_has_no_one_click(post):
+    send_email(post.url, {"unsubscribe": "mailto:stop@acme.example?subject=stop"})
+    message = post.messages[0].message
+    assert message["List-Unsubscribe"] == "<mailto:stop@acme.example?subject=stop>"
+    assert message["List-Unsubscribe-Post"] is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://acme.example/u",
+        "https://acme.example/u>\r\nBcc: b@example.com",
+        "https://acme.example/u>, <https://evil.example",
+        "https://",
+        "mailto:nobody",
+        "javascript:alert(1)",
+        "https://acme.example/ü",
+        "https://acme.example/" + "u" * 1000,
+        "",
+    ],
+)
+def test_an_unsubscribe_address_that_would_not_work_stops_the_message(post, value):
+    with pytest.raises(BadStep, match="`unsubscribe`"):
+        send_email(post.url, {"unsubscribe": "{{url}}"}, client=CLIENT | {"url": value})
+    assert post.connections == 0
+
+
+def test_a_message_of_ten_megabytes_is_not_sent(post):
+    for config in ({"message": "{{big}}"}, {"html": "{{big}}"}):
+        result = send_email(post.url, config, client=CLIENT | {"big": "x" * 10_000_000})
+        assert (result.verdict, result.code) == (Verdict.PERMANENT, "message_too_long")
+        assert "1,000,000 are the most" in result.reason
+    assert post.connections == 0
+
+
+def test_the_customer_of_a_row_is_its_client(post):
+    run = email_run(post.url)
+    run.context = {"customer": CLIENT}
+    assert act(run).verdict is Verdict.DONE
+    assert post.messages[0].recipients == ("client@example.com",)
 
 
 @pytest.mark.parametrize("config", [{"subject": "{{void}}"}, {"message": "{{void}}"}])
@@ -204,6 +303,11 @@ def test_what_is_empty_once_filled_in_is_not_sent(post, config):
         ({"to": []}, "to"),
         ({"to": {"a": "b"}}, "to"),
         ({"to": ["a@example.com", None]}, "to"),
+        ({"reply_to": ["a@example.com"]}, "reply_to"),
+        ({"marketing": True}, "unsubscribe"),
+        ({"marketing": True, "unsubscribe": " "}, "unsubscribe"),
+        ({"unsubscribe": "http://acme.example"}, "unsubscribe"),
+        ({"marketing": "yes", "unsubscribe": "https://acme.example"}, "marketing"),
     ],
 )
 def test_a_config_that_can_never_work_is_refused_by_name(config, named):
@@ -216,8 +320,8 @@ def test_a_config_that_can_never_work_is_refused_by_name(config, named):
 @pytest.mark.parametrize(
     ("url", "sender", "named"),
     [
-        (None, "a@example.com", "SMTP_URL"),
-        ("", "a@example.com", "SMTP_URL"),
+        (None, "a@example.com", "RESEND_API_KEY or SMTP_URL"),
+        ("", "a@example.com", "RESEND_API_KEY or SMTP_URL"),
         ("smtp://h", None, "EMAIL_FROM"),
         ("smtp://h", "no address", "EMAIL_FROM"),
         ("smtp://h", "a@example.com, b@example.com", "EMAIL_FROM"),
@@ -242,3 +346,31 @@ def test_a_server_url_is_read_with_its_defaults():
     server = mail.parse_server("smtp://me%40example.com:p%2F%3A%40w@h:25?starttls=required")
     assert (server.user, server.password, server.starttls) == ("me@example.com", "p/:@w", "required")
     assert "p/:@w" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"email_via": "smtp", "resend_api_key": "re_1"}, "SMTP_URL"),
+        ({"email_via": "resend", "smtp_url": "smtp://h"}, "RESEND_API_KEY"),
+        ({"resend_api_key": "re_1", "email_from": None}, "EMAIL_FROM"),
+        ({"resend_api_key": "re_\n1"}, "RESEND_API_KEY"),
+        ({"resend_api_key": "re_1", "resend_base_url": "ftp://h"}, "RESEND_BASE_URL"),
+        ({"resend_api_key": "re_1", "resend_base_url": "https://u:hush@h"}, "RESEND_BASE_URL"),
+        ({"email_via": "mailgun-email"}, "SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY"),
+        ({"email_via": "../rest/v1", "functions_url": "https://h"}, "MINUTEHAND_EMAIL_VIA"),
+    ],
+)
+def test_a_provider_that_is_not_set_up_is_named(settings, named):
+    result = act(step_run("email", CONFIG, **{"email_from": SENDER} | settings))
+    assert (result.verdict, result.code) == (Verdict.PERMANENT, "not_configured")
+    assert named in result.reason
+    assert "hush" not in repr(result)
+
+
+def test_resend_comes_before_smtp_and_a_name_before_both(post):
+    settings = {"email_from": SENDER, "smtp_url": post.url, "resend_api_key": "re_1"}
+    down = step_run("email", CONFIG, **settings, resend_base_url="http://127.0.0.1:9")
+    assert act(down).code == "unreachable"
+    assert act(step_run("email", CONFIG, **settings, email_via="smtp")).verdict is Verdict.DONE
+    assert len(post.messages) == 1

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from executor import mail
-from executor.actions.email import MOST_CONNECTIONS, EmailAction
+from executor.actions.contract import Deliver, Message
+from executor.actions.email import EmailAction
 from executor.outcome import StepResult, Verdict
+from executor.providers.smtp import MOST_CONNECTIONS
 from scheduler.demo.receivers import SmtpReceiver, Trouble
 from tests.contract.step_run import StubRun, email_run, send_email
 
@@ -144,13 +146,16 @@ def test_only_so_many_connections_are_open_at_once(post):
     class Counting(StubRun):
         inside = most = 0
 
-        async def send(self, *args: Any, **more: Any) -> StepResult:
-            Counting.inside += 1
-            Counting.most = max(Counting.most, Counting.inside)
-            try:
-                return await super().send(*args, **more)
-            finally:
-                Counting.inside -= 1
+        async def send(self, message: Message, deliver: Deliver, **more: Any) -> StepResult:
+            async def counted(key: str) -> StepResult:
+                Counting.inside += 1
+                Counting.most = max(Counting.most, Counting.inside)
+                try:
+                    return await deliver(key)
+                finally:
+                    Counting.inside -= 1
+
+            return await super().send(message, counted, **more)
 
     run = email_run(post.url)
     counting = Counting(step=run.step, settings=run.settings, context=run.context, words=run.words)

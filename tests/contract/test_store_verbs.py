@@ -108,16 +108,16 @@ def test_steps_are_recorded_and_the_context_is_read(door: Door) -> None:
     job = door.app.complete()
     (row,) = door.claim().executions
     mine = {"id": row.id, "token": row.lease.token}
-    (context,) = door.ask(lambda store: store.context([mine]))
-    assert (context.held, context.type, context.stop) == (True, "job", None)
+    (context,) = door.ask(lambda store: store.advance([mine]))
+    assert (context.held, context.type, context.stop, context.send) == (True, "job", None, None)
     assert context.row is not None
     assert context.row["id"] == job
     assert context.links["client"]["name"] == "Lakeview Hotel"
-    step = {"stepId": "1", "status": "success", "result": {}}
-    (after,) = door.ask(lambda store: store.record_steps([mine | {"step": step, "resume_step": "2"}]))
+    steps = [{"stepId": number, "status": "success", "result": {}} for number in "12"]
+    (after,) = door.ask(lambda store: store.advance([mine | {"steps": steps, "resume_step": "3"}]))
     assert after.row == context.row
-    assert door.app.execution()["actions_executed"] == [step]
-    (lost,) = door.ask(lambda store: store.context([{"id": row.id, "token": NOBODY}]))
+    assert door.app.execution()["actions_executed"] == steps
+    (lost,) = door.ask(lambda store: store.advance([{"id": row.id, "token": NOBODY}]))
     assert not lost.held
 
 
@@ -125,14 +125,41 @@ def test_a_send_is_reserved_once_and_confirmed(door: Door) -> None:
     door.app.complete()
     (row,) = door.claim().executions
     key = uuid.uuid4().hex
-    send = {"id": row.id, "token": row.lease.token, "step": "1", "channel": "email", "recipient": "a@example.com"}
-    send |= {"key": key, "sender": "app@example.com"}
-    (first,) = door.ask(lambda store: store.reserve_sends([send]))
-    assert first.answer == "go"
-    confirmed = {"key": key, "token": row.lease.token, "status": "sent", "external_id": "<1@x>"}
-    assert door.ask(lambda store: store.confirm_sends([confirmed])) == [key]
-    (again,) = door.ask(lambda store: store.reserve_sends([send]))
-    assert (again.answer, again.external_id) == ("sent", "<1@x>")
+    mine = {"id": row.id, "token": row.lease.token}
+    place = {"step": "1", "channel": "email", "recipient": "a@example.com", "key": key, "sender": "app@example.com"}
+    (first,) = door.ask(lambda store: store.advance([mine | {"reserve": place}]))
+    assert first.send is not None
+    assert (first.send.answer, first.type) == ("go", "job")
+    confirm = {"key": key, "status": "sent", "external_id": "<1@x>"}
+    (again,) = door.ask(lambda store: store.advance([mine | {"confirm": confirm, "reserve": place}]))
+    assert again.send is not None
+    assert (again.send.answer, again.send.external_id) == ("sent", "<1@x>")
+
+
+def test_an_uncertain_send_is_resolved(door: Door) -> None:
+    door.app.complete()
+    (row,) = door.claim().executions
+    outcome = {"id": row.id, "token": row.lease.token, "ended": "unknown", "on_uncertain": "hold", "resume_step": "1"}
+    assert door.ask(lambda store: store.settle([outcome]))[0].code == "uncertain_send"
+    assert door.ask(lambda store: store.resolve([row.id], "resend")) == [{"id": row.id, "answer": "resolved"}]
+    (again,) = door.claim().executions
+    assert (again.id, again.resends) == (row.id, {"1": 1})
+    with pytest.raises(BadRequest, match="sent, resend or drop"):
+        door.ask(lambda store: store.resolve([row.id], "maybe"))
+
+
+def test_limits_are_set_listed_and_removed(door: Door) -> None:
+    limit = {"scope": "recipient", "tenant": "", "channel": "sms", "n": 2, "per": "1 day", "on_exceed": "drop"}
+    given = {"n": 2, "per": "1 day", "channel": "sms", "on_exceed": "drop"}
+    door.ask(lambda store: store.set_limit("recipient", **given))
+    assert door.ask(lambda store: store.limits()) == [limit]
+    with pytest.raises(BadRequest, match="no period"):
+        door.ask(lambda store: store.set_limit("tenant", n=1, per="soon"))
+    with pytest.raises(BadRequest, match="no limit"):
+        door.ask(lambda store: store.set_limit("galaxy", n=1))
+    assert door.ask(lambda store: store.set_limit("recipient", n=None, channel="sms"))["answer"] == "removed"
+    assert door.ask(lambda store: store.set_limit("recipient", n=None, channel="sms")) == {"answer": "missing"}
+    assert door.ask(lambda store: store.limits()) == []
 
 
 def test_a_record_is_written_where_an_operator_allowed_it(door: Door) -> None:
@@ -245,6 +272,18 @@ def test_figures_and_watched_tables_are_told(door: Door) -> None:
     assert door.ask(lambda store: store.triggers()) == []
     added = door.ask(lambda store: store.add_trigger("jobs", tenant="organization_id", exclude=["title"]))
     assert (added["exclude"], added["writable"]) == (["title"], False)
+
+
+def test_a_pause_holds_and_its_end_lets_go(door: Door) -> None:
+    door.app.complete_many(2)
+    paused = door.ask(lambda store: store.pause(scope="workflow", target="Thank the client", reason="wrong prices"))
+    assert (paused["held"], paused["existed"], paused["reason"]) == (2, False, "wrong prices")
+    assert door.claim().executions == []
+    resumed = door.ask(lambda store: store.resume(scope="workflow", target="Thank the client"))
+    assert (resumed["existed"], resumed["held"], resumed["still_paused"]) == (True, 2, [])
+    assert len(door.claim().executions) == 2
+    with pytest.raises(NotFound, match='no workflow "Nothing"'):
+        door.ask(lambda store: store.pause(scope="workflow", target="Nothing"))
 
 
 def test_conditions_are_evaluated_by_the_database(door: Door) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hmac
 import json
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from freezegun import freeze_time
+from standardwebhooks import Webhook, WebhookVerificationError
 
-from executor.actions.contract import BadStep, Step
+from executor.actions.contract import BadStep, Message
 from executor.actions.webhook import WebhookAction
-from executor.http import HttpClient
 from executor.outcome import OnUncertain, Send, StepResult, Verdict
 from executor.settings import ExecutorSettings
 from scheduler.demo.receivers import Answer, HttpReceiver
-from tests.contract.step_run import LeaseLost, StubRun
+from tests.contract.acting import acted
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()
 
@@ -38,16 +34,9 @@ def receiver() -> Iterator[HttpReceiver]:
 
 def act(config: dict[str, Any], *, secret: str | None = None, seconds: float = 10.0, **more: Any) -> StepResult:
     settings = ExecutorSettings(allow_private_addresses=True, webhook_secret=secret, action_timeout_seconds=seconds)
-
-    async def once() -> StepResult:
-        async with HttpClient(settings) as http:
-            step = Step(key="1", path="1", type="webhook", name="", config=config)
-            run = StubRun(step=step, http=http, settings=settings, **(_GIVEN | more))
-            result = await WebhookAction().run(run)
-            assert run.asked == []  # a webhook needs no reservation
-            return result
-
-    return asyncio.run(once())
+    result, run = acted("webhook", config, settings=settings, **(_GIVEN | more))
+    assert run.asked in ([], [(OnUncertain.RESEND, False)])  # its receiver takes the key: no reservation
+    return result
 
 
 def test_without_a_body_it_posts_what_happened_to_whom(receiver):
@@ -63,6 +52,7 @@ def test_without_a_body_it_posts_what_happened_to_whom(receiver):
     }
     key = request.headers["idempotency-key"]
     assert key
+    assert request.headers["x-minutehand-cause"] == "e1"
     assert result == StepResult.done(
         send=Send(channel="webhook", recipient=receiver.url + "/hook", sender="minutehand", key=key),
         status=200,
@@ -120,16 +110,24 @@ def test_the_key_is_equal_over_retries_and_differs_between_receivers(receiver):
     assert other["webhook-id"] != first["webhook-id"]
 
 
-@freeze_time("2026-03-01 12:00:00", tick=True)
-def test_the_signature_is_that_of_standard_webhooks(receiver):
-    act({"url": receiver.url, "body": {"name": "Zoë"}}, secret=SECRET)
+@pytest.mark.parametrize("body", [{"name": "Zoë"}, "plain ☃ text", ""])
+def test_the_public_library_verifies_the_signature_and_notices_a_change(receiver, body):
+    act({"url": receiver.url, "body": body}, secret=SECRET)
     (request,) = receiver.requests
-    stamp = request.headers["webhook-timestamp"]
-    assert abs(int(stamp) - time.time()) < 60
-    signed = b".".join([request.headers["webhook-id"].encode(), stamp.encode(), request.body])
-    digest = hmac.digest(b"a secret of the receiver", signed, "sha256")
-    scheme, _, signature = request.headers["webhook-signature"].partition(",")
-    assert (scheme, base64.b64decode(signature)) == ("v1", digest)
+    public = Webhook(SECRET)
+    public.verify(request.body, request.headers, json_parse=False)
+    for data, headers in (
+        (request.body + b" ", {}),
+        (request.body, {"webhook-id": "another"}),
+        (request.body, {"webhook-timestamp": str(int(request.headers["webhook-timestamp"]) - 1)}),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            public.verify(data, request.headers | headers, json_parse=False)
+
+
+def test_a_get_is_signed_too(receiver):
+    act({"url": receiver.url, "method": "GET"}, secret=SECRET)
+    Webhook(SECRET).verify(b"", receiver.requests[0].headers, json_parse=False)
 
 
 def test_without_a_secret_nothing_is_signed(receiver):
@@ -174,7 +172,7 @@ def test_what_may_have_worked_is_unknown_and_sent_again_under_its_key(receiver, 
     receiver.then(answer)
     result = act({"url": receiver.url + "/?token=hush"})
     assert (result.verdict, result.code) == (Verdict.UNKNOWN, "uncertain_send")
-    assert result.on_uncertain is OnUncertain.RESEND
+    assert result.on_uncertain is None  # as its channel says
     assert "hush" not in repr(result)
 
 
@@ -194,10 +192,23 @@ def test_the_kept_answer_is_short_and_can_be_stored(receiver):
     response.encode()
 
 
-def test_a_lost_lease_sends_nothing(receiver):
-    with pytest.raises(LeaseLost):
-        act({"url": receiver.url}, lost=True)
+def test_where_nothing_may_leave_nothing_leaves_and_what_would_is_told(receiver):
+    config = {"url": receiver.url + "/?token=hush", "headers": {"authorization": "hush"}, "body": {"a": "{{word}}"}}
+    settings = ExecutorSettings(webhook_secret=SECRET)
+    _, run = acted("webhook", config, settings=settings, delivers=False, words=WORDS)
+    shown = receiver.url + "/"
+    content = {"method": "POST", "url": shown, "body": '{"a": "blue"}'}
+    assert run.messages == [Message(channel="webhook", recipient=shown, sender="minutehand", content=content)]
     assert receiver.requests == []
+
+
+def test_a_body_of_more_than_5_mb_never_leaves_and_a_long_one_is_shown_in_part(receiver):
+    with pytest.raises(BadStep, match="5,000,000 are the most"):
+        act({"url": receiver.url}, context={"job": {"notes": "x" * 5_000_000}})
+    _, run = acted("webhook", {"url": receiver.url, "body": "y" * 100_000})
+    assert len(run.messages[0].content["body"]) < 3000
+    (request,) = receiver.requests
+    assert len(request.body) == 100_000
 
 
 @pytest.mark.parametrize("url", ["{{word}}", "ftp://{{word}}/", "http://u:hush@{{word}}/"])
@@ -229,6 +240,7 @@ def test_a_url_that_is_none_once_filled_in_fails_for_good(url):
         ({"url": "https://example.com", "headers": {"Proxy-Anything": "x"}}, "Proxy-Anything"),
         ({"url": "https://example.com", "headers": {"webhook-id": "mine"}}, "webhook-id"),
         ({"url": "https://example.com", "headers": {"Idempotency-Key": "mine"}}, "Idempotency-Key"),
+        ({"url": "https://example.com", "headers": {"X-Minutehand-Cause": "e0"}}, "X-Minutehand-Cause"),
     ],
 )
 def test_a_config_that_can_never_work_is_refused_by_name(config, named):

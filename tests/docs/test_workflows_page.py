@@ -95,6 +95,17 @@ def test_the_rate_limits_of_the_page_are_read(database: Database) -> None:
     ]
 
 
+def test_the_breakers_of_the_page_are_read(database: Database) -> None:
+    read = [
+        database.one("select n, per::text from minutehand.breaker(%s::jsonb)", json.dumps(settings))
+        for settings in [*examples("settings"), {}]
+        if "breaker" in settings or not settings
+    ]
+    assert [(breaker["n"], breaker["per"]) for breaker in read] == [
+        (1000, "00:01:00"), (None, "00:01:00"), (300, "00:01:00"),
+    ]  # fmt: skip
+
+
 def test_settings_unresolved_of_the_page_do_what_they_say() -> None:
     written = []
     for settings in examples("settings"):

@@ -130,7 +130,8 @@ def test_an_app_of_one_tenant_has_no_walls(app: Database) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    ["unknown", "plain", "watched", "automation_execution_logs", "automation_workflows", "communication_logs",
+    ["unknown", "plain", "watched", "automation_execution_logs", "automation_workflows", "automation_control",
+     "automation_limits", "communication_logs", "auth.users", "public.automation_workflows",
      "pg_catalog.pg_authid", "jobs; drop table jobs", "public.jobs"],
 )  # fmt: skip
 def test_only_tables_added_as_writable_are_written(app: Database, table: str) -> None:
@@ -241,6 +242,65 @@ def test_keys_of_any_type_are_found(app: Database) -> None:
     assert write(app, who, {"status": "done"}, p_table="orders", p_id=key.upper()) == {"answer": "done", "id": key}
     answer = write(app, who, {"status": "done"}, p_table="orders", p_id="J-1", p_step=success("2"))
     assert answer["code"] == "bad_value"
+
+
+def test_the_apps_own_triggers_find_the_apps_names(app: Database) -> None:
+    """As apps write them: no schema, no search_path of their own."""
+    app.sql("""
+        create table clients (id text primary key, jobs_done integer not null default 0);
+        create table paths (path text);
+        insert into clients values ('J-1');
+        create function count_it() returns trigger language plpgsql as $$
+        begin
+          update clients set jobs_done = jobs_done + 1 where id = new.id::text;
+          insert into paths values (current_setting('search_path'));
+          return new;
+        end $$;
+        create trigger count_it before update on jobs for each row execute function count_it();
+        create trigger count_note after insert on notes for each row execute function count_it();
+    """)
+    who = held(app)
+    before = app.one("select current_setting('search_path') as path")
+    app.sql("begin")
+    assert write(app, who, {"status": "done"}) == {"answer": "done", "id": "J-1"}
+    create = {"p_table": "notes", "p_operation": "create", "p_id": None, "p_step": success("2")}
+    assert write(app, who, {"body": "hello"}, **create)["answer"] == "done"
+    assert app.one("select current_setting('search_path') as path") == before
+    app.sql("commit")
+    assert app.one("select jobs_done from clients where id = 'J-1'") == {"jobs_done": 1}
+    assert app.sql("select distinct path from paths") == [{"path": "public, extensions, pg_temp"}]
+
+
+def test_a_trigger_that_says_no_leaves_the_path_as_it_was(app: Database) -> None:
+    app.sql("""
+        create function office() returns trigger language plpgsql as
+        $$ begin raise exception 'the office says no'; end $$;
+        create trigger office before update on jobs for each row execute function office();
+    """)
+    who = held(app)
+    app.sql("begin")
+    assert write(app, who, {"status": "done"})["code"] == "bad_value"
+    assert "public, extensions" not in app.one("select current_setting('search_path') as path")["path"]
+    app.sql("commit")
+
+
+def test_what_stands_in_the_apps_path_is_not_taken_for_ours(app: Database) -> None:
+    """A function of the app's with our statement's names would run with our rights, and could take down the wall."""
+    app.sql("""
+        create function to_jsonb(jobs) returns jsonb language sql as $$ select '{"organization_id": "org-1"}'::jsonb $$;
+        create schema minutehand_app; create table minutehand_app.jobs (id text);
+    """)
+    assert write(app, held(app), {"status": "done"}, p_id="J-2")["code"] == "row_gone"
+    assert job(app, "J-2")["status"] == "open"
+
+
+@pytest.mark.parametrize("operation", ["update", "create"])
+def test_no_workflow_reaches_the_users_of_the_platform(app: Database, operation: str) -> None:
+    app.sql("create schema auth; create table auth.users (id text primary key, user_id text, email text)")
+    app.sql("insert into auth.users values ('J-1', 'user-1', 'old@example.com')")
+    answer = write(app, held(app), {"email": "mine@example.com"}, p_table="auth.users", p_operation=operation)
+    assert (answer["answer"], answer["code"]) == ("refused", "not_writable")
+    assert app.sql("select email from auth.users") == [{"email": "old@example.com"}]
 
 
 def test_a_large_table_is_written_by_its_key(app: Database) -> None:

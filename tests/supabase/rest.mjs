@@ -5,12 +5,14 @@
 //   arguments   an object passed to a jsonb argument arrives as an object, not as a string of JSON
 //   values      timestamps, numeric and bytea look as PostgREST's json_agg writes them
 //   rows        a bulk insert's missing keys are null, unless the caller asks for defaults
+//   headers     request.headers is set for tables too, not for functions alone
 //   errors      any SQLSTATE reaches the caller, with details, hint and PostgREST's HTTP status
 //   cache       NOTIFY pgrst, 'reload schema' is heard
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { App } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
+import { sql } from 'kysely';
 
 /** Marks a string that is JSON already, between the argument mend and the type's serializer. */
 const READY = '\u0001json:';
@@ -35,7 +37,7 @@ const STATUS = {
   54: 500, 55: 500, 57: 500, 58: 500, F0: 500, HV: 500, P0: 500, XX: 500,
 };
 
-/** What the database last said while one request was served. */
+/** The headers of the request that is served, and what the database last said meanwhile. */
 const request = new AsyncLocalStorage();
 
 /**
@@ -76,6 +78,11 @@ function connect({ host, database, statement_timeout_ms }) {
     fillMissing(ast);
     return compile(ast, context);
   };
+  const enter = connection.applyJwtSessionContext.bind(connection);
+  connection.applyJwtSessionContext = async (transaction, ...context) => {
+    await enter(transaction, ...context);
+    await sql`select set_config('request.headers', ${JSON.stringify(request.getStore()?.headers ?? {})}, true)`.execute(transaction);
+  };
   const explain = connection.normalizeDbError.bind(connection);
   connection.normalizeDbError = error => {
     const explained = explain(error);
@@ -103,7 +110,7 @@ function fillMissing(ast) {
 }
 
 async function answer(app, req, peerAddress) {
-  return request.run({}, async () => {
+  return request.run({ headers: Object.fromEntries(req.headers) }, async () => {
     const response = await app.fetch(req, { peerAddress });
     const { error } = request.getStore();
     if (response.status !== 500 || !/^[0-9A-Z]{5}$/.test(error?.code ?? '')) return response;

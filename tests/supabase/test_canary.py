@@ -147,6 +147,16 @@ def test_values_look_as_postgrest_writes_them(app: Project) -> None:
     assert (row["j"], row["n"], row["b"]) == ("text", 1.5, "\\x78")
 
 
+def test_a_trigger_sees_the_headers_of_a_write(app: Project) -> None:
+    app.owner.sql(
+        "alter table things alter column word set default current_setting('request.headers')::json ->> 'x-mine'"
+    )
+    for name, value in (("x-mine", "this"), ("x-other", "that")):
+        headers = {"apikey": app.secret_key, name: value}
+        httpx.post(f"{app.url}/rest/v1/things", headers=headers, json={"id": len(value) + len(name)})
+    assert [row["word"] for row in app.owner.sql("select word from things order by id")] == ["this", None]
+
+
 def test_a_bulk_insert_fills_what_a_row_lacks_with_null(app: Project) -> None:
     rows = [{"id": 1, "word": "mine"}, {"id": 2}]
     headers = {"apikey": app.secret_key}

@@ -18,6 +18,7 @@ def execution(id_: str = "e1", *, lease_seconds: float = 60, **more: Any) -> Exe
         "max_attempts": 5,
         "trigger_data": {},
         "recorded": {},
+        "resends": {},
         "alone": False,
     }
     return Execution(id=id_, workflow=workflow, lease=lease, **(given | more))

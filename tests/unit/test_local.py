@@ -11,10 +11,12 @@ from psycopg.types.json import Jsonb
 
 from executor import actions
 from executor.actions.contract import Step
-from executor.local import LocalExecutor, step_record, template_context, unfinished
+from executor.local import LocalExecutor, template_context
 from executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult
+from executor.records import step_record
 from executor.settings import ExecutorSettings
 from executor.step_run import send_key
+from executor.walk import next_step
 from store import Context, LeaseLost, Store
 from tests.unit.executions import execution
 
@@ -72,7 +74,7 @@ def records(database) -> list[tuple[str, str]]:
 def test_steps_run_in_turn_and_each_is_recorded_before_the_next(run, database):
     outcome = run(odd("well"), odd("refuse", id="no"), odd("well"))
     assert outcome.ended is Ended.DONE
-    assert [step["stepId"] for step in outcome.steps] == ["3"]  # the last travels with the settle
+    assert [step["stepId"] for step in outcome.earlier] == ["3"]  # the last travels with the settle
     assert records(database) == [("1", "success"), ("no", "failed"), ("3", "success")]
 
 
@@ -194,12 +196,40 @@ def test_the_key_of_a_send_names_execution_step_channel_and_recipient():
     assert len(names) == 5
 
 
+def order(plan, recorded):
+    """The keys of the steps that run from here on, when each of them works."""
+    recorded, keys = dict(recorded), []
+    while (step := next_step(plan, recorded)) is not None:
+        keys.append(step.key)
+        recorded[step.key] = {"status": "success"}
+    return keys
+
+
+def plan_of(*keys, **more):
+    return tuple(Step(key=key, path=key, type="odd", name=key, **more) for key in keys)
+
+
 def test_what_is_left_is_what_has_no_record():
-    plan = tuple(Step(key=key, path=key, type="odd", name=key, stop_on_error=key == "2") for key in "123")
-    assert [step.key for step in unfinished(plan, {})] == ["1", "2", "3"]
-    assert [step.key for step in unfinished(plan, {"1": {"status": "failed"}})] == ["2", "3"]
-    assert unfinished(plan, {"1": {}, "2": {"status": "failed"}}) == []
-    assert [step.key for step in unfinished(plan, {"2": {"status": "success"}})] == ["1", "3"]
+    plan = plan_of("1") + plan_of("2", stop_on_error=True) + plan_of("3")
+    assert order(plan, {}) == ["1", "2", "3"]
+    assert order(plan, {"1": {"status": "failed"}}) == ["2", "3"]
+    assert order(plan, {"1": {}, "2": {"status": "failed"}}) == []
+    assert order(plan, {"2": {"status": "success"}}) == ["1", "3"]
+
+
+def test_a_condition_is_followed_by_its_branch_and_then_by_what_follows_it():
+    fork = Step(key="if", path="1", type="condition", name="if", then=plan_of("a", "b"), otherwise=plan_of("c"))
+    plan = (fork, *plan_of("last"))
+    assert order(plan, {"if": {"status": "success", "result": {"held": True}}}) == ["a", "b", "last"]
+    assert order(plan, {"if": {"status": "success", "result": {"held": False}}}) == ["c", "last"]
+    assert order(plan, {"if": {"status": "failed"}}) == [], "nobody knows which"
+
+
+def test_a_stop_ends_it_from_within_a_branch():
+    stop = Step(key="stop", path="1.else.1", type="stop", name="stop")
+    plan = (Step(key="if", path="1", type="condition", name="if", otherwise=(stop,)), *plan_of("last"))
+    assert order(plan, {"if": {"result": {"held": True}}}) == ["last"]
+    assert order(plan, {"if": {"result": {"held": False}}}) == ["stop"]
 
 
 def test_a_record_is_in_the_apps_shape():

@@ -1,0 +1,77 @@
+"""`function`: call one of the app's edge functions, of those that the operator named (MINUTEHAND_FUNCTIONS).
+
+It is called as the platform's own clients do, with the project's key; a call whose fate is unknown is made again under
+the same key, and the function passes `x-minutehand-cause` on when it writes rows, so that chains end (R11).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from executor.actions.contract import BadStep, Message, StepRun
+from executor.calls import as_body, identity, shown_body, what_happened
+from executor.http import USER_AGENT, HttpError
+from executor.outcome import OnUncertain, Send, StepResult
+from executor.remote_replies import read_answer
+from executor.replies import Reply, storable
+
+#: What a function may be called: nothing that a URL could read as a path.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+#: Characters of a function's own words that are kept.
+_KEPT_WORDS = 300
+
+
+class FunctionAction:
+    """Make one call; 2xx is done, unless the function itself says `"success": false`."""
+
+    def check(self, config: dict[str, Any]) -> None:
+        """Refuse a config without the plain name of a function."""
+        name = config.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise BadStep("`name` is missing: give the edge function's name")
+        if not _NAME.fullmatch(name):
+            raise BadStep("`name` must be a function's name: letters, digits, hyphens and underscores, no template")
+
+    async def run(self, run: StepRun) -> StepResult:
+        """Call the function once and judge its answer."""
+        self.check(run.step.config)
+        settings, name = run.settings, str(run.step.config["name"])
+        if name not in settings.functions:
+            return StepResult.permanent(
+                "not_allowed",
+                f"workflows may not call the function {name}; an operator adds it to MINUTEHAND_FUNCTIONS",
+            )
+        if not settings.functions_url:
+            return StepResult.permanent(
+                "not_configured", "where the functions are is not set: SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY"
+            )
+        url = f"{settings.functions_url.rstrip('/')}/{name}"
+        given = run.step.config.get("body")
+        body, content_type = as_body(what_happened(run) if given is None else run.render_value(given))
+        headers = {"content-type": content_type, **settings.functions_headers}
+
+        async def deliver(key: str) -> StepResult:
+            called = headers | identity(key, run.execution_id)
+            try:  # the operator's address: it may be private
+                reply = await run.http.request("POST", url, headers=called, body=body, trusted=True)
+            except HttpError as error:
+                return error.as_result()
+            if failure := reply.as_failure(datetime.now(UTC)) or _own_no(name, reply):
+                return failure
+            send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
+            return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+
+        message = Message(channel="function", recipient=name, sender=USER_AGENT, content={"body": shown_body(body)})
+        return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
+
+
+def _own_no(name: str, reply: Reply) -> StepResult | None:
+    """Say how the step ended where the function says in a 2xx that it failed; None where it does not."""
+    answer = read_answer(reply)
+    if answer is None or answer.get("success") is not False:
+        return None
+    words = storable(str(answer.get("error") or answer.get("message") or "it does not say why"))[:_KEPT_WORDS]
+    reason = f"the function {name} says that it failed: {words}"
+    return StepResult.permanent("refused", reason, status=reply.status, response=reply.excerpt)

@@ -1,0 +1,82 @@
+"""`sms`: one text to the client's phone, or to the number in `to`; who carries it is the operator's choice.
+
+No provider of texts takes an idempotency key, so what is uncertain is held for a person (R13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from executor.actions.contract import BadStep, Message, StepRun
+from executor.outcome import OnUncertain, StepResult
+from executor.recipients import NoRecipient, of_client
+from executor.replies import storable
+from executor.segments import segments
+
+#: Segments of one text; what is longer is refused, never cut.
+MOST_SEGMENTS = 10
+
+
+class SmsAction:
+    """Send one text to one number."""
+
+    def check(self, config: dict[str, Any]) -> None:
+        """Refuse a config without message, or with a `to` that is not one number or template."""
+        message = config.get("message")
+        if not isinstance(message, str) or not message.strip():
+            raise BadStep("`message` is missing: nothing is sent that nobody wrote")
+        to = config.get("to")
+        if to is not None and not (isinstance(to, str) and to.strip()):
+            raise BadStep(
+                "`to` must be one phone number or a template; a text goes to one recipient, so give each a step. "
+                "Without `to` the client's phone is used"
+            )
+
+    async def run(self, run: StepRun) -> StepResult:
+        """Send the text once and judge the answer."""
+        from executor.phones import BadNumber, BadRegion, to_e164
+        from executor.providers import NotConfigured, Text
+        from executor.providers.choice import text_provider
+
+        self.check(run.step.config)
+        try:
+            provider = text_provider(run.settings)
+            recipient = to_e164(_written(run), run.settings.phone_region)
+        except (NotConfigured, BadRegion) as error:
+            return StepResult.permanent("not_configured", str(error))
+        except BadNumber as error:
+            return StepResult.permanent("bad_recipient", str(error))
+        except NoRecipient as error:
+            return StepResult.permanent("no_recipient", str(error))
+        words = storable(run.render(run.step.config["message"])).replace("\r\n", "\n").strip()
+        if not words:
+            return StepResult.permanent("empty_message", "the message is empty once it is filled in")
+        size = segments(words)
+        if size.count > MOST_SEGMENTS:
+            reason = f"the message takes {size.count} segments in {size.encoding}; {MOST_SEGMENTS} are the most"
+            return StepResult.permanent("message_too_long", reason, segments=size.count, encoding=size.encoding)
+        text = Text(recipient=recipient, text=words)
+        cost = {"segments": size.count, "encoding": size.encoding}
+
+        async def deliver(key: str) -> StepResult:
+            result = await provider.deliver(run, text, key)
+            return replace(result, result=result.result | cost)
+
+        content = {"text": words} | cost
+        message = Message(channel="sms", recipient=recipient, sender=provider.sender, content=content)
+        return await run.send(message, deliver, on_uncertain=OnUncertain.HOLD)
+
+
+def _written(run: StepRun) -> str:
+    """The step's own number, else the client's.  Errors: `BadStep`, `NoRecipient`."""
+    to = run.step.config.get("to")
+    if to is None:
+        return of_client(run.context, "phone", "phone number")
+    rendered = run.render_value(to)
+    if isinstance(rendered, list | dict):
+        raise BadStep("`to` is a list once it is filled in; a text goes to one recipient")
+    number = "" if rendered is None else str(rendered)
+    if not number.strip():
+        raise NoRecipient("`to` is empty once it is filled in")
+    return number

@@ -1,0 +1,85 @@
+"""`wait`: go on after a while (`for`), or at an instant (`until`).  It spends no attempt and holds no lane."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from executor.actions.contract import BadStep, StepRun
+from executor.outcome import StepResult
+
+#: The longest wait: what should happen later than that is better decided then.
+LONGEST = timedelta(days=366)
+
+_UNITS = {
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
+    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
+    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
+}
+_FOR = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([a-z]+)\s*", re.IGNORECASE)
+
+
+class WaitAction:
+    """Say when the execution goes on."""
+
+    def check(self, config: dict[str, Any]) -> None:
+        """Refuse a config without exactly one of `for` and `until`, or with one that cannot be read."""
+        given = [name for name in ("for", "until") if config.get(name) is not None]
+        if len(given) != 1:
+            raise BadStep('give either `for`, as "2 days", or `until`, an instant')
+        (name,) = given
+        value = config[name]
+        if not isinstance(value, str):
+            raise BadStep(f"`{name}` must be text")
+        if "{" not in value:
+            (duration if name == "for" else instant)(value)
+
+    async def run(self, run: StepRun) -> StepResult:
+        """Wait from now on; an instant that has passed is no wait."""
+        config = run.step.config
+        self.check(config)
+        now = datetime.now(UTC)
+        if config.get("for") is not None:
+            until = now + duration(run.render(config["for"]))
+        else:
+            until = instant(run.render(config["until"]))
+            if until - now > LONGEST:
+                raise BadStep(f"`until` is {until:%Y-%m-%d}: a wait is {LONGEST.days} days at most")
+        seconds = (until - now).total_seconds()
+        result = StepResult.done(until=until.isoformat(timespec="seconds"))
+        return replace(result, wait_seconds=seconds) if seconds > 0 else result
+
+
+def duration(text: str) -> timedelta:
+    """Read a number and its unit.  Errors: `BadStep`.
+
+    >>> [str(duration(text)) for text in ("2 days", "90m", "1.5 hours", "1 week")]
+    ['2 days, 0:00:00', '1:30:00', '1:30:00', '7 days, 0:00:00']
+    """
+    found = _FOR.fullmatch(text)
+    unit = _UNITS.get(found[2].lower()) if found else None
+    if found is None or unit is None:
+        raise BadStep('`for` must be a number of minutes, hours, days or weeks, as "2 days" or "90m"')
+    try:
+        wait = float(found[1]) * unit
+    except OverflowError:
+        wait = timedelta.max
+    if wait > LONGEST:
+        raise BadStep(f"`for`: a wait is {LONGEST.days} days at most")
+    return wait
+
+
+def instant(text: str) -> datetime:
+    """Read an instant in ISO 8601; without a zone it is UTC.  Errors: `BadStep`.
+
+    >>> instant("2026-03-29T10:30:00+02:00").isoformat(), instant("2026-03-29").isoformat()
+    ('2026-03-29T08:30:00+00:00', '2026-03-29T00:00:00+00:00')
+    """
+    try:
+        read = datetime.fromisoformat(text.strip())
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadStep("`until` must be an instant, as 2026-03-29T10:30:00Z") from None

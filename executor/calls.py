@@ -1,0 +1,53 @@
+"""What a call to a receiver that knows keys carries, whoever it is: its body, and what identifies it (R11, R13)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from executor.actions.contract import BadStep
+
+if TYPE_CHECKING:
+    from executor.actions.contract import StepRun
+
+#: The largest body: what a row may bring along without anybody having meant it.
+MOST_BODY_BYTES = 5_000_000
+#: Characters of a body that a record or a dry run shows.
+SHOWN_CHARACTERS = 2000
+
+
+def what_happened(run: StepRun) -> dict[str, Any]:
+    """Return the body of a call whose step gives none: the app's own contract."""
+    return {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
+
+
+def as_body(value: Any) -> tuple[bytes, str]:
+    """Return a value as it travels, and its content type: text as it is, all else as JSON.
+
+    Errors: `BadStep` when it cannot be written, or is too large.
+    """
+    try:
+        if isinstance(value, str):
+            body, content_type = value.encode(), "text/plain; charset=utf-8"
+        else:
+            body, content_type = json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), "application/json"
+    except (TypeError, ValueError, RecursionError):  # NaN, lone surrogates; the error's text could hold the value
+        raise BadStep("`body` cannot be written as JSON in UTF-8: it has NaN, Infinity or broken characters") from None
+    if len(body) > MOST_BODY_BYTES:
+        raise BadStep(f"`body` has {len(body):,} bytes; {MOST_BODY_BYTES:,} are the most")
+    return body, content_type
+
+
+def shown_body(body: bytes) -> str:
+    """Return the beginning of a body, for people.
+
+    >>> shown_body(b"x" * 5000)[-3:], len(shown_body(b"x" * 5000))
+    ('xx…', 2001)
+    """
+    text = body.decode()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def identity(key: str, execution_id: str) -> dict[str, str]:
+    """Return the headers by which a receiver knows a repeat, and its writes their cause."""
+    return {"idempotency-key": key, "webhook-id": key, "x-minutehand-cause": execution_id}

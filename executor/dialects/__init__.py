@@ -1,0 +1,13 @@
+"""Reads a workflow's steps, in whatever dialect an app wrote them, into one normal form, or refuses them by name.
+
+`read_plan` is the way in; docs/dialects.md tells what is read, where, and what becomes of it.  The user's JSON is only
+read, never rewritten.  places.py: where steps stand; reading.py: the tree; shapes.py: one step's type and config;
+delays.py: how long to wait; conditions.py: what a branch asks; variables.py: what templates call things.
+"""
+
+from __future__ import annotations
+
+from executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS
+from executor.dialects.reading import Plan, all_steps, read_plan, read_steps
+
+__all__ = ["MAX_DEPTH", "MAX_NAME", "MAX_STEPS", "Plan", "all_steps", "read_plan", "read_steps"]

@@ -1,0 +1,105 @@
+"""The four places where a workflow's row holds steps, and which of them is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from executor.actions.contract import BadStep
+from executor.dialects.bounds import is_nothing, kind, shown, weigh
+
+#: The keys under which an object holds steps: several, or a single one.
+HOLDING = ("steps", "actions", "action")
+#: What says nothing of what a step does: two copies of it may differ in these.
+_LOOKS = frozenset({"position", "connections", "name", "label", "title", "description", "icon", "color", "order"})
+
+
+def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
+    """Return the raw steps of a workflow's row, [] where it has none; adds to `notes` what is not read.
+
+    The app's builder saves only the actions of a flow in `steps`, and the whole flow in `template_config.steps`; so of
+    several places the fullest is read, if it holds all that the others do.  Errors: `BadStep`.
+    """
+    weigh(definition.get(column) for column in ("steps", "template_config", "workflow_config", "action_config"))
+    found = {
+        place: steps
+        for column in ("steps", "template_config", "workflow_config")
+        for place, steps in [_held(column, definition.get(column))]
+        if steps
+    }
+    single = definition.get("action_type")
+    if not found:
+        return [{"action_type": single, "config": definition.get("action_config")}] if not is_nothing(single) else []
+    if not is_nothing(single):
+        notes.append(f"action_type {shown(single)} is not read: the steps stand in {' and '.join(found)}")
+    (fullest, steps), *others = sorted(found.items(), key=lambda item: -len(item[1]))
+    for place, fewer in others:
+        _within(fewer, place, steps, fullest)
+    return steps
+
+
+def _held(column: str, value: Any) -> tuple[str, list[Any]]:
+    """What one column holds, and what that place is called."""
+    if value is None or isinstance(value, list):
+        return column, value or []
+    if not isinstance(value, dict):
+        raise BadStep(f"{column}: a list is wanted, this is {kind(value)}")
+    _refuse_conditions(column, value)
+    holding = [key for key in HOLDING if not is_nothing(value.get(key))]
+    if len(holding) > 1:
+        raise BadStep(f"{column}: it holds both {' and '.join(holding)}; which are its steps?")
+    if not holding:
+        if column == "steps" and value:
+            raise BadStep("steps: a list is wanted, this is an object")
+        return column, []
+    place, held = f"{column}.{holding[0]}", value[holding[0]]
+    if holding[0] == "action" and isinstance(held, dict):
+        held = [held]
+    if not isinstance(held, list):
+        raise BadStep(f"{place}: a list is wanted, this is {kind(held)}")
+    return place, held
+
+
+def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
+    """A place may hold its own trigger; conditions there are not matched, and without them too much would be sent."""
+    triggers = place.get("triggers")
+    holders = [place, place.get("trigger"), *(triggers if isinstance(triggers, list) else [])]
+    for holder in holders:
+        asked = holder.get("conditions") if isinstance(holder, dict) else None
+        if isinstance(asked, dict):
+            asked = [value for value in asked.values() if isinstance(value, list | dict | int | float) and value]
+        if asked:
+            raise BadStep(f"{column}: the conditions of a trigger are not read there: write them in `trigger_config`")
+
+
+def _within(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> None:
+    """Hold that all of one place's steps stand in the other's, in that order and with that meaning."""
+    rest = iter(steps)
+    for step in fewer:
+        same = next((other for other in rest if _name(other) == _name(step)), None)
+        if same is None:
+            raise BadStep(
+                f"{place} and {fullest} contradict each other: {_told(step)} of {place} stands {_where(step, steps)}"
+            )
+        if _meaning(same) != _meaning(step):
+            raise BadStep(f"{place} and {fullest} contradict each other: {_told(step)} is not the same in both")
+
+
+def _where(step: Any, steps: list[Any]) -> str:
+    known = any(_name(other) == _name(step) for other in steps)
+    return "in another order there" if known else "there alone"
+
+
+def _name(step: Any) -> Any:
+    """What a step is known by in two places: its id, else all that it means."""
+    id_ = step.get("id") if isinstance(step, dict) else None
+    return _meaning(step) if is_nothing(id_) else ("id", str(id_))
+
+
+def _meaning(step: Any) -> Any:
+    return {key: value for key, value in step.items() if key not in _LOOKS} if isinstance(step, dict) else step
+
+
+def _told(step: Any) -> str:
+    if not isinstance(step, dict):
+        return kind(step)
+    return f"step {shown(step.get('name') or step.get('id') or step.get('type'))}"

@@ -1,0 +1,243 @@
+"""Reads the tree of a workflow's steps, whatever the dialect of each, into the normal form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from executor.actions import action_for
+from executor.actions.contract import BadStep, Step
+from executor.dialects import conditions, delays, shapes
+from executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
+from executor.dialects.order import hold_order
+from executor.dialects.places import find_steps
+from executor.dialects.variables import translate_value
+
+#: What a workflow's row, or the place of its steps, may wish of the time and the channel; see docs/dialects.md.
+_WISHES = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a workflow does: its steps in normal form, and what is understood of it but not honoured yet."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_plan(definition: dict[str, Any]) -> Plan:
+    """Read a workflow's whole row; each step of the plan has an action that accepts its config.
+
+    Errors: `BadStep`, which names the step and what is wrong with it; nothing else, whatever the JSON.
+    """
+    if not isinstance(definition, dict):
+        raise BadStep(f"steps: a workflow's row is an object, this is {kind(definition)}")
+    notes: list[str] = []
+    reader = _Reader(notes)
+    steps = reader.read(find_steps(definition, notes), "", 0)
+    holders = (definition, definition.get("template_config"), definition.get("workflow_config"))
+    notes.extend(
+        f"`{wish}` is not honoured yet: each step runs when its turn comes, by its own channel"
+        for wish in _WISHES
+        if any(isinstance(holder, dict) and not is_nothing(holder.get(wish)) for holder in holders)
+    )
+    return Plan(steps, tuple(dict.fromkeys(notes)))
+
+
+def read_steps(definition: dict[str, Any]) -> tuple[Step, ...]:
+    """Return the steps of `read_plan`.  Errors: `BadStep`."""
+    return read_plan(definition).steps
+
+
+def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Walk a plan's steps in the order of their paths, branches included."""
+    for step in steps:
+        yield step
+        yield from all_steps(step.then)
+        yield from all_steps(step.otherwise)
+
+
+class _Reader:
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+        self._keys: set[str] = set()
+        self._count = 0
+
+    def read(self, raws: list[Any], prefix: str, depth: int, start: int = 0) -> tuple[Step, ...]:
+        """Read one list of steps, from `start` on."""
+        if depth > MAX_DEPTH:
+            raise BadStep(f"step {prefix}{start + 1}: branches are nested deeper than {MAX_DEPTH} levels")
+        if start == 0:
+            hold_order(raws, prefix)
+        read: list[Step] = []
+        for number in range(start, len(raws)):
+            raw, path = raws[number], f"{prefix}{number + 1}"
+            if shapes.is_trigger(raw) or self._is_off(raw, path):
+                continue
+            step, wait, arms = self._read_one(raw, path)
+            if wait is not None:
+                read.append(wait)
+            if step is None:
+                continue
+            if step.type != "condition":
+                read.append(step)
+            elif arms is not None:
+                read.append(self._branch(step, arms, path, depth))
+            elif depth == 0:
+                read.append(replace(step, otherwise=(self._stop(step),)))
+            else:  # within a branch only the rest of the branch depends on it
+                read.append(replace(step, then=self.read(raws, prefix, depth + 1, number + 1)))
+                break
+        return tuple(read)
+
+    def _is_off(self, raw: Any, path: str) -> bool:
+        off = isinstance(raw, dict) and (raw.get("enabled") is False or raw.get("disabled") is True)
+        if off:
+            self._notes.append(f"step {path} is switched off")
+        return off
+
+    def _read_one(self, raw: Any, path: str) -> tuple[Step | None, Step | None, list[conditions.Arm] | None]:
+        """One step without what stands below it, the wait before it, and its branches (None: a gate)."""
+        label = path
+        try:
+            if not isinstance(raw, dict):
+                raise BadStep(f"an object is wanted, this is {kind(raw)}")
+            label = f"{path} ({raw['name'][:MAX_NAME]})" if _is_text(raw.get("name")) else path
+            config = shapes.config_of(raw)
+            type_ = shapes.type_of(raw, config)
+            label = label if label != path else f"{path} ({type_})"
+            step = self._step(raw, path, type_, shapes.stops_on_error(raw, config))
+            if type_ == "wait":
+                return self._wait(step, raw, config), None, []
+            delay = delays.delay_of(raw, config if type_ in shapes.TYPES else {}, _bare(raw))
+            wait = None if delay is None else self._delay(step, delay)
+            if type_ == "condition":
+                asked, arms = _asks(raw, config)
+                return self._checked(step, {"conditions": asked}), wait, arms
+            _refuse_branches(raw, type_, config)
+            return self._checked(step, self._config(type_, config, label)), wait, []
+        except BadStep as error:
+            raise BadStep(f"step {label}: {error}") from None
+
+    def _config(self, type_: str, config: dict[str, Any], label: str) -> dict[str, Any]:
+        if type_ in shapes.TYPES:
+            config = {key: value for key, value in config.items() if key not in delays.KEYS}
+        notes: list[str] = []
+        config = shapes.normal_config(type_, config, notes)
+        self._notes.extend(f"step {label}: {note}" for note in notes)
+        return config
+
+    def _wait(self, step: Step, raw: dict[str, Any], config: dict[str, Any]) -> Step | None:
+        if is_nothing(config.get("for")) and is_nothing(config.get("until")):
+            told = delays.wait_config(raw, config)
+            return None if told is None else self._checked(step, dict(told))
+        return self._checked(step, config)
+
+    def _delay(self, step: Step, length: str) -> Step:
+        key = self._new_key(f"{step.key}.delay")
+        wait = Step(key=key, path=f"{step.path}.delay", type="wait", name=f"{step.path} (wait {length})")
+        return self._checked(wait, {"for": length})
+
+    def _checked(self, step: Step, config: dict[str, Any]) -> Step:
+        step = replace(step, config=translate_value(config))
+        try:
+            action_for(step.type).check(step.config)
+        except BadStep:
+            raise
+        except Exception as error:
+            raise BadStep(f"the action's own check failed: {type(error).__name__}") from error
+        return step
+
+    def _step(self, raw: dict[str, Any], path: str, type_: str, stop_on_error: bool) -> Step:
+        id_ = raw.get("id")
+        own = isinstance(id_, str | int) and not isinstance(id_, bool) and id_ != ""
+        key = self._new_key(str(id_) if own else path)
+        name = raw["name"][:MAX_NAME] if _is_text(raw.get("name")) else f"{path} ({type_})"
+        return Step(key=key, path=path, type=type_, name=name, stop_on_error=stop_on_error)
+
+    def _new_key(self, key: str) -> str:
+        self._count += 1
+        if self._count > MAX_STEPS:
+            raise BadStep(f"these are too many steps; {MAX_STEPS} are the most, branches and delays included")
+        if len(key) > MAX_NAME:
+            raise BadStep(f"its id is longer than {MAX_NAME} characters")
+        if key in self._keys:
+            raise BadStep(f"several steps have the id {key!r}")
+        self._keys.add(key)
+        return key
+
+    def _branch(self, step: Step, arms: list[conditions.Arm], path: str, depth: int) -> Step:
+        """Several Ifs are nested: each stands in the else of the one before."""
+        first, *rest = arms
+        then = self.read(first.steps, f"{path}.then.", depth + 1)
+        if not rest:
+            return replace(step, then=then)
+        if rest[0].conditions is None:
+            return replace(step, then=then, otherwise=self.read(rest[0].steps, f"{path}.else.", depth + 1))
+        if depth >= MAX_DEPTH:
+            raise BadStep(f"step {path}: branches are nested deeper than {MAX_DEPTH} levels")
+        below = f"{path}.else.1"
+        try:
+            key = self._new_key(f"{step.key}.else.1")
+            next_ = Step(key=key, path=below, type="condition", name=f"{below} (condition)")
+            next_ = self._checked(replace(next_, stop_on_error=step.stop_on_error), {"conditions": rest[0].conditions})
+        except BadStep as error:
+            raise BadStep(f"step {below}: {error}") from None
+        return replace(step, then=then, otherwise=(self._branch(next_, rest, below, depth + 1),))
+
+    def _stop(self, gate: Step) -> Step:
+        """What follows a gate is not run when it does not hold."""
+        path = f"{gate.path}.else.1"
+        try:
+            return Step(key=self._new_key(f"{gate.key}.else.1"), path=path, type="stop", name=f"{path} (stop)")
+        except BadStep as error:
+            raise BadStep(f"step {path}: {error}") from None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _bare(raw: dict[str, Any]) -> str | None:
+    """`action_config` belongs to the one dialect whose delays are plain numbers of minutes."""
+    return "minute" if raw.get("action_config") is not None else None
+
+
+def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[conditions.Arm] | None]:
+    """What a condition asks, and its branches; None where it has none and so is a gate."""
+    asked, arms = conditions.conditions_of(config), conditions.arms(raw, config)
+    normal = [key for key in ("then", "else") if raw.get(key) is not None]
+    for key in normal:
+        if not isinstance(raw[key], list):
+            raise BadStep(f"`{key}` must be a list of steps, this is {kind(raw[key])}")
+    if arms and (normal or asked is not None):
+        raise BadStep("it has `branches`, and conditions or branches of another kind beside them")
+    _refuse_unread(raw, config)
+    if arms:
+        return arms[0].conditions, arms
+    if asked is None:
+        raise BadStep("it has no conditions: a branch that nobody decided is a guess")
+    if not normal:
+        return asked, None
+    return asked, [conditions.Arm(asked, raw.get("then") or []), conditions.Arm(None, raw.get("else") or [])]
+
+
+def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) -> None:
+    """Hold that nothing is left out: only a condition has branches, and asks whether to run."""
+    for key in ("then", "else", "branches"):
+        if not is_nothing(raw.get(key)):
+            raise BadStep(f"`{key}`: only a condition has branches")
+    for key in ("conditions", "condition"):
+        if type_ in shapes.TYPES and not is_nothing(config.get(key)):
+            raise BadStep(f"`{key}` of a step are not read: put a condition step before it")
+
+
+def _refuse_unread(raw: dict[str, Any], config: dict[str, Any]) -> None:
+    """A condition's steps under a name that nobody reads would be lost without a word."""
+    for holder in (raw, config):
+        for key, value in holder.items():
+            if key in ("then", "else", "branches", "conditions", "condition") or not isinstance(value, list):
+                continue
+            if any(isinstance(item, dict) and ("type" in item or "config" in item) for item in value):
+                raise BadStep(f"the steps under {shown(key)} are not read: name them `then`, `else` or `branches`")

@@ -1,0 +1,143 @@
+"""What apps call things in their templates, brought to the one style that is rendered: `{{ client.first_name }}`.
+
+Written otherwise are `{company.name}`, `[payment link]` and Handlebars' `{{#if x}}`: `translate` rewrites these once,
+when the steps are read.  Called otherwise are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`: `find`
+and `find_child` are how the renderer looks a name up.  What nobody knows stays unresolved, an error by name (R14).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from executor.render_filters import NOTHING, child
+
+#: The things that a template may speak of within single braces or brackets; any other `{word}` is JSON, CSS or prose.
+_ROOTS = (
+    *("client", "customer", "job", "invoice", "estimate", "payment", "company", "organization", "review", "survey"),
+    *("technician", "appointment", "task", "lead", "quote", "booking", "user", "trigger", "workflow", "old"),
+)
+_ROOT = "|".join(_ROOTS)
+#: One name for the same row; the first that is there is meant.
+_TWINS = {"customer": "client", "client": "customer"}
+#: Flat names that are no root and field joined by `_`.
+_FLAT = {
+    "job_date": ("job", "scheduled_date"),
+    "job_time": ("job", "scheduled_time"),
+    "job_technician": ("technician", "name"),
+    "appointment_date": ("job", "scheduled_date"),
+    "appointment_time": ("job", "scheduled_time"),
+    "payment_link": ("invoice", "payment_link"),
+}
+#: Fields that are called otherwise behind their root.
+_FIELDS = {"appointment_time": "scheduled_time", "appointment_date": "scheduled_date"}
+#: Longer names are nobody's; trying them apart would take long.
+_MAX_NAME = 100
+#: How many words of a flat name may be its root: `service_call_title`.
+_MAX_CUTS = 4
+
+_SINGLE = re.compile(
+    rf"\{{[ ]?((?:{_ROOT})(?:[A-Z]\w{{0,60}}|_\w{{1,60}})?(?:\.[A-Za-z_]\w{{0,60}}){{0,5}})[ ]?\}}", re.ASCII
+)
+#: Not `[payment link](https://…)`, which is a link and no blank.
+_BRACKETS = re.compile(
+    rf"\[((?:{_ROOT})[ _][a-z]{{1,20}}(?:[ _][a-z]{{1,20}})?|[a-z]{{1,20}}[ _]link)\](?!\()", re.IGNORECASE
+)
+_PATH = r"([A-Za-z_][\w.]{0,200})"
+_HANDLEBARS = (
+    (re.compile(rf"\{{\{{~?\s*#if\s+{_PATH}\s*~?\}}\}}"), r"{% if \1 %}"),
+    (re.compile(rf"\{{\{{~?\s*#unless\s+{_PATH}\s*~?\}}\}}"), r"{% if not \1 %}"),
+    (re.compile(rf"\{{\{{~?\s*else\s+if\s+{_PATH}\s*~?\}}\}}"), r"{% elif \1 %}"),
+    (re.compile(r"\{\{~?\s*else\s*~?\}\}"), "{% else %}"),
+    (re.compile(r"\{\{~?\s*/(?:if|unless)\s*~?\}\}"), "{% endif %}"),
+)
+_CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_OPENING = re.compile(r"\{[{%#]")
+
+
+def translate(text: str) -> str:
+    """Write a text's variables in the style that is rendered.  Translating twice is translating once.
+
+    >>> translate("Hi {client.firstName}: [payment link] {{#if job_id}}#{{job_id}}{{/if}} {color: red}")
+    'Hi {{ client.firstName }}: {{ payment_link }} {% if job_id %}#{{job_id}}{% endif %} {color: red}'
+    """
+    if "{" not in text and "[" not in text:
+        return text
+    parts, at = [], 0
+    while opening := _OPENING.search(text, at):
+        closing = text.find(_CLOSING[opening[0]], opening.end())
+        if closing < 0:
+            break  # left as it is: the renderer says what is wrong with it
+        parts += [_outside(text[at : opening.start()]), _inside(text[opening.start() : closing + 2])]
+        at = closing + 2
+    else:
+        return "".join([*parts, _outside(text[at:])])
+    return "".join([*parts, _outside(text[at : opening.start()]), text[opening.start() :]])
+
+
+def translate_value(value: Any) -> Any:
+    """Translate every text inside a JSON value, into a copy."""
+    if isinstance(value, str):
+        return translate(value)
+    if isinstance(value, list):
+        return [translate_value(item) for item in value]
+    if isinstance(value, dict):
+        return {key: translate_value(item) for key, item in value.items()}
+    return value
+
+
+def _outside(text: str) -> str:
+    text = _BRACKETS.sub(lambda match: f"{{{{ {re.sub('[ _]+', '_', match[1].lower())} }}}}", text)
+    return _SINGLE.sub(lambda match: f"{{{{ {match[1]} }}}}" if _is_variable(match[1]) else match[0], text)
+
+
+def _is_variable(name: str) -> bool:
+    """`{client.name}` and `{client_name}` are variables, `{client}` alone is prose."""
+    return name not in _ROOTS
+
+
+def _inside(part: str) -> str:
+    """A part in double braces: Jinja's own, or Handlebars'."""
+    for pattern, written in _HANDLEBARS:
+        if pattern.fullmatch(part):
+            return pattern.sub(written, part)
+    return part
+
+
+def snake(name: str) -> str:
+    """`firstName` is `first_name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def find(context: Mapping[str, Any], name: str) -> Any:
+    """Look up a name of the first level that is not there as it stands; `NOTHING` where it has no other meaning.
+
+    `customer` is `client`, `client_first_name` is `client.first_name`, `invoice_number` is `invoice.invoice_number`.
+    """
+    if len(name) > _MAX_NAME:
+        return NOTHING
+    word = snake(name)
+    paths: list[tuple[str, ...]] = [_FLAT[word]] if word in _FLAT else []
+    paths.append((word,))
+    for cut in [match.start() for match in re.finditer("_", word)][:_MAX_CUTS]:
+        paths += [(word[:cut], word[cut + 1 :]), (word[:cut], word)]
+    for root, *field in paths:
+        for holder in (root, _TWINS.get(root, root)):
+            value = context.get(holder, NOTHING)
+            if field and value is not NOTHING:
+                value = find_child(value, field[0])
+            if value is not NOTHING:
+                return value
+    return NOTHING
+
+
+def find_child(value: Any, key: str | int) -> Any:
+    """Look one step of a path up in JSON, by the name as it stands, else as the row spells it."""
+    found = child(value, key)
+    if found is NOTHING and isinstance(key, str) and len(key) <= _MAX_NAME:
+        word = snake(key)
+        found = child(value, word)
+        if found is NOTHING and word in _FIELDS:
+            found = child(value, _FIELDS[word])
+    return found

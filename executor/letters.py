@@ -1,0 +1,125 @@
+"""E-mail before anybody carries it: addresses, what may stand in a header, and the letter itself."""
+
+from __future__ import annotations
+
+import html as markup
+import re
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.policy import SMTP
+
+from executor.invisible import name_invisible
+from executor.replies import storable
+
+#: RFC 5321 §4.5.3.1: what any server takes at least.
+MOST_RECIPIENTS = 100
+#: Bytes of text and HTML together; what mail programs show of one letter is far less.
+MOST_BYTES = 1_000_000
+#: A header line holds 998 characters (RFC 5322 §2.1.1), and this one must not be folded inside the URL.
+LONGEST_UNSUBSCRIBE = 900
+
+#: RFC 5321 §4.1.2 without quoted local parts and address literals, which no customer has.
+_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+#: RFC 3986 in ASCII, without the marks that enclose it in the header.
+_UNSUBSCRIBE = re.compile(r"(https://[^\s<>\"\\^`{|}]+|mailto:[^\s<>\"\\^`{|}@]+@[^\s<>\"\\^`{|}]+)", re.ASCII)
+
+
+class BadAddress(ValueError):
+    """Not an e-mail address that can be written to; the message shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message, before it has a sender and a key."""
+
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    #: `None`: made from the text.
+    html: str | None = None
+    reply_to: str | None = None
+    #: Of List-Unsubscribe; ASCII, one line each.
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shown_html(self) -> str:
+        """The HTML part: the letter's own, else its text with its marks escaped."""
+        return self.html if self.html is not None else markup.escape(self.text).replace("\n", "<br>\n")
+
+    @property
+    def size(self) -> int:
+        """Bytes of text and HTML together."""
+        return len(self.text.encode("utf-8", "replace")) + len(self.shown_html.encode("utf-8", "replace"))
+
+
+def parse_address(text: str) -> str:
+    """One bare address in the form that goes over the wire: a domain in other letters becomes ASCII (IDNA).
+
+    Errors: `BadAddress`.
+
+    >>> parse_address(" Ann@Bücher.Example ")
+    'Ann@xn--bcher-kva.example'
+    """
+    text = text.strip()
+    if (unseen := name_invisible(text)) is not None:  # first, since IDNA drops some of them without a word
+        raise BadAddress(f"{_shown(text)} holds an invisible character, {unseen}; type the address anew")
+    local, at, domain = text.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        domain = ""
+    if at and _DOMAIN.fullmatch(domain) and not local.isascii() and "@" not in local:
+        raise BadAddress(f"{_shown(text)} has letters before the @ that need SMTPUTF8, which is not supported")
+    if not (_DOMAIN.fullmatch(domain) and _LOCAL.fullmatch(local) and len(local) <= 64 and len(domain) <= 253):
+        raise BadAddress(f"{_shown(text)} is not an e-mail address; give only the address, without a name")
+    return f"{local}@{domain}"
+
+
+def parse_sender(text: str) -> Address:
+    """Read one address, with or without a name.  Errors: `BadAddress`.
+
+    >>> parse_sender("Acme <no-reply@acme.example>").display_name
+    'Acme'
+    """
+    bad = BadAddress("must be one address: no-reply@example.com or Name <no-reply@example.com>")
+    if _BREAKS.search(text.strip()):
+        raise bad
+    try:
+        (sender,) = SMTP.header_factory("from", text.strip()).addresses
+        return Address(sender.display_name, addr_spec=parse_address(sender.addr_spec))
+    except (ValueError, IndexError):
+        raise bad from None
+
+
+def one_line(text: str) -> str:
+    """The text with its line breaks and control characters as spaces, fit for a header."""
+    return _BREAKS.sub(" ", storable(text)).strip()
+
+
+def unsubscribe_headers(url: str) -> dict[str, str]:
+    """List-Unsubscribe, and for https the one click of RFC 8058.  Errors: `ValueError` when it is neither kind.
+
+    >>> unsubscribe_headers("https://example.com/u/1")
+    {'List-Unsubscribe': '<https://example.com/u/1>', 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click'}
+    >>> unsubscribe_headers("mailto:stop@example.com")
+    {'List-Unsubscribe': '<mailto:stop@example.com>'}
+    """
+    url = url.strip()
+    if len(url) > LONGEST_UNSUBSCRIBE or not url.isascii() or not url.isprintable() or not _UNSUBSCRIBE.fullmatch(url):
+        raise ValueError(f"must be an https:// or mailto: address of {LONGEST_UNSUBSCRIBE} characters at most")
+    headers = {"List-Unsubscribe": f"<{url}>"}
+    if url.startswith("https:"):
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return headers
+
+
+def joined(recipients: tuple[str, ...]) -> str:
+    """The recipients as one word of the record and of the key."""
+    return ", ".join(sorted(recipients))
+
+
+def _shown(text: str) -> str:
+    return one_line("".join(c for c in text if name_invisible(c) is None))[:500]

@@ -1,0 +1,79 @@
+"""Phone numbers, as people and their phones' contact apps write them, in the one form E.164.
+
+phonenumbers is imported by the first number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from executor.invisible import is_invisible
+from executor.replies import storable
+
+#: They turn what follows around: a number that shows as another.
+_OVERRIDES = frozenset("\u202d\u202e")
+#: A number and nothing else: phonenumbers itself would dig one out of any text.
+_WRITTEN = re.compile(r"\+?[\d\s().\-‐‑‒–—―−/·]*\d[)\s]*")  # noqa: RUF001  (the dashes that people type)
+_EXTENSION = re.compile(r"(?i)\d\s*[,;]?\s*(x|ext|extension|#)[.:=\s]*\d+\s*$")
+#: No written number is longer.
+_LONGEST = 64
+
+
+class BadNumber(ValueError):
+    """Not a phone number that a text can be sent to; the message shows it."""
+
+
+class BadRegion(ValueError):
+    """MINUTEHAND_PHONE_REGION names no country."""
+
+
+def to_e164(text: str, region: str | None) -> str:
+    """Return a phone number in E.164.  Without `+` it is read as one of `region`'s (two letters of ISO 3166).
+
+    Only the length is judged, not whether the range is in use today: that the provider knows better.
+    Errors: `BadNumber`, `BadRegion`.
+
+    >>> to_e164("(202) 555-0123", "US"), to_e164("\\u202a+49 30 901820\\u202c", None)
+    ('+12025550123', '+4930901820')
+    """
+    import phonenumbers
+
+    region = _region(region)
+    number = _bare(text)
+    shown = storable(text.strip())[:_LONGEST]
+    if region is None and not number.startswith("+"):
+        raise BadNumber(
+            f"{shown} names no country: write it with + and the country's code, or set MINUTEHAND_PHONE_REGION"
+        )
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        raise BadNumber(f"{shown} is not a phone number") from None
+    if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise BadNumber(f"{shown} is not a whole phone number: it has too few or too many digits for its country")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _bare(text: str) -> str:
+    """The number without what nobody sees.  Errors: `BadNumber`."""
+    shown = storable("".join(c for c in text if not is_invisible(c)).strip())[:_LONGEST]
+    if not _OVERRIDES.isdisjoint(text):
+        raise BadNumber(f"{shown} holds a character that turns its digits around (U+202D or U+202E)")
+    number = unicodedata.normalize("NFKC", "".join(c for c in text if not is_invisible(c))).strip()
+    if _EXTENSION.search(number):
+        raise BadNumber(f"{shown} has an extension, which no text reaches")
+    if len(number) > _LONGEST or not _WRITTEN.fullmatch(number):
+        raise BadNumber(f"{shown} is not a phone number")
+    return number
+
+
+def _region(region: str | None) -> str | None:
+    import phonenumbers
+
+    if not region:
+        return None
+    region = region.strip().upper()
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise BadRegion("MINUTEHAND_PHONE_REGION must be a country's two letters: US, DE, …")
+    return region

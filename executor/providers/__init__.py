@@ -1,0 +1,66 @@
+"""Who carries a message out of the house: one module a provider, and `choice` to pick one from the settings.
+
+A provider makes one try and says how it ended (R13): `refused` and `busy` only where the provider itself said that it
+did not take the message, a message id where it did, and unknown for all else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from executor.outcome import OnUncertain, StepResult
+
+if TYPE_CHECKING:
+    from executor.actions.contract import StepRun
+    from executor.letters import Letter
+
+
+class NotConfigured(Exception):
+    """The operator's settings name no usable provider; the message names the variables and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One SMS, before it has a sender and a key."""
+
+    #: E.164.
+    recipient: str
+    text: str
+
+
+class MailProvider(Protocol):
+    """Carries letters."""
+
+    @property
+    def sender(self) -> str:
+        """Who the receiver sees it come from, as the record keeps it."""
+        ...
+
+    @property
+    def on_uncertain(self) -> OnUncertain:
+        """What becomes of a letter whose fate is unknown, unless the step says otherwise."""
+        ...
+
+    @property
+    def slots(self) -> asyncio.Semaphore | None:
+        """Bounds how many letters are delivered at once."""
+        ...
+
+    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+        """Make one try."""
+        ...
+
+
+class TextProvider(Protocol):
+    """Carries texts.  None of them takes an idempotency key, so what is uncertain is held (R13)."""
+
+    @property
+    def sender(self) -> str:
+        """The number, or whatever else the receiver sees."""
+        ...
+
+    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+        """Make one try."""
+        ...

@@ -1,0 +1,156 @@
+"""Messages by an edge function of the app's own, which speaks to its provider: `mailgun-email`, `telnyx-sms`.
+
+Such a function promises nothing about repeats, so what is uncertain is held; it gets the key all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from executor.letters import joined
+from executor.outcome import OnUncertain, Send, StepResult
+from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from executor.recipients import client_of
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+
+    from executor.actions.contract import StepRun
+    from executor.letters import Letter
+    from executor.providers import Text
+    from executor.replies import Reply
+
+#: Where such functions put their provider's message id.
+_IDS = ("messageId", "message_id", "mailgunId", "telnyxId", "externalId", "id", "sid")
+_TEST_FLAGS = ("testMode", "test_mode", "simulated", "dryRun", "dry_run")
+_TEST_MODE = re.compile(r"\b(test[ _-]?mode|simulated)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """An edge function and what lets us in."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+    async def send(self, run: StepRun, body: dict[str, Any], send: Send) -> StepResult:
+        """Call it once."""
+        headers = dict(self.headers) | {
+            "content-type": "application/json",
+            "idempotency-key": send.key,
+            "webhook-id": send.key,
+            "x-minutehand-cause": run.execution_id,
+        }
+        body["metadata"] = {
+            "executionId": run.execution_id,
+            "workflowId": run.workflow_id,
+            "step": run.step.key,
+            "idempotencyKey": send.key,
+        }
+        given = {name: value for name, value in body.items() if value is not None}
+        told = json.dumps(given, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        return await ask(run, self.url, headers=headers, body=told, judge=lambda reply: self._judge(reply, send))
+
+    def _judge(self, reply: Reply, send: Send) -> StepResult:
+        answer = read_answer(reply)
+        if not 200 <= reply.status < 300:
+            return self._refused(reply, answer or {})
+        if answer is None:
+            return no_id(self._named, reply)
+        if answer.get("success") is False or (answer.get("error") and answer.get("success") is not True):
+            return self._refused(reply, answer)
+        id_ = _id(answer)
+        if id_ is None and answer.get("success") is not True:
+            return no_id(self._named, reply)
+        shown: dict[str, Any] = {"status": reply.status} | ({"simulated": True} if _is_test(answer) else {})
+        sent = Send(channel=send.channel, recipient=send.recipient, sender=send.sender, key=send.key, external_id=id_)
+        return StepResult.done(send=sent, **shown)
+
+    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
+        error = answer.get("error")
+        inner: dict[str, Any] = error if isinstance(error, dict) else {}
+        words = text_of(error) or text_of(inner.get("message")) or text_of(answer.get("message"))
+        code = text_of(answer.get("code"), 40) or text_of(inner.get("code"), 40)
+        if reply.status == 404 and "success" not in answer and not error:
+            return StepResult.permanent("not_configured", f"there is no {self._named}: deploy it", status=404)
+        if reply.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
+            # Its first line did not run, or it says itself that its provider cannot be used.
+            quoted = words or "it does not start; see its log"
+            return StepResult.retry("busy", f"{self._named} refused for now (503): {quoted}", status=503)
+        return refusal(self._named, reply, Said(code=code, words=words or reply.excerpt[:300]), {})
+
+    @property
+    def _named(self) -> str:
+        return f"the function {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionMail:
+    """See `MailProvider`."""
+
+    function: Function
+    #: None: the function has a sender of its own.
+    address: Address | None
+    on_uncertain: OnUncertain = OnUncertain.HOLD
+    slots: None = None
+
+    @property
+    def sender(self) -> str:
+        """The address in From; the function's name where it chooses one itself."""
+        return self.address.addr_spec if self.address else self.function.name
+
+    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+        """Call the function once."""
+        recipient = joined(letter.recipients)
+        body: dict[str, Any] = {
+            "to": ", ".join(letter.recipients),
+            "subject": letter.subject,
+            "html": letter.shown_html,
+            "text": letter.text,
+            "from": str(self.address) if self.address else None,
+            "replyTo": letter.reply_to,
+            "headers": letter.headers or None,
+            "userId": run.definition.get("user_id"),
+            "organizationId": run.definition.get("organization_id"),
+            "clientId": (client_of(run.context) or {}).get("id"),
+        }
+        return await self.function.send(
+            run, body, Send(channel="email", recipient=recipient, sender=self.sender, key=key)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionText:
+    """See `TextProvider`."""
+
+    function: Function
+
+    @property
+    def sender(self) -> str:
+        """The function's name: it has a number of its own."""
+        return self.function.name
+
+    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+        """Call the function once."""
+        body = {"recipientPhone": text.recipient, "message": text.text, "user_id": run.definition.get("user_id")}
+        return await self.function.send(
+            run, body, Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key)
+        )
+
+
+def _id(answer: dict[str, Any]) -> str | None:
+    data = answer.get("data")
+    places = (answer, data if isinstance(data, dict) else {})
+    return next((found for place in places for name in _IDS if (found := text_of(place.get(name)))), None)
+
+
+def _is_test(answer: dict[str, Any]) -> bool:
+    """Whether the function says that it only pretended."""
+    if any(answer.get(name) is True for name in _TEST_FLAGS):
+        return True
+    return any(_TEST_MODE.search(text_of(answer.get(name))) for name in ("message", "status", "mode", "note"))

@@ -1,0 +1,91 @@
+"""E-mail by Resend (`RESEND_API_KEY`, `EMAIL_FROM`).
+
+It takes the idempotency key and remembers it for 24 hours: what is uncertain is sent again under the same key.
+(resend.com/docs/api-reference: emails/send-email, errors.)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from executor.letters import joined
+from executor.outcome import OnUncertain, Send, StepResult
+from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+
+    from executor.actions.contract import StepRun
+    from executor.letters import Letter
+    from executor.replies import Reply
+
+_CODES = {
+    "missing_api_key": "not_configured",
+    "invalid_api_key": "not_configured",
+    "restricted_api_key": "not_configured",
+    "invalid_from_address": "not_configured",
+    "concurrent_idempotent_requests": "busy",
+    "rate_limit_exceeded": "busy",
+    "daily_quota_exceeded": "quota_exceeded",
+    "monthly_quota_exceeded": "no_credits",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resend:
+    """See `MailProvider`."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    address: Address
+    on_uncertain: OnUncertain = OnUncertain.RESEND
+    slots: None = None
+
+    @property
+    def sender(self) -> str:
+        """The address in From."""
+        return self.address.addr_spec
+
+    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+        """POST the letter once."""
+
+        def judge(reply: Reply) -> StepResult:
+            answer = read_answer(reply) or {}
+            if not 200 <= reply.status < 300:
+                return self._refused(reply, answer)
+            if not (id_ := text_of(answer.get("id"))):
+                return no_id("Resend", reply)
+            recipient = joined(letter.recipients)
+            send = Send(channel="email", recipient=recipient, sender=self.sender, key=key, external_id=id_)
+            return StepResult.done(send=send, status=reply.status)
+
+        headers = {
+            "authorization": f"Bearer {self.api_key}",
+            "content-type": "application/json",
+            "idempotency-key": key,
+        }
+        body = json.dumps(self._body(letter), ensure_ascii=False).encode()
+        return await ask(run, f"{self.base_url}/emails", headers=headers, body=body, judge=judge)
+
+    def _body(self, letter: Letter) -> dict[str, Any]:
+        """Equal for equal letters: Resend compares it under the key."""
+        body: dict[str, Any] = {
+            "from": str(self.address),
+            "to": list(letter.recipients),
+            "subject": letter.subject,
+            "text": letter.text,
+            "html": letter.shown_html,
+            "headers": {"Auto-Submitted": "auto-generated"} | letter.headers,
+        }
+        return body | ({"reply_to": letter.reply_to} if letter.reply_to else {})
+
+    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
+        said = Said(code=text_of(answer.get("name")), words=text_of(answer.get("message")))
+        if said.code == "invalid_idempotent_request" and reply.status == 409:
+            # Whether that first letter arrived is not told, and this one would be another: a person looks.
+            reason = "Resend has another letter under this key: the row changed after an uncertain try"
+            return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD, status=409, provider_code=said.code)
+        codes = _CODES | ({"validation_error": "bad_recipient"} if reply.status == 422 and "`to`" in said.words else {})
+        return refusal("Resend", reply, said, codes, secret=self.api_key)

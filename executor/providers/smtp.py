@@ -1,0 +1,48 @@
+"""E-mail by SMTP (`SMTP_URL`, `EMAIL_FROM`): it takes no idempotency key, so what is uncertain is held."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from executor.outcome import OnUncertain, StepResult
+
+if TYPE_CHECKING:
+    from email.headerregistry import Address
+
+    from executor.actions.contract import StepRun
+    from executor.letters import Letter
+    from executor.mail import SmtpServer
+
+#: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
+MOST_CONNECTIONS = 8
+
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    """See `MailProvider`."""
+
+    server: SmtpServer
+    address: Address
+    on_uncertain: OnUncertain = OnUncertain.HOLD
+
+    @property
+    def sender(self) -> str:
+        """The address in the envelope."""
+        return self.address.addr_spec
+
+    @property
+    def slots(self) -> asyncio.Semaphore:
+        """One connection each."""
+        return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_CONNECTIONS))
+
+    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+        """Hand the letter over in a conversation of its own."""
+        from executor import mail
+
+        seconds = run.settings.action_timeout_seconds
+        return await mail.deliver(self.server, self.address, letter, key, timeout_seconds=seconds)

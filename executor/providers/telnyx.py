@@ -1,0 +1,85 @@
+"""Texts by Telnyx (`TELNYX_API_KEY`, `TELNYX_FROM`).
+
+(developers.telnyx.com: docs/messaging/messages/error-codes, development/api-fundamentals/api-errors.)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from executor.outcome import Send, StepResult
+from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+
+if TYPE_CHECKING:
+    from executor.actions.contract import StepRun
+    from executor.providers import Text
+    from executor.replies import Reply
+
+_CODES = {
+    "10002": "bad_recipient",  # invalid number
+    "10016": "bad_recipient",  # not E.164
+    "40001": "bad_recipient",  # a landline, or not routable
+    "40012": "bad_recipient",  # invalid destination
+    "40310": "bad_recipient",  # invalid to
+    "40300": "opted_out",  # blocked by STOP
+    "40302": "message_too_long",
+    "10009": "not_configured",  # authentication
+    "10010": "not_configured",  # authorisation
+    "10039": "not_configured",  # verified destinations only, at this account's level
+    "40010": "not_configured",  # not registered for 10DLC
+    "40013": "not_configured",  # invalid sender
+    "40100": "not_configured",  # the sender cannot text
+    "40305": "not_configured",  # the sender is not of this profile
+    "40306": "not_configured",  # no sender's name is set up
+    "40309": "not_configured",  # this country is not switched on
+    "40312": "not_configured",  # the profile is off
+    "40314": "not_configured",  # the account may not text
+    "20100": "no_credits",
+    "10011": "busy",
+    "40011": "busy",
+    "40318": "busy",  # its queue is full
+}
+#: What the receiver's entry may say at once, though the answer is 200.
+_NOT_TAKEN = ("sending_failed", "delivery_failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telnyx:
+    """See `TextProvider`."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    sender: str
+
+    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+        """POST the text once; there is no place for the key."""
+
+        def judge(reply: Reply) -> StepResult:
+            answer = read_answer(reply) or {}
+            data = answer.get("data")
+            data = data if isinstance(data, dict) else {}
+            if not 200 <= reply.status < 300 or _not_taken(data):
+                return self._refused(reply, answer.get("errors") or data.get("errors"))
+            if not (id_ := text_of(data.get("id"))):
+                return no_id("Telnyx", reply)
+            send = Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key, external_id=id_)
+            return StepResult.done(send=send, status=reply.status)
+
+        headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
+        told = {"from": self.sender, "to": text.recipient, "text": text.text}
+        body = json.dumps(told, ensure_ascii=False).encode()
+        return await ask(run, f"{self.base_url}/v2/messages", headers=headers, body=body, judge=judge)
+
+    def _refused(self, reply: Reply, errors: object) -> StepResult:
+        first = errors[0] if isinstance(errors, list) and errors else None
+        error: dict[str, Any] = first if isinstance(first, dict) else {}
+        words = ": ".join(filter(None, (text_of(error.get("title")), text_of(error.get("detail")))))
+        return refusal("Telnyx", reply, Said(code=text_of(error.get("code")), words=words), _CODES, secret=self.api_key)
+
+
+def _not_taken(data: dict[str, Any]) -> bool:
+    to = data.get("to")
+    entries = to if isinstance(to, list) else []
+    return any(isinstance(entry, dict) and entry.get("status") in _NOT_TAKEN for entry in entries)

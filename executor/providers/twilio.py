@@ -1,0 +1,89 @@
+"""Texts by Twilio (`TWILIO_ACCOUNT_SID`, `TWILIO_AUTH_TOKEN`, `TWILIO_FROM`).
+
+(twilio.com/docs/messaging/api/message-resource, /docs/api/errors.)
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from executor.outcome import Send, StepResult
+from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+
+if TYPE_CHECKING:
+    from executor.actions.contract import StepRun
+    from executor.providers import Text
+    from executor.replies import Reply
+
+_CODES = {
+    "21211": "bad_recipient",  # invalid
+    "21214": "bad_recipient",  # cannot be reached
+    "21217": "bad_recipient",  # does not appear to be valid
+    "21265": "bad_recipient",  # a short code
+    "21266": "bad_recipient",  # the sender's own number
+    "21612": "bad_recipient",  # no route from this sender
+    "21614": "bad_recipient",  # not a mobile number
+    "21635": "bad_recipient",  # a landline
+    "21610": "opted_out",
+    "21617": "message_too_long",
+    "10001": "not_configured",  # account not active
+    "20003": "not_configured",  # authentication
+    "20404": "not_configured",  # no such account
+    "21212": "not_configured",  # invalid From
+    "21408": "not_configured",  # this country is not switched on
+    "21603": "not_configured",  # no From
+    "21606": "not_configured",  # From cannot send texts
+    "21608": "not_configured",  # trial account: verified recipients only
+    "21659": "not_configured",  # From is not the account's
+    "21660": "not_configured",  # From belongs to another account
+    "21701": "not_configured",  # no such messaging service
+    "21703": "not_configured",  # it has no numbers
+    "21704": "not_configured",  # it has none that can send this
+    "21705": "not_configured",  # its id is invalid
+    "14107": "busy",
+    "20429": "busy",
+    "21611": "busy",  # the sender's queue is full
+    "60728": "busy",  # too many in this hour
+    "63038": "quota_exceeded",  # too many in this day
+}
+#: What a message may be at once, though the answer is 201.
+_NOT_TAKEN = ("failed", "undelivered", "canceled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twilio:
+    """See `TextProvider`."""
+
+    base_url: str
+    account_sid: str
+    auth_token: str = field(repr=False)
+    #: A number, a sender's name, or a messaging service (`MG…`).
+    sender: str
+
+    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+        """POST the text once; there is no place for the key."""
+
+        def judge(reply: Reply) -> StepResult:
+            answer = read_answer(reply) or {}
+            taken = 200 <= reply.status < 300 and answer.get("status") not in _NOT_TAKEN
+            if not taken:
+                return self._refused(reply, answer)
+            if not (sid := text_of(answer.get("sid"))):
+                return no_id("Twilio", reply)
+            send = Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key, external_id=sid)
+            return StepResult.done(send=send, status=reply.status)
+
+        form = {"To": text.recipient, "Body": text.text}
+        form |= {"MessagingServiceSid" if self.sender.startswith("MG") else "From": self.sender}
+        login = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        headers = {"authorization": f"Basic {login}", "content-type": "application/x-www-form-urlencoded"}
+        url = f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/Messages.json"
+        return await ask(run, url, headers=headers, body=urlencode(form).encode(), judge=judge)
+
+    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
+        code = text_of(answer.get("code")) or text_of(answer.get("error_code"))
+        words = text_of(answer.get("message")) or text_of(answer.get("error_message"))
+        return refusal("Twilio", reply, Said(code=code, words=words), _CODES, secret=self.auth_token)

@@ -1,0 +1,31 @@
+"""Whom a message goes to when its step names nobody: the client of the row, and nobody else (R14)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NoRecipient(Exception):
+    """There is nobody to write to; the message says why."""
+
+
+def client_of(context: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the row that templates see as `client`, else as `customer`."""
+    found = (context.get(name) for name in ("client", "customer"))
+    return next((row for row in found if isinstance(row, dict) and row), None)
+
+
+def of_client(context: dict[str, Any], column: str, what: str) -> str:
+    """Return the client's address in `column`.  Errors: `NoRecipient`.
+
+    >>> of_client({"customer": {"phone": "+1 202 555 0123"}}, "phone", "phone number")
+    '+1 202 555 0123'
+    """
+    client = client_of(context)
+    if client is None:
+        raise NoRecipient("no client for this row, and the step names no `to`")
+    value = client.get(column)
+    found = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not found:
+        raise NoRecipient(f"client has no {what}")
+    return found

@@ -1,0 +1,57 @@
+"""A step's end as `actions_executed` keeps it: the app's own shape, with a code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from executor.actions.contract import Step
+from executor.outcome import Send, StepResult, Verdict
+from store import Json
+from store.json import dumps
+
+#: Characters of each text of a message that a record keeps: what was sent can be recognised, and history stays small.
+KEPT_TEXT = 1_000
+
+
+def step_record(step: Step, result: StepResult) -> Json:
+    """Return the record of one step's end; `send` travels beside it to `communication_logs`."""
+    done = result.verdict is Verdict.DONE
+    record: Json = {
+        "stepId": step.key,
+        "name": step.name,
+        "status": "success" if done else "failed",
+        "result": {"type": step.type, **result.result},
+    }
+    if not done:
+        record |= {"code": result.code, "error": result.reason}
+    if (send := note(result.send)) is not None:
+        record["send"] = send
+    return record
+
+
+def note(send: Send | None) -> Json | None:
+    """Return a send as a step's record carries it to `communication_logs`."""
+    if send is None:
+        return None
+    return {
+        "channel": send.channel,
+        "recipient": send.recipient,
+        "sender": send.sender,
+        "key": send.key,
+        "external_id": send.external_id,
+    }
+
+
+def excerpt(content: Mapping[str, Any]) -> Json:
+    """Return what a record keeps of a message's content: every text to its first characters, HTML left out."""
+    return {name: _kept(value) for name, value in content.items() if name != "html"}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        text = dumps(value)
+        return value if len(text) <= KEPT_TEXT else text[:KEPT_TEXT] + "…"
+    if isinstance(value, str) and len(value) > KEPT_TEXT:
+        return value[:KEPT_TEXT] + "…"
+    return value

@@ -1,0 +1,140 @@
+"""One execution's turn in this process: what was done and is not told yet, and what the last look at the row showed.
+
+What a step did is told with the call that the next step needs anyhow: confirming a send, recording its step, looking at
+the row and reserving the next send are one call (`automation_advance`).  The last travels with the settle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from executor.outcome import Ended, Outcome
+from store import Context, Execution, Json, LeaseLost, Reservation
+from store.batch import Batch
+
+#: How often a step begins anew because its row changed between filling in the templates and the last look.
+MOST_RESTARTS = 3
+
+
+class Held(Exception):
+    """Somebody paused the workflow, its tenant or everything, meanwhile: the step keeps its turn for later."""
+
+
+class Changed(Exception):
+    """The row changed since the templates were filled in: the step begins anew, nothing has left."""
+
+
+class Stopped(Exception):
+    """The look says that the execution must not go on; `stop` is why."""
+
+    def __init__(self, stop: Json) -> None:
+        super().__init__(stop["reason"])
+        self.stop = stop
+
+
+class Turn:
+    """From the claim to the settle of one execution."""
+
+    def __init__(self, execution: Execution, advances: Batch[Json, Context]) -> None:
+        self.execution = execution
+        self._advances = advances
+        self.context = Context(id=execution.id, held=True, stop=None, type=None, row=None, old=None, links={})
+        #: The look from which the step under way has filled in its templates.
+        self._rendered: Context | None = None
+        #: Nothing was done since the last look.
+        self.is_fresh = False
+        #: Whether there was a look at all, and one within the step under way.
+        self.has_looked = self.looked = False
+        #: How the last send ended, and the steps that ended: not told yet.
+        self.confirm: Json | None = None
+        self._records: list[Json] = []
+        self._place: Json | None = None
+        self._reservation: Reservation | None = None
+        self._restarts = 0
+        self.recorded: dict[str, Json] = dict(execution.recorded)
+
+    @property
+    def reservation(self) -> Reservation:
+        """The answer to the place that `reserve` asked for last."""
+        assert self._reservation is not None, "nothing was reserved"
+        return self._reservation
+
+    def begin(self) -> None:
+        """Begin a step."""
+        self.looked = False
+        self._restarts = 0
+        self._rendered = self._place = self._reservation = None
+
+    def render(self) -> Context:
+        """Return the last look, for the templates of the step under way."""
+        self._rendered = self.context
+        return self.context
+
+    def act(self) -> None:
+        """Note that something is done now: what was seen before may be old after it."""
+        self.is_fresh = False
+
+    def add(self, record: Json) -> None:
+        """Note a finished step; the next call tells it."""
+        self._records.append(record)
+        self.recorded[str(record["stepId"])] = record
+
+    async def look(self, step: str) -> None:
+        """Tell what was done, and look anew before `step`.
+
+        Errors: `LeaseLost`, `Stopped`, `Changed` when a step has filled in its templates from an older look.
+        """
+        await self._advance(step, None)
+
+    async def flush(self, step: str) -> None:
+        """Tell what was done, if anything was."""
+        if self.confirm or self._records:
+            rendered, self._rendered = self._rendered, None
+            await self._advance(step, None)
+            self._rendered = rendered
+
+    async def reserve(self, step: str, place: Json) -> None:
+        """The same, and take the place of one send; its answer is `reservation`.  A place that was taken is kept."""
+        if self._place == place and self._reservation is not None and self.is_fresh:
+            return
+        if self._reservation is not None and self._reservation.answer == "go" and self._place != place:
+            error = "the row changed before it left"
+            self.confirm = {"key": self._reservation.key, "status": "failed", "error": error}
+        await self._advance(step, place)
+
+    async def _advance(self, step: str, place: Json | None) -> None:
+        self.execution.check_lease()
+        ask: Json = {"id": self.execution.id, "token": self.execution.lease.token}
+        if self.confirm:
+            ask["confirm"] = self.confirm
+        if self._records:
+            ask |= {"steps": self._records, "resume_step": step}
+        if place is not None:
+            ask["reserve"] = place
+        self.context = await self._advances.ask(ask)
+        self.confirm, self._records = None, []
+        self.is_fresh = self.looked = self.has_looked = True
+        if not self.context.held:
+            raise LeaseLost(self.execution.id)
+        if self.context.stop is not None:
+            raise Stopped(self.context.stop)
+        if place is not None:
+            self._place, self._reservation = place, self.context.send
+        if self._rendered is not None and _is_other(self._rendered, self.context) and self._restarts < MOST_RESTARTS:
+            self._restarts += 1
+            raise Changed
+
+    def outcome(self, ended: Ended, **said: Any) -> Outcome:
+        """Say how the turn ended, with what was not told yet."""
+        return Outcome(
+            execution_id=self.execution.id,
+            token=self.execution.lease.token,
+            ended=ended,
+            earlier=tuple(self._records),
+            confirm=self.confirm,
+            **said,
+        )
+
+
+def _is_other(seen: Context, now: Context) -> bool:
+    return (seen.type, seen.row, seen.old, seen.links) != (now.type, now.row, now.old, now.links)

@@ -1,0 +1,47 @@
+"""Which step comes next: the one home of the order of steps, of branches, and of what ends an execution early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from executor.actions.contract import Step
+from store import Json
+
+END: Final = "end"
+
+
+def next_step(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | None:
+    """Return the first step that has no record and is to run; None when nothing is.
+
+    A condition's record says which branch is taken.  After a failed step the following run all the same, unless it says
+    `stop_on_error`, or is a condition: then nobody knows which.
+    """
+    found = _next(steps, recorded)
+    return None if found == END else found
+
+
+def _next(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | Literal["end"] | None:
+    for step in steps:
+        record = recorded.get(step.key)
+        if record is None:
+            return step
+        if _ends(step, record):
+            return END
+        found = _next(branch(step, record), recorded)
+        if found is not None:
+            return found
+    return None
+
+
+def branch(step: Step, record: Json) -> tuple[Step, ...]:
+    """Return the branch that a condition's record takes; of any other step there is none."""
+    result = record.get("result")
+    held = isinstance(result, dict) and result.get("held") is True
+    return step.then if held else step.otherwise
+
+
+def _ends(step: Step, record: Json) -> bool:
+    if record.get("status") == "failed":
+        return step.stop_on_error or step.type == "condition"
+    return step.type == "stop"

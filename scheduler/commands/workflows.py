@@ -1,0 +1,132 @@
+"""`minutehand workflows`: what there is, how it stands, and what it would do.  Files are in workflow_files.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from executor.actions.contract import BadStep
+from executor.settings import ExecutorSettings
+from scheduler.commands.enqueue import read_payload
+from scheduler.commands.pause import asked, tell_paused, tell_resumed
+from scheduler.commands.workflow_files import apply, export, lint, new
+from scheduler.output import print_json, print_rows
+from scheduler.road import open_store
+from scheduler.settings import LogSettings, RoadSettings, RunSettings, output_option, road_options, run_options
+from store import Json, Store
+from store.errors import BadRequest
+
+COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
+
+
+@click.group(
+    "workflows",
+    short_help="Write, check, rehearse and pause workflows.",
+    epilog="Example: minutehand workflows lint",
+)
+def workflows() -> None:
+    """The users' rules: as files, checked, rehearsed on a real row, and how they stand."""
+
+
+@workflows.command("ls", epilog="Example: minutehand workflows ls -o json")
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(output: str, road: RoadSettings) -> None:
+    """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
+    from scheduler.workflow_text import line
+
+    print_rows(
+        [line(card) for card in _ask(road, lambda store: store.workflows())],
+        COLUMNS,
+        output,
+        empty="no workflows yet; begin with: minutehand workflows new",
+    )
+
+
+@workflows.command("show", epilog="Example: minutehand workflows show 'Thank the client'")
+@click.argument("workflow")
+@output_option("table", "json")
+@road_options
+def show(workflow: str, output: str, road: RoadSettings) -> None:
+    """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
+    found = _ask(road, lambda store: store.workflow(workflow))
+    if output == "json":
+        print_json(found)
+    else:
+        from scheduler.workflow_text import as_text
+
+        click.echo(as_text(found))
+
+
+@workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")
+@click.argument("workflow")
+@click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
+@output_option("table", "json")
+@road_options
+def pause(workflow: str, reason: str | None, output: str, road: RoadSettings) -> None:
+    """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
+    tell_paused(asked(road, "pause", scope="workflow", target=workflow, reason=reason), output)
+
+
+@workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
+@click.argument("workflow")
+@output_option("table", "json")
+@road_options
+def resume(workflow: str, output: str, road: RoadSettings) -> None:
+    """Let WORKFLOW run again; what was held is due as before."""
+    tell_resumed(asked(road, "resume", scope="workflow", target=workflow), output)
+
+
+@workflows.command("test", epilog="Example: minutehand workflows test 'Thank the client' --row J-2019")
+@click.argument("workflow")
+@click.option("--row", metavar="ID", help="The row it is about, with its newest change.")
+@click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")
+@output_option("table", "json")
+@run_options
+def test(
+    workflow: str,
+    row: str | None,
+    payload: str | None,
+    output: str,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> int:
+    """Rehearse WORKFLOW on a row: fill in every step, find every recipient, judge every condition.  Nothing is sent.
+
+    Takes the settings of a processor, and fails a step as it would.  Exit 3 when a step would fail.
+    """
+    from executor.dry_run import Rehearsed, rehearse
+    from scheduler.rehearsal_text import rehearsal_json, rehearsal_text
+
+    data = read_payload(payload)
+
+    async def go(store: Store) -> tuple[Json, list[Rehearsed]]:
+        preview = await store.preview(workflow, row=row, payload=data)
+        return preview, await rehearse(preview, executor, store.evaluate)
+
+    try:
+        preview, told = _ask(road, go)
+    except BadStep as error:
+        raise BadRequest(f"{workflow!r} cannot run: {error}") from None
+    if output == "json":
+        print_json(rehearsal_json(preview, told))
+    else:
+        click.echo(rehearsal_text(preview, told))
+    return 3 if any(one.fails for one in told) else 0
+
+
+def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
+    async def go() -> Any:
+        async with open_store(road) as store:
+            return await verb(store)
+
+    return asyncio.run(go())
+
+
+for command in (new, apply, export, lint):
+    workflows.add_command(command)

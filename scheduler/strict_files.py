@@ -1,0 +1,193 @@
+"""YAML and JSON, read strictly: what JSON can say, within bounds, and where it stands.
+
+Of YAML, `no`, `12:30` and `2026-01-01` are text, and there are no aliases, tags or merge keys: a file means what it
+looks like, and a small one stays small.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from store import Json
+
+#: The largest file, in bytes, and how deep it may be nested.
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 60
+
+
+class BadFile(Exception):
+    """A file cannot be read; the message names the file, the line and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value and its keys stand in a file; JSON tells no lines."""
+
+    file: str
+    line: int | None = None
+    keys: Mapping[str, int] | None = None
+
+    def at(self, key: str | None = None) -> str:
+        """Return `file:line`, of a key of the value if it is given and there."""
+        line = (self.keys or {}).get(key, self.line) if key else self.line
+        return self.file if line is None else f"{self.file}:{line}"
+
+    def refuse(self, why: str, key: str | None = None) -> NoReturn:
+        """Raise `BadFile`."""
+        raise BadFile(f"{self.at(key)}: {why}")
+
+
+def read_values(text: str, file: str) -> Iterator[tuple[Any, Place]]:
+    """Read the documents of a file, or the items of those that are lists; JSON where its name says so, else YAML.
+
+    Errors: `BadFile`.
+    """
+    if len(text) > MAX_BYTES:
+        raise BadFile(f"{file}: larger than {MAX_BYTES:,} bytes")
+    return _from_json(text, file) if file.endswith(".json") else _from_yaml(text, file)
+
+
+def as_yaml(values: Iterable[Json]) -> str:
+    """Write YAML documents that `read_values` reads as the same."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar(_TAG + "str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return "---\n".join(
+        yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110) for value in values
+    )
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _from_json(text: str, file: str) -> Iterator[tuple[Any, Place]]:
+    place = Place(file)
+
+    def once(pairs: list[tuple[str, Any]]) -> Json:
+        if len(found := dict(pairs)) < len(pairs):
+            place.refuse(f"a key stands twice in one object: {', '.join(sorted(key for key, _ in pairs))[:200]}")
+        return found
+
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_constant=lambda name: place.refuse(f"{name} is no JSON"))
+    except RecursionError:
+        place.refuse("nested too deeply")
+    except ValueError as error:
+        place.refuse(f"this is no JSON: {error}")
+    if _is_too_deep(value):
+        place.refuse(f"nested deeper than {MAX_DEPTH} levels")
+    for item in value if isinstance(value, list) else [value]:
+        yield item, place
+
+
+def _is_too_deep(value: Any) -> bool:
+    level, depth = [value], 0
+    while level and depth <= MAX_DEPTH:
+        inner = [node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
+        level, depth = [item for items in inner for item in items], depth + 1
+    return depth > MAX_DEPTH
+
+
+# --- YAML -------------------------------------------------------------------------------------------------------------
+
+_TAG = "tag:yaml.org,2002:"
+#: What a plain word means: JSON's words and numbers, no more.  `as_yaml` quotes what others would take for more.
+_PLAIN = (
+    ("null", r"(?:~|null|)", ["~", "n", ""], lambda _: None),
+    ("bool", r"(?:true|false)", list("tf"), lambda text: text == "true"),
+    ("int", r"-?(?:0|[1-9][0-9]{0,4000})", list("-0123456789"), int),
+    ("float", r"-?(?:0|[1-9][0-9]{0,300})\.[0-9]{1,300}(?:e[-+][0-9]{1,3})?", list("-0123456789"), float),
+)
+_READ = {_TAG + name: read for name, _, _, read in _PLAIN} | {_TAG + "str": str}
+
+
+def _from_yaml(text: str, file: str) -> Iterator[tuple[Any, Place]]:
+    import yaml
+
+    try:
+        for document in _documents(text, file):
+            for node in document.value if document.tag == _TAG + "seq" else [document]:
+                if node.tag != _TAG + "null":  # a `---` with nothing behind it
+                    yield _value(node, file), _place(node, file)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise BadFile(f"{file}{line}: this is no YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise BadFile(f"{file}: this is no YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def _documents(text: str, file: str) -> Iterator[Any]:
+    """Compose the documents' nodes; nothing is constructed from them but by `_value`."""
+    import yaml
+    from yaml.composer import Composer
+    from yaml.parser import Parser
+    from yaml.reader import Reader
+    from yaml.resolver import BaseResolver
+    from yaml.scanner import Scanner
+
+    class Loader(Reader, Scanner, Parser, Composer, BaseResolver):
+        depth = 0
+
+        def __init__(self) -> None:
+            Reader.__init__(self, text)
+            for part in (Scanner, Parser, Composer, BaseResolver):
+                part.__init__(self)
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            here = f"{file}:{event.start_mark.line + 1}"
+            if isinstance(event, yaml.AliasEvent):
+                raise BadFile(f"{here}: aliases (*{event.anchor}) are not read: write it out")
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise BadFile(f"{here}: nested deeper than {MAX_DEPTH} levels")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    for name, pattern, first, _ in _PLAIN:
+        Loader.add_implicit_resolver(_TAG + name, re.compile(pattern + r"\Z"), first)
+    loader = Loader()
+    while loader.check_node():
+        yield loader.get_node()
+
+
+def _value(node: Any, file: str) -> Any:
+    """Return a node as JSON.  Errors: `BadFile` for what JSON cannot say, by line."""
+    if node.tag == _TAG + "seq" and node.id == "sequence":
+        return [_value(item, file) for item in node.value]
+    if node.tag == _TAG + "map" and node.id == "mapping":
+        found: Json = {}
+        for key, item in node.value:
+            if key.tag != _TAG + "str":
+                _place(key, file).refuse("a key must be text; quote it")
+            if key.value in found:
+                _place(key, file).refuse(f"the key {key.value!r} stands here twice")
+            found[key.value] = _value(item, file)
+        return found
+    if node.tag not in _READ or node.id != "scalar":
+        _place(node, file).refuse(f"the tag {node.tag.replace(_TAG, '!!')} is not read")
+    try:
+        return _READ[node.tag](node.value)
+    except ValueError:  # an explicit `!!int x`
+        _place(node, file).refuse(f"{node.value[:40]!r} is not what its tag says")
+
+
+def _place(node: Any, file: str) -> Place:
+    keys = (
+        {key.value: key.start_mark.line + 1 for key, _ in node.value if key.id == "scalar"}
+        if node.id == "mapping"
+        else {}
+    )
+    return Place(file, node.start_mark.line + 1, keys)

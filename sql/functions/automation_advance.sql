@@ -1,0 +1,87 @@
+-- automation_advance(p_items, p_now) -> [{…automation_context's answer, "send"?: automation_reserve_sends' answer}]
+-- One step of each execution forward, in one call: says how the last send ended, records what was done, looks at the row anew,
+-- and writes the next send down before it leaves (R13).  p_items:
+--   [{"id", "token", "confirm"?: {"key", "status", "external_id"?, "error"?}, "steps"?: [record], "resume_step"?,
+--     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?}}]
+-- With neither it is a look and no more.  Nothing is reserved where the look says stop.  A repeat changes nothing and is
+-- answered as before; a caller whose lease is lost gets held = false.  What cannot be recorded ends alone: its stop says
+-- `unrecordable`, and its neighbours go on.
+-- Locks: the limits' advisory locks, sorted; communication_logs, by key; execution rows, by id.  Errors: none.
+-- Called by: store.advance.
+create or replace function public.automation_advance(p_items jsonb, p_now timestamptz default null)
+returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_item jsonb;
+  v_answers jsonb := '[]';
+begin
+  begin
+    return minutehand.advance(p_items, v_now);
+  exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
+                 or datatype_mismatch then
+    null;  -- one of them cannot be recorded: find out which, each in a block of its own
+  end;
+  for v_item in select value from jsonb_array_elements(p_items) order by value ->> 'id' loop
+    begin
+      v_answers := v_answers || minutehand.advance(jsonb_build_array(v_item), v_now);
+    exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
+                   or datatype_mismatch then
+      v_answers := v_answers || jsonb_build_array(jsonb_build_object(
+        'id', v_item -> 'id', 'held', true, 'type', null, 'row', null, 'old', null, 'links', null,
+        'stop', jsonb_build_object('ended', 'failed', 'code', 'unrecordable',
+          'reason', format('what the step did could not be stored: %s', sqlerrm))));
+    end;
+  end loop;
+  return v_answers;
+end
+$$;
+comment on function public.automation_advance is 'minutehand: records a step, looks anew, reserves the next send';
+
+-- minutehand.advance(items, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+create or replace function minutehand.advance(p_items jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_sends jsonb := minutehand.parts(p_items, 'reserve');
+  v_contexts jsonb;
+  v_answers jsonb;
+begin
+  if v_sends <> '[]' and exists (select from public.automation_limits) then
+    perform minutehand.lock_limits(v_sends);  -- before any row is locked, so that nobody waits in a circle
+  end if;
+  if p_items @? '$[*].confirm' then
+    perform minutehand.confirm(minutehand.parts(p_items, 'confirm'), p_now);
+  end if;
+  if p_items @? '$[*].steps' then
+    perform minutehand.append_steps((
+      select jsonb_agg(item - '{steps,confirm,reserve}'::text[] || jsonb_build_object('step', step) order by nr)
+      from jsonb_array_elements(p_items) as item
+      cross join lateral jsonb_array_elements(item -> 'steps') with ordinality as s (step, nr)), p_now);
+  end if;
+  v_contexts := minutehand.context(p_items, p_now);
+  if v_sends = '[]' then
+    return v_contexts;
+  end if;
+  v_answers := minutehand.reserve_all((
+    select coalesce(jsonb_agg(send), '[]')
+    from jsonb_array_elements(v_sends) as send
+    join jsonb_array_elements(v_contexts) as c on c -> 'id' = send -> 'id'
+    where (c ->> 'held')::boolean and c ->> 'stop' is null), p_now);
+  return (
+    select jsonb_agg(c || coalesce((
+      select jsonb_build_object('send', a)
+      from jsonb_array_elements(v_sends) as send
+      join jsonb_array_elements(v_answers) as a on a -> 'key' = send -> 'key'
+      where send -> 'id' = c -> 'id'
+      limit 1), '{}'))
+    from jsonb_array_elements(v_contexts) as c);
+end
+$$;
+
+-- minutehand.parts(items, name) -> [part || {"id", "token"}]: one part of each item that has it.
+create or replace function minutehand.parts(p_items jsonb, p_name text) returns jsonb
+language sql immutable set search_path = '' as $$
+  select coalesce(
+    jsonb_agg(item -> p_name || jsonb_build_object('id', item -> 'id', 'token', item -> 'token')), '[]')
+  from jsonb_array_elements(p_items) as item
+  where item ? p_name
+$$;

@@ -1,0 +1,33 @@
+-- automation_resume(p_scope, p_target) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
+-- Ends a pause (automation_pause).  `held`: how many pending executions were held by it, counted to 10,000; they are due as
+-- they were.  `still_paused`: what wider or narrower pauses remain.  A workflow that is deleted is named by its id.
+-- Locks: the pause's row.  Errors: MH400, MH404 and MH409, as automation_pause.  Called by: store.resume.
+create or replace function public.automation_resume(p_scope text, p_target text default null)
+returns jsonb language plpgsql security definer set search_path = '' as $$
+declare
+  v_subject jsonb;
+  v_reason text;
+  v_existed boolean;
+begin
+  if p_scope = 'workflow' and exists (
+      select from public.automation_control c
+      where c.scope = 'workflow' and c.target = lower(p_target)
+        and not exists (select from public.automation_workflows w where w.id::text = c.target)) then
+    v_subject := jsonb_build_object('target', lower(p_target), 'name', 'the deleted workflow ' || lower(p_target));
+  else
+    v_subject := minutehand.pause_subject(p_scope, p_target);
+  end if;
+  delete from public.automation_control
+  where scope = p_scope and target = v_subject ->> 'target'
+  returning reason into v_reason;
+  v_existed := found;
+  return v_subject || jsonb_build_object(
+    'scope', p_scope, 'existed', v_existed, 'reason', v_reason,
+    'held', minutehand.pending_of(p_scope, v_subject ->> 'target'),
+    'still_paused', (
+      select coalesce(jsonb_agg(distinct scope), '[]')
+      from public.automation_control c
+      where c.scope = 'all' or p_scope = 'all'));
+end
+$$;
+comment on function public.automation_resume is 'minutehand: ends a pause';

@@ -1,0 +1,84 @@
+-- The breaker (R11): a workflow that is started again and again by changes that name no cause is paused, since it may be
+-- causing them itself by a road that does not pass the cause on.
+
+-- minutehand.breaker(settings) -> (n, per): more starts than n within per are too many; n is null when it is off.
+-- settings.breaker = null turns it off; {"n": 1000, "per": "1 minute"} changes it: a second to an hour.  What cannot be read
+-- falls back to the default.
+create or replace function minutehand.breaker(p_settings jsonb, out n integer, out per interval)
+language plpgsql immutable as $$
+declare
+  v_breaker jsonb := case when jsonb_typeof(p_settings) = 'object' then p_settings -> 'breaker' end;
+  v_per interval;
+begin
+  n := 300;
+  per := interval '1 minute';
+  if jsonb_typeof(v_breaker) = 'null' then
+    n := null;
+  elsif jsonb_typeof(v_breaker) = 'object' then
+    if jsonb_typeof(v_breaker -> 'n') = 'number' and (v_breaker ->> 'n')::numeric between 1 and 1000000 then
+      n := (v_breaker ->> 'n')::numeric::integer;
+    end if;
+    if jsonb_typeof(v_breaker -> 'per') = 'string' then
+      v_per := minutehand.to_interval(v_breaker ->> 'per');
+    end if;
+    if v_per between interval '1 second' and interval '1 hour' then
+      per := v_per;
+    end if;
+  end if;
+end
+$$;
+
+-- minutehand.starts(from, to) -> how many transactions started each workflow then without a cause; a bulk change is one.
+-- Of the newest 50,000 executions, by their index: a beat must stay cheap, and a loop is young.
+create or replace function minutehand.starts(p_from timestamptz, p_to timestamptz)
+returns table (workflow_id uuid, starts bigint) language sql stable as $$
+  select s.workflow_id, count(*)
+  from (
+    select distinct l.workflow_id, l.created_at
+    from (
+      select workflow_id, created_at, caused_by, status
+      from public.automation_execution_logs
+      where created_at > p_from and created_at <= p_to
+      order by created_at desc, id desc
+      limit 50000
+    ) l
+    where l.caused_by is null and l.status <> 'skipped' and l.workflow_id is not null
+  ) s
+  group by s.workflow_id
+$$;
+
+-- minutehand.trip_breakers(now) -> names of the workflows that were paused for it in this call.
+-- Who was not started within the last minute is not looked at.  Two that trip at once: one tells.
+create or replace function minutehand.trip_breakers(p_now timestamptz) returns jsonb
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_workflow record;
+  v_starts bigint;
+  v_tripped jsonb := '[]';
+begin
+  for v_workflow in
+    select w.id, w.name, b.n, b.per, r.starts
+    from minutehand.starts(p_now - interval '1 minute', p_now) r
+    join public.automation_workflows w on w.id = r.workflow_id
+    cross join lateral minutehand.breaker(w.settings::jsonb) b
+    where b.n is not null and (r.starts > b.n or b.per > interval '1 minute')
+  loop
+    v_starts := v_workflow.starts;
+    if v_workflow.per <> interval '1 minute' then
+      select s.starts into v_starts
+      from minutehand.starts(p_now - v_workflow.per, p_now) s where s.workflow_id = v_workflow.id;
+    end if;
+    if v_starts > v_workflow.n then
+      insert into public.automation_control (scope, target, reason, paused_at)
+      values ('workflow', v_workflow.id::text, format(
+        'breaker: %s changes without a cause started it within %s, %s are the most; does it cause them itself?',
+        v_starts, minutehand.in_words(v_workflow.per), v_workflow.n), p_now)
+      on conflict (scope, target) do nothing;
+      if found then
+        v_tripped := v_tripped || to_jsonb(coalesce(v_workflow.name, v_workflow.id::text));
+      end if;
+    end if;
+  end loop;
+  return v_tripped;
+end
+$$;

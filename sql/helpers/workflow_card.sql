@@ -1,0 +1,62 @@
+-- What a person is shown of a workflow: the one home of "how does it stand?", for ls, show, lint and apply.
+
+-- minutehand.row_of(workflow) -> jsonb: the whole row; null where a json value of it is one that jsonb refuses.  Total.
+create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return to_jsonb(p_workflow);
+exception when data_exception then
+  return null;
+end
+$$;
+
+-- minutehand.workflow_card(workflow) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version", "on",
+--   "paused": {"scope", "target", "reason", "paused_at"} | null, "problem", "definition": the row | null}
+create or replace function minutehand.workflow_card(p_workflow public.automation_workflows) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', p_workflow.id, 'name', p_workflow.name, 'trigger_type', p_workflow.trigger_type,
+    'organization_id', p_workflow.organization_id, 'user_id', p_workflow.user_id,
+    'version', coalesce(p_workflow.version, 1), 'on', minutehand.is_on(p_workflow),
+    'paused', (
+      select to_jsonb(c)
+      from public.automation_control c
+      where scope = 'all'
+         or (scope = 'tenant' and target = coalesce(p_workflow.organization_id::text, p_workflow.user_id::text, ''))
+         or (scope = 'workflow' and target = p_workflow.id::text)
+      order by scope desc limit 1),
+    'problem', minutehand.workflow_problem(p_workflow), 'definition', minutehand.row_of(p_workflow))
+$$;
+
+-- minutehand.lint_facts(workflow) -> {"problem", "heard", "unmatched": [{"word", "type", "known": [status]}]}: what the
+-- database alone can say against it, saved or not yet.  `heard`: a watched table has changes of its type.
+create or replace function minutehand.lint_facts(p_workflow public.automation_workflows) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_words jsonb;
+  v_facts jsonb;
+begin
+  select coalesce(jsonb_object_agg(w.config ->> 'type', to_jsonb(minutehand.status_words(w.relation, w.config))), '{}')
+  into v_words
+  from minutehand.watched w
+  where starts_with(p_workflow.trigger_type, (w.config ->> 'type') || '_');
+  v_facts := minutehand.facts_of_workflow(p_workflow, v_words);
+  return jsonb_build_object(
+    'problem', coalesce(v_facts ->> 'problem', case
+      when p_workflow.organization_id is null and p_workflow.user_id is null and exists (
+        select from minutehand.watched w
+        where starts_with(p_workflow.trigger_type, (w.config ->> 'type') || '_') and w.config ->> 'tenant' is not null)
+      then 'it names neither organization_id nor user_id: no tenant''s changes start it' end),
+    'heard', v_facts -> 'heard',
+    'unmatched', (
+      select coalesce(jsonb_agg(item || jsonb_build_object('known', v_words -> (item ->> 'type'))), '[]')
+      from jsonb_array_elements(v_facts -> 'unmatched') as item));
+end
+$$;
+
+-- minutehand.newest_executions() -> the newest 20,000 execution logs: what counts and last runs are taken from, since no
+-- index serves the question "of this workflow".
+create or replace function minutehand.newest_executions() returns setof public.automation_execution_logs
+language sql stable set search_path = '' as $$
+  select * from public.automation_execution_logs order by created_at desc, id desc limit 20000
+$$;

@@ -1,0 +1,65 @@
+"""Runs a command of Minutehand that is killed at its n-th point: `python -m tests.journeys.killed N run-once`.
+
+A point is each moment at which a crash leaves the world in another state: before and after each call to the database,
+and before and after each message leaves.  It dies by SIGKILL: nothing is flushed, closed or told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from typing import Any
+
+from executor.step_run import LocalStepRun
+from scheduler.cli import main
+
+_passed = itertools.count(1)
+
+
+def point(last: int) -> None:
+    """Pass a point, or die there."""
+    if next(_passed) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def break_at(last: int) -> None:
+    """Let the process die at its n-th point."""
+    if "SUPABASE_URL" in os.environ:
+        from store.drivers.supabase import SupabaseDriver
+
+        _wrap_call(SupabaseDriver, last)
+    else:
+        from store.drivers.postgres import PostgresDriver
+
+        _wrap_call(PostgresDriver, last)
+    send = LocalStepRun.send
+
+    async def sent(run: Any, message: Any, deliver: Any, **more: Any) -> Any:
+        async def delivered(key: str) -> Any:
+            point(last)
+            result = await deliver(key)
+            point(last)
+            return result
+
+        return await send(run, message, delivered, **more)
+
+    LocalStepRun.send = sent  # type: ignore[method-assign]
+
+
+def _wrap_call(driver: Any, last: int) -> None:
+    call = driver.call
+
+    async def called(self: Any, function: str, **arguments: Any) -> Any:
+        point(last)
+        answer = await call(self, function, **arguments)
+        point(last)
+        return answer
+
+    driver.call = called
+
+
+if __name__ == "__main__":
+    break_at(int(sys.argv[1]))
+    main(sys.argv[2:])

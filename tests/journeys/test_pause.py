@@ -1,0 +1,78 @@
+"""The switch for when something goes wrong (scenario 23): nothing more leaves, nothing is lost, it goes on after."""
+
+from __future__ import annotations
+
+import pytest
+
+from scheduler.demo.receivers import Answer, HttpReceiver
+from tests.journeys.app import App, Gate, Minutehand, wait_until, webhook
+
+COUNT = 500
+LANES = 20
+#: Calls that are answered at once, before the receiver begins to be slow.
+BEFORE = 60
+
+by_scope = pytest.mark.parametrize(
+    ("pause", "resume"),
+    [
+        (("pause", "--reason", "wrong prices"), ("resume",)),
+        (("pause", "--tenant", "north"), ("resume", "--tenant", "north")),
+        (("workflows", "pause", "Tell all"), ("workflows", "resume", "Tell all")),
+    ],
+    ids=["all", "tenant", "workflow"],
+)
+
+
+def called(shop: HttpReceiver) -> list[str]:
+    """The jobs that the receiver was told of."""
+    return sorted(request.path for request in shop.requests)
+
+
+@by_scope
+def test_a_pause_in_the_midst_of_a_drain_lets_nothing_more_leave(
+    app: App, minutehand: Minutehand, shop: HttpReceiver, pause: tuple[str, ...], resume: tuple[str, ...]
+) -> None:
+    gate = Gate()
+    shop.then(*[Answer()] * BEFORE, *[Answer(after=gate)] * LANES)
+    app.workflow(webhook(shop.url + "/{{job.id}}"), name="Tell all", settings={"breaker": None})
+    app.complete_many(COUNT)
+    with minutehand.running("run-once", "--drain", "-o", "json", MINUTEHAND_CONCURRENCY=str(LANES)) as processor:
+        wait_until(lambda: len(shop.requests) == BEFORE + LANES, "every lane to be at its receiver")
+        said = minutehand(*pause)
+        assert said.returncode == 0, said.stderr
+        gate.set()
+        code, out, err = processor.end()
+    assert (code, f'"completed": {BEFORE + LANES}' in out) == (0, True), err
+    assert len(shop.requests) == BEFORE + LANES, "what was under way ends; nothing new has left"
+    states = app.database.sql("select status, count(*) as n from automation_execution_logs group by 1 order by 1")
+    assert [(row["status"], row["n"]) for row in states] == [
+        ("completed", BEFORE + LANES),
+        ("pending", COUNT - BEFORE - LANES),
+    ]
+    assert minutehand.run_once()["claimed"] == 0
+    assert minutehand(*resume).returncode == 0
+    assert minutehand.run_once("--drain")["completed"] == COUNT - BEFORE - LANES
+    assert called(shop) == sorted(f"/B-{number}" for number in range(1, COUNT + 1)), "each once"
+    attempts = app.database.one("select max(attempt) as most from automation_execution_logs")
+    assert attempts["most"] <= 1, "being held spends no attempt"
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "go_on"),
+    [
+        ("workflow", "Tell all", ["/other", "/south"]),
+        ("tenant", "north", ["/south"]),
+        ("tenant", "south", ["/other", "/tell"]),
+    ],
+)
+def test_others_go_on_meanwhile(
+    app: App, minutehand: Minutehand, shop: HttpReceiver, scope: str, target: str, go_on: list[str]
+) -> None:
+    for name, path, tenant in (("Tell all", "tell", "north"), ("Other", "other", "north"), ("Far", "south", "south")):
+        app.workflow(webhook(f"{shop.url}/{path}"), name=name, organization_id=tenant)
+    app.complete()
+    app.complete(client="C-3", organization="south")
+    app.database.call("automation_pause", p_scope=scope, p_target=target)
+    minutehand.run_once("--drain")
+    assert called(shop) == go_on
+    assert len(app.database.sql("select from automation_execution_logs where status = 'pending'")) == 3 - len(go_on)

@@ -1,0 +1,137 @@
+"""A long run keeps house meanwhile: its heartbeat, lost leases, the breaker; and says what the breaker did."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from executor.settings import ExecutorSettings
+from scheduler import run as module
+from scheduler.demo.receivers import Answer, HttpReceiver
+from scheduler.run import Runner
+from scheduler.settings import LogSettings, RunSettings
+from store import Store
+from store.errors import Unreachable
+from tests.journeys.app import App, Gate, webhook
+from tests.servers import Database
+
+SOON = 0.02
+
+
+@pytest.fixture
+def shop() -> Iterator[HttpReceiver]:
+    with HttpReceiver() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The log's entries; the beat is quick."""
+    monkeypatch.setattr(module, "BEAT_SECONDS", SOON)
+    monkeypatch.setattr("scheduler.logs.configure", lambda settings: None)
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type[Store] = Store) -> Any:
+    """Complete a job and drain; its webhook is answered when `meanwhile(runner)` has ended."""
+    app = App(database)
+    app.workflow(webhook(shop.url), name="loop", settings={"rate_limit": None, "breaker": {"n": 3}})
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.complete()
+
+    async def go() -> Any:
+        opened = store.postgres(database.url)
+        settings = ExecutorSettings(allow_private_addresses=True)
+        runner = Runner(opened, RunSettings(), settings, LogSettings(), mode="test", drain=True)
+        try:
+            running = asyncio.create_task(runner.tick())
+            async with asyncio.timeout(10):
+                await asyncio.to_thread(gate.reached.wait, 10)
+                await meanwhile(app)
+            gate.set()
+            return await running
+        finally:
+            gate.set()
+            await opened.close()
+
+    return asyncio.run(go())
+
+
+async def until(condition: Any) -> None:
+    while not condition():  # noqa: ASYNC110 - what is waited for happens in the database
+        await asyncio.sleep(SOON)
+
+
+def test_the_breaker_trips_during_a_long_run_and_the_log_names_the_workflow(
+    database: Database, shop: HttpReceiver, log: list[Any]
+) -> None:
+    async def fire(app: App) -> None:
+        for _ in range(5):
+            app.complete()
+        await until(lambda: app.database.sql("select * from automation_control"))
+
+    drain(database, shop, fire)
+    assert {"event": "breaker_tripped", "workflow": "loop", "log_level": "warning"} in log
+    (pause,) = database.sql("select * from automation_control")
+    assert pause["reason"].startswith("breaker: ")
+
+
+def test_a_long_run_is_seen_to_live(database: Database, shop: HttpReceiver) -> None:
+    seen = "select heartbeat_at as at from automation_workers"
+
+    async def wait(app: App) -> None:
+        first = app.database.one(seen)["at"]
+        await until(lambda: app.database.one(seen)["at"] > first)
+
+    assert drain(database, shop, wait).ends["completed"] == 1
+
+
+def test_a_beat_that_fails_is_told_and_the_run_goes_on(database: Database, shop: HttpReceiver, log: list[Any]) -> None:
+    class Shaky(Store):
+        """Cannot be reached by any but the first tick."""
+
+        ticks = 0
+
+        async def tick(self, *arguments: Any, **named: Any) -> Any:
+            Shaky.ticks += 1
+            if Shaky.ticks > 1:
+                raise Unreachable("the line is cut")
+            return await super().tick(*arguments, **named)
+
+    async def wait(app: App) -> None:
+        await until(lambda: Shaky.ticks > 3)
+
+    assert drain(database, shop, wait, store=Shaky).ends["completed"] == 1
+    assert {"event": "beat_failed", "reason": "the line is cut", "log_level": "warning"} in log
+
+
+def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: Path) -> None:
+    app = App(database)
+    app.workflow(webhook("http://127.0.0.1:9/"))
+    app.complete_many(2)
+    url = {"DATABASE_URL": database.url}
+    assert (
+        call("pause", "--reason", "wrong prices", **url).out == "everything paused (wrong prices): 2 pending are held\n"
+    )
+    assert call("pause", "--tenant", "north", **url).out == "tenant north paused: 2 pending are held\n"
+    database.call("automation_pause", p_scope="workflow", p_target="Thank the client")
+    said = call("status", **url).out
+    for line in ("everything: wrong prices", "tenant north", "workflow Thank the client"):
+        assert f"paused      {line}\n" in said
+    assert json.loads(call("pause", "-o", "json", **url).out)["existed"] is True
+    resumed = call("resume", **url).out
+    assert resumed == (
+        "everything resumed: 2 pending go on when they are due\n"
+        "still paused: tenant, workflow; see: minutehand status\n"
+    )
+    assert call("resume", "--tenant", "north", **url).out.startswith("tenant north resumed: 2 pending")
+    assert call("resume", **url).out.startswith("everything was not paused\n")
+    assert call("pause", "--tenant", "", **url).code == 2

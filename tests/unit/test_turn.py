@@ -1,0 +1,161 @@
+"""How an execution's steps share their calls to the database, and what happens when the row changes between them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from executor import actions
+from executor.local import LocalExecutor
+from executor.outcome import Ended, Outcome
+from executor.settings import ExecutorSettings
+from store import Store
+from tests.unit.odd_action import OddAction
+
+TABLES = """
+create table clients (id text primary key, organization_id text, email text);
+create table jobs (id text primary key, organization_id text, client_id text references clients, status text);
+insert into clients values ('C-1', 'north', 'old@example.com');
+insert into jobs values ('J-1', 'north', 'C-1', 'scheduled');
+"""
+
+
+class Counted(Store):
+    """Notes each call, and runs SQL of somebody else's before the one that is named."""
+
+    calls: list[Any]
+    before: dict[int, str]
+
+    async def advance(self, items: Any) -> Any:
+        if sql := self.before.pop(len(self.calls), None):
+            self.database.sql(sql)
+        self.calls.append([sorted(set(item) - {"id", "token"}) for item in items])
+        return await super().advance(items)
+
+
+@pytest.fixture
+def run(database, monkeypatch):
+    """Complete a job whose workflow has these steps; returns the outcome, and what each call brought."""
+    monkeypatch.setitem(actions.BUILT_IN, "odd", "tests.unit.odd_action:OddAction")
+    monkeypatch.setattr(OddAction, "reserves", True)
+    database.sql(TABLES)
+    database.call("automation_trigger_add", p_table="jobs")
+
+    def go(*steps: Any, before: dict[int, str] | None = None) -> tuple[Outcome, list[Any]]:
+        database.sql(
+            "insert into automation_workflows (name, organization_id, trigger_type, steps) values ('W', 'north', "
+            "'job_completed', %s)",
+            Jsonb(list(steps)),
+        )
+        database.sql("update jobs set status = 'completed'")
+        return asyncio.run(_run(database, before or {}))
+
+    return go
+
+
+async def _run(database, before: dict[int, str]) -> tuple[Outcome, list[Any]]:
+    store = Counted.postgres(database.url)
+    store.database, store.calls, store.before = database, [], before
+    try:
+        (claimed,) = (await store.claim(1, worker="w")).executions
+        async with LocalExecutor(store, ExecutorSettings()) as executor:
+            outcome = await executor.execute(claimed)
+        await store.settle([outcome.as_json()])
+        return outcome, [kinds for ((kinds),) in store.calls]
+    finally:
+        await store.close()
+
+
+def odd(do: str, **more: Any) -> dict[str, Any]:
+    return {"type": "odd", "config": {"do": do, **more}}
+
+
+def sent_to(database) -> list[tuple[str, str]]:
+    rows = database.sql("select recipient, status from communication_logs order by created_at, id")
+    return [(row["recipient"], row["status"]) for row in rows]
+
+
+def test_three_sends_cost_the_look_three_calls_and_the_settle(run, database):
+    outcome, calls = run(odd("send"), odd("send"), odd("send"))
+    told = ["confirm", "reserve", "resume_step", "steps"]
+    assert calls == [[], ["reserve"], told, told]
+    assert outcome.ended is Ended.DONE
+    assert [send["status"] for send in database.sql("select status from communication_logs")] == ["sent"] * 3
+    steps = database.one("select actions_executed as a from automation_execution_logs")["a"]
+    assert [(step["stepId"], step["status"]) for step in steps] == [(str(n), "success") for n in (1, 2, 3)]
+
+
+def test_calls_whose_receivers_dedupe_reserve_nothing(run, database, monkeypatch):
+    monkeypatch.setattr(OddAction, "reserves", False)
+    outcome, calls = run(odd("call"), odd("call"))
+    assert (outcome.ended, calls) == (Ended.DONE, [[], ["resume_step", "steps"]])
+    rows = database.sql("select status, recipient, reserved_at from communication_logs")
+    assert rows == [{"status": "sent", "recipient": "https://example.com/", "reserved_at": None}] * 2
+
+
+def test_a_row_that_changed_since_the_last_look_is_written_to_as_it_is_now(run, database):
+    change = "update clients set email = 'new@example.com'"
+    _, calls = run(odd("send", to="{{client.email}}"), before={1: change})
+    assert len(calls) == 3
+    assert sent_to(database) == [("old@example.com", "failed"), ("new@example.com", "sent")]
+
+
+def test_a_change_that_does_not_touch_the_message_costs_nothing(run, database):
+    _, calls = run(odd("send", to="{{client.email}}"), before={1: "update jobs set status = 'Completed'"})
+    assert len(calls) == 2
+    assert sent_to(database) == [("old@example.com", "sent")]
+
+
+def test_a_step_that_ends_without_a_send_is_judged_by_the_row_as_it_is_now(run, database):
+    run(odd("send"), odd("send", to="{{client.email}}"), before={2: "update clients set email = 'new@example.com'"})
+    assert sent_to(database)[-1] == ("new@example.com", "sent")
+    steps = database.one("select actions_executed as a from automation_execution_logs")["a"]
+    assert steps[1]["result"]["recipient"] == "new@example.com"
+
+
+def test_a_template_that_could_not_be_filled_in_is_tried_on_the_row_as_it_is_now(run, database):
+    database.sql("update clients set email = null")
+    run(odd("send"), odd("send", to="{{client.email}}"), before={2: "update clients set email = 'new@example.com'"})
+    assert sent_to(database)[-1] == ("new@example.com", "sent")
+
+
+def test_what_was_done_is_told_when_the_workflow_was_paused_meanwhile(run, database):
+    outcome, _ = run(odd("send"), odd("send"), before={2: "insert into automation_control (scope) values ('all')"})
+    assert (outcome.ended, outcome.code) == (Ended.RELEASED, "paused")
+    assert sent_to(database) == [("a@example.com", "sent")]
+    row = database.one("select status, actions_executed -> 0 ->> 'stepId' as step from automation_execution_logs")
+    assert row == {"status": "pending", "step": "1"}
+
+
+def test_a_wait_ends_the_turn_with_what_was_done_and_goes_on_later(run, database):
+    outcome, _ = run(odd("send"), odd("wait"), odd("send"))
+    assert (outcome.ended, outcome.due_in_seconds, outcome.resume_step) == (Ended.WAITING, 60, "3")
+    row = database.one("select *, scheduled_at - now() > '50 s' as later from automation_execution_logs")
+    assert (row["status"], row["attempt"], row["later"], len(row["actions_executed"])) == ("pending", 0, True, 2)
+    assert sent_to(database) == [("a@example.com", "sent")]
+
+
+def test_a_wait_at_the_end_is_none(run):
+    outcome, _ = run(odd("send"), odd("wait"))
+    assert outcome.ended is Ended.DONE
+
+
+def test_the_database_away_in_the_middle_releases_it_and_the_next_call_tells_what_was_done(run, database, monkeypatch):
+    from store.errors import AccessDenied
+
+    advance = Counted.advance
+
+    async def broken(self, items):
+        if len(self.calls) == 2:
+            raise AccessDenied("gone")
+        return await advance(self, items)
+
+    monkeypatch.setattr(Counted, "advance", broken)
+    outcome, _ = run(odd("send"), odd("send"))
+    assert outcome.ended is Ended.RELEASED
+    assert sent_to(database) == [("a@example.com", "sent")], "its end travelled with the settle"
+    row = database.one("select status, jsonb_array_length(actions_executed) as n from automation_execution_logs")
+    assert row == {"status": "pending", "n": 1}
