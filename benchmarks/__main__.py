@@ -17,7 +17,7 @@ import click
 import psycopg
 
 from benchmarks import ground, roads, starts, writes
-from benchmarks.receiver import running_receiver
+from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
 
@@ -43,7 +43,7 @@ class Sizes:
 
 FULL = Sizes(
     rounds=3,
-    engine={"noop": 20_000, "webhook": 5_000},
+    engine={"noop": 20_000, "webhook": 5_000, "three": 1_500, "reserved": 5_000, "unreserved": 5_000},
     plan={"noop": 2_000, "webhook": 1_000},
     starts=11,
     single_updates=200,
@@ -52,7 +52,7 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     rounds=1,
-    engine={"noop": 500, "webhook": 200},
+    engine={"noop": 500, "webhook": 200, "three": 50, "reserved": 100, "unreserved": 100},
     plan={"noop": 50, "webhook": 50},
     starts=1,
     single_updates=5,
@@ -81,7 +81,7 @@ def main(quick: bool, json_file: Path | None) -> None:
 
 def queue_figures(server: str, sizes: Sizes) -> list[Figure]:
     """Measure executions a second: the engine beside the plan's loop and the bare HTTP client."""
-    engine, plan, ceiling = queue_rounds(server, sizes)
+    engine, plan, bare_posts, bare_sends = queue_rounds(server, sizes)
     figures = []
     for kind, name in (("noop", "No-op executions"), ("webhook", "Executions with one POST, 50 at once")):
         ours, loop = middle(zip(engine[kind], plan[kind], strict=True), rate)
@@ -96,28 +96,52 @@ def queue_figures(server: str, sizes: Sizes) -> list[Figure]:
                 note=f"{ours['cpu_seconds'] / ours['executions'] * 1e6:.0f} µs of the worker's CPU each",
             )
         )
-    ours, bare = middle(zip(engine["webhook"], ceiling, strict=True), rate)
+    ours, bare = middle(zip(engine["webhook"], bare_posts, strict=True), rate)
     baseline_name = "a bare aiohttp client, no database"
     figures.append(
         Figure(name="The same", value=rate(ours), unit="/s", baseline=rate(bare), baseline_name=baseline_name)
     )
+    ours, bare = middle(zip(engine["three"], bare_sends, strict=True), rate)
+    figures.append(
+        Figure(
+            name="Executions of e-mail, sms, webhook",
+            value=rate(ours),
+            unit="/s",
+            baseline=rate(bare),
+            baseline_name="the same three sends, bare, no database",
+            note=f"{ours['cpu_seconds'] / ours['executions'] * 1e6:.0f} µs of the worker's CPU each",
+        )
+    )
+    ours, bare = middle(zip(engine["reserved"], engine["unreserved"], strict=True), micros)
+    figures.append(
+        Figure(
+            name="A send that is reserved and confirmed",
+            value=micros(ours),
+            unit="µs",
+            baseline=micros(bare),
+            baseline_name="one that is recorded with its step",
+            more_is_better=False,
+        )
+    )
     return figures
 
 
-def queue_rounds(server: str, sizes: Sizes) -> tuple[Runs, Runs, list[dict[str, Any]]]:
-    """Measure the engine, the plan's loop and the bare client in turn; one result of each a round."""
+def queue_rounds(server: str, sizes: Sizes) -> tuple[Runs, Runs, list[dict[str, Any]], list[dict[str, Any]]]:
+    """Measure the engine, the plan's loop and the bare clients in turn; one result of each a round."""
     engine: Runs = {kind: [] for kind in sizes.engine}
     plan: Runs = {kind: [] for kind in sizes.plan}
-    ceiling = []
-    with running_receiver() as port:
+    bare_posts, bare_sends = [], []
+    with running_receivers() as (port, smtp_port):
         url = ground.new_queue(server, port)
         for number in range(sizes.rounds):
             progress(f"executions, round {number + 1} of {sizes.rounds}")
             for kind, count in sizes.engine.items():
-                plan[kind].append(measured(url, kind, sizes.plan[kind], "plan", url, str(port), kind))
-                engine[kind].append(measured(url, kind, count, "drain", url, str(port)))
-            ceiling.append(run("ceiling", str(port), str(sizes.engine["webhook"])))
-    return engine, plan, ceiling
+                if kind in sizes.plan:
+                    plan[kind].append(measured(url, kind, sizes.plan[kind], "plan", url, str(port), kind))
+                engine[kind].append(measured(url, kind, count, "drain", url, str(port), str(smtp_port)))
+            bare_posts.append(run("ceiling", str(port), str(sizes.engine["webhook"])))
+            bare_sends.append(run("bare_sends", str(port), str(smtp_port), str(sizes.engine["three"])))
+    return engine, plan, bare_posts, bare_sends
 
 
 def start_figures(server: str, sizes: Sizes) -> list[Figure]:
@@ -223,6 +247,11 @@ def run(module: str, *arguments: str) -> dict[str, Any]:
 def rate(took: dict[str, Any]) -> float:
     """Executions a second."""
     return float(took["executions"] / took["seconds"])
+
+
+def micros(took: dict[str, Any]) -> float:
+    """Microseconds an execution."""
+    return float(took["seconds"] / took["executions"] * 1e6)
 
 
 def progress(what: str) -> None:

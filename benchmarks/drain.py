@@ -1,7 +1,7 @@
 """The engine at work: one process, as `run-once --drain`, on all that is pending.
 
-`python -m benchmarks.drain URL PORT` prints `{"executions", "seconds", "cpu_seconds"}`; neither the interpreter's start
-nor the first connection counts.  Its log goes where a command's goes: to stderr, a line an execution.
+`python -m benchmarks.drain URL HTTP_PORT SMTP_PORT` prints `{"executions", "seconds", "cpu_seconds"}`; neither the
+interpreter's start nor the first connection counts.  Its log goes where a command's goes: to stderr, a line each.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 import time
 
+from benchmarks.noop import KINDS
 from executor.actions import BUILT_IN
 from executor.local import LocalExecutor
 from executor.settings import ExecutorSettings
@@ -20,11 +21,24 @@ from scheduler.settings import LogSettings
 from store import Json, Store
 
 
-async def drain(url: str, port: str) -> Json:
+def settings_for(http_port: str, smtp_port: str) -> ExecutorSettings:
+    """E-mail by SMTP, texts by Twilio and webhooks, all to the benchmark's receivers."""
+    return ExecutorSettings(
+        smtp_url=f"smtp://127.0.0.1:{smtp_port}",
+        email_from="bench@example.com",
+        twilio_account_sid="AC0",
+        twilio_auth_token="bench",  # noqa: S106  nobody's
+        twilio_from="+15550000000",
+        twilio_base_url=f"http://127.0.0.1:{http_port}",
+        allow_private_addresses=frozenset({f"127.0.0.1:{http_port}"}),
+    )
+
+
+async def drain(url: str, http_port: str, smtp_port: str) -> Json:
     """Run everything that is due."""
     store = Store.postgres(url)
     await store.schema_version()
-    settings = ExecutorSettings(allow_private_addresses=frozenset({f"127.0.0.1:{port}"}))
+    settings = settings_for(http_port, smtp_port)
     started, cpu_started = time.perf_counter(), time.process_time()
     async with LocalExecutor(store, settings) as executor:
         engine = Engine(store, executor.execute, EngineSettings(worker="bench", mode="run-once", budget=None))
@@ -35,6 +49,6 @@ async def drain(url: str, port: str) -> Json:
 
 
 if __name__ == "__main__":
-    BUILT_IN["noop"] = "benchmarks.noop:NoopAction"
+    BUILT_IN.update(KINDS)
     configure(LogSettings())
     print(json.dumps(asyncio.run(drain(*sys.argv[1:]))))

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -24,7 +25,8 @@ create table jobs (
   id bigint generated always as identity primary key, organization_id text, user_id text,
   client_id text references clients, kind text, status text, title text, notes text);
 insert into clients
-select 'client-' || i, 'organization', 'Client ' || i, 'client' || i || '@example.com', '+15550000' || i
+select 'client-' || i, 'organization', 'Client ' || i, 'client' || i || '@example.com',
+       '+1202555' || lpad(i::text, 4, '0')
 from generate_series(0, 99) i;
 """
 JOBS = """
@@ -33,8 +35,8 @@ select 'organization', 'user', 'client-' || i %% 100, %s, 'scheduled', 'Job ' ||
 from generate_series(1, %s) i
 """
 WORKFLOW = """
-insert into automation_workflows (name, organization_id, trigger_type, trigger_config, steps)
-values (%s, 'organization', 'job_created', %s, %s)
+insert into automation_workflows (name, organization_id, trigger_type, trigger_config, steps, settings)
+values (%s, 'organization', 'job_created', %s, %s, '{"breaker": null}')
 """
 
 
@@ -71,18 +73,35 @@ def watch(url: str, table: str, **settings: str) -> None:
     asyncio.run(add())
 
 
+def three_steps(port: int) -> list[dict[str, Any]]:
+    """Return an e-mail and a text to the client, and a webhook to the receiver."""
+    text = "Dear {{ client.name }}, {{ job.title }} is done."
+    return [
+        {"type": "email", "config": {"subject": "{{ job.title }}: done", "message": text}},
+        {"type": "sms", "config": {"message": text}},
+        {"type": "webhook", "config": {"url": f"http://127.0.0.1:{port}/hook"}},
+    ]
+
+
 def new_queue(server: str, port: int) -> str:
-    """Make the database `queue`: `jobs` is watched, and a job of a kind starts the workflow of that name."""
+    """Make the database `queue`: `jobs` is watched, and a job of a kind starts the workflow of that name.
+
+    Without the breaker: a benchmark is what it stops.
+    """
     url = new_database(server, "queue")
+    three = three_steps(port)
     steps = {
-        "noop": {"type": "noop", "config": {}},
-        "webhook": {"type": "webhook", "config": {"url": f"http://127.0.0.1:{port}/hook"}},
+        "noop": [{"type": "noop", "config": {}}],
+        "reserved": [{"type": "reserved", "config": {}}],
+        "unreserved": [{"type": "unreserved", "config": {}}],
+        "webhook": three[2:],
+        "three": three,
     }
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
-        for kind, step in steps.items():
+        for kind, its_steps in steps.items():
             condition = {"field": "kind", "operator": "equals", "value": kind}
-            connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb([step])])
+            connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb(its_steps)])
     watch(url, "jobs")
     return url
 

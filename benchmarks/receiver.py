@@ -1,6 +1,6 @@
-"""An HTTP/1.1 server that costs next to nothing, in a process of its own: it answers every request with 200.
+"""Receivers that cost next to nothing, in a process of their own: they say yes to every request and every message.
 
-`python -m benchmarks.receiver` prints its port, and serves until its stdin is closed.
+`python -m benchmarks.receiver` prints the ports of HTTP/1.1 and SMTP, and serves until its stdin is closed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+#: A text message's id, as Twilio and Telnyx give it; any other caller reads no more than the status.
+_BODY = b'{"sid":"SM0","data":{"id":"0"}}'
+ANSWER = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -37,15 +39,41 @@ class Talk(asyncio.Protocol):
             self._transport.write(ANSWER)
 
 
+class Mail(asyncio.Protocol):
+    """One SMTP conversation, in which everything is welcome."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._received = b""
+        self._in_content = False
+        transport.write(b"220 here\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each command, and each message's end."""
+        self._received += data
+        while True:
+            ending = b"\r\n.\r\n" if self._in_content else b"\r\n"
+            said, found, rest = self._received.partition(ending)
+            if not found:
+                return
+            self._received = rest
+            begins_content = not self._in_content and said[:4].upper() == b"DATA"
+            self._in_content = begins_content
+            self._transport.write(b"354 go\r\n" if begins_content else b"250 queued as 1\r\n")
+
+
 @contextmanager
-def running_receiver() -> Iterator[int]:
-    """Run one in a process of its own; gives its port on 127.0.0.1."""
+def running_receivers() -> Iterator[tuple[int, int]]:
+    """Run them in a process of their own; gives the ports of HTTP and SMTP on 127.0.0.1."""
     command = [sys.executable, "-m", "benchmarks.receiver"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield int(process.stdout.readline())
+            http, smtp = map(int, process.stdout.readline().split())
+            yield http, smtp
         finally:
             process.stdin.close()
 
@@ -53,10 +81,11 @@ def running_receiver() -> Iterator[int]:
 async def main() -> None:
     """Serve until stdin is closed."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Talk, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    servers = [await loop.create_server(talk, "127.0.0.1", 0) for talk in (Talk, Mail)]
+    print(*[server.sockets[0].getsockname()[1] for server in servers], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
-    server.close()
+    for server in servers:
+        server.close()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ _KEPT_WORDS = 300
 class NotifyAction:
     """Send one message to every target."""
 
+    reserves = True
+
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without a message."""
         if not isinstance(config.get("message"), str) or not config["message"].strip():

@@ -110,5 +110,5 @@ def _leaf(node: dict[str, Any]) -> bool:
 
 
 def _plain(type_: Any) -> None:
-    if not is_nothing(type_) and type_ not in _PLAIN:
+    if not is_nothing(type_) and not (isinstance(type_, str) and type_ in _PLAIN):
         raise BadStep(f"a condition of {shown(type_)} is not read: only the fields of the row can be asked for")

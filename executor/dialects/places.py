@@ -12,6 +12,9 @@ HOLDING = ("steps", "actions", "action")
 #: What says nothing of what a step does: two copies of it may differ in these.
 _LOOKS = frozenset({"position", "connections", "name", "label", "title", "description", "icon", "color", "order"})
 
+#: What joins conditions, and asks nothing by itself.
+_JOINING = frozenset({"operator", "op", "logic", "combinator", "match"})
+
 
 def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
     """Return the raw steps of a workflow's row, [] where it has none; adds to `notes` what is not read.
@@ -31,10 +34,19 @@ def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
         return [{"action_type": single, "config": definition.get("action_config")}] if not is_nothing(single) else []
     if not is_nothing(single):
         notes.append(f"action_type {shown(single)} is not read: the steps stand in {' and '.join(found)}")
-    (fullest, steps), *others = sorted(found.items(), key=lambda item: -len(item[1]))
+    (fullest, steps), *others = sorted(found.items(), key=lambda item: -len(_without_trigger(item[1])))
     for place, fewer in others:
-        _within(fewer, place, steps, fullest)
+        _within(_without_trigger(fewer), place, _without_trigger(steps), fullest)
     return steps
+
+
+def is_trigger(raw: Any) -> bool:
+    """A flow may begin with its trigger, which is no step (its conditions are matched in SQL)."""
+    return isinstance(raw, dict) and raw.get("type") == "trigger"
+
+
+def _without_trigger(steps: list[Any]) -> list[Any]:
+    return [step for step in steps if not is_trigger(step)]
 
 
 def _held(column: str, value: Any) -> tuple[str, list[Any]]:
@@ -66,7 +78,7 @@ def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
     for holder in holders:
         asked = holder.get("conditions") if isinstance(holder, dict) else None
         if isinstance(asked, dict):
-            asked = [value for value in asked.values() if isinstance(value, list | dict | int | float) and value]
+            asked = [value for key, value in asked.items() if key not in _JOINING and not is_nothing(value)]
         if asked:
             raise BadStep(f"{column}: the conditions of a trigger are not read there: write them in `trigger_config`")
 

@@ -11,7 +11,7 @@ from executor.actions.contract import BadStep, Step
 from executor.dialects import conditions, delays, shapes
 from executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
 from executor.dialects.order import hold_order
-from executor.dialects.places import find_steps
+from executor.dialects.places import find_steps, is_trigger
 from executor.dialects.variables import translate_value
 
 #: What a workflow's row, or the place of its steps, may wish of the time and the channel; see docs/dialects.md.
@@ -73,7 +73,7 @@ class _Reader:
         read: list[Step] = []
         for number in range(start, len(raws)):
             raw, path = raws[number], f"{prefix}{number + 1}"
-            if shapes.is_trigger(raw) or self._is_off(raw, path):
+            if is_trigger(raw) or self._is_off(raw, path):
                 continue
             step, wait, arms = self._read_one(raw, path)
             if wait is not None:

@@ -90,11 +90,6 @@ def normal_type(word: str) -> str:
     return _NORMAL.get(re.sub(r"[\s-]+", "_", word.strip().lower()), word)
 
 
-def is_trigger(raw: Any) -> bool:
-    """A flow may begin with its trigger, which is no step (its conditions are matched in SQL)."""
-    return isinstance(raw, dict) and raw.get("type") == "trigger"
-
-
 def stops_on_error(raw: dict[str, Any], config: dict[str, Any]) -> bool:
     """Whether the execution ends when this step fails: only `true` says so, or `continue_on_error: false`."""
     going_on = [config.pop(key, None) for key in ("continue_on_error", "continueOnError")]

@@ -1,8 +1,8 @@
 """What apps call things in their templates, brought to the one style that is rendered: `{{ client.first_name }}`.
 
 Written otherwise are `{company.name}`, `[payment link]` and Handlebars' `{{#if x}}`: `translate` rewrites these once,
-when the steps are read.  Called otherwise are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`: `find`
-and `find_child` are how the renderer looks a name up.  What nobody knows stays unresolved, an error by name (R14).
+when the steps are read.  Called otherwise are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`:
+`find` and `find_child` are how the renderer looks a name up.  What nobody knows stays an error by name (R14).
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,10 @@ from scheduler.output import print_json, print_rows
 from scheduler.road import open_store
 from scheduler.settings import RoadSettings, output_option, road_options
 from store import Json, Store
+
+if TYPE_CHECKING:
+    from scheduler.lint import Linted
+    from scheduler.workflow_files import FileWorkflow
 
 #: Passes `lint`, and applies as it stands to an app with a table of jobs.
 EXAMPLE = """\
@@ -90,7 +96,7 @@ def apply(
         if one.row.get("organization_id") is None and one.row.get("user_id") is None and one.row.get("id") is None:
             one.row.update({key: it for key, it in (("organization_id", organization), ("user_id", user)) if it})
 
-    async def go() -> tuple[list[Any], list[Json]]:
+    async def go() -> tuple[list[Linted], list[Json]]:
         async with open_store(road) as store:
             linted = await lint_files(found, store)
             if any(one.is_bad for one in linted):
@@ -158,9 +164,12 @@ def _file_names(workflows: list[Json]) -> list[str]:
     names: list[str] = []
     for one in workflows:
         stem = re.sub(r"[^a-z0-9]+", "-", one["name"].lower()).strip("-")[:80] or "workflow"
-        taken = sum(re.fullmatch(rf"{stem}(-\d+)?\.yaml", name) is not None for name in names)
-        names.append(f"{stem}-{taken + 1}.yaml" if taken else f"{stem}.yaml")
+        names.append(next(name for number in count(1) if (name := _numbered(stem, number)) not in names))
     return names
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem}.yaml" if number == 1 else f"{stem}-{number}.yaml"
 
 
 @click.command("lint", epilog="Example: minutehand workflows lint thanks.yaml")
@@ -173,7 +182,7 @@ def lint(subjects: tuple[str, ...], output: str, road: RoadSettings) -> int:
     Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
     something is wrong.
     """
-    from scheduler.lint import Linted, lint_files, lint_saved
+    from scheduler.lint import lint_files, lint_saved
     from scheduler.workflow_text import lint_text
 
     files = [subject for subject in subjects if _is_file(subject)]
@@ -201,12 +210,12 @@ def lint(subjects: tuple[str, ...], output: str, road: RoadSettings) -> int:
     return 3 if any(one.is_bad for one in linted) else 0
 
 
-def _read(file: str) -> list[Any]:
+def _read(file: str) -> list[FileWorkflow]:
     from scheduler.strict_files import BadFile
     from scheduler.workflow_files import read_file, read_text
 
     try:
-        return read_text(click.get_text_stream("stdin").read(), "stdin") if file == "-" else read_file(Path(file))
+        return read_text(sys.stdin.read(), "stdin") if file == "-" else read_file(Path(file))
     except BadFile as error:
         raise click.UsageError(str(error)) from None
 

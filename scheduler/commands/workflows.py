@@ -128,5 +128,5 @@ def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
     return asyncio.run(go())
 
 
-for command in (new, apply, export, lint):
-    workflows.add_command(command)
+for of_files in (new, apply, export, lint):
+    workflows.add_command(of_files)

@@ -38,7 +38,7 @@ begin
     order by e.id desc limit 1;
     v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
     v_conditions := minutehand.evaluate(
-      minutehand.conditions(v_workflow.trigger_config::jsonb), v_row.found, v_old, v_status);
+      minutehand.conditions_of(minutehand.row_of(v_workflow), v_status), v_row.found, v_old, v_status);
   end if;
   v_trigger := jsonb_strip_nulls(jsonb_build_object(
     'table_name', v_table, 'operation', coalesce(v_event.operation, 'ENQUEUE'), 'record_id', p_row,

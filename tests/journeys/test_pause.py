@@ -75,4 +75,4 @@ def test_others_go_on_meanwhile(
     app.database.call("automation_pause", p_scope=scope, p_target=target)
     minutehand.run_once("--drain")
     assert called(shop) == go_on
-    assert len(app.database.sql("select from automation_execution_logs where status = 'pending'")) == 3 - len(go_on)
+    assert len(app.database.sql("select id from automation_execution_logs where status = 'pending'")) == 3 - len(go_on)

@@ -32,7 +32,11 @@ def test_the_newest_change_of_the_row_is_played(database: Database) -> None:
     database.sql("update jobs set title = 'Another' where id = 'J-1'")
     found = preview(database, p_row="J-1")
     assert (found["workflow"]["id"], found["type"], found["entity_id"]) == (made, "job", "J-1")
-    assert (found["row"]["title"], found["old"]["title"], found["old"]["status"]) == ("Another", "Boiler repair", "scheduled")
+    assert (found["row"]["title"], found["old"]["title"], found["old"]["status"]) == (
+        "Another",
+        "Boiler repair",
+        "scheduled",
+    )
     assert found["trigger_data"] == {
         "table_name": "jobs",
         "operation": "UPDATE",

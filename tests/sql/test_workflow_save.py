@@ -67,7 +67,8 @@ def test_it_is_created_updated_and_left_alone(database: Database) -> None:
 def test_what_is_not_said_stays(database: Database) -> None:
     workflow(database, "Thanks", is_active=False, status="paused", settings={"rate_limit": None})
     answer = database.call(
-        "automation_workflow_save", p_workflow={"name": "Thanks", "organization_id": "north", "trigger_type": "x_created"}
+        "automation_workflow_save",
+        p_workflow={"name": "Thanks", "organization_id": "north", "trigger_type": "x_created"},
     )
     (row,) = rows(database)
     assert answer["changed"] == ["trigger_type"]

@@ -1,0 +1,35 @@
+"""Search words of `executions ls`: one that is not understood is explained, never passed over."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from scheduler.search import parse_search
+
+
+def test_words_are_read():
+    words = ("status:Failed", "code:uncertain_send", "workflow:Thank: the client", "entity:J-1", "since:2d")
+    assert parse_search(words) == {
+        "status": "failed",
+        "code": "uncertain_send",
+        "workflow": "Thank: the client",
+        "entity": "J-1",
+        "since": 172800.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("colour:red",), "write one of status:…, code:…"),
+        (("failed",), "'failed' is no search"),
+        (("status:",), "lacks a value"),
+        (("status:done",), "there are pending, processing"),
+        (("since:soon",), "write 50s, 5m or 2h"),
+        (("code:a", "code:b"), "stands there twice"),
+    ],
+)
+def test_what_is_not_understood_is_explained(words, said):
+    with pytest.raises(click.UsageError, match=said):
+        parse_search(words)
