@@ -60,7 +60,8 @@ def as_yaml(values: Iterable[Json]) -> str:
             return True
 
     def text(dumper: Any, value: str) -> Any:
-        return dumper.represent_scalar(_TAG + "str", value, style="|" if "\n" in value else None)
+        style = '"' if _BREAKS.search(value) else "|" if "\n" in value else None
+        return dumper.represent_scalar(_TAG + "str", value, style=style)
 
     Dumper.add_representer(str, text)
     return "---\n".join(
@@ -109,6 +110,8 @@ _PLAIN = (
     ("int", r"-?(?:0|[1-9][0-9]{0,4000})", list("-0123456789"), int),
     ("float", r"-?(?:0|[1-9][0-9]{0,300})\.[0-9]{1,300}(?:e[-+][0-9]{1,3})?", list("-0123456789"), float),
 )
+#: Line breaks to YAML 1.1, which it folds wherever they are not escaped.
+_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _READ = {_TAG + name: read for name, _, _, read in _PLAIN} | {_TAG + "str": str}
 
 

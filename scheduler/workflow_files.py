@@ -26,6 +26,7 @@ KEYS = (
 #: What a file leaves out of these is empty; of the others it says nothing.
 EMPTY: Mapping[str, Any] = {"trigger_config": {}, "steps": [], "settings": {}}
 
+_NOTHING: tuple[Any, ...] = (None, {}, [])
 _KINDS: Mapping[str, tuple[type, str]] = {
     **dict.fromkeys(("trigger", "trigger_type", "status", "description"), (str, "text")),
     **dict.fromkeys(("is_active", "enabled"), (bool, "true or false")),
@@ -88,9 +89,9 @@ def as_file(row: Mapping[str, Any], *, with_id: bool = False) -> Json:
     """Return what a file says of a workflow's row, so that saving it changes nothing."""
     config = row.get("trigger_config")
     said = {**row, "id": row.get("id") if with_id else None, "trigger": row.get("trigger_type"), "trigger_type": None}
-    if isinstance(config, dict) and list(config) == ["conditions"] and config["conditions"] is not None:
+    if isinstance(config, dict) and list(config) == ["conditions"] and config["conditions"] not in _NOTHING:
         said |= {"conditions": config["conditions"], "trigger_config": None}
     for switch, on in (("is_active", True), ("status", "active"), ("enabled", True)):
         if said.get(switch) == on:
             said[switch] = None
-    return {key: said[key] for key in KEYS if said.get(key) not in (None, {}, [])}
+    return {key: said[key] for key in KEYS if said.get(key) not in _NOTHING}

@@ -235,7 +235,7 @@ class Store:
     # --- workflows ----------------------------------------------------------------------------------------------------
 
     async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[Json]:
-        """List workflows by name: all, or those of these names or ids; `facts` adds what the database says against them."""
+        """List workflows by name: all, or those of these names or ids; `facts`: with what speaks against them."""
         asked: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
         page = found = list(await self._driver.call("automation_workflow_list", p_filter=asked))
         while page:
@@ -250,7 +250,7 @@ class Store:
         return result
 
     async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> Json:
-        """Save a workflow's row by its name within its tenant; says created, updated or unchanged, and what is wrong."""
+        """Save a workflow by its name within its tenant: created, updated or unchanged, and what speaks against it."""
         result: Json = await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
         return result
 

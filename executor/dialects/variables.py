@@ -37,13 +37,14 @@ _MAX_NAME = 100
 #: How many words of a flat name may be its root: `service_call_title`.
 _MAX_CUTS = 4
 
-_SINGLE = re.compile(
-    rf"\{{[ ]?((?:{_ROOT})(?:[A-Z]\w{{0,60}}|_\w{{1,60}})?(?:\.[A-Za-z_]\w{{0,60}}){{0,5}})[ ]?\}}", re.ASCII
+#: `{client.name}`, `{client_name}`; not `{client}`, which is prose.
+_SINGLE = (
+    rf"\{{ ?(?P<name>(?:{_ROOT})(?:[A-Z]\w{{0,60}}|_\w{{1,60}}|\.[A-Za-z_]\w{{0,60}})"
+    r"(?:\.[A-Za-z_]\w{0,60}){0,5}) ?\}"
 )
-#: Not `[payment link](https://…)`, which is a link and no blank.
-_BRACKETS = re.compile(
-    rf"\[((?:{_ROOT})[ _][a-z]{{1,20}}(?:[ _][a-z]{{1,20}})?|[a-z]{{1,20}}[ _]link)\](?!\()", re.IGNORECASE
-)
+#: `[payment link]`; not `[payment link](https://…)`, which is a link and no blank.
+_BLANK = rf"\[(?P<blank>(?i:(?:{_ROOT})[ _][a-z]{{1,20}}(?:[ _][a-z]{{1,20}})?|[a-z]{{1,20}}[ _]link))\](?!\()"
+_OUTSIDE = re.compile(rf"{_SINGLE}|{_BLANK}", re.ASCII)
 _PATH = r"([A-Za-z_][\w.]{0,200})"
 _HANDLEBARS = (
     (re.compile(rf"\{{\{{~?\s*#if\s+{_PATH}\s*~?\}}\}}"), r"{% if \1 %}"),
@@ -88,13 +89,8 @@ def translate_value(value: Any) -> Any:
 
 
 def _outside(text: str) -> str:
-    text = _BRACKETS.sub(lambda match: f"{{{{ {re.sub('[ _]+', '_', match[1].lower())} }}}}", text)
-    return _SINGLE.sub(lambda match: f"{{{{ {match[1]} }}}}" if _is_variable(match[1]) else match[0], text)
-
-
-def _is_variable(name: str) -> bool:
-    """`{client.name}` and `{client_name}` are variables, `{client}` alone is prose."""
-    return name not in _ROOTS
+    """A part outside of double braces."""
+    return _OUTSIDE.sub(lambda found: f"{{{{ {found['name'] or found['blank'].lower().replace(' ', '_')} }}}}", text)
 
 
 def _inside(part: str) -> str:

@@ -73,7 +73,7 @@ def new() -> None:
     click.echo(EXAMPLE, nl=False)
 
 
-@click.command("apply", epilog="Example: minutehand workflows apply workflows/*.yaml --organization north --dry-run")
+@click.command("apply", epilog="Example: minutehand workflows apply thanks.yaml --organization north")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @click.option("--organization", metavar="ID", help="Whose they are, where a file names neither organisation nor user.")
 @click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")

@@ -90,7 +90,7 @@ begin
       lease_token = p_token,
       lease_expires_at = p_now + make_interval(secs => p_lease_seconds),
       worker = p_worker,
-      attempt = coalesce(attempt, 0) + 1,
+      attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- others write rows too, and one must not stop the claim
       max_attempts = coalesce(max_attempts, p_max_attempts),
       started_at = coalesce(started_at, p_now)
   where id = any (v_ids);

@@ -43,8 +43,12 @@ begin
   into v_result
   from asked a
   left join public.automation_workflows w on w.id = a.workflow_id
-  left join public.automation_events e on e.id = a.event_id
   left join tables t on t.label = a.label
+  -- Whoever may insert executions may name any event: it is read where it is about the same row, of the workflow's tenant.
+  left join public.automation_events e
+    on e.id = a.event_id and e.table_name = a.label and e.entity_id is not distinct from a.entity_id
+   and (t.config is not null and t.config ->> 'tenant' is null or minutehand.same_tenant(
+     e.organization_id, e.user_id, w.organization_id::text, w.user_id::text))
   left join found f on f.label = a.label and f.key = a.entity_id;
   return coalesce(v_result, '[]');
 end
@@ -61,6 +65,13 @@ begin
   elsif exists (select from public.automation_control) and minutehand.is_paused(
       p_log.organization_id::text, p_log.user_id::text, p_log.workflow_id) then
     return jsonb_build_object('ended', 'released', 'code', 'paused', 'reason', 'paused');
+  elsif (p_config is null or p_config ->> 'tenant' is not null)
+        and minutehand.tenant(p_workflow.organization_id::text, p_workflow.user_id::text) <> ''
+        and not minutehand.same_tenant(
+          p_log.organization_id::text, p_log.user_id::text,
+          p_workflow.organization_id::text, p_workflow.user_id::text) then
+    return jsonb_build_object(
+      'ended', 'failed', 'code', 'other_tenant', 'reason', 'the execution names another tenant than its workflow');
   elsif p_config is null or p_log.entity_id is null or p_operation = 'DELETE' then
     return null;
   elsif p_row is null then

@@ -241,7 +241,7 @@ begin
     select * from above order by step
   loop
     if v_above.step = 1 then
-      depth := v_above.chain_depth + 1;
+      depth := least(v_above.chain_depth, 1000000) + 1;
     end if;
     if v_above.workflow_id = p_workflow_id and v_above.entity_id is not distinct from p_event.entity_id then
       reason := format('this workflow caused this change of the same row itself, by execution %s', v_above.id);

@@ -70,7 +70,7 @@ begin
   select * into v_limit from minutehand.limited(
     p_workflow.id, p_workflow.settings::jsonb, p_entity_id, p_new_status, p_now);
   return (
-    select coalesce(jsonb_agg(jsonb_build_object('code', code, 'reason', reason)), '[]')
+    select coalesce(jsonb_agg(to_jsonb(s) - 'stops'), '[]')
     from (values
       (not minutehand.is_on(p_workflow), 'workflow_off', 'the workflow is switched off'),
       (v_problem is not null, 'bad_workflow', v_problem),

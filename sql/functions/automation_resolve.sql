@@ -71,6 +71,7 @@ create or replace function minutehand.resolution(p_step text, p_as text) returns
 language sql immutable set search_path = '' as $$
   select jsonb_build_object('stepId', p_step, 'name', p_step, 'resolved', p_as) || case p_as
     when 'sent' then '{"status": "success", "result": {"status": "sent"}}'::jsonb
-    else '{"status": "failed", "code": "dropped", "error": "its send was uncertain, and a person dropped it"}'
+    else jsonb_build_object(
+      'status', 'failed', 'code', 'dropped', 'error', 'its send was uncertain, and a person dropped it')
   end
 $$;

@@ -1,6 +1,6 @@
 -- automation_resume(p_scope, p_target) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
 -- Ends a pause (automation_pause).  `held`: how many pending executions were held by it, counted to 10,000; they are due as
--- they were.  `still_paused`: what wider or narrower pauses remain.  A workflow that is deleted is named by its id.
+-- they were.  `still_paused`: what wider pauses remain; after all, any.  A workflow that is deleted is named by its id.
 -- Locks: the pause's row.  Errors: MH400, MH404 and MH409, as automation_pause.  Called by: store.resume.
 create or replace function public.automation_resume(p_scope text, p_target text default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
@@ -27,7 +27,9 @@ begin
     'still_paused', (
       select coalesce(jsonb_agg(distinct scope), '[]')
       from public.automation_control c
-      where c.scope = 'all' or p_scope = 'all'));
+      where c.scope = 'all' or p_scope = 'all' or c.scope = 'tenant' and p_scope = 'workflow' and c.target = (
+        select coalesce(w.organization_id::text, w.user_id::text, '')
+        from public.automation_workflows w where w.id::text = v_subject ->> 'target')));
 end
 $$;
 comment on function public.automation_resume is 'minutehand: ends a pause';

@@ -36,7 +36,7 @@ begin
       when r.id is not null then null
       when f.id is null then 'there is no such execution'
       when f.in_flight then 'it is being run'
-      when f.code = 'uncertain_send' then 'its send may have arrived: find out first'
+      when f.code = 'uncertain_send' then 'its send may have arrived: find out first, then `executions resolve`'
       else format('it is %s; only failed and skipped ones can be retried', f.status) end))), '[]')
   into v_result
   from asked a

@@ -93,8 +93,7 @@ begin
     where l.id = d.id
     returning l.id, l.status, l.code, l.reason, l.attempt,
               case when l.status = 'pending'
-                then round(greatest(0, extract(epoch from coalesce(l.scheduled_at, l.created_at) - p_now)), 3) end
-                as due_seconds
+                then minutehand.seconds_until(coalesce(l.scheduled_at, l.created_at), p_now) end as due_seconds
   )
   select coalesce(jsonb_agg(case
       when t.id is not null then

@@ -105,7 +105,7 @@ begin
     select id, lost, case when lost > 2 then format('its worker vanished %s times while running it', lost)
       else format('its worker %s vanished while running it', worker) end as reason
     from (
-      select id, coalesce(lost_leases, 0) + 1 as lost, coalesce(worker, '(unnamed)') as worker
+      select id, least(coalesce(lost_leases, 0), 1000000) + 1 as lost, coalesce(worker, '(unnamed)') as worker
       from unnest(v_expired)
       where status in ('processing', 'running', 'pending')
     ) x

@@ -4,7 +4,8 @@
 -- as it is, columns of the app's own that we do not know are never written, and an empty value ({}, []) where there is none
 -- is no change.  The tenant is the organisation that it says, else the user; where it says neither, the only workflow of
 -- that name is meant.  An `id` decides alone.
--- Errors: MH400 no name, a column that is not ours to write or not there, or one that the table demands, MH404 no such id, MH409 several of that name.
+-- Errors: MH400 no name, a column that is not ours to write or not there, or one that the table demands, MH404 no such
+-- id, MH409 several of that name.
 -- Locks: an advisory lock on the name, then the row.  Called by: store.save_workflow.
 create or replace function public.automation_workflow_save(
   p_workflow jsonb, p_dry_run boolean default false, p_now timestamptz default null

@@ -63,7 +63,7 @@ begin
     if v_until is not null and (
         code is null or is_delayed and (v_limit.on_exceed = 'drop' or v_limit.n = 0) or
         is_delayed and v_until > until) then
-      code := v_limit.scope || '_limit';
+      code := case v_limit.scope when 'recipient' then 'recipient_limit' else 'tenant_limit' end;
       until := v_until;
       is_delayed := v_limit.on_exceed = 'delay' and v_limit.n > 0;
       reason := format(

@@ -12,3 +12,11 @@ create or replace function minutehand.backoff(p_attempt integer) returns interva
 language sql volatile as $$
   select least(3600, 15 * 3 ^ (least(greatest(p_attempt, 1), 10) - 1)) * (0.75 + random() / 2) * interval '1 second'
 $$;
+
+-- minutehand.seconds_until(time, now) -> numeric: 0 when it has come, ten years at most: who may write rows may write
+-- 'infinity', which no seconds can tell.
+create or replace function minutehand.seconds_until(p_time timestamptz, p_now timestamptz) returns numeric
+language sql stable as $$
+  select case when p_time is not null then round(extract(epoch from
+    least(greatest(p_time, p_now), p_now + interval '87600 hours') - p_now), 3) end
+$$;

@@ -130,8 +130,7 @@ $$;
 -- minutehand.seconds_to_next(now) -> numeric: until the next execution is due; 0 when one is; null when none waits.
 create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
 language sql stable set search_path = '' as $$
-  -- Not greatest(0, …) alone: it passes over a null, and nothing to wait for would be something due.
-  select case when min(due) is not null then round(greatest(0, extract(epoch from min(due) - p_now)), 3) end
+  select minutehand.seconds_until(min(due), p_now)
   from minutehand.heads(p_now)
   where not exists (select from public.automation_control where scope = 'all')
 $$;

@@ -105,7 +105,7 @@ language sql immutable as $$
   select case
     when told.operator is null then to_jsonb(told.key || ' is not read: write a condition')
     when jsonb_typeof(told.value) in ('array', 'string')
-        and not jsonb_path_exists(told.value, 'strict $[*] ? (@.type() != "string")', silent => true)
+        and not coalesce(jsonb_path_exists(told.value, 'strict $[*] ? (@.type() != "string")', silent => true), false)
       then jsonb_build_object('field', p_status, 'operator', told.operator, 'value', case jsonb_typeof(told.value)
         when 'array' then told.value else jsonb_build_array(told.value) end)
     else to_jsonb(told.key || ' is no list of statuses')

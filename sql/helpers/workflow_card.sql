@@ -1,15 +1,5 @@
 -- What a person is shown of a workflow: the one home of "how does it stand?", for ls, show, lint and apply.
 
--- minutehand.row_of(workflow) -> jsonb: the whole row; null where a json value of it is one that jsonb refuses.  Total.
-create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
-language plpgsql stable set search_path = '' as $$
-begin
-  return to_jsonb(p_workflow);
-exception when data_exception then
-  return null;
-end
-$$;
-
 -- minutehand.workflow_card(workflow) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version", "on",
 --   "paused": {"scope", "target", "reason", "paused_at"} | null, "problem", "definition": the row | null}
 create or replace function minutehand.workflow_card(p_workflow public.automation_workflows) returns jsonb

@@ -11,11 +11,11 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
-from store.json import dumps
+from store.json import dumps, loads
 
 #: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
 TRANSACTION_POOLER_PORT = "6543"
@@ -113,11 +113,13 @@ class PostgresDriver:
             @classmethod
             async def connect(cls, *args: Any, **kwargs: Any) -> Any:
                 try:
-                    return await super().connect(*args, **kwargs)
+                    connection = await super().connect(*args, **kwargs)
                 except psycopg.Error as error:
                     if driver._refusal is not None and not driver._refusal.done():
                         driver._refusal.set_result(error)
                     raise
+                set_json_loads(loads, connection)
+                return connection
 
         return Connection
 

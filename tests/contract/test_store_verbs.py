@@ -256,6 +256,29 @@ def test_direct_mode_is_switched(door: Door, project: Any) -> None:
     assert door.ask(lambda store: store.direct_off()) == {"was_on": True}
 
 
+def test_a_workflow_is_saved_listed_and_shown(door: Door) -> None:
+    row = {"name": "Thank the client", "organization_id": "north", "settings": {"rate_limit": None}}
+    dry = door.ask(lambda store: store.save_workflow(row, dry_run=True))
+    assert (dry["answer"], dry["changed"], dry["problem"]) == ("updated", ["settings"], None)
+    assert door.ask(lambda store: store.save_workflow(row))["version"] == 2
+    assert door.ask(lambda store: store.save_workflow(row))["answer"] == "unchanged"
+    (listed,) = door.ask(lambda store: store.workflows(["Thank the client"], facts=True))
+    assert (listed["version"], listed["heard"], listed["definition"]["settings"]) == (2, True, {"rate_limit": None})
+    door.database.sql("insert into automation_workflows (name) select 'w' || n from generate_series(1, 120) n")
+    assert len(door.ask(lambda store: store.workflows())) == 121  # more than a page
+    shown = door.ask(lambda store: store.workflow("Thank the client"))
+    assert [version["version"] for version in shown["versions"]] == [2, 1]
+    with pytest.raises(BadRequest, match="has no name"):
+        door.ask(lambda store: store.save_workflow({}))
+
+
+def test_a_run_is_previewed(door: Door) -> None:
+    job = door.app.complete()
+    seen = door.ask(lambda store: store.preview("Thank the client", row=job))
+    assert (seen["row"]["id"], seen["old"]["status"], seen["stops"][0]["code"]) == (job, "scheduled", "rate_limited")
+    assert len(door.app.executions()) == 1
+
+
 def test_the_facts_for_doctor_are_told(door: Door) -> None:
     facts = door.ask(lambda store: store.doctor())
     assert isinstance(facts, dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.actions import GROUP
 from scheduler.cli import COMMANDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, commands_of, is_a_command, page, rows, section, words
 from tests.journeys.app import App, webhook
@@ -221,7 +222,7 @@ def test_commands_files_and_links_that_a_page_names_exist(path: Path) -> None:
             assert not anchor or anchor in anchors(target.read_text()), link
     for named in re.findall(r"`((?:sql|store|executor|scheduler|tests|docs)/[\w./*-]+)`", text):
         assert list(ROOT.glob(named)), named
-    for named in re.findall(r"`(minutehand\.\w+|automation_\w+)`", text):
+    for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - {GROUP}:
         assert re.search(rf"(function|table|sequence)( if not exists)? (public\.)?{re.escape(named)}\b", SQL), named
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import SECRET, App, Minutehand
+from tests.journeys.world import ROADS, World
+from tests.providers.twilio import TwilioServer
 from tests.servers import Database
+from tests.supabase.stack import Project
 
 
 @pytest.fixture
@@ -45,3 +48,24 @@ def minutehand(database: Database, shop: HttpReceiver, post: SmtpReceiver, tmp_p
             "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": f"127.0.0.1:{shop.port}",
         },
     )
+
+
+@pytest.fixture
+def texts() -> Iterator[TwilioServer]:
+    """Carries texts, as Twilio does."""
+    with TwilioServer() as server:
+        yield server
+
+
+@pytest.fixture(params=ROADS)
+def world(
+    request: pytest.FixtureRequest, shop: HttpReceiver, post: SmtpReceiver, texts: TwilioServer, tmp_path: Path
+) -> World:
+    """The app and its command on either road."""
+    if request.param == "postgres":
+        database: Database = request.getfixturevalue("database")
+        minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url})
+        return World("postgres", App(database), minutehand, post, texts, shop)
+    project: Project = request.getfixturevalue("project")
+    environment = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
+    return World("supabase", App(project.owner), Minutehand(tmp_path, environment), post, texts, shop, project)

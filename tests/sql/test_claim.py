@@ -46,6 +46,7 @@ def test_a_claimed_row_is_processing_under_the_callers_lease(database: Database)
         "max_attempts": 3,
         "trigger_data": {"table_name": "jobs", "record_id": "job-0", "new_status": "completed"},
         "recorded": [],
+        "resends": {},
         "alone": False,
     }
     assert answer["workflows"][f"{execution['workflow_id']}:1"]["definition"]["name"] == "Tell the client"

@@ -66,6 +66,13 @@ def test_a_workflow_that_can_work_is_fine(jobs: Database, columns: dict[str, Any
     assert levels(jobs, "workflows", **settings) == ["ok"]
 
 
+@pytest.mark.parametrize(("type_", "level"), [("gift_card", "fail"), ("stop", "ok")])
+def test_a_flow_is_looked_at_wherever_it_stands(jobs: Database, type_: str, level: str) -> None:
+    jobs.sql("alter table automation_workflows add column template_config jsonb")
+    workflow(jobs, steps=[], template_config={"steps": [{"type": "trigger"}, {"type": type_}]})
+    assert levels(jobs, "workflows") == [level]
+
+
 def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Database) -> None:
     empty_database.sql(WORKFLOWS)
     adopt(empty_database)
@@ -98,6 +105,7 @@ def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: di
 @pytest.mark.parametrize(
     ("columns", "word", "near"),
     [
+        ({"trigger_config": {"to_status": ["complete"]}}, "complete", "near it: Completed"),
         ({"trigger_type": "job_complete"}, "complete", "near it: Completed"),
         ({"trigger_config": when("status", "complete")}, "complete", "near it: Completed"),
         ({"trigger_config": when("new.status", ["Scheduled", "gone"], "in")}, "gone", "there are: "),

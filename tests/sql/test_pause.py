@@ -73,6 +73,10 @@ def test_wider_and_narrower_pauses_are_told_when_one_ends(database: Database, tw
     assert resume(database, "workflow", "Mine")["still_paused"] == ["all"]
     pause(database, "tenant", "north")
     assert resume(database, "all")["still_paused"] == ["tenant"]
+    assert resume(database, "workflow", "Mine")["still_paused"] == ["tenant"]
+    assert resume(database, "workflow", "Other")["still_paused"] == [], "another tenant's is no affair of its"
+    pause(database, "workflow", "Mine")
+    assert resume(database, "tenant", "south")["still_paused"] == []
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_an_uncertain_send_is_refused(database: Database) -> None:
     assert retry(database, one)[one] == {
         "id": one,
         "answer": "refused",
-        "reason": "its send may have arrived: find out first",
+        "reason": "its send may have arrived: find out first, then `executions resolve`",
     }
     assert row(database, one) == before
 

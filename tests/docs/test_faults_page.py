@@ -1,0 +1,43 @@
+"""docs/faults.md names each fault once, in order, and only tests that exist; what no test shows is open."""
+
+from __future__ import annotations
+
+import ast
+import functools
+
+from tests.docs.pages import ROOT, page, rows, words
+
+FAULTS = [f"F{number}" for number in range(1, 34)]
+
+
+def table() -> list[list[str]]:
+    return rows(page("faults.md"))
+
+
+@functools.cache
+def known_in(file: str) -> frozenset[str]:
+    """The tests of a file below tests/; none where there is no such file."""
+    path = ROOT / "tests" / file
+    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    return frozenset(
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
+
+
+def test_all_faults_are_there_in_order() -> None:
+    assert [row[0] for row in table()] == FAULTS
+    assert {len(row) for row in table()} == {4}
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = [name for row in table() for name in words(row[3])]
+    assert len(named) > len(FAULTS)
+    assert [name for name in named if name.partition("::")[2] not in known_in(name.partition("::")[0])] == []
+
+
+def test_each_fault_has_a_test_or_is_open_and_says_with_what_it_comes() -> None:
+    for number, fault, here, shown in table():
+        assert fault
+        said = here.lower()
+        assert words(shown) or "**open**" in said, number
+        assert "**open**" not in said or ", with " in said.split("**open**")[1], number

@@ -1,0 +1,29 @@
+"""The scenarios that operators asked for, 1 to 14, 21 to 23 and 25, are played, in test_scenarios_*.py."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+#: 15 to 20 and 24 are about time and consent, which come later.
+PLAYED = {*range(1, 15), 21, 22, 23, 25}
+
+
+def scenarios() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Each test of the scenarios' files, with the words it begins by."""
+    for file in sorted(Path(__file__).parent.glob("test_scenarios_*.py")):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield ast.get_docstring(node) or "", node
+
+
+def test_each_has_its_test_on_both_roads() -> None:
+    numbers = []
+    for words, test in scenarios():
+        found = re.match(r"Scenario (\d+)[:,]", words)
+        assert found, f"{test.name} does not say which scenario it plays"
+        assert "world" in {argument.arg for argument in test.args.args}, f"{test.name} is not played on both roads"
+        numbers.append(int(found[1]))
+    assert set(numbers) == PLAYED

@@ -1,0 +1,222 @@
+"""Which change starts which workflow, and how its row is read: scenarios that operators asked for, on either road."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from tests.journeys.app import email, webhook
+from tests.journeys.world import LAKEVIEW, World, sms
+from tests.providers.api import reply
+
+
+def asking(*conditions: dict[str, Any]) -> dict[str, Any]:
+    """What a workflow says that a change must meet."""
+    return {"conditions": list(conditions)}
+
+
+def test_a_status_is_known_in_every_spelling_and_a_new_spelling_is_no_change(world: World) -> None:
+    """Scenario 1: a workflow for "In Progress" fires once for each of its spellings, and not for a respelling."""
+    wanted = asking({"field": "status", "value": "In Progress"})
+    world.app.workflow(webhook(world.shop.url + "/{{job.id}}"), trigger_type="job_in_progress")
+    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
+    jobs = [world.job(spelling) for spelling in ("in_progress", "in-progress", "IN PROGRESS", "In Progress")]
+    world.drain()
+    assert sorted(world.hooks()) == [f"/{job}" for job in jobs]
+    assert len(world.mails()) == 4
+    world.move(jobs[0], "In Progress")
+    assert world.drain()["claimed"] == 0
+    assert world.ends() == {("completed", None): 8}, "nor was anything skipped"
+
+
+def test_all_conditions_must_hold_and_each_is_told(world: World) -> None:
+    """Scenario 2: a plumbing job does not start what is for HVAC; what was wanted and what was there is shown."""
+    wanted = asking({"field": "status", "value": "completed"}, {"field": "job_type", "value": "HVAC"})
+    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
+    plumbing = world.job(job_type="Plumbing")
+    assert (world.app.executions(), world.drain()["claimed"]) == ([], 0)
+    rehearsal = world.minutehand("workflows", "test", "Thank the client", "--row", plumbing, "-o", "json")
+    told = json.loads(rehearsal.stdout)
+    assert told["conditions"]["held"] is False
+    assert [(leaf["field"], leaf["held"], leaf["wanted"], leaf["actual"]) for leaf in told["conditions"]["all"]] == [
+        ("status", True, "completed", "completed"),
+        ("job_type", False, "HVAC", "Plumbing"),
+    ]
+    world.job(job_type="HVAC")
+    assert world.drain()["completed"] == 1
+
+
+def test_null_is_decided(world: World) -> None:
+    """Scenario 3: null equals no text, and so is not equal to any (docs/workflows.md); nothing raises."""
+    for name, operator, value in (
+        ("equal", "equals", "X"),
+        ("not equal", "not_equals", "X"),
+        ("more", "greater_than", 1),
+    ):
+        wanted = asking({"field": "service", "operator": operator, "value": value})
+        world.app.workflow(webhook(world.shop.url), name=name, trigger_config=wanted)
+    world.job(service=None)
+    (ran,) = world.drain()["executions"]
+    assert (ran["workflow"], ran["status"]) == ("not equal", "completed")
+    world.job(service="x")
+    assert [ran["workflow"] for ran in world.drain()["executions"]] == ["equal"]
+    assert world.app.database.sql("select from automation_events where error is not null or matched_at is null") == []
+
+
+def test_what_is_unknown_is_shown_and_stops_nobody_else(world: World) -> None:
+    """Scenario 4: an unknown operator or step is named wherever one looks; nothing of it is sent, others run."""
+    odd = asking({"field": "title", "operator": "starts_withh", "value": "Boiler"})
+    world.app.workflow(email(), name="Misspelt", trigger_config=odd)
+    world.app.workflow(email(), {"type": "gift_card", "config": {"amount": 50}}, name="Generous")
+    world.app.workflow(webhook(world.shop.url), name="Sound")
+    world.job()
+    linted = world.minutehand("workflows", "lint", "-o", "json")
+    told = {
+        one["workflow"]: [it["text"] for it in one["findings"] if it["level"] == "error"]
+        for one in json.loads(linted.stdout)
+    }
+    assert (linted.returncode, told["Sound"]) == (3, [])
+    assert 'unknown operator "starts_withh"' in told["Misspelt"][0]
+    assert "there is no action `gift_card`" in told["Generous"][0]
+    checked = world.minutehand("status", "--check")
+    assert (checked.returncode, "workflow 'Misspelt' can never fire" in checked.stdout) == (3, True)
+    summary = world.drain()
+    assert (summary["completed"], summary["failed"]) == (1, 1)
+    assert (len(world.shop.requests), world.mails()) == (1, [])
+    assert world.ends() == {("completed", None): 1, ("failed", "bad_workflow"): 1}
+
+
+THANKS = {"subject": "Thanks", "message": "Job {{job.id}} of {{client_name}}"}
+BRIEF = {"message": "Done: {{job.id}}"}
+#: One intent, thank by e-mail and tell by text, as each of the seven dialects writes it, with the column it stands in.
+DIALECTS: dict[str, dict[str, Any]] = {
+    "a": {"steps": [
+        {"id": "1", "type": "action", "config": {"actionType": "email", "sendTime": "immediate", **THANKS}},
+        {"id": "2", "type": "action", "config": {"actionType": "sms", "delay": 0, **BRIEF}},
+    ]},
+    "b": {"steps": [
+        {"type": "email", "config": THANKS},
+        {"type": "sms", "config": {"delayValue": 0, "delayUnit": "hours", **BRIEF}},
+    ]},
+    "c": {"steps": [
+        {"type": "send_email", "name": "Thanks", "config": {
+            "to": "{{client.email}}", "subject": "Thanks", "body": "Job {{job.id}} of {{customer_name}}"}},
+        {"type": "send_sms", "name": "Brief", "config": {
+            "to": "{{client.phone}}", "continue_on_error": True, **BRIEF}},
+    ]},
+    "d": {"workflow_config": {"steps": [
+        {"type": "action", "subType": "email", "config": {
+            "subject": "Thanks", "body": THANKS["message"], "sendToClient": True}},
+        {"type": "action", "subType": "sms", "config": {"body": BRIEF["message"], "sendToClient": True}},
+    ]}},
+    "e": {"steps": [
+        {"id": "t", "type": "trigger", "config": {"triggerType": "job_completed"}, "connections": ["m"]},
+        {"id": "m", "type": "action", "position": {"x": 1}, "connections": ["s"],
+         "config": {"action_type": "send_email", "to": "client", "subject": "Thanks",
+                    "message": "Job {job.id} of {client.name}"}},
+        {"id": "s", "type": "action", "connections": [],
+         "config": {"action_type": "send_sms", "to": "client", "message": "Done: {job.id}"}},
+    ]},
+    "f": {"template_config": {
+        "triggers": [{"trigger_type": "job_completed", "event_type": "update", "conditions": []}],
+        "actions": [
+            {"action_type": "send_email", "action_config": {"delay": 0, **THANKS}},
+            {"action_type": "send_sms", "action_config": BRIEF},
+        ],
+    }},
+    # A single action is all that it can say, so the intent is two rows.
+    "g": {"template_config": {
+        "trigger": {"type": "job_completed"}, "conditions": {"operator": "AND", "rules": []},
+        "action": {"type": "email", "config": THANKS, "delay": {"type": "hours", "value": 0}},
+    }},
+    "g, legacy": {"action_type": "send_sms", "action_config": BRIEF},
+}  # fmt: skip
+#: And what each dialect can say that would be a guess.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a": ({"type": "action", "config": {"actionType": "task", "title": "Call"}}, "task"),
+    "b": ({"type": "gift_card", "config": {"amount": 50}}, "there is no action `gift_card`"),
+    "e": ({"type": "delay", "config": {"delay_until": "relative", "relative_hours": -2}}, "time-based triggers"),
+    "f": ({"type": "send_email", "delay": "24h_before_appointment", **THANKS}, "time-based triggers"),
+}
+
+
+def test_every_dialect_sends_the_same_or_is_refused_by_name(world: World) -> None:
+    """Scenario 5: the seven shapes with one intent send the same e-mail and the same text."""
+    database = world.app.database
+    for column in ("template_config json", "workflow_config jsonb", "action_type text", "action_config json"):
+        database.sql(f"alter table automation_workflows add column {column}")
+    for name, columns in DIALECTS.items():
+        held = {key: Jsonb(value) if isinstance(value, dict) else value for key, value in columns.items()}
+        world.app.workflow(name=name, **{"steps": [], **held})
+    for name, (step, _) in REFUSED.items():
+        world.app.workflow(email(**THANKS), step, name=f"{name}, refused")
+    before = database.sql("select * from automation_workflows order by id")
+    job = world.job()
+    world.drain()
+    assert world.mails() == [("hotel@example.com", f"Job {job} of Lakeview Hotel")] * 7
+    assert {str(mail.message["subject"]) for mail in world.post.messages} == {"Thanks"}
+    assert world.sms() == [(LAKEVIEW, f"Done: {job}")] * 7
+    assert world.ends() == {("completed", None): len(DIALECTS), ("failed", "bad_workflow"): len(REFUSED)}
+    rows = database.sql(
+        "select name, reason from automation_execution_logs join automation_workflows w on w.id = workflow_id"
+        " where code = 'bad_workflow'"
+    )
+    for row in rows:
+        assert REFUSED[row["name"].removesuffix(", refused")][1] in row["reason"], row
+    assert database.sql("select * from automation_workflows order by id") == before, "nobody's JSON is rewritten"
+
+
+def test_three_shapes_of_payload_find_the_same_client(world: World) -> None:
+    """Scenario 6: job_id, jobId, or record_id beside a new_record, in a log that the app's own trigger wrote."""
+    workflow = world.app.workflow(
+        email(message="Job {{job.id}} for {{client.name}}"), trigger_type="by the app's trigger"
+    )
+    jobs = [world.job() for _ in range(3)]
+    shapes: list[dict[str, Any]] = [
+        {"job_id": jobs[0], "old_status": "scheduled", "new_status": "completed", "userId": "u"},
+        {"jobId": jobs[1], "job": {"id": jobs[1], "client_id": "C-3"}},
+        {"table_name": "jobs", "operation": "UPDATE", "record_id": jobs[2],
+         "new_record": {"id": jobs[2], "client_id": "C-3"}},
+    ]  # fmt: skip
+    for shape in shapes:
+        world.insert_log(workflow, status="pending", trigger_data=shape)
+    assert world.drain()["completed"] == 3
+    assert sorted(world.mails()) == [("hotel@example.com", f"Job {job} for Lakeview Hotel") for job in jobs]
+
+
+def test_a_bad_row_spoils_nothing_and_nothing_says_completed_that_did_not_send(world: World) -> None:
+    """Scenario 25: saving always succeeds; what is rejected is seen; only what was sent is called completed."""
+    database = world.app.database
+    database.sql("alter table jobs alter column organization_id drop not null")
+    world.app.workflow(email(), name="Object", trigger_config={"conditions": {"days_overdue": 7}})
+    world.app.workflow(email(), name="List", trigger_config={"conditions": ["x"]})
+    world.app.workflow(email(to="someone@example.com"), name="Sound")
+    world.app.workflow(sms(), name="No phone")
+    world.app.workflow({"type": "notify", "config": {"message": "{{job.id}}"}}, name="No target")
+    job = world.job(client_id="C-4")
+    orphan = world.job(organization_id=None)
+    assert {row["status"] for row in database.sql("select status from jobs")} == {"completed"}, "both saves succeeded"
+    summary = world.drain()
+    assert (summary["completed"], summary["failed"]) == (1, 2)
+    assert world.ends() == {("completed", None): 1, ("failed", "no_recipient"): 1, ("failed", "not_configured"): 1}
+    assert [recipient for recipient, _ in world.mails()] == ["someone@example.com"]
+    assert {row["entity_id"] for row in world.app.executions()} == {job}
+    (rejected,) = database.sql("select distinct entity_id, error from automation_events where error is not null")
+    assert rejected == {"entity_id": orphan, "error": "no tenant: organization_id is null"}
+    checked = world.minutehand("status", "--check")
+    assert checked.returncode == 3
+    for said in ("'Object' can never fire", "'List' can never fire", "name no tenant", "2 failed in the last hour"):
+        assert said in checked.stdout
+
+
+def test_a_function_that_only_pretends_has_not_sent(world: World) -> None:
+    """Scenario 25, the other half: an edge function without its provider's key says yes, and nobody got anything."""
+    world.shop.then(reply(200, {"success": True, "testMode": True, "message": "Email logged (test mode)"}))
+    world.app.workflow(email(), sms())
+    job = world.job()
+    world.minutehand.run_once(**world.email_by_function("mailgun-email"))
+    assert world.app.end_of(job)[:2] == ("failed", "partial")
+    assert [step.get("code") for step in world.app.execution()["actions_executed"]] == ["simulated", None]
+    assert {send["channel"]: send["status"] for send in world.app.sends()} == {"email": "simulated", "sms": "sent"}

@@ -1,0 +1,130 @@
+"""What leaves, what does not, and what is said of it: scenarios that operators asked for, on either road."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from scheduler.demo.receivers import Answer, Trouble
+from tests.journeys.app import Gate, email, wait_until, webhook
+from tests.journeys.world import World, sms
+from tests.providers.api import reply
+
+
+def test_a_client_without_a_phone_gets_the_email(world: World) -> None:
+    """Scenario 7: the text fails for good and says why, the e-mail goes out once, nothing is tried again."""
+    world.app.workflow(sms(), email())
+    job = world.job(client_id="C-4")
+    assert world.drain()["failed"] == 1
+    status, code, reason = world.app.end_of(job)
+    assert (status, code) == ("failed", "partial")
+    assert "client has no phone" in str(reason)
+    assert [step.get("code") for step in world.app.execution()["actions_executed"]] == ["no_recipient", None]
+    world.app.make_due()
+    assert world.drain()["claimed"] == 0
+    assert ([recipient for recipient, _ in world.mails()], world.texts.requests) == (["office@example.com"], [])
+
+
+def test_without_a_client_nobody_is_written_to(world: World) -> None:
+    """Scenario 8: no default address, whatever the step; it fails and says that there is no client."""
+    world.app.workflow(email(message="Hello"), sms("Hello"))
+    job = world.job(client_id=None)
+    summary = world.drain()
+    status, code, reason = world.app.end_of(job)
+    assert (status, code) == ("failed", "no_recipient")
+    assert "no client for this row" in str(reason)
+    assert summary["executions"][0]["entity_id"] == job
+    assert world.nothing_left()
+
+
+def test_no_braces_leave(world: World) -> None:
+    """Scenario 9: an unknown or empty variable fails its step by name, or does what the workflow's policy says."""
+    asked = "At {{job.property_address}} for {{client.nickname}}."
+    world.app.workflow(email(message=asked), sms("At {{ job.property_address }}."), name="By default")
+    world.app.workflow(email(message=asked), name="Blank", settings={"unresolved": "blank"})
+    world.app.workflow(email(message=asked), name="Told", settings={"unresolved": {"default": "(unknown)"}})
+    world.app.workflow(sms("At {{job.property_address|default('your house')}}."), name="In its place")
+    world.job()
+    world.drain()
+    assert world.ends() == {("completed", None): 3, ("failed", "unresolved_variable"): 1}
+    assert sorted(text for _, text in world.mails()) == ["At  for .", "At (unknown) for (unknown)."]
+    assert [text for _, text in world.sms()] == ["At your house."]
+    shown = world.minutehand("executions", "ls", "code:unresolved_variable", "-o", "json")
+    (failed,) = json.loads(shown.stdout)
+    assert "job.property_address" in failed["reason"]
+
+
+def test_what_left_before_a_crash_is_uncertain_and_not_sent_again(world: World) -> None:
+    """Scenario 12: killed between the send and its record, it is held for a person; nothing is resent on a guess."""
+    gate = Gate()
+    world.post.then(Trouble(at="CONTENT", reply="250 2.0.0 Ok: queued as LATE", after=gate))
+    world.app.workflow(email(), webhook(world.shop.url))
+    world.app.complete()
+    with world.minutehand.running("run-once") as processor:
+        wait_until(gate.reached.is_set, "the message's content")
+        processor.end(signal.SIGKILL)
+    gate.set()
+    world.app.expire_leases()
+    world.drain()
+    world.app.make_due()
+    assert world.drain()["uncertain"] == 1
+    (held,) = json.loads(world.minutehand("executions", "ls", "code:uncertain_send", "-o", "json").stdout)
+    assert [send["status"] for send in world.app.sends()] == ["uncertain"]
+    refused = world.minutehand("executions", "retry", held["id"])
+    assert (refused.returncode, "executions resolve" in refused.stdout) == (2, True)
+    assert (world.post.connections, world.shop.requests) == (1, []), "nothing again, and nothing that follows"
+    assert world.minutehand("executions", "resolve", held["id"], "--sent").returncode == 0
+    assert world.drain()["completed"] == 1
+    assert (world.post.connections, len(world.shop.requests)) == (1, 1)
+
+
+def delay(world: World) -> float:
+    """For how many seconds the one execution waits."""
+    row = world.app.database.one(
+        "select extract(epoch from scheduled_at - now())::float as seconds from automation_execution_logs"
+    )
+    return float(row["seconds"])
+
+
+def test_an_outage_is_waited_out_with_growing_delay_and_only_the_failed_step_repeats(world: World) -> None:
+    """Scenario 14: 429, 500 and broken connections for a while; then success, the e-mail before it sent once.
+
+    500 and a hang-up are uncertain at a receiver that takes a key: it is asked again under the same one.
+    """
+    busy = Answer(status=429)
+    world.shop.then(busy, Answer(status=500), Answer(hang_up=True), Answer(status=429, headers={"Retry-After": "3600"}))
+    world.app.workflow(email(), webhook(world.shop.url), sms())
+    world.app.complete()
+    delays, attempts = [], []
+    for _ in range(4):
+        summary = world.drain()
+        assert summary["retried"] + summary["uncertain"] == 1, summary
+        delays.append(delay(world))
+        attempts.append(world.app.execution()["attempt"])
+        world.app.make_due()
+    assert attempts == [1, 2, 3, 4]
+    assert delays[0] < delays[1] < delays[2] < 3_500 < delays[3] <= 3_600
+    assert world.drain()["completed"] == 1
+    assert len({request.headers["idempotency-key"] for request in world.shop.requests}) == 1
+    assert (len(world.mails()), len(world.shop.requests), len(world.sms())) == (1, 5, 1)
+    assert [send["status"] for send in world.app.sends()] == ["sent"] * 3
+
+
+def test_an_outage_that_does_not_end_is_a_dead_letter_and_the_provider_is_not_asked_for_what_was_sent(
+    world: World,
+) -> None:
+    """Scenario 14, the other end: attempts are used up, a person's retry repeats only what failed."""
+    world.texts.then(*[reply(429, {"code": 20429, "message": "Too Many Requests"})] * 3)
+    world.app.workflow(email(), sms())
+    world.app.complete()
+    for _ in range(3):
+        world.minutehand.run_once("--max-attempts", "3")
+        world.app.make_due()
+    world.drain("--max-attempts", "3")
+    ended = world.app.execution()
+    assert (ended["status"], ended["code"]) == ("failed", "partial")
+    assert ended["actions_executed"][1]["code"] == "busy"
+    assert (len(world.texts.requests), world.sms()) == (3, [])
+    assert world.minutehand("executions", "retry", str(ended["id"])).returncode == 0
+    assert world.drain()["completed"] == 1
+    assert (len(world.mails()), len(world.sms())) == (1, 1)

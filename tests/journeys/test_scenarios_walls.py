@@ -1,0 +1,151 @@
+"""What holds when much happens at once, or goes wrong: scenarios that operators asked for, on either road."""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import ExitStack
+from threading import Event
+from typing import Any
+
+from scheduler.demo.receivers import Answer
+from tests.journeys.app import Gate, email, wait_until, webhook
+from tests.journeys.world import World, sms
+
+UNLIMITED = {"rate_limit": None, "breaker": None}
+
+
+def at_once(world: World, count: int, *arguments: str) -> list[dict[str, Any]]:
+    """Run so many processors beside each other to their ends; gives their summaries."""
+    with ExitStack() as stack:
+        crowd = [
+            stack.enter_context(world.minutehand.running("run-once", "-o", "json", *arguments)) for _ in range(count)
+        ]
+        ended = [one.end() for one in crowd]
+    assert {code for code, _, _ in ended} == {0}, ended
+    return [json.loads(out) for _, out, _ in ended]
+
+
+def test_one_change_is_one_message_however_often_it_is_noticed(world: World) -> None:
+    """Scenario 10: a second trigger of ours, one of the app's own, a replayed event, and two processors at once."""
+    database = world.app.database
+    (ours,) = database.sql("select pg_get_triggerdef(oid) as text from pg_trigger where tgname = 'minutehand_capture'")
+    database.sql(ours["text"].replace("minutehand_capture", "minutehand_again", 1))
+    workflow = world.app.workflow(email(), sms())
+    job = world.job()
+    world.insert_log(workflow, status="pending", trigger_data={"job_id": job, "new_status": "completed"})
+    database.sql("update automation_events set matched_at = null")
+    summaries = at_once(world, 2, "--drain")
+    assert sum(summary["completed"] for summary in summaries) == 1
+    assert (len(world.mails()), len(world.sms())) == (1, 1)
+    assert world.ends() == {("completed", None): 1, ("skipped", "rate_limited"): 2}
+    keys = [send["idempotency_key"] for send in world.app.sends()]
+    assert len(keys) == len(set(keys)) == 2
+    doctor = json.loads(world.minutehand("doctor", "-o", "json").stdout)
+    assert "minutehand_again" in json.dumps(doctor), "and the doctor names it"
+
+
+def test_many_processors_run_each_once_and_one_that_is_killed_is_taken_over(world: World) -> None:
+    """Scenario 11: 8 at once on 1,000 pending (300 over REST, for the time it takes); one more is killed in the midst.
+
+    What it had in hand comes back when its leases expire; nobody gets a second copy of what the provider had taken.
+    """
+    count, gate = (1_000 if world.road == "postgres" else 300), Gate()
+    world.app.workflow(sms("Job {{job.id}} is done."), settings=UNLIMITED)
+    world.app.complete_many(count)
+    world.texts.then(*[Answer(after=gate, hang_up=True)] * 4)
+    with world.minutehand.running("run-once", "--drain", MINUTEHAND_CONCURRENCY="4") as victim:
+        wait_until(lambda: len(world.texts.requests) == 4, "a message that is under way in every lane")
+        victim.end(signal.SIGKILL)
+    gate.set()
+    summaries = at_once(world, 8, "--drain")
+    in_hand = count - sum(summary["completed"] for summary in summaries)
+    assert in_hand >= 4
+    assert world.ends()["processing", None] == in_hand, "it waits for its leases"
+    world.app.expire_leases()
+    world.drain()
+    world.app.make_due()
+    assert world.drain()["uncertain"] == 4, "those under way: nobody knows, and nobody guesses"
+    assert world.ends() == {("completed", None): count - 4, ("failed", "uncertain_send"): 4}
+    assert len(world.texts.requests) == count, "no second try of any"
+    assert len(set(world.sms())) == len(world.sms()) == count - 4
+    keys = [send["idempotency_key"] for send in world.app.sends()]
+    assert len(keys) == len(set(keys)) == count
+
+
+def test_two_workflows_that_toggle_a_status_end_and_name_their_cause(world: World) -> None:
+    """Scenario 13: the chain stops, and each execution names what caused it (the alert is a later matter)."""
+    world.app.database.call("automation_trigger_add", p_table="jobs", p_writable=True)
+    for wanted, other in (("ping", "pong"), ("pong", "ping")):
+        step = {"type": "update_record", "config": {"table": "jobs", "values": {"status": other}}}
+        world.app.workflow(step, sms(wanted), name=wanted, trigger_type=f"job_{wanted}", settings=UNLIMITED)
+    world.job("ping")
+    world.drain()
+    assert [text for _, text in world.sms()] == ["ping", "pong"]
+    first, second, third = world.app.database.sql("select * from automation_execution_logs order by event_id")
+    assert [(row["status"], row["code"]) for row in (first, second, third)] == [
+        ("completed", None), ("completed", None), ("skipped", "loop"),
+    ]  # fmt: skip
+    assert (second["caused_by"], third["caused_by"]) == (first["id"], second["id"])
+    assert str(first["id"]) in third["reason"]
+    assert world.drain()["claimed"] == 0
+
+
+def test_tenants_are_walls(world: World) -> None:
+    """Scenario 21: identical workflows of two organisations; neither starts the other's, a stop holds one alone."""
+    for tenant in ("north", "south"):
+        world.app.workflow(email(message=tenant), name="Thank the client", organization_id=tenant)
+    north, south = world.job(), world.job(organization_id="south", client_id="C-3")
+    stopped = world.minutehand("pause", "--tenant", "north")
+    assert stopped.returncode == 0, stopped.stderr
+    assert world.drain()["completed"] == 1
+    assert world.mails() == [("museum@example.com", "south")]
+    assert (world.app.end_of(north)[0], world.app.end_of(south)[0]) == ("pending", "completed")
+    assert world.minutehand("resume", "--tenant", "north").returncode == 0
+    assert world.drain()["completed"] == 1
+    assert world.mails()[1:] == [("hotel@example.com", "north")]
+    # A row that the app put into the queue for the other's workflow is not believed.
+    theirs = world.app.database.one("select id from automation_workflows where organization_id = 'south'")["id"]
+    world.insert_log(theirs, status="pending", trigger_data={"job_id": north}, organization_id="north")
+    assert world.drain()["executions"][0]["code"] == "other_tenant"
+    assert len(world.mails()) == 2
+
+
+def test_an_old_backlog_is_held_and_told_and_nothing_of_it_is_sent(world: World) -> None:
+    """Scenario 22: 5,000 pending of more than a day ago when the first processor starts."""
+    workflow = world.app.workflow(email(to="someone@example.com", message="Hello"))
+    world.app.database.sql(
+        "insert into automation_execution_logs (workflow_id, organization_id, status, trigger_type, created_at)"
+        " select %s, 'north', 'pending', 'job_completed', now() - interval '25 hours' from generate_series(1, 5000)",
+        workflow,
+    )
+    world.job()
+    summary = world.drain()
+    assert (summary["held"], summary["claimed"], summary["completed"]) == (5_000, 1, 1)
+    assert world.ends() == {("completed", None): 1, ("skipped", "stale"): 5_000}
+    assert len(world.mails()) == 1, "only what is new"
+    (held, *_) = json.loads(world.minutehand("executions", "ls", "code:stale", "-o", "json").stdout)
+    assert "no processor" in held["reason"]
+
+
+def test_a_stop_in_the_midst_lets_nothing_more_leave(world: World) -> None:
+    """Scenario 23: of 500 messages (200 over REST), those under way end, no other begins; then each goes on once.
+
+    A workflow's own stop and everybody's are two locks.  By tenant, and with others going on meanwhile: test_pause.py.
+    """
+    count, before, lanes, gate = (500 if world.road == "postgres" else 200), 40, 10, Event()
+    world.shop.then(*[Answer()] * before, *[Answer(after=gate)] * lanes)
+    world.app.workflow(webhook(world.shop.url + "/{{job.id}}"), name="Tell all", settings=UNLIMITED)
+    world.app.complete_many(count)
+    with world.minutehand.running("run-once", "--drain", "-o", "json", MINUTEHAND_CONCURRENCY=str(lanes)) as processor:
+        wait_until(lambda: len(world.shop.requests) == before + lanes, "every lane to be at its receiver")
+        assert world.minutehand("pause", "--reason", "wrong prices").returncode == 0
+        gate.set()
+        code, out, err = processor.end()
+    assert (code, json.loads(out)["completed"]) == (0, before + lanes), err
+    assert "wrong prices" in world.minutehand("status").stdout
+    assert world.minutehand("workflows", "pause", "Tell all").returncode == 0
+    for going_on, ran in ((("resume",), 0), (("workflows", "resume", "Tell all"), count - before - lanes)):
+        assert world.minutehand(*going_on).returncode == 0
+        assert world.drain()["completed"] == ran
+    assert sorted(world.hooks()) == sorted(f"/B-{number}" for number in range(1, count + 1))
