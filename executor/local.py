@@ -110,7 +110,11 @@ class LocalExecutor:
                 return turn.outcome(Ended.UNKNOWN, steps=(record,), more=after is not None, **said)
         turn.add(record)
         if result.wait_seconds and after is not None:
-            return turn.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, resume_step=after.key)
+            reason = f"step {step.name}: until {result.result.get('until', 'later')}"
+            seconds = result.wait_seconds
+            return turn.outcome(
+                Ended.WAITING, due_in_seconds=seconds, resume_step=after.key, code="waiting", reason=reason
+            )
         return None
 
     async def _run(self, step: Step, turn: Turn) -> StepResult:

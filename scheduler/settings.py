@@ -144,7 +144,9 @@ _EXECUTOR = [
         "--smtp-url", envvar="SMTP_URL", metavar="URL",
         help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
     ),
-    _option("--resend-api-key", envvar="RESEND_API_KEY", metavar="KEY", help="E-mail by Resend.  [env: RESEND_API_KEY]"),
+    _option(
+        "--resend-api-key", envvar="RESEND_API_KEY", metavar="KEY", help="E-mail by Resend.  [env: RESEND_API_KEY]"
+    ),
     _option(
         "--resend-base-url", envvar="RESEND_BASE_URL", metavar="URL", default="https://api.resend.com",
         help="Another address of Resend's API.  [env: RESEND_BASE_URL]",
@@ -154,7 +156,8 @@ _EXECUTOR = [
         help="How texts go; default: what is set up.  [env: MINUTEHAND_SMS_VIA]",
     ),
     _option(
-        "--twilio-account-sid", envvar="TWILIO_ACCOUNT_SID", metavar="SID", help="Texts by Twilio.  [env: TWILIO_ACCOUNT_SID]"
+        "--twilio-account-sid", envvar="TWILIO_ACCOUNT_SID", metavar="SID",
+        help="Texts by Twilio.  [env: TWILIO_ACCOUNT_SID]",
     ),
     _option(
         "--twilio-auth-token", envvar="TWILIO_AUTH_TOKEN", metavar="TOKEN", help="Its secret.  [env: TWILIO_AUTH_TOKEN]"

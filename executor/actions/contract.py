@@ -64,8 +64,8 @@ class StepRun(Protocol):
     """What an action may see and do while it runs one step of one execution.
 
     Whatever leaves the process leaves inside the `deliver` that is handed to `send`, and whatever is written to the
-    app's tables goes through `write`: there the lease, the pause, opt-outs and limits are looked at, what came before is
-    recorded, and a dry run ends.  An action may be run again from its beginning when the row changed meanwhile.
+    app's tables goes through `write`: there the lease, the pause, opt-outs and limits are looked at, what came before
+    is recorded, and a dry run ends.  An action may be run again from its beginning when the row changed meanwhile.
     """
 
     step: Step

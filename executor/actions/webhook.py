@@ -64,7 +64,8 @@ class WebhookAction:
         url = str(run.render_value(config["url"]))
         try:
             recipient = shown_url(parse_url(url))
-            secret = _signing_key(run.settings.webhook_secret)
+            given = run.settings.webhook_secret
+            secret = signing_key(given) if given else None
         except BadTarget as error:
             return error.as_result()
         except BadSecret as error:
@@ -94,10 +95,8 @@ def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
-def _signing_key(secret: str | None) -> bytes | None:
-    """Errors: `BadSecret`."""
-    if not secret:
-        return None
+def signing_key(secret: str) -> bytes:
+    """Return the bytes that a `whsec_…` secret stands for.  Errors: `BadSecret`."""
     try:
         key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
     except ValueError:

@@ -2,7 +2,8 @@
 
 `read_plan` is the way in; docs/dialects.md tells what is read, where, and what becomes of it.  The user's JSON is only
 read, never rewritten.  places.py: where steps stand; reading.py: the tree; shapes.py: one step's type and config;
-delays.py: how long to wait; conditions.py: what a branch asks; variables.py: what templates call things.
+delays.py: how long to wait; order.py: arrows beside the list; conditions.py: what a branch asks; variables.py: what
+templates call things; plain_text.py: the words of an HTML text; bounds.py: how much is read.
 """
 
 from __future__ import annotations

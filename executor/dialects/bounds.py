@@ -22,21 +22,22 @@ MAX_NESTING = 100
 
 def weigh(places: Iterable[Any]) -> None:
     """Refuse what is too large before anything walks through it by recursion.  Errors: `BadStep`."""
-    waiting = [(place, 0) for place in places]
+    waiting = [(place, 0, "steps") for place in places]
     seen = 0
     while waiting:
-        value, depth = waiting.pop()
+        value, depth, name = waiting.pop()
         seen += 1
-        if seen > MAX_VALUES:
+        inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        if seen + len(inner) > MAX_VALUES:
             raise BadStep(f"steps: there are more than {MAX_VALUES:,} values in them")
         if depth > MAX_NESTING:
-            raise BadStep(f"steps: they are nested deeper than {MAX_NESTING} levels")
+            raise BadStep(f"{name}: nested deeper than {MAX_NESTING} levels")
         if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise BadStep(f"steps: a text is longer than {MAX_TEXT:,} characters: {shown(value)}")
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        if len(inner) > MAX_VALUES:
-            raise BadStep(f"steps: there are more than {MAX_VALUES:,} values in them")
-        waiting.extend((child, depth + 1) for child in inner)
+            raise BadStep(f"{name}: a text is longer than {MAX_TEXT:,} characters: {shown(value)}")
+        numbered = name == "steps" and isinstance(value, list)
+        waiting.extend(
+            (child, depth + 1, f"step {number}" if numbered else name) for number, child in enumerate(inner, 1)
+        )
 
 
 def shown(value: Any) -> str:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Passes `lint`, and applies as it stands to an app with a table of jobs.
 EXAMPLE = """\
-# A workflow: when it fires, and what it does then.  Check it:      minutehand workflows lint FILE
-# Save it:  minutehand workflows apply FILE --organization ID       rehearse it: minutehand workflows test NAME --row ID
+# A workflow: when it fires, and what it does then.  Check it:  minutehand workflows lint FILE --organization ID
+# Save it: minutehand workflows apply FILE --organization ID    rehearse it: minutehand workflows test NAME --row ID
 name: Thank the client
 
 # Whose it is: only changes of this organisation's rows start it (or of this user's: user_id).  Or say it to `apply`.
@@ -73,10 +73,16 @@ def new() -> None:
     click.echo(EXAMPLE, nl=False)
 
 
+_organization = click.option(
+    "--organization", metavar="ID", help="Whose they are, where a file names neither organisation nor user."
+)
+_user = click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")
+
+
 @click.command("apply", epilog="Example: minutehand workflows apply thanks.yaml --organization north")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
-@click.option("--organization", metavar="ID", help="Whose they are, where a file names neither organisation nor user.")
-@click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")
+@_organization
+@_user
 @click.option("--dry-run", is_flag=True, help="Check everything, save nothing.")
 @output_option("table", "json")
 @road_options
@@ -91,10 +97,7 @@ def apply(
     from scheduler.lint import lint_files
     from scheduler.workflow_text import lint_text
 
-    found = [one for file in files for one in _read(file)]
-    for one in found:
-        if one.row.get("organization_id") is None and one.row.get("user_id") is None and one.row.get("id") is None:
-            one.row.update({key: it for key, it in (("organization_id", organization), ("user_id", user)) if it})
+    found = [one for file in files for one in _read(file, organization, user)]
 
     async def go() -> tuple[list[Linted], list[Json]]:
         async with open_store(road) as store:
@@ -174,9 +177,11 @@ def _numbered(stem: str, number: int) -> str:
 
 @click.command("lint", epilog="Example: minutehand workflows lint thanks.yaml")
 @click.argument("subjects", metavar="[NAME|FILE]…", nargs=-1)
+@_organization
+@_user
 @output_option("table", "json")
 @road_options
-def lint(subjects: tuple[str, ...], output: str, road: RoadSettings) -> int:
+def lint(subjects: tuple[str, ...], organization: str | None, user: str | None, output: str, road: RoadSettings) -> int:
     """Say what is wrong with workflows, and what each step would do: all that are saved, or these, or those of files.
 
     Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
@@ -187,7 +192,7 @@ def lint(subjects: tuple[str, ...], output: str, road: RoadSettings) -> int:
 
     files = [subject for subject in subjects if _is_file(subject)]
     names = [subject for subject in subjects if not _is_file(subject)]
-    found = [one for file in files for one in _read(file)]
+    found = [one for file in files for one in _read(file, organization, user)]
 
     async def go(store: Store | None) -> list[Linted]:
         linted = await lint_files(found, store)
@@ -210,7 +215,17 @@ def lint(subjects: tuple[str, ...], output: str, road: RoadSettings) -> int:
     return 3 if any(one.is_bad for one in linted) else 0
 
 
-def _read(file: str) -> list[FileWorkflow]:
+def _read(file: str, organization: str | None, user: str | None) -> list[FileWorkflow]:
+    """Read a file's workflows; those that name no tenant are the given one's."""
+    given = {key: it for key, it in (("organization_id", organization), ("user_id", user)) if it}
+    found = _parsed(file)
+    for one in found:
+        if all(one.row.get(name) is None for name in ("organization_id", "user_id", "id")):
+            one.row.update(given)
+    return found
+
+
+def _parsed(file: str) -> list[FileWorkflow]:
     from scheduler.strict_files import BadFile
     from scheduler.workflow_files import read_file, read_text
 

@@ -150,7 +150,7 @@ def _problems(smtp: SmtpReceiver, http: HttpReceiver, secret: str) -> list[str]:
 
 def _signed(request: Request, secret: str) -> bool:
     """Whether the request is signed as its receiver would check it."""
-    from executor.actions.webhook import sign
+    from executor.actions.webhook import sign, signing_key
 
-    signature = sign(secret, request.headers["webhook-id"], int(request.headers["webhook-timestamp"]), request.body)
+    signature = sign(signing_key(secret), request.headers["webhook-id"], int(request.headers["webhook-timestamp"]), request.body)
     return request.headers.get("webhook-signature") == signature

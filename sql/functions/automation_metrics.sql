@@ -18,7 +18,7 @@ begin
       select from public.automation_execution_logs
       where status = 'pending' and coalesce(scheduled_at, created_at) <= v_now limit v_cap) x),
     'oldest_due_seconds', (
-      select round(extract(epoch from v_now - greatest(min(due), v_now - interval '87600 hours')))
+      select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
       from minutehand.heads() where due <= v_now),
     'processing', (select count(*) from (
       select from public.automation_execution_logs

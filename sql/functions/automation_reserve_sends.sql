@@ -77,7 +77,7 @@ begin
   end if;
   return jsonb_build_object(
     'key', p_send -> 'key', 'answer', case when v_limit.is_delayed then 'later' else 'refused' end,
-    'code', v_limit.code, 'reason', v_limit.reason) || case when v_limit.is_delayed
+    'reason', v_limit.reason, 'code', v_limit.code) || case when v_limit.is_delayed
       then jsonb_build_object('wait_seconds', greatest(extract(epoch from v_limit.until - p_now), 0.001)) else '{}' end;
 end
 $$;

@@ -12,6 +12,9 @@ begin
   from public.automation_execution_logs l
   where l.id = any (p_claimed) and l.status = 'processing'
     and l.event_id is null and l.replay_of is null and l.workflow_version is null;
+  if v_logs is null then  -- all of them were ended as unreadable
+    return;
+  end if;
 
   perform pg_advisory_xact_lock(key)
   from (

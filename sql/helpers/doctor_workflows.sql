@@ -111,7 +111,7 @@ language plpgsql stable set search_path = '' as $$
 begin
   return jsonb_strip_nulls(jsonb_build_object(
     'is_active', p_workflow.is_active, 'status', p_workflow.status, 'enabled', to_jsonb(p_workflow) -> 'enabled'));
-exception when data_exception then
+exception when data_exception or statement_too_complex then
   return null;
 end
 $$;

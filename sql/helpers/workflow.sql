@@ -6,7 +6,7 @@ create or replace function minutehand.row_of(p_workflow public.automation_workfl
 language plpgsql stable as $$
 begin
   return to_jsonb(p_workflow);
-exception when data_exception then
+exception when data_exception or statement_too_complex then
   return null;
 end
 $$;

@@ -18,11 +18,11 @@ from tests.servers import temporary_folder
 
 README = Path(__file__).parents[2] / "README.md"
 APP = """
-    create table clients (id text primary key, organization_id text, name text, email text);
+    create table clients (id text primary key, organization_id text, name text, email text, phone text);
     create table jobs (id text primary key, organization_id text, client_id text references clients, title text,
-                       status text);
-    insert into clients values ('C-1', 'north', 'Lakeview Hotel', 'hotel@example.com');
-    insert into jobs values ('J-2019', 'north', 'C-1', 'Boiler repair', 'scheduled');
+                       status text, revenue numeric);
+    insert into clients values ('C-1', 'north', 'Lakeview Hotel', 'hotel@example.com', '+12025550123');
+    insert into jobs values ('J-2019', 'north', 'C-1', 'Boiler repair', 'scheduled', 900);
 """
 
 
@@ -44,6 +44,10 @@ def environment():
             "MINUTEHAND_HOME": str(folder / "home"),
             "SMTP_URL": "smtp://127.0.0.1:9",
             "EMAIL_FROM": "app@example.com",
+            "TWILIO_ACCOUNT_SID": "AC0",
+            "TWILIO_AUTH_TOKEN": "a-token",
+            "TWILIO_FROM": "+12025550100",
+            "TWILIO_BASE_URL": "http://127.0.0.1:9",
         }
         yield environment
         minutehand(["db", "stop"], environment)
@@ -58,15 +62,17 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
     url = minutehand(["db", "url"], environment).stdout.strip()
     with psycopg.connect(url, autocommit=True) as app:
         app.execute(APP)
+        (Path(environment["HOME"]) / "thanks.yaml").write_text(blocks("yaml")[0])
         for arguments in commands():
             if arguments[0] in ("start", "serve"):
                 assert_starts_and_stops(arguments[0], environment)
                 continue
             done = minutehand(arguments, environment)
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
-            if arguments[0] == "trigger":
-                app.execute(blocks("sql")[0])
+            if arguments[:2] == ["workflows", "apply"]:
                 app.execute("update jobs set status = 'completed'")
+            if arguments[:2] == ["workflows", "test"]:
+                assert "Thank you, Lakeview Hotel!" in done.stdout
             if arguments[0] == "run-once":
                 # Nobody listens on port 9: the e-mail is tried again later, and nothing else is claimed to have been.
                 assert "1 retried" in done.stdout

@@ -45,7 +45,7 @@ def break_at(last: int) -> None:
 
         return await send(run, message, delivered, **more)
 
-    LocalStepRun.send = sent  # type: ignore[method-assign]
+    LocalStepRun.send = sent  # type: ignore[method-assign,assignment]
 
 
 def _wrap_call(driver: Any, last: int) -> None:

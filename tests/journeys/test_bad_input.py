@@ -65,15 +65,15 @@ MALFORMED: dict[str, Any] = {
     "step 1: `config` must be an object, this is a list": [{"type": "email", "config": [1]}],
     "step 2: it names no type": [email(), {"config": {}}],
     "step 3: it names no type": [email(), email(), {"type": {"type": "email"}}],
-    "step 4: it names no type": [email(), email(), email(), {"type": BIG}],
-    "step Beam up: there is no action `teleport`": [email(), {"type": "teleport", "name": "Beam up"}],
+    "step 4: a text is longer than": [email(), email(), email(), {"type": BIG}],
+    "step 2 (Beam up): there is no action `teleport`": [email(), {"type": "teleport", "name": "Beam up"}],
     "step 1 (email): `subject` is missing": [{"type": "email", "config": {"subject": 1, "message": {}}}],
     "step 1 (email): `to` must be": [email(to={})],
     "step 1 (webhook): `url`: the URL must be http:// or https://": [webhook("ftp://example.com")],
     "step 1 (webhook): `headers` must be an object": [webhook("http://example.com", headers=3)],
-    "step 1: its id is longer than": [email() | {"id": BIG}],
-    "step 1: several steps have the id 'a'": [email() | {"id": "a"}, email() | {"id": "a"}],
-    "steps: 101 are too many": [email()] * 101,
+    "step 1 (email): its id is longer than": [email() | {"id": "x" * 201}],
+    "step 2 (email): several steps have the id 'a'": [email() | {"id": "a"}, email() | {"id": "a"}],
+    "step 101 (email): these are too many steps": [email()] * 101,
 }
 
 

@@ -176,7 +176,7 @@ def test_three_shapes_of_payload_find_the_same_client(world: World) -> None:
     jobs = [world.job() for _ in range(3)]
     shapes: list[dict[str, Any]] = [
         {"job_id": jobs[0], "old_status": "scheduled", "new_status": "completed", "userId": "u"},
-        {"jobId": jobs[1], "job": {"id": jobs[1], "client_id": "C-3"}},
+        {"jobId": jobs[1], "job": {"client_id": "C-3"}},
         {"table_name": "jobs", "operation": "UPDATE", "record_id": jobs[2],
          "new_record": {"id": jobs[2], "client_id": "C-3"}},
     ]  # fmt: skip

@@ -13,6 +13,8 @@ from executor.local import LocalExecutor
 from executor.outcome import Ended, Outcome
 from executor.settings import ExecutorSettings
 from store import Store
+from store.drivers.postgres import PostgresDriver
+from tests.servers import Database
 from tests.unit.odd_action import OddAction
 
 TABLES = """
@@ -26,6 +28,7 @@ insert into jobs values ('J-1', 'north', 'C-1', 'scheduled');
 class Counted(Store):
     """Notes each call, and runs SQL of somebody else's before the one that is named."""
 
+    database: Database
     calls: list[Any]
     before: dict[int, str]
 
@@ -57,7 +60,7 @@ def run(database, monkeypatch):
 
 
 async def _run(database, before: dict[int, str]) -> tuple[Outcome, list[Any]]:
-    store = Counted.postgres(database.url)
+    store = Counted(PostgresDriver(database.url))
     store.database, store.calls, store.before = database, [], before
     try:
         (claimed,) = (await store.claim(1, worker="w")).executions
