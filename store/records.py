@@ -89,7 +89,7 @@ class Claim:
                 max_attempts=item["max_attempts"],
                 trigger_data=item["trigger_data"] if isinstance(item["trigger_data"], dict) else {},
                 recorded=_by_step(item["recorded"]),
-                resends=item.get("resends") or {},
+                resends=_counts(item.get("resends")),
                 alone=item["alone"],
             )
             for item in row["executions"]
@@ -104,6 +104,12 @@ def _by_step(recorded: Any) -> dict[str, Json]:
     if not isinstance(recorded, list):
         return {}
     return {str(item["stepId"]): item for item in recorded if isinstance(item, dict) and "stepId" in item}
+
+
+def _counts(resends: Any) -> dict[str, int]:
+    """How often each step was sent again; an app's own column may hold anything."""
+    found = resends if isinstance(resends, dict) else {}
+    return {step: count for step, count in found.items() if isinstance(count, int)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,9 +38,9 @@ begin
     begin
       perform minutehand.end_at_claim(v_claimed, v_now);
       v_answer := minutehand.claimed(p_token, v_now);
-    exception when data_exception or statement_too_complex then
-      -- json of an adopted table may hold what jsonb cannot (\u0000, 14,000 levels): that row ends, or it would stop every
-      -- claim.
+    exception when data_exception or program_limit_exceeded then
+      -- json of an adopted table may hold what jsonb cannot (\u0000, 14,000 levels), and all rows together more than the
+      -- 256 MB that it holds: such a row ends, or it would stop every claim.
       perform minutehand.end_unreadable(v_claimed, v_now);
       perform minutehand.end_at_claim(v_claimed, v_now);
       v_answer := minutehand.claimed(p_token, v_now);
@@ -122,16 +122,20 @@ begin
 end
 $$;
 
--- minutehand.end_unreadable(ids, now): ends those whose json cannot be read.
+-- minutehand.end_unreadable(ids, now): ends those whose json cannot be read, or is so large that not all can be answered.
 create or replace function minutehand.end_unreadable(p_claimed uuid[], p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   update public.automation_execution_logs l
   set status = 'failed', code = 'unreadable', completed_at = p_now, lease_expires_at = null,
       attempt = greatest(l.attempt - 1, 0),
-      reason = 'its trigger_data or actions_executed is no readable JSON',
-      error_message = 'its trigger_data or actions_executed is no readable JSON'
+      reason = 'its trigger_data or actions_executed is no readable JSON, or it and its workflow are larger than 1 MB',
+      error_message = 'its trigger_data or actions_executed is no readable JSON, or it and its workflow are larger than 1 MB'
   where l.id = any (p_claimed)
-    and not (minutehand.is_json(l.trigger_data::text) and minutehand.is_json(l.actions_executed::text))
+    and (not minutehand.is_json(l.trigger_data::text) or not minutehand.is_json(l.actions_executed::text)
+      or 1000000 < coalesce(octet_length(l.trigger_data::text), 0) + coalesce(octet_length(l.actions_executed::text), 0)
+        + coalesce((
+          select octet_length(v.definition::text) from public.automation_workflow_versions v
+          where v.workflow_id = l.workflow_id and v.version = l.workflow_version), 0))
 $$;
 
 -- minutehand.is_json(text) -> boolean: can it become jsonb?  With levels to spare: elsewhere less of the stack is left.

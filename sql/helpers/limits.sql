@@ -47,7 +47,8 @@ begin
     elsif v_limit.scope = 'recipient' then
       select c.reserved_at + v_limit.per into v_until
       from public.communication_logs c
-      where left(c.recipient, 320) = left(p_recipient, 320) and c.recipient = p_recipient and c.reserved_at > p_now - v_limit.per
+      where left(c.recipient, 320) = left(p_recipient, 320) and c.recipient = p_recipient
+        and c.reserved_at > p_now - v_limit.per
         and coalesce(c.organization_id::text, c.user_id::text, '') = p_tenant
         and (v_limit.channel = '' or c.channel = v_limit.channel)
         and c.status in ('reserved', 'sent', 'uncertain') and c.idempotency_key is distinct from p_key
