@@ -33,7 +33,7 @@ STEP_SECONDS = 30
 NO_EXECUTION = "00000000-0000-0000-0000-000000000000"
 
 #: Evaluates conditions against a row and its old values: `Store.evaluate`.
-Judge = Callable[[Any, Json, Json | None], Awaitable[Json]]
+Judge = Callable[..., Awaitable[Json]]
 
 log = structlog.get_logger()
 
@@ -125,7 +125,8 @@ class DryRun:
         """See the contract: asked of the same evaluator, with what a run would see."""
         row = self.preview["row"] or {}
         seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        return await self.evaluate(conditions, row | seen, self.preview["old"])
+        status_column = self.preview["status"]
+        return await self.evaluate(conditions, row | seen, self.preview["old"], status_column=status_column)
 
 
 def _refuse(why: str) -> NoReturn:

@@ -140,7 +140,8 @@ class LocalStepRun:
         """See the contract."""
         row = self.turn.context.row or {}
         seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        return await self.store.evaluate(conditions, row | seen, self.context.get("old"))
+        old, status_column = self.context.get("old"), self.turn.context.status_column
+        return await self.store.evaluate(conditions, row | seen, old, status_column=status_column)
 
 
 def on_uncertain_of(

@@ -152,6 +152,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
+    #: The row's column whose spelling conditions fold (R9).
+    status_column: str = "status"
     #: An earlier worker handed the execution over, and never said how it ended (`automation_begin_calls`).
     called: bool = False
     #: Whether the send that was to be reserved may leave; None where none was, or nothing may be done any more.
@@ -168,6 +170,7 @@ class Context:
             row=row["row"],
             old=row["old"],
             links=row["links"] or {},
+            status_column=row.get("status") or "status",
             called=row.get("called", False),
             send=Reservation.from_row(row["send"]) if row.get("send") else None,
         )

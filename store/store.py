@@ -305,9 +305,13 @@ class Store:
         result: Json = await self._driver.call("automation_direct_status")
         return result
 
-    async def evaluate(self, conditions: Any, new: Json, old: Json | None = None) -> Json:
+    async def evaluate(
+        self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"
+    ) -> Json:
         """Evaluate conditions against a row: the result tree of the one evaluator (R9)."""
-        result: Json = await self._driver.call("automation_evaluate", p_conditions=conditions, p_new=new, p_old=old)
+        result: Json = await self._driver.call(
+            "automation_evaluate", p_conditions=conditions, p_new=new, p_old=old, p_status_column=status_column
+        )
         return result
 
     async def _repeated(self, function: str, **arguments: Any) -> Any:

@@ -1,5 +1,5 @@
--- automation_context(p_items, p_now) -> [{"id", "held", "stop"?: {"ended", "code", "reason"}, "type", "row", "old",
---   "links": {"client": {…}}}]
+-- automation_context(p_items, p_now) -> [{"id", "held", "stop"?: {"ended", "code", "reason"}, "type", "status", "row",
+--   "old", "links": {"client": {…}}}]; `status` is the name of the row's status column
 -- What templates see, read fresh, and the last look before a step (R15): p_items is [{"id", "token"}] of claimed
 -- executions.  `held` is false where the lease is lost.  `stop` says why the execution must not go on: workflow off
 -- (skipped), row gone (skipped), paused (released: held, not skipped), another tenant's row (failed).
@@ -37,6 +37,7 @@ begin
     'held', coalesce((a.log).lease_token = a.token and (a.log).lease_expires_at is not null, false),
     'stop', minutehand.stop_of(a.log, w, e.operation, f.found, t.config),
     'type', t.config -> 'type',
+    'status', coalesce(t.config ->> 'status', 'status'),
     'row', coalesce(f.found, case when e.operation = 'DELETE' then e.old end),
     'links', f.links,
     'old', case when e.operation = 'UPDATE' then e.new || e.old else e.old end))

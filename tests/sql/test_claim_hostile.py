@@ -57,7 +57,7 @@ def test_one_that_cannot_be_read_ends_where_it_is_the_only_one(adopted):
 
 
 def test_where_not_all_can_be_answered_the_large_ones_end(adopted):
-    database, owner = adopted
+    database = adopted[0]
     small = insert(adopted, workflow_version=1)
     large = insert(adopted, workflow_version=1, trigger_data='{"a": "' + "x" * 1_000_000 + '"}')
     rows = [small, large]
@@ -66,7 +66,8 @@ def test_where_not_all_can_be_answered_the_large_ones_end(adopted):
     ends = database.sql("select id::text, code from automation_execution_logs order by code nulls first")
     assert ends == [{"id": small, "code": None}, {"id": large, "code": "unreadable"}]
     database.sql(
-        "update automation_workflow_versions set definition = definition || jsonb_build_object('a', repeat('x', 1000000))"
+        "update automation_workflow_versions"
+        " set definition = definition || jsonb_build_object('a', repeat('x', 1000000))"
     )
     database.sql("select minutehand.end_unreadable(%s::uuid[], now())", rows)
     assert database.sql("select from automation_execution_logs where code is null") == []
