@@ -152,5 +152,6 @@ def _signed(request: Request, secret: str) -> bool:
     """Whether the request is signed as its receiver would check it."""
     from executor.actions.webhook import sign, signing_key
 
-    signature = sign(signing_key(secret), request.headers["webhook-id"], int(request.headers["webhook-timestamp"]), request.body)
+    sent_at = int(request.headers["webhook-timestamp"])
+    signature = sign(signing_key(secret), request.headers["webhook-id"], sent_at, request.body)
     return request.headers.get("webhook-signature") == signature

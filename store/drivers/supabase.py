@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 20.0
 #: Connections to the project at once: the platform's own pool is small.
 MOST_CONNECTIONS = 20
 #: What this task's last call was answered: the client gives up a body that Python's parser cannot follow.
-_heard: ContextVar[Response] = ContextVar("heard")
+_heard: ContextVar[Response | None] = ContextVar("heard", default=None)
 
 
 class SupabaseDriver:
@@ -50,10 +50,13 @@ class SupabaseDriver:
 
         # Cleaned as on the other road; instants and the like as text.
         sent = json.loads(dumps(arguments))
+        _heard.set(None)
         try:
             answer = (await self._made().rpc(function, sent).execute()).data
-        except RecursionError:
-            answer = _heard.get().text
+        except (RecursionError, ValueError):
+            if (heard := _heard.get()) is None:
+                raise
+            answer = heard.text
         except APIError as error:
             raise self._explain(error) from error
         except httpx.TimeoutException as error:

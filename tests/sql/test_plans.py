@@ -99,7 +99,7 @@ def test_a_claim_of_nothing_reads_nothing(history: Database) -> None:
 
 def test_a_beat_with_nothing_due_reads_nothing(history: Database) -> None:
     read = reads(history, tick)
-    assert (read.seq_scans, read.rows) == (0, 0)
+    assert (read.seq_scans, read.rows <= 2) == (0, True), "the breaker looks at what was started in the last minute"
 
 
 @pytest.mark.parametrize("analyzed", [True, False])
@@ -213,7 +213,7 @@ def test_pruning_reads_what_it_deletes(history: Database) -> None:
         select (idx_tup_fetch + seq_tup_read)::int as rows from pg_stat_user_tables where relname = 'automation_events'
     """
     read = reads(history, tick)
-    assert (read.seq_scans, read.rows) == (0, 0), "of the logs"
+    assert (read.seq_scans, read.rows <= 2) == (0, True), "of the logs, but for the breaker"
     history.sql("vacuum automation_events")
     before = _counted(history, counters)
     tick(history)

@@ -155,6 +155,10 @@ def test_reading_them_never_raises(database: Database) -> None:
 
 
 def test_the_usual_case_is_read_as_it_stands(database: Database) -> None:
-    row = {"trigger_config": when("status", "done"), "steps": [{"type": "stop"}], "template_config": {"steps": []}}
+    row: dict[str, Any] = {
+        "trigger_config": when("status", "done"),
+        "steps": [{"type": "stop"}],
+        "template_config": {"steps": []},
+    }
     read = database.one("select minutehand.conditions_of(%s, 'status') as said", Jsonb(row))["said"]
     assert read == row["trigger_config"]["conditions"]

@@ -87,7 +87,7 @@ def spots(value: Any) -> list[tuple[Any, Any]]:
 
 def written(step: Step) -> dict[str, Any]:
     """A step as the normal form writes it."""
-    raw = {"id": step.key, "type": step.type, "name": step.name, "config": step.config}
+    raw: dict[str, Any] = {"id": step.key, "type": step.type, "name": step.name, "config": step.config}
     if step.stop_on_error:
         raw["stop_on_error"] = True
     if step.type == "condition":

@@ -315,7 +315,7 @@ def test_arrows_may_only_say_what_the_list_says(arrows: list[Any], said: str | N
 
 
 def nested(levels: int) -> dict[str, Any]:
-    step = EMAIL
+    step: dict[str, Any] = EMAIL
     for _ in range(levels):
         step = {"type": "condition", "config": {"conditions": HELD}, "then": [step]}
     return step

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from executor import actions
 from executor.local import LocalExecutor
-from executor.outcome import Ended, Outcome
+from executor.outcome import Ended, Outcome, StepResult
 from executor.settings import ExecutorSettings
 from store import Store
 from store.drivers.postgres import PostgresDriver
@@ -47,11 +47,12 @@ def run(database, monkeypatch):
     database.sql(TABLES)
     database.call("automation_trigger_add", p_table="jobs")
 
-    def go(*steps: Any, before: dict[int, str] | None = None) -> tuple[Outcome, list[Any]]:
+    def go(*steps: Any, before: dict[int, str] | None = None, settings: Any = None) -> tuple[Outcome, list[Any]]:
         database.sql(
-            "insert into automation_workflows (name, organization_id, trigger_type, steps) values ('W', 'north', "
-            "'job_completed', %s)",
+            "insert into automation_workflows (name, organization_id, trigger_type, steps, settings)"
+            " values ('W', 'north', 'job_completed', %s, %s)",
             Jsonb(list(steps)),
+            Jsonb(settings or {}),
         )
         database.sql("update jobs set status = 'completed'")
         return asyncio.run(_run(database, before or {}))
@@ -162,3 +163,51 @@ def test_the_database_away_in_the_middle_releases_it_and_the_next_call_tells_wha
     assert sent_to(database) == [("a@example.com", "sent")], "its end travelled with the settle"
     row = database.one("select status, jsonb_array_length(actions_executed) as n from automation_execution_logs")
     assert row == {"status": "pending", "n": 1}
+
+
+def test_what_a_limit_delays_waits_and_spends_no_attempt(run, database):
+    database.call("automation_limit_set", p_scope="recipient", p_n=1, p_per="1 hour")
+    outcome, calls = run(odd("send"), odd("send"))
+    assert (outcome.ended, outcome.code, outcome.resume_step) == (Ended.WAITING, "recipient_limit", "2")
+    assert 3590 < (outcome.due_in_seconds or 0) <= 3600
+    assert len(calls) == 3
+    row = database.one("select status, attempt, code, reason from automation_execution_logs")
+    assert (row["status"], row["attempt"], row["code"]) == ("pending", 0, "recipient_limit")
+    assert "the next may leave at" in row["reason"]
+    assert sent_to(database) == [("a@example.com", "sent")]
+
+
+def test_what_a_limit_drops_has_failed_with_its_code(run, database):
+    database.call("automation_limit_set", p_scope="tenant", p_n=1, p_on_exceed="drop")
+    run(odd("send"), odd("send"))
+    row = database.one("select status, code, actions_executed -> 1 ->> 'code' as step from automation_execution_logs")
+    assert row == {"status": "failed", "code": "partial", "step": "tenant_limit"}
+
+
+@pytest.mark.parametrize(
+    ("said", "becomes"),
+    [
+        ("resend", "resend"),
+        ({"send": "drop", "sms": "resend"}, "drop"),
+        ({"sms": "drop"}, "hold"),
+        ("x", "hold"),
+        (7, "hold"),
+    ],
+)
+def test_the_workflow_says_for_each_channel_what_becomes_of_an_uncertain_send(run, said, becomes):
+    outcome, _ = run(odd("send", verdict="unknown"), settings={"on_uncertain": said})
+    assert (outcome.ended, outcome.on_uncertain) == (Ended.UNKNOWN, becomes)
+
+
+def test_a_send_that_was_only_pretended_has_failed(run, database, monkeypatch):
+    def pretending(run):
+        async def deliver(key):
+            return StepResult.done(simulated=True)
+
+        return deliver
+
+    monkeypatch.setattr("tests.unit.odd_action._deliver", pretending)
+    run(odd("send"))
+    row = database.one("select status, code from automation_execution_logs")
+    assert row == {"status": "failed", "code": "simulated"}
+    assert sent_to(database) == [("a@example.com", "simulated")]
