@@ -1,4 +1,4 @@
-"""JSON as PostgreSQL can store it: no NUL, no lone surrogates, no NaN, bounded (R6).  And read again, whatever it holds."""
+"""JSON as PostgreSQL can store it (no NUL, no lone surrogates, no NaN, bounded: R6), and reading whatever it holds."""
 
 from __future__ import annotations
 

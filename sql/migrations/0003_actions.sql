@@ -9,9 +9,12 @@ alter table public.automation_execution_logs add column if not exists resends js
 -- When a send last took its place before leaving: what limits count.  Null on what others wrote, and on calls whose
 -- receivers dedupe, which need no place.
 alter table public.communication_logs add column if not exists reserved_at timestamptz;
--- An address has 318 characters at most; a hundred in one message are more than an index takes.
+-- By address, as limits know it; an e-mail to several, "a, b", stands in the second one, under each of them.
 create index if not exists communication_logs_recipient
-  on public.communication_logs ((left(recipient, 320)), reserved_at) where reserved_at is not null;
+  on public.communication_logs ((lower(left(recipient, 320))), reserved_at) where reserved_at is not null;
+create index if not exists communication_logs_recipients
+  on public.communication_logs using gin ((string_to_array(lower(recipient), ', ')))
+  where reserved_at is not null and recipient like '%, %';
 create index if not exists communication_logs_tenant
   on public.communication_logs ((coalesce(organization_id::text, user_id::text, '')), reserved_at)
   where reserved_at is not null;

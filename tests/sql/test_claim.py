@@ -188,7 +188,7 @@ def test_an_execution_runs_the_version_that_it_matched(database: Database) -> No
     assert names == {f"{mine}:1": "Tell the client", f"{mine}:2": "Changed since"}
 
 
-@pytest.mark.parametrize("gone", [token(), None])
+@pytest.mark.parametrize("gone", [token(), None], ids=["unknown", "null"])
 def test_a_row_whose_workflow_is_gone_ends_as_unreadable(database: Database, gone: str | None) -> None:
     one = foreign(database, gone, {"job_id": "job-1"})
     others = pending(database, workflow(database), 2)

@@ -114,6 +114,42 @@ def test_a_tenants_own_limit_replaces_the_general_one(database: Database) -> Non
     assert sorted(answers(database, *map(ask, leases(database, 2, user_id="user-2")))) == ["go", "later"]
 
 
+def test_an_email_to_several_counts_for_each_of_them(database: Database) -> None:
+    limit(database, "recipient", 1)
+    held = leases(database, 5)
+    several = {"channel": "email", "recipient": "ann@example.com, bob@example.com"}
+    assert answers(database, ask(held[0], **several)) == ["go"]
+    (later,) = reserve(database, ask(held[1], channel="email", recipient="Bob@example.com"))
+    assert (later["answer"], "1 messages to bob@example.com" in later["reason"]) == ("later", True)
+    assert answers(database, ask(held[2], channel="email", recipient="ann@example.com, eve@example.com")) == ["later"]
+    assert answers(database, ask(held[3], channel="email", recipient="eve@example.com")) == ["go"]
+
+
+def test_a_recipient_is_found_by_an_index_alone_or_among_others(database: Database) -> None:
+    database.sql("""
+        insert into communication_logs (status, recipient, channel, reserved_at, user_id)
+        select 'sent', case when n % 10 = 0 then format('a%s@example.com, b%s@example.com', n, n)
+               else format('a%s@example.com', n) end, 'email', now(), 'user-1'
+        from generate_series(1, 20000) n
+    """)
+    database.sql("analyze communication_logs")
+    limit(database, "recipient", 1)
+    plan = "\n".join(
+        str(row["QUERY PLAN"])
+        for row in database.sql(
+            "explain select from communication_logs where lower(left(recipient, 320)) = 'a7@example.com' and"
+            " recipient not like '%%, %%' and reserved_at > now() - interval '1 day'",
+            *(),
+        )
+    )
+    assert "communication_logs_recipient" in plan
+    (found,) = database.sql(
+        "select minutehand.room_at(l, 'user-1', 'b100@example.com', 'k', now()) is not null as full"
+        " from automation_limits l"
+    )
+    assert found["full"]
+
+
 def test_of_two_limits_the_one_that_lasts_longer_is_told(database: Database) -> None:
     limit(database, "recipient", 1)
     limit(database, "tenant", 1, per="1 day")

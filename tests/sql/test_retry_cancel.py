@@ -141,7 +141,7 @@ def test_what_runs_loses_its_lease(database: Database, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["processing", "running"])
-@pytest.mark.parametrize("stale", [None, token()])
+@pytest.mark.parametrize("stale", [None, token()], ids=["none", "a-token"])
 def test_another_processors_row_is_not_cancelled(database: Database, status: str, stale: str | None) -> None:
     one = foreign(database, workflow(database), {"job_id": "J-7"}, status=status, lease_token=stale)
     assert cancel(database, one)[one] == {"id": one, "answer": "refused", "reason": "another processor runs it"}
