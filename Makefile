@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 SHELL := /bin/sh
+# All tests at once: three processes, since most of a test's time is waiting.
+TOGETHER := -n 3 --dist worksteal
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lock clean
 
@@ -19,7 +21,7 @@ test: $(INSTALLED)  ## Check style, types and imports, and run the tests (some o
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@echo "Running the tests"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),$(TOGETHER))
 
 bench: $(INSTALLED)  ## Measure it on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)

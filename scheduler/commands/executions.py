@@ -88,7 +88,7 @@ def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSett
 
 
 @executions.command(
-    "resolve", epilog="Example: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
+    "resolve", epilog="\b\nExample: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
 )
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 @click.option("--sent", "as_", flag_value="sent", help="It had arrived: the step is done.")

@@ -79,7 +79,7 @@ begin
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
       s.due_in_seconds, minutehand.with_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
-      case when s.earlier is null then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
+      case when s.earlier is null or s.ended = 'done' then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l

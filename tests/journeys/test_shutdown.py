@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_steps_that_have_not_begun_are_not_begun(app, minutehand, shop):
     with minutehand.running("run-once", "-o", "json") as processor:
         wait_until(gate.reached.is_set, "the first step")
         processor.kill(signal.SIGTERM)
+        time.sleep(0.5)  # until it has heard: the reply must not come first
         gate.set()
         _, out, _ = processor.end()
     assert json.loads(out)["released"] == 1
