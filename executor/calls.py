@@ -38,14 +38,16 @@ def as_body(value: Any) -> tuple[bytes, str]:
     return body, content_type
 
 
-def shown_body(body: bytes) -> str:
-    """Return the beginning of a body, for people.
+def shown_body(config: dict[str, Any], body: bytes) -> dict[str, str]:
+    """Return the beginning of the step's own body, for people; what happened needs no second copy.
 
-    >>> shown_body(b"x" * 5000)[-3:], len(shown_body(b"x" * 5000))
-    ('xx…', 2001)
+    >>> shown_body({}, b"x"), len(shown_body({"body": "…"}, b"x" * 5000)["body"])
+    ({}, 2001)
     """
+    if config.get("body") is None or not body:
+        return {}
     text = body.decode()
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    return {"body": text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"}
 
 
 def identity(key: str, execution_id: str) -> dict[str, str]:

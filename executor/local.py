@@ -129,7 +129,7 @@ class LocalExecutor:
                 if not turn.looked and not turn.is_fresh:  # it ended on what an older look showed
                     await turn.look(step.key)
                 if step.type not in WITHOUT_EFFECT:
-                    turn.act()  # also where a plug-in did something past `send`: it is recorded before the next begins
+                    turn.is_fresh = False  # also where a plug-in acted past `send`: it is told before the next begins
                 return result
             except Changed:
                 continue

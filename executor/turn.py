@@ -71,11 +71,13 @@ class Turn:
         return self.context
 
     def act(self) -> None:
-        """Note that something is done now: what was seen before may be old after it."""
+        """Note that something is done now: what was seen before may be old after it, and a place is used."""
         self.is_fresh = False
+        self._place = self._reservation = None
 
     def add(self, record: Json) -> None:
         """Note a finished step; the next call tells it."""
+        self._give_back()
         self._records.append(record)
         self.recorded[str(record["stepId"])] = record
 
@@ -97,10 +99,16 @@ class Turn:
         """The same, and take the place of one send; its answer is `reservation`.  A place that was taken is kept."""
         if self._place == place and self._reservation is not None and self.is_fresh:
             return
-        if self._reservation is not None and self._reservation.answer == "go" and self._place != place:
+        if self._place != place:
+            self._give_back()
+        await self._advance(step, place)
+
+    def _give_back(self) -> None:
+        """Say that nothing left on a place that was taken, since the row changed before it could."""
+        if self._reservation is not None and self._reservation.answer == "go":
             error = "the row changed before it left"
             self.confirm = {"key": self._reservation.key, "status": "failed", "error": error}
-        await self._advance(step, place)
+        self._place = self._reservation = None
 
     async def _advance(self, step: str, place: Json | None) -> None:
         self.execution.check_lease()
@@ -126,6 +134,7 @@ class Turn:
 
     def outcome(self, ended: Ended, **said: Any) -> Outcome:
         """Say how the turn ended, with what was not told yet."""
+        self._give_back()
         return Outcome(
             execution_id=self.execution.id,
             token=self.execution.lease.token,

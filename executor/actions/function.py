@@ -63,7 +63,9 @@ class FunctionAction:
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
 
-        message = Message(channel="function", recipient=name, sender=USER_AGENT, content={"body": shown_body(body)})
+        message = Message(
+            channel="function", recipient=name, sender=USER_AGENT, content=shown_body(run.step.config, body)
+        )
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 

@@ -84,7 +84,7 @@ class WebhookAction:
             send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
 
-        content = {"method": method, "url": recipient} | ({"body": shown_body(body)} if body else {})
+        content = {"method": method, "url": recipient} | shown_body(config, body)
         message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 

@@ -107,6 +107,20 @@ def test_a_row_that_changed_since_the_last_look_is_written_to_as_it_is_now(run, 
     assert sent_to(database) == [("old@example.com", "failed"), ("new@example.com", "sent")]
 
 
+def test_a_place_that_was_taken_is_given_back_where_nothing_can_leave_any_more(run, database):
+    run(odd("send", to="{{client.email}}"), before={1: "update clients set email = null"})
+    assert sent_to(database) == [("old@example.com", "failed")]
+    row = database.one("select status, code from automation_execution_logs")
+    assert row == {"status": "failed", "code": "unresolved_variable"}
+
+
+def test_a_place_that_was_taken_is_given_back_at_a_stop(run, database):
+    first, second = "update clients set email = 'new@example.com'", "update automation_workflows set is_active = false"
+    outcome, _ = run(odd("send", to="{{client.email}}"), before={1: first, 2: second})
+    assert (outcome.ended, outcome.code) == (Ended.SKIPPED, "workflow_off")
+    assert sent_to(database) == [("old@example.com", "failed")]
+
+
 def test_a_change_that_does_not_touch_the_message_costs_nothing(run, database):
     _, calls = run(odd("send", to="{{client.email}}"), before={1: "update jobs set status = 'Completed'"})
     assert len(calls) == 2
