@@ -1,7 +1,7 @@
 """The command line: `minutehand`.  A command is imported when it is called, so that a cron run pays for its own only.
 
 Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 executions failed and `--fail-on` was asked;
-69 the database is unreachable; 78 bad configuration; 130 interrupted.
+69 the database is unreachable; 78 bad configuration; 130 interrupted; 143 a second SIGTERM came.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ COMMANDS = {
     "migrate": "scheduler.commands.migrate:migrate",
     "run-once": "scheduler.commands.run_once:run_once",
     "start": "scheduler.commands.start:start",
+    "worker": "scheduler.commands.worker:worker",
     "serve": "scheduler.commands.serve:serve",
     "trigger": "scheduler.commands.trigger:trigger",
     "direct": "scheduler.commands.direct:direct",

@@ -4,13 +4,15 @@
              ^                                      |
              +------- refilled before it is empty --+
 
-A tick is this engine with a budget; `--drain` is the same without one.  Slow executions hold their own lane and nothing
-else; ends are told in batches whose size the load sets (store/batch.py).
+A tick is this engine with a budget; `--drain` is the same without one, and `worker` rests when nothing is due and goes
+on when something is.  Slow executions hold their own lane and nothing else; ends are told in batches whose size the
+load sets (store/batch.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from store.batch import Batch
 from store.errors import StoreError
 
 log = structlog.get_logger()
+
+#: Seconds between two claims of nothing, whatever is said to be due.
+LEAST_REST = 0.05
 
 Execute = Callable[[Execution], Awaitable[Outcome]]
 
@@ -43,6 +48,8 @@ class EngineSettings:
     concurrency: int = 50
     #: Executions to claim in this run; None: until nothing is due.
     budget: int | None = 10
+    #: Go on when nothing is due: rest until something is, or `wake` says that it may be.
+    continuous: bool = False
     #: Claim these and no others; None: what is due, oldest first.
     ids: tuple[str, ...] | None = None
     lease_seconds: int = 120
@@ -69,6 +76,9 @@ class Engine:
             linger_seconds=store.linger_seconds,
         )
         self._progress = asyncio.Event()
+        self._woken = asyncio.Event()
+        #: On the monotonic clock: when something that is known now will be due.
+        self._due_at = math.inf
         self._stopping = asyncio.Event()
         self._stopped_at = 0.0
         self._suspects = False
@@ -81,6 +91,11 @@ class Engine:
             self._stopped_at = time.monotonic()
         self._stopping.set()
         self._progress.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Look again for what is due."""
+        self._woken.set()
 
     @property
     def stopping(self) -> bool:
@@ -94,7 +109,7 @@ class Engine:
         """
         started = time.monotonic()
         summary = self.summary
-        if tick is None or tick.due:
+        if tick is None or tick.due or self._settings.continuous:
             with self._leases.kept():
                 await self._run_lanes(started)
         if tick is None:
@@ -131,7 +146,12 @@ class Engine:
                 await self._wait_for_progress(started)
                 continue
             alone, asked = self._suspects, min(left, CLAIM_SIZE)
+            self._woken.clear()
             claimed = await self._claim(asked, alone=alone)
+            if settings.continuous:
+                if claimed < asked and not self._suspects:
+                    await self._rest(started)
+                continue
             # A tick ends with what was due when it looked; a drain looks until it finds nothing.
             is_last = claimed == 0 and idle if settings.budget is None or alone else claimed < asked
             if is_last and not self._suspects and not await self._something_comes_back(started):
@@ -140,6 +160,17 @@ class Engine:
                 await self._wait_for_progress(started)
                 await asyncio.sleep(self._store.linger_seconds)
         return None
+
+    async def _rest(self, started: float) -> None:
+        """Wait until something may be due: a hint, what is known to be due then, what follows a failed step."""
+        until = self._due_at
+        if self._settings.max_seconds is not None:
+            until = min(until, started + self._settings.max_seconds)
+        try:
+            async with asyncio.timeout(None if until == math.inf else max(0.0, until - time.monotonic())):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
 
     def _is_time_up(self, started: float) -> bool:
         limit = self._settings.max_seconds
@@ -167,6 +198,8 @@ class Engine:
         )
         # Beside others in this process a suspect has no place: who names ids leaves it to a tick.
         self._suspects = claim.suspects and not alone and settings.ids is None
+        rest = math.inf if claim.next_seconds is None else max(claim.next_seconds, LEAST_REST)
+        self._due_at = time.monotonic() + rest
         for row in claim.ended:
             self.summary.add_ended(row)
         self._leases.add(claim.executions)
@@ -224,7 +257,11 @@ class Engine:
         if not self._leases.drop(execution):
             return None  # given up as lost when the grace ended; it was counted then
         self.summary.add_settled(execution, outcome, settled)
-        self._came_back |= outcome.more and settled.status == "pending" and settled.due_seconds == 0
+        if settled.status == "pending" and settled.due_seconds is not None:
+            self._came_back |= outcome.more and settled.due_seconds == 0
+            if time.monotonic() + settled.due_seconds < self._due_at:  # before what the last claim knew of
+                self._due_at = time.monotonic() + settled.due_seconds
+                self._woken.set()
         self._progress.set()
         log.info(
             "execution_settled",

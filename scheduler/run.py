@@ -33,6 +33,8 @@ LAST_WORDS_SECONDS = 2.0
 class Runner:
     """Runs ticks over one store.  What a tick with nothing due does not need, it does not import."""
 
+    _continuous = False
+
     def __init__(
         self,
         store: Store,
@@ -124,6 +126,7 @@ class Runner:
             mode=self._worker["mode"],
             concurrency=self._settings.concurrency,
             budget=self._budget,
+            continuous=self._continuous,
             lease_seconds=self._settings.lease_seconds,
             max_attempts=self._settings.max_attempts,
             max_seconds=self._max_seconds,
@@ -177,12 +180,17 @@ def hands(store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bo
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Call `stop` on SIGTERM and SIGINT while the block runs; yields the signals that came."""
+    """Call `stop` on SIGTERM and SIGINT while the block runs; yields the signals that came.
+
+    A second one ends the process at once: what was under way is found by its lease.
+    """
     loop = asyncio.get_running_loop()
     came: list[int] = []
 
     def on_signal(number: int) -> None:
         came.append(number)
+        if len(came) > 1:
+            os._exit(128 + number)
         stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,10 @@ class Store:
     def linger_seconds(self) -> float:
         """How long the ends of executions wait for company before they are told together."""
         return self._driver.linger_seconds
+
+    def hints(self) -> AsyncIterator[None]:
+        """Yield once when it listens, then whenever something may be due.  Errors: `StoreError` when it breaks."""
+        return self._driver.hints()
 
     async def close(self) -> None:
         """Give the connections back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 
@@ -19,6 +20,13 @@ class Driver(Protocol):
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """Call `public.<function>` by argument names and return its jsonb, parsed.  Errors: `StoreError`."""
+        ...
+
+    def hints(self) -> AsyncIterator[None]:
+        """Yield once when it listens, then for each NOTIFY that something may be due, until it breaks (R12).
+
+        Errors: `StoreError`, also where `can_listen` is false.
+        """
         ...
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import select
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,13 @@ from store.json import dumps, loads
 TRANSACTION_POOLER_PORT = "6543"
 #: Supabase's shared pooler; on its other port (5432) each client has a session of its own.
 SESSION_POOLER_HOST = ".pooler.supabase.com"
+#: A peer whose packets vanish, though nothing closes, is given up after some 30 s, idle or in a call (libpq).
+_NOTICED_SILENCE = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 # The pool tells of each failed try; we tell once, with what to do.
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 _DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
@@ -42,6 +50,14 @@ class PostgresDriver:
         self._timeout = connect_timeout_seconds
         self._opening: asyncio.Future[None] | None = None
         self._refusal: asyncio.Future[psycopg.Error] | None = None
+        self._url = url
+        self._options: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": None if pooled else 2,
+            "connect_timeout": max(2, int(connect_timeout_seconds)),
+            "application_name": "minutehand",
+            **_NOTICED_SILENCE,
+        }
         self._new_pool = partial(
             AsyncConnectionPool,
             url,
@@ -53,12 +69,7 @@ class PostgresDriver:
             # The pool's own tries grow rare; given up early, they begin anew with the next call.
             reconnect_timeout=connect_timeout_seconds,
             check=_notice_goodbye,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": None if pooled else 2,
-                "connect_timeout": max(2, int(connect_timeout_seconds)),
-                "application_name": "minutehand",
-            },
+            kwargs=self._options,
         )
         self._pool: AsyncConnectionPool[Any] = self._new_pool()
 
@@ -74,6 +85,19 @@ class PostgresDriver:
         except PoolTimeout as error:
             raise Unreachable(f"{self._where}: no connection within {self._timeout:g} s") from error
         return row[0] if row else None
+
+    async def hints(self) -> AsyncIterator[None]:
+        """See `Driver.hints`: over a connection of its own, which nothing else waits for."""
+        if not self.can_listen:
+            raise BadConfiguration(f"{self._where}: a transaction pooler passes no NOTIFY on")
+        try:
+            async with await psycopg.AsyncConnection.connect(self._url, **self._options) as connection:
+                await connection.execute("listen minutehand")
+                yield None
+                async for _ in connection.notifies():
+                    yield None
+        except psycopg.Error as error:
+            raise self._explain(error) from error
 
     async def close(self) -> None:
         """See `Driver.close`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -71,6 +72,11 @@ class SupabaseDriver:
         except ValueError:
             words = f"{self._where} answers, but not as a Supabase project does. Check SUPABASE_URL."
             raise BadConfiguration(words) from None
+
+    async def hints(self) -> AsyncIterator[None]:
+        """See `Driver.hints`: REST brings none."""
+        raise BadConfiguration("a project's REST API passes no NOTIFY on")
+        yield
 
     async def close(self) -> None:
         """See `Driver.close`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -57,6 +57,10 @@ class Counted:
         """See `Driver.call`."""
         self.calls.append(function.removeprefix("automation_"))
         return await self._driver.call(function, **arguments)
+
+    def hints(self) -> AsyncIterator[None]:
+        """See `Driver.hints`."""
+        return self._driver.hints()
 
     async def close(self) -> None:
         """See `Driver.close`."""

@@ -64,7 +64,7 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
         app.execute(APP)
         (Path(environment["HOME"]) / "thanks.yaml").write_text(blocks("yaml")[0])
         for arguments in commands():
-            if arguments[0] in ("start", "serve"):
+            if arguments[0] in ("start", "worker", "serve"):
                 assert_starts_and_stops(arguments[0], environment)
                 continue
             done = minutehand(arguments, environment)
@@ -88,7 +88,7 @@ def assert_starts_and_stops(command: str, environment: dict[str, str]) -> None:
     )
     assert process.stderr is not None
     deadline = time.monotonic() + 30
-    while {"start": "tick_done", "serve": "serving"}[command] not in process.stderr.readline():
+    while {"start": "tick_done", "worker": "working", "serve": "serving"}[command] not in process.stderr.readline():
         assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=30)

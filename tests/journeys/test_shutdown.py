@@ -68,3 +68,20 @@ def test_the_grace_ends_what_does_not_finish_and_it_is_found_again(app, minuteha
 
 def statuses(app: App) -> list[str]:
     return sorted(row["status"] for row in app.executions())
+
+
+@pytest.mark.parametrize("command", ["run-once", "start", "worker"])
+def test_a_second_signal_goes_now(app, minutehand, shop, command):
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.workflow(webhook(shop.url))
+    app.complete()
+    with minutehand.running(command, "--grace", "1h") as processor:
+        wait_until(gate.reached.is_set, "the step")
+        processor.kill(signal.SIGTERM)
+        time.sleep(0.5)
+        assert processor.process.poll() is None, "it waits for the step"
+        code, _, _ = processor.end(signal.SIGTERM)
+        gate.set()
+    assert code == 128 + signal.SIGTERM
+    assert app.execution()["status"] == "processing"

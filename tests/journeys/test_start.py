@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import psycopg
-import pytest
 
-from store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
-from tests.servers import SETTINGS, Database, temporary_folder
+from tests.servers import SETTINGS, Database
 
 
 def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minutehand, shop):
@@ -32,17 +29,6 @@ def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minu
     assert (said[0]["event"], said[-1]["event"]) == ("started", "stopped")
     started, second = (datetime.fromisoformat(line["timestamp"]) for line in (said[0], ticks(processor)[1]))
     assert (second - started).total_seconds() > 0.5
-
-
-@pytest.fixture
-def own_server() -> Iterator[Embedded]:
-    """A server that a test may stop."""
-    with temporary_folder() as folder:
-        server = Embedded(folder / "home")
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 def test_it_waits_for_a_database_that_is_away_at_first_and_goes_away_again(own_server, minutehand, shop):

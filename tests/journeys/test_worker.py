@@ -1,0 +1,195 @@
+"""The continuous worker: at once when something is due, quiet when nothing is, and back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from functools import partial
+from typing import Any
+
+from executor.settings import ExecutorSettings
+from scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
+from scheduler.settings import LogSettings, RunSettings
+from scheduler.worker import Worker
+from store import Store
+from store.drivers.postgres import PostgresDriver
+from store.embedded import Embedded
+from tests.contract.doors import Counted
+from tests.journeys.app import App, Gate, Minutehand, Running, email, wait_until, webhook
+from tests.journeys.test_start import complete_one
+from tests.servers import SETTINGS, Database
+
+#: So long that nothing in these tests happens by it.
+FAR = "1h"
+
+
+def events(worker: Running, name: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in worker.heard().split("\n")[:-1]]
+    return [line for line in lines if line["event"] == name]
+
+
+def is_listening(app: App) -> bool:
+    return bool(app.database.sql("select id from automation_workers where mode = 'worker' and listens"))
+
+
+def test_a_change_is_a_message_at_once_by_its_hint(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    app.workflow(webhook(shop.url))
+    with minutehand.running("worker", "--poll-seconds", FAR) as worker:
+        wait_until(lambda: is_listening(app), "the worker")
+        for number in range(1, 4):
+            app.complete()
+            wait_until(partial(lambda n: len(shop.requests) == n, number), f"message {number}")
+        assert worker.end(signal.SIGTERM)[0] == 0
+    assert events(worker, "worker_stopped")[0]["completed"] == 3
+
+
+def test_what_comes_due_runs_then_without_hint_or_poll(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    workflow = app.workflow(webhook(shop.url))
+    in_a_second = "select (now() + interval '1.5 s')::text as at"
+    at = app.database.one(in_a_second)["at"].replace(" ", "T") + ":00"
+    minutehand("enqueue", workflow, "--payload", "{}", "--at", at)
+    with minutehand.running("worker", "--poll-seconds", FAR):
+        wait_until(lambda: shop.requests, "the message")
+    row = app.database.one("select started_at >= scheduled_at as after_it from automation_execution_logs")
+    assert row["after_it"]
+
+
+def test_without_a_hint_the_poll_finds_it(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    app.workflow(webhook(shop.url))
+    with minutehand.running("worker", "--poll-seconds", "0.3"):
+        wait_until(lambda: is_listening(app), "the worker")
+        app.database.sql("update automation_workers set heartbeat_at = now() - interval '1 h'")  # nobody is told
+        app.complete()
+        wait_until(lambda: shop.requests, "the message")
+
+
+def test_over_rest_it_polls(project: Any, shop: HttpReceiver, tmp_path: Any) -> None:
+    App(project.owner).workflow(webhook(shop.url))
+    given = {
+        "SUPABASE_URL": project.url,
+        "SUPABASE_SERVICE_ROLE_KEY": project.secret_key,
+        "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1",
+    }
+    with Minutehand(tmp_path, given).running("worker", "--poll-seconds", "0.3") as worker:
+        wait_until(lambda: "working" in worker.heard(), "the worker")
+        assert events(worker, "working")[0]["listens"] is False
+        project.owner.sql("insert into jobs (id, organization_id, client_id) values ('J-1', 'north', 'C-1')")
+        project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
+        wait_until(lambda: shop.requests, "the message")
+        assert worker.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_slow_step_holds_nobody_up(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.workflow(webhook(shop.url))
+    with minutehand.running("worker", "--poll-seconds", FAR) as worker:
+        wait_until(lambda: is_listening(app), "the worker")
+        app.complete()
+        wait_until(gate.reached.is_set, "the slow one")
+        for _ in range(3):
+            app.complete()
+        wait_until(lambda: len(shop.requests) == 4, "the others")
+        gate.set()
+        assert worker.end(signal.SIGTERM)[0] == 0
+    assert {row["status"] for row in app.executions()} == {"completed"}
+
+
+def test_a_retry_comes_at_its_time(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    shop.then(Answer(status=429, headers={"Retry-After": "1"}))
+    app.workflow(webhook(shop.url))
+    with minutehand.running("worker", "--poll-seconds", FAR):
+        wait_until(lambda: is_listening(app), "the worker")
+        app.complete()
+        wait_until(lambda: len(shop.requests) == 2, "the second try")
+
+
+def test_it_ends_after_so_many_or_so_long(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    app.workflow(webhook(shop.url))
+    app.complete_many(5)
+    with minutehand.running("worker", "--max-jobs", "3") as worker:
+        assert worker.end()[0] == 0
+    assert events(worker, "worker_stopped")[0]["completed"] == 3
+    with minutehand.running("worker", "--max-time", "1s") as worker:
+        assert worker.end()[0] == 0
+    assert len(shop.requests) == 5
+
+
+def test_a_signal_lets_what_runs_finish_and_releases_the_rest(
+    app: App, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
+    gate = Gate()
+    shop.then(Answer(after=gate))
+    app.workflow(webhook(shop.url))
+    app.complete_many(5)
+    with minutehand.running("worker", "--concurrency", "1") as worker:
+        wait_until(gate.reached.is_set, "the first")
+        worker.kill(signal.SIGTERM)
+        wait_until(lambda: [r["status"] for r in app.executions()].count("pending") == 4, "the release")
+        gate.set()
+        assert worker.end()[0] == 0
+    ends = sorted((row["status"], row["attempt"]) for row in app.executions())
+    assert ends == [("completed", 1)] + [("pending", 0)] * 4
+
+
+def test_idle_it_asks_once_a_beat_and_nothing_else(app: App) -> None:
+    driver = Counted(PostgresDriver(app.database.url))
+
+    async def idle() -> None:
+        store = Store(driver)
+        worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(log_level="error"), poll_seconds=0.2)
+        asyncio.get_running_loop().call_later(1.5, worker.stop)
+        await worker.work()
+        await store.close()
+
+    started = time.monotonic()
+    asyncio.run(idle())
+    beats = driver.calls.count("tick")
+    assert 3 <= beats <= (time.monotonic() - started) / 0.2 + 1
+    assert driver.calls.count("claim") == 1, "the first look"
+    assert set(driver.calls) == {"tick", "claim"}
+
+
+def test_two_at_once_run_each_once(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:
+    app.workflow(email())
+    with minutehand.running("worker", "--poll-seconds", "1s"), minutehand.running("worker", "--poll-seconds", "1s"):
+        app.complete_many(100)
+        wait_until(lambda: {row["status"] for row in app.executions()} == {"completed"}, "all")
+    assert len(post.messages) == 100
+
+
+def test_it_waits_for_a_database_that_is_away_and_says_so_once(
+    own_server: Embedded, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
+    minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
+    assert minutehand("migrate").returncode == 0
+    with minutehand.running("worker", "--poll-seconds", "0.2", "--grace", "0.5s") as worker:
+        complete_one(own_server.start(SETTINGS), shop.url)
+        wait_until(lambda: len(shop.requests) == 1, "the first message")
+        own_server.stop()
+        wait_until(lambda: events(worker, "database_away"), "the word that it is away")
+        complete_one(own_server.start(SETTINGS), shop.url)
+        wait_until(lambda: len(shop.requests) == 2, "the second message")
+        wait_until(lambda: events(worker, "database_back"), "the word that it is back")
+        assert len(events(worker, "database_away")) == 1
+        assert worker.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_database_of_none_of_ours_ends_it(empty_database: Database, tmp_path: Any) -> None:
+    done = Minutehand(tmp_path, {"DATABASE_URL": empty_database.url})("worker")
+    assert (done.returncode, "minutehand migrate" in done.stderr) == (78, True)
+
+
+def test_a_listener_that_is_cut_off_listens_again(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+    app.workflow(webhook(shop.url))
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen minutehand' and datname = %s"
+    alive = "select count(*) as n from pg_stat_activity where query = 'listen minutehand' and datname = %s"
+    (name,) = app.database.one("select current_database()").values()
+    with minutehand.running("worker", "--poll-seconds", FAR):
+        wait_until(lambda: is_listening(app), "the worker")
+        assert len(app.database.sql(cut, name)) == 1
+        wait_until(lambda: app.database.one(alive, name)["n"] == 1, "the new listener")
+        app.complete()
+        wait_until(lambda: shop.requests, "the message")
