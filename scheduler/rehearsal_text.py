@@ -40,11 +40,30 @@ def rehearsal_text(preview: Json, told: list[Rehearsed]) -> str:
     workflow = preview["workflow"]
     lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(preview)}"]
     lines += [f"! it would not run now: {stop['code']}: {stop['reason']}" for stop in preview["stops"]]
+    if (conditions := preview["conditions"]) and not conditions.get("held"):
+        lines += [f"    {leaf}" for leaf in _judged(conditions)]
     for one in told:
         lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
     failed = sum(one.fails for one in told)
     end = f"{failed} of {len(told)} steps would fail; " if failed else ""
     return "\n".join([*lines, f"{end}nothing was sent, nothing was written"])
+
+
+def _judged(tree: Any) -> list[str]:
+    """Return each condition with what it found.
+
+    >>> _judged({"all": [{"field": "status", "operator": "equals", "wanted": "done", "actual": "new", "held": False}]})
+    ['no: status equals done; it is new']
+    """
+    if isinstance(tree, list):
+        return [line for node in tree for line in _judged(node)]
+    if not isinstance(tree, dict):
+        return []
+    if "field" not in tree:
+        return [line for group in ("all", "any", "not") for line in _judged(tree.get(group))]
+    wanted = f" {shown(tree['wanted'])}" if tree.get("wanted") is not None else ""
+    found = tree["problem"] if tree.get("problem") else f"it is {shown(tree.get('actual'))}"
+    return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {found}"]
 
 
 def _played_on(preview: Json) -> str:
@@ -78,6 +97,8 @@ def _details(one: Rehearsed) -> list[str]:
         told = one.message.content
     elif one.write is not None:
         told = one.write["values"]
+    elif one.step.type == "condition":
+        return _judged(one.result.result.get("conditions"))
     return [line for name, value in told.items() for line in _detail(name, value)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import step_words, workflow_text
+from scheduler import rehearsal_text, step_words, workflow_text
 from scheduler.strict_files import BadFile, as_yaml, read_values
 from scheduler.workflow_files import EMPTY, as_file, read_file, read_text
 
@@ -23,7 +23,7 @@ JSON = st.recursive(
 
 
 def test_examples_in_docstrings_are_true() -> None:
-    assert [doctest.testmod(module).failed for module in (step_words, workflow_text)] == [0, 0]
+    assert [doctest.testmod(module).failed for module in (step_words, workflow_text, rehearsal_text)] == [0] * 3
 
 
 @settings(max_examples=150, deadline=None)
