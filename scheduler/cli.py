@@ -34,6 +34,7 @@ COMMANDS = {
     "resume": "scheduler.commands.pause:resume",
     "status": "scheduler.commands.status:status",
     "doctor": "scheduler.commands.doctor:doctor",
+    "prune": "scheduler.commands.prune:prune",
     "db": "scheduler.commands.db:db",
     "version": "scheduler.commands.version:version",
 }

@@ -109,7 +109,10 @@ class Runner:
             held += tick.held
             self._tell_tripped(tick)
             if not tick.holding or self.stopping:
-                return tick, held
+                break
+        if self._settings.keep_seconds is not None:
+            await self._store.prune(int(self._settings.keep_seconds))
+        return tick, held
 
     async def _work(self, tick: Tick) -> Summary:
         if tick.due == 0 or self.stopping:

@@ -35,9 +35,10 @@ SECONDS = Seconds()
 
 
 class SecondsOrOff(Seconds):
-    """A length of time of 5 minutes or more, or `off` (None): less would hold what cron's own delay makes late."""
+    """A length of time of at least `minimum` seconds, or `off` (None)."""
 
-    minimum: ClassVar = 300.0
+    def __init__(self, minimum: float) -> None:
+        self.minimum = minimum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the text."""
@@ -45,7 +46,8 @@ class SecondsOrOff(Seconds):
             return None
         seconds = super().convert(value, param, ctx)
         if seconds < self.minimum:
-            self.fail(f"{value!r} is too short; write 5m or more, or off", param, ctx)
+            least = f"{self.minimum / 86_400:g}d" if self.minimum >= 86_400 else f"{self.minimum / 60:g}m"
+            self.fail(f"{value!r} is too short; write {least} or more, or off", param, ctx)
         return seconds
 
 
@@ -109,9 +111,15 @@ _RUN = [
         help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
     ),
     _option(
-        "--hold-later-than", "hold_seconds", envvar="MINUTEHAND_HOLD_LATER_THAN", type=SecondsOrOff(), default=3600.0,
+        "--hold-later-than", "hold_seconds", envvar="MINUTEHAND_HOLD_LATER_THAN", default=3600.0,
+        type=SecondsOrOff(minimum=300.0),  # less would hold what cron's own delay makes late
         metavar="TIME|off", show_default=True,
         help="After a time without any processor, hold what is late by more.  [env: MINUTEHAND_HOLD_LATER_THAN]",
+    ),
+    _option(
+        "--keep", "keep_seconds", envvar="MINUTEHAND_KEEP", type=SecondsOrOff(minimum=86_400.0), default="off",
+        metavar="TIME|off", show_default=True,
+        help="Delete executions that ended and are older, a bite a tick: 90d.  [env: MINUTEHAND_KEEP]",
     ),
     _option(
         "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default="local",
@@ -278,6 +286,8 @@ class RunSettings:
     grace_seconds: float = 20.0
     #: After a time without any processor, what is late by more is held; None: nothing.
     hold_seconds: float | None = 3600.0
+    #: Executions that ended and are older are deleted; None: nothing is.
+    keep_seconds: float | None = None
     #: Where the steps run: `local`, `function` or `http`.
     executor: str = "local"
     executor_url: str | None = None

@@ -78,6 +78,11 @@ class Store:
         """
         return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
 
+    async def prune(self, keep_seconds: int) -> Json:
+        """Delete a bite of the executions that ended and are older: `{"deleted", "more"}`."""
+        result: Json = await self._repeated("automation_prune", p_keep_seconds=keep_seconds)
+        return result
+
     async def claim(
         self,
         limit: int,

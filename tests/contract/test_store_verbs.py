@@ -148,6 +148,15 @@ def test_an_uncertain_send_is_resolved(door: Door) -> None:
         door.ask(lambda store: store.resolve([row.id], "maybe"))
 
 
+def test_old_executions_are_pruned(door: Door) -> None:
+    door.app.complete()
+    door.app.database.sql(
+        "update automation_execution_logs set status = 'completed', created_at = now() - interval '9 d'"
+    )
+    assert door.ask(lambda store: store.prune(30 * 86_400)) == {"deleted": 0, "more": False}
+    assert door.ask(lambda store: store.prune(7 * 86_400)) == {"deleted": 1, "more": False}
+
+
 def test_limits_are_set_listed_and_removed(door: Door) -> None:
     limit = {"scope": "recipient", "tenant": "", "channel": "sms", "n": 2, "per": "1 day", "on_exceed": "drop"}
     given = {"n": 2, "per": "1 day", "channel": "sms", "on_exceed": "drop"}

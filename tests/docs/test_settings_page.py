@@ -60,7 +60,8 @@ def default(option: click.Option) -> str:
         return told[1]
     if not option.show_default or option.default is None:
         return ""
-    value = f"{option.default:g} s" if option.type.name == "TIME" else option.default
+    in_seconds = isinstance(option.default, float) and option.type.name == "TIME"
+    value = f"{option.default:g} s" if in_seconds else option.default
     return f"`{value}`"
 
 

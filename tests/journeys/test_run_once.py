@@ -185,3 +185,18 @@ def test_an_older_schema_claims_nothing(app, minutehand, post):
 
 def _statuses(app) -> Counter[str]:
     return Counter(row["status"] for row in app.executions())
+
+
+def test_each_tick_deletes_a_bite_of_what_ended_long_ago(app, minutehand, post):
+    app.workflow(email())
+    old, young = app.complete(), app.complete()
+    minutehand.run_once()
+    app.database.sql(
+        "update automation_execution_logs set created_at = now() - interval '40 d' where entity_id = %s", old
+    )
+    minutehand.run_once()
+    assert len(app.executions()) == 2, "by default all is kept"
+    minutehand.run_once("--keep", "30d")
+    assert [row["entity_id"] for row in app.executions()] == [young]
+    assert minutehand("prune", "--keep", "30d").stdout == "0 deleted\n"
+    assert "write 1d or more" in minutehand("run-once", "--keep", "1h").stderr
