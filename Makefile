@@ -6,7 +6,7 @@ SHELL := /bin/sh
 # All tests at once: three processes, since most of a test's time is waiting.
 TOGETHER := -n 3 --dist worksteal
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lock clean
+.PHONY: help demo test chaos bench lock clean
 
 help:  ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -22,6 +22,9 @@ test: $(INSTALLED)  ## Check style, types and imports, and run the tests (some o
 	@$(BIN)/lint-imports --no-logo
 	@echo "Running the tests"
 	@$(BIN)/pytest $(or $(ARGS),$(TOGETHER))
+
+chaos: $(INSTALLED)  ## Kill, stop and restart everything while it works, for about an hour (a tenth of it: CHAOS_SHARE=0.1)
+	@CHAOS=long $(BIN)/pytest -s tests/chaos $(ARGS)
 
 bench: $(INSTALLED)  ## Measure it on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)

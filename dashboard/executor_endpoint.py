@@ -16,7 +16,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from dashboard.problems import come_back, problem
+from dashboard.problems import come_back, no_token, problem
 from dashboard.tokens import Tokens
 from store import Json
 from store.errors import NotFound, StoreError
@@ -69,8 +69,7 @@ class ExecutorEndpoint:
     async def answer(self, request: Request) -> Response:
         """Answer one call."""
         if not self._tokens.let_in(request.headers.get("authorization", "")):
-            detail = "show the token: Authorization: Bearer …, one of MINUTEHAND_API_TOKEN"
-            return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+            return no_token()
         try:
             body = read_json(await _read(request))
             if isinstance(body, dict) and body.get("test") is True:

@@ -34,6 +34,12 @@ def come_back(detail: str, **more: Any) -> ProblemResponse:
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)}, **more)
 
 
+def no_token() -> ProblemResponse:
+    """Answer who showed none of our tokens."""
+    detail = "show the token: Authorization: Bearer …, one of MINUTEHAND_API_TOKEN"
+    return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
 async def refused(request: Request, error: Exception) -> Response:
     """Answer what the router refused: no such page, or another method."""
     assert isinstance(error, HTTPException)  # the one that it is registered for

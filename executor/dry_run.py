@@ -117,7 +117,7 @@ class DryRun:
         """Keep what would be written; whether the values fit the columns only the write itself can tell."""
         self.written = {"table": table, "operation": operation, "id": row_id, "values": values}
         if table not in self.preview["writable"]:
-            reason = f"table {table} is not writable for automations: minutehand trigger add {table} --writable"
+            reason = f"table {table} is not writable for automations (minutehand trigger add … --writable)"
             return StepResult.permanent("not_writable", reason)
         return StepResult.done(simulated=True, table=table, operation=operation, id=row_id)
 

@@ -145,21 +145,25 @@ class LocalExecutor:
             renderer=_renderer(turn.execution.workflow),
             store=self._store,
         )
+        limit = asyncio.timeout(STEP_SECONDS)
         try:
-            async with asyncio.timeout(STEP_SECONDS):
+            async with limit:
                 return await action.run(run)
         except BadStep as error:
             return StepResult.permanent("bad_step", str(error))
         except RenderError as error:
             return StepResult.permanent("unresolved_variable", str(error))
-        except TimeoutError:
-            reason = f"the step was still running after {STEP_SECONDS} s"
-            return StepResult.unknown(reason, on_uncertain=run.policy)
         except (LeaseLost, Held, Changed, Stopped, StoreError):
             raise
         except Exception as error:
+            if limit.expired():
+                reason = f"the step was still running after {STEP_SECONDS} s"
+                return StepResult.unknown(reason, on_uncertain=run.policy)
             log.exception("action_crashed", execution_id=turn.execution.id, step=step.key, action=step.type)
-            return StepResult.permanent("action_crashed", f"the action `{step.type}` has a bug: {type(error).__name__}")
+            reason = f"the action `{step.type}` has a bug: {type(error).__name__}"
+            if run.policy is not None:  # its message was leaving
+                return StepResult.unknown(f"{reason}; the message may have left", on_uncertain=run.policy)
+            return StepResult.permanent("action_crashed", reason)
 
 
 def template_context(execution: Execution, context: Context) -> Json:

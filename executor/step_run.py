@@ -107,6 +107,8 @@ class LocalStepRun:
         self.execution.check_lease()
         self.turn.act()
         self.policy = policy
+        if reserve:  # it stands where nobody says how it ended: `deliver` hung, or has a bug
+            self.turn.confirm = _confirmation(key, StepResult.unknown("it may have left before it was cut off"))
         result = await deliver(key)
         self.policy = None
         if reserve:

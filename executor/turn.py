@@ -71,9 +71,12 @@ class Turn:
         return self.context
 
     def act(self) -> None:
-        """Note that something is done now: what was seen before may be old after it, and a place is used."""
-        self.is_fresh = False
-        self._place = self._reservation = None
+        """Note that something is done now, on a fresh look: what was seen may be old after it, and a place is used.
+
+        The step does not begin anew any more, whatever its receiver does to the row.
+        """
+        self.is_fresh, self.looked = False, True
+        self._rendered = self._place = self._reservation = None
 
     def add(self, record: Json) -> None:
         """Note a finished step; the next call tells it."""

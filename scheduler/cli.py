@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "scheduler.commands.status:status",
     "doctor": "scheduler.commands.doctor:doctor",
     "prune": "scheduler.commands.prune:prune",
+    "units": "scheduler.commands.units:units_command",
     "db": "scheduler.commands.db:db",
     "version": "scheduler.commands.version:version",
 }

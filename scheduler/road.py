@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.settings import RoadSettings
-from store import Store
+from store import Json, Store
 from store.errors import BadConfiguration, SchemaMismatch, StoreError
 
 
@@ -124,6 +124,13 @@ def check_schema(found: int) -> None:
 async def look_at_schema(store: Store) -> None:
     """Ask the database which schema it has.  Errors: `SchemaMismatch` unless it is this program's, `StoreError`."""
     check_schema(await store.schema_version())
+
+
+async def look_at_figures(store: Store) -> Json:
+    """Return the figures of a first look.  Errors: `SchemaMismatch` when they may mean something else, `StoreError`."""
+    metrics = await store.metrics()
+    check_schema(metrics["schema_version"])
+    return metrics
 
 
 async def refuse_bad_configuration(store: Store) -> None:

@@ -77,7 +77,7 @@ class Function:
         words = text_of(error) or text_of(inner.get("message")) or text_of(answer.get("message"))
         code = text_of(answer.get("code"), 40) or text_of(inner.get("code"), 40)
         if reply.status == 404 and "success" not in answer and not error:
-            return StepResult.permanent("not_configured", f"there is no {self._named}: deploy it", status=404)
+            return StepResult.permanent("not_configured", f"there is no function {self.name}: deploy it", status=404)
         if reply.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
             # Its first line did not run, or it says itself that its provider cannot be used.
             quoted = words or "it does not start; see its log"

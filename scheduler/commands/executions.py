@@ -91,16 +91,17 @@ def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSett
     "resolve", epilog="\b\nExample: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
 )
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--sent", "as_", flag_value="sent", help="It had arrived: the step is done.")
-@click.option("--resend", "as_", flag_value="resend", help="It had not: it is sent again, under a new key.")
-@click.option("--drop", "as_", flag_value="drop", help="It is given up: the step has failed.")
+@click.option("--sent", is_flag=True, help="It had arrived: the step is done.")
+@click.option("--resend", is_flag=True, help="It had not: it is sent again, under a new key.")
+@click.option("--drop", is_flag=True, help="It is given up: the step has failed.")
 @output_option("table", "json")
 @road_options
-def resolve(ids: tuple[str, ...], as_: str | None, output: str, road: RoadSettings) -> int:
+def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: str, road: RoadSettings) -> int:
     """Say what became of sends whose fate was unknown (uncertain_send); then the execution goes on."""
-    if as_ is None:
-        raise click.UsageError("say what you found out: --sent, --resend or --drop")
-    return _answered(ask_store(road, lambda store: store.resolve(list(ids), as_)), output)
+    said = [word for word, is_said in (("sent", sent), ("resend", resend), ("drop", drop)) if is_said]
+    if len(said) != 1:
+        raise click.UsageError("say what you found out, one of these: --sent, --resend or --drop")
+    return _answered(ask_store(road, lambda store: store.resolve(list(ids), said[0])), output)
 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")

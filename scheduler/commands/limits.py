@@ -34,7 +34,11 @@ def ls(output: str, road: RoadSettings) -> None:
     print_rows(ask_store(road, lambda store: store.limits()), COLUMNS, output, empty="no limits are set")
 
 
-@limits.command("set", epilog="Example: minutehand limits set tenant 500 --per '1 hour' --on-exceed delay")
+@limits.command(
+    "set",
+    short_help="Let so many leave within a period.",
+    epilog="Example: minutehand limits set tenant 500 --per '1 hour' --on-exceed delay",
+)
 @click.argument("scope", type=SCOPES)
 @click.argument("n", type=click.IntRange(0, 1_000_000))
 @click.option("--per", default="1 day", show_default=True, metavar="INTERVAL", help="1 hour, 7 days, …")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from executor.settings import ExecutorSettings
-from scheduler.road import look_at_schema, open_store, refuse_bad_configuration
+from scheduler.road import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
 from scheduler.run import LAST_WORDS_SECONDS, hands, stopped_by_signals
 from scheduler.settings import LogSettings, RoadSettings, RunSettings, api_token_option, run_options
 from store import Store
@@ -86,7 +86,8 @@ async def _answer(
 
     logger = get_logger()
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
-    server = Server(make_app(endpoint, lambda: look_at_schema(store)), grace_seconds=grace_seconds)
+    app = make_app(endpoint, lambda: look_at_schema(store), lambda: look_at_figures(store), tokens)
+    server = Server(app, grace_seconds=grace_seconds)
 
     def stop() -> None:
         on_demand.stop()

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
 
 import click
+from click.core import ParameterSource
 
 from scheduler.output import print_json, shown
-from scheduler.road import check_schema, open_store
+from scheduler.road import ask_store, look_at_figures, open_store
 from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
-from store import Json
+from store import Json, Store
+from store.errors import BadConfiguration, StoreError
+
+#: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
+_HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
+
+#: Returns what needs a person, in words.
+Judge = Callable[[Json], list[str]]
 
 
 @click.command(
@@ -18,28 +29,104 @@ from store import Json
     short_help="Say how things stand.",
     epilog="Example: minutehand status --check --max-age 10m --max-failed 20",
 )
-@click.option("--check", is_flag=True, help="Exit 3 when something needs a person.")
 @click.option(
-    "--max-age", type=SECONDS, default=300.0, show_default=True, help="With --check: the oldest due may wait."
+    "--check", is_flag=True, help="Exit 3 when something needs a person; --max-age and --max-failed imply it."
 )
-@click.option("--max-failed", type=int, default=0, show_default=True, help="With --check: failures in the last hour.")
-@output_option("table", "json")
+@click.option("--max-age", type=SECONDS, default=300.0, show_default=True, help="How long the oldest due may wait.")
+@click.option(
+    "--max-failed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How many of the last hour's executions may have failed.",
+)
+@click.option(
+    "--watch",
+    "every",
+    type=SECONDS,
+    is_flag=False,
+    flag_value="2s",
+    metavar="[TIME]",
+    help="Look again and again; each 2 s, if no time is given.",
+)
+@output_option("table", "json", "prometheus")
 @road_options
-def status(check: bool, max_age: float, max_failed: int, output: str, road: RoadSettings) -> int:
-    """Say what is due, what failed, which workflows cannot fire, and who processes."""
+@click.pass_context
+def status(
+    context: click.Context,
+    check: bool,
+    max_age: float,
+    max_failed: int,
+    every: float | None,
+    output: str,
+    road: RoadSettings,
+) -> int:
+    """Say what is due, what failed, which workflows cannot fire, and who processes.
 
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return store.road, await store.metrics()
+    Monitors look at the exit code; `-o prometheus` prints what a textfile collector reads.
+    """
+    check = check or any(
+        context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
+    )
+    judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
+    if every is not None:
+        if check or output == "prometheus":
+            raise click.UsageError("--watch has no end: it goes with neither --check nor -o prometheus")
+        if every < 0.1:
+            raise click.UsageError("--watch must be 0.1 or more")
+        asyncio.run(_watch(road, every, judge, as_json=output == "json"))
 
-    name, metrics = asyncio.run(go())
-    check_schema(metrics["schema_version"])
-    problems = found_problems(metrics, max_age=max_age, max_failed=max_failed)
-    if output == "json":
+    async def look(store: Store) -> tuple[str, Json]:
+        return store.road, await look_at_figures(store)
+
+    name, metrics = ask_store(road, look)
+    problems = judge(metrics)
+    if output == "prometheus":
+        from dashboard.exposition import exposition
+
+        click.echo(exposition(metrics), nl=False)
+    elif output == "json":
         print_json({"road": name, **metrics, "problems": problems})
     else:
         click.echo(as_text(name, metrics, problems))
     return 3 if check and problems else 0
+
+
+async def _watch(road: RoadSettings, every: float, judge: Judge, *, as_json: bool) -> None:
+    """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
+    redraw = not as_json and sys.stdout.isatty()
+    async with open_store(road) as store:
+        while True:
+            try:
+                metrics = await look_at_figures(store)
+            except BadConfiguration:
+                raise
+            except StoreError as error:
+                _tell(f"! {error}", redraw=redraw, err=not redraw)
+            else:
+                problems = judge(metrics)
+                if as_json:
+                    told = json.dumps({"road": store.road, **metrics, "problems": problems}, ensure_ascii=False)
+                elif redraw:
+                    told = f"{shown(metrics['now'])} UTC, every {every:g} s; Ctrl-C ends it\n\n"
+                    told += as_text(store.road, metrics, problems)
+                else:
+                    told = as_line(metrics, problems)
+                _tell(told, redraw=redraw)
+            await asyncio.sleep(every)
+
+
+def _tell(text: str, *, redraw: bool, err: bool = False) -> None:
+    if redraw:
+        text = _HOME + "".join(f"{line}{_WIPE_LINE}\n" for line in text.splitlines()) + _WIPE_REST
+    click.echo(text, err=err, nl=not redraw)
+
+
+def as_line(metrics: Json, problems: list[str]) -> str:
+    """Return one look as one line."""
+    counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
+    return "  ! ".join([f"{shown(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
 
 
 def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[str]:
@@ -66,7 +153,6 @@ def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[st
 
 def as_text(road: str, metrics: Json, problems: list[str]) -> str:
     """Return the first look for a person."""
-    hour = ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
     tables = (
         ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
     )
@@ -78,7 +164,7 @@ def as_text(road: str, metrics: Json, problems: list[str]) -> str:
     lines = [
         f"road        {road}, schema {metrics['schema_version']}",
         f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
-        f"last hour   {hour}",
+        f"last hour   {hour_of(metrics)}",
         f"tables      {tables}",
         f"workflows   {on} on, {len(metrics['workflows']) - on} off",
         f"processor   last seen: {seen}",
@@ -86,6 +172,11 @@ def as_text(road: str, metrics: Json, problems: list[str]) -> str:
     lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
     lines += [f"! {problem}" for problem in problems]
     return "\n".join(lines)
+
+
+def hour_of(metrics: Json) -> str:
+    """Return what became of the last hour's executions."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
 
 
 def paused(control: Json, workflows: list[Json]) -> str:

@@ -60,7 +60,8 @@ def add(
 
     added = asyncio.run(go())
     whose = f"whose it is: {added['tenant']}" if added["tenant"] else "one tenant"
-    click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}")
+    may = "; workflows may write it" if added["writable"] else ""
+    click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
 
 
 @trigger.command("rm", epilog="Example: minutehand trigger rm jobs")

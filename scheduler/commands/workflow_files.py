@@ -79,7 +79,11 @@ _organization = click.option(
 _user = click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")
 
 
-@click.command("apply", epilog="Example: minutehand workflows apply thanks.yaml --organization north")
+@click.command(
+    "apply",
+    short_help="Save the workflows of files by their names.",
+    epilog="Example: minutehand workflows apply thanks.yaml --organization north",
+)
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @_organization
 @_user
@@ -121,7 +125,9 @@ def apply(
 _WOULD = {"created": "would create", "updated": "would update", "unchanged": "unchanged"}
 
 
-@click.command("export", epilog="Example: minutehand workflows export --dir workflows")
+@click.command(
+    "export", short_help="Write workflows as files.", epilog="Example: minutehand workflows export --dir workflows"
+)
 @click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option("--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
               help="A file for each, named after it.  [default: all to stdout]")  # fmt: skip
@@ -175,7 +181,11 @@ def _numbered(stem: str, number: int) -> str:
     return f"{stem}.yaml" if number == 1 else f"{stem}-{number}.yaml"
 
 
-@click.command("lint", epilog="Example: minutehand workflows lint thanks.yaml")
+@click.command(
+    "lint",
+    short_help="Say what is wrong, and what each step would do.",
+    epilog="Example: minutehand workflows lint thanks.yaml",
+)
 @click.argument("subjects", metavar="[NAME|FILE]…", nargs=-1)
 @_organization
 @_user

@@ -31,7 +31,9 @@ def workflows() -> None:
     """The users' rules: as files, checked, rehearsed on a real row, and how they stand."""
 
 
-@workflows.command("ls", epilog="Example: minutehand workflows ls -o json")
+@workflows.command(
+    "ls", short_help="List the workflows and how they stand.", epilog="Example: minutehand workflows ls -o json"
+)
 @output_option("table", "json", "jsonl")
 @road_options
 def ls(output: str, road: RoadSettings) -> None:
@@ -46,7 +48,11 @@ def ls(output: str, road: RoadSettings) -> None:
     )
 
 
-@workflows.command("show", epilog="Example: minutehand workflows show 'Thank the client'")
+@workflows.command(
+    "show",
+    short_help="Show a workflow, and why it may not fire.",
+    epilog="Example: minutehand workflows show 'Thank the client'",
+)
 @click.argument("workflow")
 @output_option("table", "json")
 @road_options
@@ -80,7 +86,11 @@ def resume(workflow: str, output: str, road: RoadSettings) -> None:
     tell_resumed(asked(road, "resume", scope="workflow", target=workflow), output)
 
 
-@workflows.command("test", epilog="Example: minutehand workflows test 'Thank the client' --row J-2019")
+@workflows.command(
+    "test",
+    short_help="Rehearse it on a row: nothing is sent.",
+    epilog="Example: minutehand workflows test 'Thank the client' --row J-2019",
+)
 @click.argument("workflow")
 @click.option("--row", metavar="ID", help="The row it is about, with its newest change.")
 @click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")

@@ -208,6 +208,10 @@ class SmtpReceiver:
         """Let all of this go wrong in the next connection; call it again for the one after.  Then all is well."""
         self.troubles.append(troubles)
 
+    async def _take(self, mail: Mail) -> str:
+        self.messages.append(mail)
+        return f"250 2.0.0 Ok: queued as {len(self.messages):06X}"
+
     def _await(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(LONGEST_WAIT_SECONDS)
 
@@ -281,14 +285,12 @@ class _SmtpHandler:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         if (reply := await self.trouble_at("CONTENT", server)) is not None:
             return reply
-        self._receiver.messages.append(
-            Mail(
-                sender=envelope.mail_from,
-                recipients=tuple(envelope.rcpt_tos),
-                message=email.message_from_bytes(envelope.content, policy=email.policy.default),
-                content=envelope.content,
-                user=session.auth_data,
-                encrypted=server.transport.get_extra_info("sslcontext") is not None,
-            )
+        mail = Mail(
+            sender=envelope.mail_from,
+            recipients=tuple(envelope.rcpt_tos),
+            message=email.message_from_bytes(envelope.content, policy=email.policy.default),
+            content=envelope.content,
+            user=session.auth_data,
+            encrypted=server.transport.get_extra_info("sslcontext") is not None,
         )
-        return f"250 2.0.0 Ok: queued as {len(self._receiver.messages):06X}"
+        return await self._receiver._take(mail)

@@ -12,9 +12,14 @@ create or replace function public.automation_advance(p_items jsonb, p_now timest
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_sends constant jsonb := minutehand.parts(p_items, 'reserve');
   v_item jsonb;
   v_answers jsonb := '[]';
 begin
+  if v_sends <> '[]' and exists (select from public.automation_limits) then
+    -- Before any row is locked, and once for all, also where they go one by one, so that nobody waits in a circle.
+    perform minutehand.lock_limits(v_sends);
+  end if;
   begin
     return minutehand.advance(p_items, v_now);
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
@@ -45,9 +50,6 @@ declare
   v_contexts jsonb;
   v_answers jsonb;
 begin
-  if v_sends <> '[]' and exists (select from public.automation_limits) then
-    perform minutehand.lock_limits(v_sends);  -- before any row is locked, so that nobody waits in a circle
-  end if;
   if p_items @? '$[*].confirm' then
     perform minutehand.confirm(minutehand.parts(p_items, 'confirm'), p_now);
   end if;

@@ -2,9 +2,11 @@
 -- What `doctor` judges, section by section: facts alone, no verdicts.  A section that cannot be read says so in
 -- {"unreadable": why} and leaves the others whole: this is called where something is broken.  Nothing secret is in it.
 -- Every look is bounded: the newest rows, the catalogues, at most so many of a kind; no scan of the history.
+-- jit: compiling these queries takes fifty times as long as they do.
 -- Errors: none; a locked table is waited for 2 s a section.  Locks: none.  Called by: store.doctor.
 create or replace function public.automation_doctor(p_now timestamptz default null)
-returns jsonb language plpgsql stable security definer set search_path = '' set lock_timeout = '2s' as $$
+returns jsonb language plpgsql stable security definer set search_path = ''
+set lock_timeout = '2s' set jit = off as $$
 declare
   v_began constant timestamptz := clock_timestamp();
   v_now constant timestamptz := coalesce(p_now, now());

@@ -103,7 +103,7 @@ begin
   from public.automation_workflows w where w.id::text = lower(p_workflow) or w.name = p_workflow;
   if v_count = 0 then
     raise exception 'there is no workflow "%"', p_workflow
-      using errcode = 'MH404', hint = 'See them with: minutehand status';
+      using errcode = 'MH404', hint = 'See them with: minutehand workflows ls';
   elsif v_count > 1 then
     raise exception 'there are % workflows named "%"', v_count, p_workflow
       using errcode = 'MH409', hint = 'Name the one you mean by its id.';

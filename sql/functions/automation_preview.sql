@@ -74,7 +74,7 @@ begin
     from (values
       (not minutehand.is_on(p_workflow), 'workflow_off', 'the workflow is switched off'),
       (v_problem is not null, 'bad_workflow', v_problem),
-      (minutehand.is_paused(p_workflow.organization_id::text, p_workflow.user_id::text, p_workflow.id), 'paused', 'paused'),
+      (minutehand.is_paused(p_workflow.organization_id::text, p_workflow.user_id::text, p_workflow.id), 'paused', 'it is held until resumed'),
       (p_conditions -> 'held' = 'false', 'conditions', 'its conditions do not hold for this row'),
       (v_limit.until is not null, 'rate_limited', v_limit.reason)
     ) as s (stops, code, reason)

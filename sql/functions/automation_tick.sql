@@ -5,11 +5,13 @@
 -- nothing due is one call.  p_worker: {"id", "mode", "host", "version", "listens"}.  Any number may run at once.
 -- When no processor has looked for longer than p_hold_seconds (null: never), what was due before that is held, not run:
 -- `held` of it in this call; `holding` says that there is more, and to call again.
--- enable_seqscan: bad statistics must not lead it out of its indexes into the history.
+-- enable_seqscan: bad statistics must not lead it out of its indexes into the history.  jit: where a small table is read whole
+-- all the same, PostgreSQL up to 17 holds that for so dear that it compiles the query, which takes 100 ms.
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
 create or replace function public.automation_tick(
   p_worker jsonb default null, p_hold_seconds integer default null, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+) returns jsonb language plpgsql security definer set search_path = ''
+set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_lost integer;

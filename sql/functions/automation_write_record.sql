@@ -68,8 +68,11 @@ declare
   v_unknown text;
 begin
   if p_relation is null or not coalesce((p_config ->> 'writable')::boolean, false) then
-    return format('table %s is not writable for automations; an operator can allow it with '
-                  'minutehand trigger add %s --writable', p_table, p_table);
+    -- A workflow's word becomes part of a command only where a person may paste that unseen.
+    return format('table %s is not writable for automations', p_table) || case
+      when p_table ~ '^[A-Za-z0-9_.]+$' and p_table !~ '^(public\.)?automation_' then
+        format('; an operator can allow it with minutehand trigger add %s --writable', p_table)
+      else '' end;
   elsif p_operation not in ('update', 'create') then
     return format('unknown operation %s', p_operation);
   elsif jsonb_typeof(p_values) is distinct from 'object' or p_values = '{}' then

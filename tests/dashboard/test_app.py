@@ -12,6 +12,7 @@ from dashboard import executor_endpoint, tokens
 from dashboard.app import make_app
 from dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
 from dashboard.tokens import Tokens
+from store import Json
 
 
 async def broken(execution_id: str) -> Turn:
@@ -22,8 +23,13 @@ async def ready() -> None:
     raise RuntimeError("secret")
 
 
+async def figures() -> Json:
+    raise RuntimeError("secret")
+
+
 def ask(method: str, path: str, **how: object) -> httpx.Response:
-    app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready)
+    tokens = Tokens.parse("t")
+    app = make_app(ExecutorEndpoint(broken, tokens, "1"), ready, figures, tokens)
 
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -35,12 +41,14 @@ def ask(method: str, path: str, **how: object) -> httpx.Response:
 
 def test_a_bug_is_told_without_its_words_and_logged_with_its_trace() -> None:
     body = {"executionId": "00000000-0000-4000-8000-000000000000"}
+    token = {"Authorization": "Bearer t"}
     with capture_logs() as logs:
-        answers = [ask("POST", PATH, json=body, headers={"Authorization": "Bearer t"}), ask("GET", "/readyz")]
+        answers = [ask("POST", PATH, json=body, headers=token), ask("GET", "/readyz")]
+        answers.append(ask("GET", "/metrics", headers=token))
     for answer in answers:
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
         assert "secret" not in answer.text
-    assert [(line["event"], str(line["exc_info"])[:6]) for line in logs] == [("request_crashed", "secret")] * 2
+    assert [(line["event"], str(line["exc_info"])[:6]) for line in logs] == [("request_crashed", "secret")] * 3
 
 
 def test_tokens_never_stand_in_what_is_printed() -> None:

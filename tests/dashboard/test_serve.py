@@ -152,6 +152,7 @@ def test_it_is_alive_without_a_database_and_ready_with_one(serve, database):
     with serve() as served:
         assert served.get("/readyz").json() == {"status": "ready"}
         database.sql("insert into automation_migrations (name, checksum) values ('9999_later', 'x')")
+        wait_until(lambda: served.get("/readyz").status_code != 200, "the end of what is known for a second")
         assert problem(served.get("/readyz"), 503)["failed"] == "schema"
         assert served.get("/healthz").status_code == 200
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import os
 import re
 import shlex
@@ -190,17 +189,6 @@ def test_the_sql_of_the_operations_page_runs_and_the_least_role_is_enough(databa
 def test_what_status_advises_in_sql_runs(database: Database) -> None:
     for statement in re.findall(r"`((?:select|update) [^`]*)`", page("operations.md")):
         database.sql(statement)
-
-
-# --- systemd ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_service_runs_a_command_that_exists_and_is_stopped_after_the_grace() -> None:
-    service = configparser.ConfigParser(strict=False, interpolation=None)
-    service.optionxform = str  # type: ignore[assignment]
-    service.read(DOCS / "systemd" / "minutehand.service")
-    assert is_a_command(shlex.split(service["Service"]["ExecStart"])[1:])
-    assert int(service["Service"]["TimeoutStopSec"]) > 20
 
 
 # --- every page -------------------------------------------------------------------------------------------------------

@@ -17,13 +17,6 @@ import pytest
 from tests.servers import temporary_folder
 
 README = Path(__file__).parents[2] / "README.md"
-APP = """
-    create table clients (id text primary key, organization_id text, name text, email text, phone text);
-    create table jobs (id text primary key, organization_id text, client_id text references clients, title text,
-                       status text, revenue numeric);
-    insert into clients values ('C-1', 'north', 'Lakeview Hotel', 'hotel@example.com', '+12025550123');
-    insert into jobs values ('J-2019', 'north', 'C-1', 'Boiler repair', 'scheduled', 900);
-"""
 
 
 def blocks(language: str) -> list[str]:
@@ -61,7 +54,7 @@ def minutehand(arguments: list[str], environment: dict[str, str]) -> subprocess.
 def test_every_command_of_the_readme_works_in_its_order(environment):
     url = minutehand(["db", "url"], environment).stdout.strip()
     with psycopg.connect(url, autocommit=True) as app:
-        app.execute(APP)
+        app.execute(blocks("sql")[0])
         (Path(environment["HOME"]) / "thanks.yaml").write_text(blocks("yaml")[0])
         for arguments in commands():
             if arguments[0] in ("start", "worker", "serve"):

@@ -51,7 +51,7 @@ def flag(option: click.Option) -> str:
     if isinstance(option.type, click.Choice):
         metavar = " " + "|".join(option.type.choices)
     elif isinstance(option.type, click.IntRange):
-        metavar = f" {option.type.min}…{option.type.max}"
+        metavar = f" {option.type.min}…{'' if option.type.max is None else option.type.max}"
     return f"`{', '.join(option.opts)}{metavar}`".replace("|", "\\|")
 
 

@@ -55,6 +55,7 @@ def test_a_persons_word_ends_it_and_what_follows_runs(
     assert minutehand("executions", "resolve", execution, word).returncode == 2, "it is said once"
 
 
-def test_a_word_is_needed_and_one_alone(app: App, minutehand: Minutehand) -> None:
-    done = minutehand("executions", "resolve", "01a209d4")
+@pytest.mark.parametrize("words", [[], ["--sent", "--drop"], ["--drop", "--resend", "--sent"]])
+def test_a_word_is_needed_and_one_alone(app: App, minutehand: Minutehand, words: list[str]) -> None:
+    done = minutehand("executions", "resolve", "01a209d4", *words)
     assert (done.returncode, "--sent, --resend or --drop" in done.stderr) == (2, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.servers import Database, on_both_servers
-from tests.sql.queue_rows import NOW, claim, pending, row, settle, success, token, while_open, workflow
+from tests.sql.queue_rows import NOW, claim, pending, row, settle, success, together, token, while_open, workflow
 
 pytestmark = on_both_servers
 
@@ -130,3 +130,27 @@ def test_one_that_waits_for_a_row_holds_up_no_others_limit(database: Database) -
         ],
     )
     assert (first["send"]["answer"], second["send"]["answer"]) == ("go", "go")
+
+
+def test_two_that_hold_what_cannot_be_recorded_never_wait_in_a_circle_for_limits(database: Database) -> None:
+    database.call("automation_limit_set", p_scope="recipient", p_n=1000)
+    database.sql("alter table automation_execution_logs add constraint small check (actions_executed::text !~ 'BOOM')")
+    recipients = ["a@example.com", "b@example.com", "c@example.com", "d@example.com"]
+
+    def batches(order: list[str], number: int) -> Any:
+        made, lease = held(database, 5 * 20)
+
+        def go(mine: Database) -> int:
+            for start in range(0, len(made), 5):
+                bad, *others = made[start : start + 5]
+                items: list[dict[str, Any]] = [{"id": bad, "token": lease, "steps": [success("1", name="BOOM")]}]
+                items += [
+                    {"id": one, "token": lease, "reserve": place(f"{number}-{one}") | {"recipient": to}}
+                    for one, to in zip(sorted(others), order, strict=True)
+                ]
+                advance(mine, *items)
+            return 1
+
+        return go
+
+    assert together(database, batches(recipients, 1), batches(recipients[::-1], 2)) == [1, 1]

@@ -143,6 +143,8 @@ def test_only_tables_added_as_writable_are_written(app: Database, table: str) ->
     answer = write(app, who, {"status": "done"}, p_table=table)
     assert (answer["answer"], answer["code"]) == ("refused", "not_writable")
     assert "is not writable for automations" in answer["reason"]
+    # A table's name is a workflow's word: no command to paste where it is more than a name, or could not help.
+    assert ("trigger add" in answer["reason"]) == (";" not in table and "automation_" not in table)
     assert app.sql("select * from automation_workflows where id <> %s", row(app, who[0])["workflow_id"]) == before
 
 

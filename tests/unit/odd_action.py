@@ -51,6 +51,8 @@ async def _send(run: StepRun, channel: str, to: str) -> StepResult:
 
 def _deliver(run: StepRun) -> Any:
     async def deliver(key: str) -> StepResult:
+        if (error := run.step.config.get("raises")) is not None:
+            raise {"bug": ZeroDivisionError, "timeout": TimeoutError}[error]
         verdict = Verdict(run.step.config.get("verdict", "done"))
         sent = Send(channel="send", recipient="a@example.com", sender="b@example.com", key=key, external_id="X-1")
         return StepResult(verdict=verdict, send=sent if verdict is Verdict.DONE else None, code="c", reason="r")

@@ -126,6 +126,16 @@ def test_an_action_that_hangs_is_cut_off_and_its_fate_unknown(run, monkeypatch):
     assert (outcome.ended, outcome.code) == (Ended.UNKNOWN, "uncertain_send")
 
 
+@pytest.mark.parametrize(("error", "name"), [("bug", "ZeroDivisionError"), ("timeout", "TimeoutError")])
+@pytest.mark.parametrize("policy", ["hold", "drop"])
+def test_what_breaks_while_a_message_leaves_leaves_its_fate_open(run, database, error, name, policy):
+    outcome = run(odd("send", raises=error, on_uncertain=policy))
+    assert (outcome.ended, outcome.on_uncertain) == (Ended.UNKNOWN, policy)
+    assert outcome.reason == f"step 1 (odd): the action `odd` has a bug: {name}; the message may have left"
+    sent = database.one("select status, error_message from communication_logs")
+    assert sent == {"status": "uncertain", "error_message": "it may have left before it was cut off"}
+
+
 def test_templates_see_the_payload(run, database):
     run(odd("render", text="{{trigger.payload.who}} in {{workflow.name}}"))
     found = database.one("select actions_executed -> 0 -> 'result' ->> 'said' as said from automation_execution_logs")

@@ -15,6 +15,7 @@ from executor.settings import ExecutorSettings
 from store import Store
 from store.drivers.postgres import PostgresDriver
 from tests.servers import Database
+from tests.unit import odd_action
 from tests.unit.odd_action import OddAction
 
 TABLES = """
@@ -138,6 +139,33 @@ def test_a_template_that_could_not_be_filled_in_is_tried_on_the_row_as_it_is_now
     database.sql("update clients set email = null")
     run(odd("send"), odd("send", to="{{client.email}}"), before={2: "update clients set email = 'new@example.com'"})
     assert sent_to(database)[-1] == ("new@example.com", "sent")
+
+
+CONDITION = {"type": "condition", "config": {"conditions": [{"field": "status", "value": "completed"}]}}
+PAST = {"type": "wait", "config": {"until": "2020-01-01"}}
+
+
+@pytest.mark.parametrize(
+    "receiver_does", ["update clients set email = 'n'", "update automation_workflows set status = 'off'"]
+)
+@pytest.mark.parametrize("before", [(), (CONDITION,), (PAST,)])
+def test_a_call_is_made_once_whatever_its_receiver_does_to_the_row(run, database, monkeypatch, before, receiver_does):
+    monkeypatch.setattr(OddAction, "reserves", False)
+    made = []
+
+    def delivering(run):
+        async def deliver(key: str) -> StepResult:
+            made.append(key)
+            database.sql(receiver_does)
+            return StepResult.done()
+
+        return deliver
+
+    monkeypatch.setattr(odd_action, "_deliver", delivering)
+    run(*before, odd("call"))
+    assert len(made) == 1
+    steps = database.one("select actions_executed as a from automation_execution_logs")["a"]
+    assert [step["status"] for step in steps] == ["success"] * (len(before) + 1), "what was done is told"
 
 
 def test_what_was_done_is_told_when_the_workflow_was_paused_meanwhile(run, database):

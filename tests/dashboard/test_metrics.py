@@ -1,0 +1,229 @@
+"""`/metrics`, and how often what everybody may ask for reaches the database."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import re
+from typing import Any
+
+import httpx
+import pytest
+from freezegun import freeze_time
+
+from dashboard import exposition as module
+from dashboard.app import make_app
+from dashboard.executor_endpoint import ExecutorEndpoint, Turn
+from dashboard.exposition import CONTENT_TYPE, exposition
+from dashboard.fresh import FRESH_SECONDS, Fresh
+from dashboard.tokens import Tokens
+from store import Json
+from store.errors import Unreachable
+from tests.dashboard.prometheus import parse
+from tests.dashboard.served import completed, problem
+from tests.docs.pages import page
+from tests.journeys.app import wait_until
+from tests.servers import Database
+
+TOKEN = {"Authorization": "Bearer a-new-token"}
+FIGURES = {
+    "pending", "due", "processing", "foreign_processing", "oldest_due_seconds", "executions_last_hour", "uncertain",
+    "events_unmatched", "events_set_aside", "events_no_tenant", "events_lost_total", "workflows", "workflows_broken",
+    "pauses", "processor_seen_timestamp_seconds",
+}  # fmt: skip
+
+
+def figures(text: str) -> dict[str, Any]:
+    """Each figure without our prefix; what has no label as a number."""
+    read = {name.removeprefix("minutehand_"): values for name, values in parse(text).items()}
+    return {name: values[()] if set(values) == {()} else values for name, values in read.items()}
+
+
+# --- the format -------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_database_has_every_figure(database: Database) -> None:
+    told = figures(exposition(database.call("automation_metrics")))
+    assert set(told) == FIGURES
+    assert told.pop("processor_seen_timestamp_seconds") == {}
+    statuses = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
+    assert told.pop("executions_last_hour") == {(status,): 0 for status in statuses}
+    assert told.pop("workflows") == {("on",): 0, ("off",): 0}
+    assert set(told.values()) == {0}
+
+
+def test_each_figure_tells_its_own(database: Database) -> None:
+    metrics = database.call("automation_metrics")
+    events = {"unmatched": 5, "set_aside": 6, "no_tenant": 7, "lost": 8}
+    broken = {"on": True, "problem": "it has no steps"}
+    metrics |= {"pending": 1, "due": 2, "processing": 3, "foreign_processing": 4, "oldest_due_seconds": 61}
+    metrics |= {"uncertain": 9, "events": events, "last_hour": {"failed": 10}, "paused": [{}]}
+    metrics |= {"workflows": [broken, {"on": True, "problem": None}, {"on": False, "problem": None}]}
+    told = figures(exposition(metrics))
+    assert told["executions_last_hour"][("failed",)] == 10
+    assert told["workflows"] == {("on",): 2, ("off",): 1}
+    expected = {"pending": 1, "due": 2, "processing": 3, "foreign_processing": 4, "oldest_due_seconds": 61}
+    expected |= {"uncertain": 9, "events_unmatched": 5, "events_set_aside": 6, "events_no_tenant": 7}
+    expected |= {"events_lost_total": 8, "workflows_broken": 1, "pauses": 1}
+    assert {name: told[name] for name in expected} == expected
+
+
+def test_processors_are_told_by_mode_and_host_with_their_last_heartbeat(database: Database) -> None:
+    for id_, mode, host, now in (
+        ("a:1", "run-once", "a", "2030-01-01T12:00:00Z"),
+        ("a:2", "run-once", "a", "2030-01-01T12:01:00.5Z"),
+        ("b:1", "worker", 'b"\\\n', "2030-01-01T12:00:30Z"),
+    ):
+        database.call("automation_tick", p_worker={"id": id_, "mode": mode, "host": host}, p_now=now)
+    told = figures(exposition(database.call("automation_metrics", p_now="2030-01-01T12:01:01Z")))
+    assert told["processor_seen_timestamp_seconds"] == {
+        ("run-once", "a"): 1893499260.5,
+        ("worker", r"b\"\\\n"): 1893499230.0,
+    }
+
+
+def test_the_pages_name_figures_that_there_are() -> None:
+    named = set(re.findall(r"minutehand_([a-z_]+[a-z])", page("operations.md"))) - {"runner"}
+    assert len(named) > 5
+    assert named <= FIGURES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "minutehand_due 1\n",
+        "# HELP minutehand_due Due.\n# TYPE minutehand_due gauge\nminutehand_due 1",
+        "# HELP minutehand_due Due.\n# TYPE minutehand_due gauge\nminutehand_due 1\nminutehand_due 1\n",
+        '# HELP minutehand_due Due.\n# TYPE minutehand_due gauge\nminutehand_due{a="b"c"} 1\n',
+        "# HELP minutehand_due Due.\n# TYPE minutehand_due counter\nminutehand_due 1\n",
+        "# HELP minutehand_due Due.\n# TYPE minutehand_due gauge\nminutehand_other 1\n",
+    ],
+)
+def test_the_reader_of_these_tests_is_strict(text: str) -> None:
+    with pytest.raises(AssertionError):
+        parse(text)
+
+
+def test_the_examples_in_the_code_hold() -> None:
+    assert doctest.testmod(module) == doctest.TestResults(0, 1)
+
+
+# --- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_served_to_who_shows_a_token(app, shop, served, database):
+    completed(app, shop, 2)
+    problem(served.get("/metrics"), 401)
+    problem(served.client.get(served.url + "/metrics", headers={"Authorization": "Bearer another"}), 401)
+
+    def scrape() -> httpx.Response:
+        return served.client.get(served.url + "/metrics", headers=TOKEN)
+
+    answer = scrape()
+    assert (answer.status_code, answer.headers["content-type"]) == (200, CONTENT_TYPE)
+    told = figures(answer.text)
+    assert (told["pending"], told["workflows"][("on",)]) == (2, 1)
+    database.sql("insert into automation_migrations (name, checksum) values ('9999_later', 'x')")
+    wait_until(lambda: scrape().status_code != 200, "the end of what is known for a second")
+    assert problem(scrape(), 503)["failed"] == "schema"
+
+
+def test_without_a_database_it_says_so_and_names_no_host(serve):
+    with serve(DATABASE_URL="postgresql://127.0.0.1:1/none?connect_timeout=2") as served:
+        refusal = served.client.get(served.url + "/metrics", headers=TOKEN)
+        assert problem(refusal, 503)["failed"] == "database"
+        assert "127.0.0.1" not in refusal.text
+
+
+# --- how often the database is asked ----------------------------------------------------------------------------------
+
+
+class Looks:
+    """What is looked at; counts, and may be told to fail or to wait."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.error: Exception | None = None
+        self.gate: asyncio.Event | None = None
+
+    async def __call__(self) -> int:
+        self.count += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return self.count
+
+
+def test_a_hundred_at_once_are_one_look_and_a_look_is_good_for_a_second() -> None:
+    async def go() -> None:
+        looks = Looks()
+        fresh = Fresh(looks, limit_seconds=5)
+        assert await asyncio.gather(*(fresh() for _ in range(100))) == [1] * 100
+        frozen.tick(FRESH_SECONDS * 0.9)
+        assert await fresh() == 1
+        frozen.tick(FRESH_SECONDS * 0.1 + 0.001)
+        assert await fresh() == 2
+
+    with freeze_time(real_asyncio=True) as frozen:
+        asyncio.run(go())
+
+
+def test_an_error_is_good_for_a_second_too() -> None:
+    async def go() -> None:
+        looks = Looks()
+        fresh = Fresh(looks, limit_seconds=5)
+        looks.error = Unreachable("away")
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await fresh()
+        assert looks.count == 1
+        looks.error = None
+        frozen.tick(FRESH_SECONDS)
+        assert await fresh() == 2
+
+    with freeze_time(real_asyncio=True) as frozen:
+        asyncio.run(go())
+
+
+def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
+    looks = Looks()
+
+    async def run(execution_id: str) -> Turn:
+        raise AssertionError("nobody calls for an execution")
+
+    async def ready() -> None:
+        await looks()
+
+    async def away() -> Json:
+        await looks()
+        raise Unreachable("away")
+
+    async def ask(path: str) -> set[int]:
+        tokens = Tokens.parse("a-new-token")
+        app = make_app(ExecutorEndpoint(run, tokens, "1"), ready, away, tokens)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            answers = await asyncio.gather(*(client.get(path, headers=TOKEN) for _ in range(50)))
+        return {answer.status_code for answer in answers}
+
+    for path, status in (("/readyz", 200), ("/metrics", 503)):
+        looks.count = 0
+        assert asyncio.run(ask(path)) == {status}
+        assert looks.count == 1
+
+
+def test_a_look_ends_at_its_limit_and_who_leaves_takes_it_from_nobody() -> None:
+    async def go() -> None:
+        looks = Looks()
+        looks.gate = asyncio.Event()
+        ended, _ = await asyncio.wait([asyncio.ensure_future(Fresh(looks, limit_seconds=0.01)())], timeout=2)
+        assert [type(look.exception()) for look in ended] == [TimeoutError]
+        fresh = Fresh(looks, limit_seconds=5)
+        leaving, staying = (asyncio.ensure_future(fresh()) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        looks.gate.set()
+        assert await staying == 2
+        assert leaving.cancelled()
+
+    asyncio.run(go())
