@@ -188,7 +188,7 @@ async def _try(run: DryRun) -> StepResult:
     except BadStep as error:
         return StepResult.permanent("bad_step", str(error))
     except RenderError as error:
-        return StepResult.permanent("unresolved_variable", str(error))
+        return StepResult.permanent(error.code, str(error))
     except NoSender as error:
         return StepResult.permanent("action_crashed", f"the action `{step.type}` cannot be rehearsed: {error}")
     except TimeoutError:

@@ -152,7 +152,7 @@ class LocalExecutor:
         except BadStep as error:
             return StepResult.permanent("bad_step", str(error))
         except RenderError as error:
-            return StepResult.permanent("unresolved_variable", str(error))
+            return StepResult.permanent(error.code, str(error))
         except (LeaseLost, Held, Changed, Stopped, StoreError):
             raise
         except Exception as error:

@@ -15,7 +15,7 @@ from jinja2 import Environment, TemplateError, Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
 from markupsafe import escape
 
-from executor.actions.contract import RenderError
+from executor.actions.contract import RenderError, UnresolvedVariable
 from executor.dialects.variables import find, find_child
 from executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, number, text
 from executor.render_tree import spell
@@ -81,10 +81,10 @@ class Unresolved:
         if self.run.stand_in is not None:
             return self.run.stand_in
         if self.empty:
-            raise RenderError(f"{self.label} is empty")
+            raise UnresolvedVariable(f"{self.label} is empty")
         names = sorted(str(name)[:40] for name in self.known)
         known = f"; known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else ""
-        raise RenderError(f"{self.label} is not known{known}")
+        raise UnresolvedVariable(f"{self.label} is not known{known}")
 
     def __bool__(self) -> bool:
         if self.stray:

@@ -53,7 +53,8 @@ begin
     ('0003_actions', 'public.automation_execution_logs', '', 'resends json'),
     ('0003_actions', 'public.communication_logs', '', 'reserved_at timestamptz'),
     ('0003_actions', 'public.automation_limits',
-     'scope text, tenant text, channel text, n integer, per interval, on_exceed text', '')
+     'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
+    ('0003_actions', 'minutehand.resumed', 'workflow_id text, resumed_at timestamptz', '')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)
   cross join lateral regexp_split_to_table(lists.names, ', ') as c

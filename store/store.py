@@ -205,7 +205,7 @@ class Store:
 
     async def resume(self, *, scope: str, target: str | None = None) -> Json:
         """End a pause: `{"name", "reason", "existed", "held", "still_paused"}`."""
-        result: Json = await self._driver.call("automation_resume", p_scope=scope, p_target=target)
+        result: Json = await self._timed("automation_resume", p_scope=scope, p_target=target)
         return result
 
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[Json]:

@@ -23,7 +23,15 @@ class BadStep(Exception):
 
 
 class RenderError(Exception):
-    """A template could not be rendered honestly (R14); the message names the variable or the limit."""
+    """A template could not be rendered honestly (R14): it is not understood, or breaks a bound, as the message says."""
+
+    code: str = "bad_template"
+
+
+class UnresolvedVariable(RenderError):
+    """A variable is null or unknown; the message names it."""
+
+    code: str = "unresolved_variable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
--- automation_resume(p_scope, p_target) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
+-- automation_resume(p_scope, p_target, p_now) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
 -- Ends a pause (automation_pause).  `held`: how many pending executions were held by it, counted to 10,000; they are due as
 -- they were.  `still_paused`: what wider pauses remain; after all, any.  A workflow that is deleted is named by its id.
 -- Locks: the pause's row.  Errors: MH400, MH404 and MH409, as automation_pause.  Called by: store.resume.
-create or replace function public.automation_resume(p_scope text, p_target text default null)
+create or replace function public.automation_resume(
+  p_scope text, p_target text default null, p_now timestamptz default null
+)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_subject jsonb;
@@ -21,6 +23,11 @@ begin
   where scope = p_scope and target = v_subject ->> 'target'
   returning reason into v_reason;
   v_existed := found;
+  if v_existed and p_scope = 'workflow' then  -- the breaker counts anew from here, as far back as it can look
+    delete from minutehand.resumed where resumed_at < coalesce(p_now, now()) - interval '1 day';
+    insert into minutehand.resumed (workflow_id, resumed_at) values (v_subject ->> 'target', coalesce(p_now, now()))
+    on conflict (workflow_id) do update set resumed_at = excluded.resumed_at;
+  end if;
   return v_subject || jsonb_build_object(
     'scope', p_scope, 'existed', v_existed, 'reason', v_reason,
     'held', minutehand.pending_of(p_scope, v_subject ->> 'target'),

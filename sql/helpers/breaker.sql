@@ -57,16 +57,18 @@ declare
   v_tripped jsonb := '[]';
 begin
   for v_workflow in
-    select w.id, w.name, b.n, b.per, r.starts
+    select w.id, w.name, b.n, b.per, r.starts, u.resumed_at
     from minutehand.starts(p_now - interval '1 minute', p_now) r
     join public.automation_workflows w on w.id = r.workflow_id
     cross join lateral minutehand.breaker(w.settings::jsonb) b
+    left join minutehand.resumed u on u.workflow_id = w.id::text and u.resumed_at > p_now - b.per
     where b.n is not null and (r.starts > b.n or b.per > interval '1 minute')
   loop
     v_starts := v_workflow.starts;
-    if v_workflow.per <> interval '1 minute' then
+    if v_workflow.per <> interval '1 minute' or v_workflow.resumed_at is not null then
       select s.starts into v_starts
-      from minutehand.starts(p_now - v_workflow.per, p_now) s where s.workflow_id = v_workflow.id;
+      from minutehand.starts(greatest(p_now - v_workflow.per, v_workflow.resumed_at), p_now) s
+      where s.workflow_id = v_workflow.id;
     end if;
     if v_starts > v_workflow.n then
       insert into public.automation_control (scope, target, reason, paused_at)

@@ -32,3 +32,9 @@ create table if not exists public.automation_limits (
   primary key (scope, tenant, channel)
 );
 alter table public.automation_limits enable row level security;
+
+-- When a person let a workflow run again: what the breaker counts begins anew there.
+create table if not exists minutehand.resumed (
+  workflow_id text primary key,
+  resumed_at timestamptz not null
+);

@@ -133,7 +133,7 @@ def test_hostile_templates_fail_their_step_and_send_nothing(app, ends, post):
     for name, message in HOSTILE.items():
         app.workflow(email(message=message), name=name)
     found = ends()
-    assert {name: end[:2] for name, end in found.items()} == dict.fromkeys(HOSTILE, ("failed", "unresolved_variable"))
+    assert {name: end[:2] for name, end in found.items()} == dict.fromkeys(HOSTILE, ("failed", "bad_template"))
     assert post.messages == []
 
 

@@ -260,9 +260,9 @@ def test_hostile_workflows_and_clients_harm_nobody(app, minutehand, shop, post, 
 
 
 TEN_MEGABYTES: dict[str, tuple[Any, tuple[str, str | None]]] = {
-    "mail": (email(message="{{ job.notes }}"), ("failed", "unresolved_variable")),
+    "mail": (email(message="{{ job.notes }}"), ("failed", "bad_template")),
     "context": (webhook("{shop}"), ("failed", "bad_step")),
-    "growth": (email(message="{% for a in job.list %}{{ job.notes }}{% endfor %}"), ("failed", "unresolved_variable")),
+    "growth": (email(message="{% for a in job.list %}{{ job.notes }}{% endfor %}"), ("failed", "bad_template")),
     "condition": (
         {
             "type": "condition",

@@ -56,6 +56,16 @@ def test_301_changes_within_a_minute_pause_it_and_300_do_not(database: Database)
     assert tick(database)["tripped"] == [], "told once"
 
 
+def test_after_a_person_has_resumed_it_it_counts_anew(database: Database) -> None:
+    loop = workflow(database, name="loop")
+    starts(database, loop, 400)
+    assert tick(database)["tripped"] == ["loop"]
+    database.call("automation_resume", p_scope="workflow", p_target="loop", p_now=NOW)
+    assert tick(database, NOW + seconds(1))["tripped"] == []
+    starts(database, loop, 301, until=NOW + seconds(55))
+    assert tick(database, NOW + seconds(56))["tripped"] == ["loop"]
+
+
 @pytest.mark.parametrize(
     "columns",
     [{"transactions": 1}, {"transactions": 300}, {"caused_by": "00000000-0000-4000-8000-000000000000"},
