@@ -23,7 +23,7 @@ test: $(INSTALLED)  ## Check style, types and imports, and run the tests (some o
 	@echo "Running the tests"
 	@$(BIN)/pytest $(or $(ARGS),$(TOGETHER))
 
-chaos: $(INSTALLED)  ## Kill, stop and restart everything while it works, for about an hour (a tenth of it: CHAOS_SHARE=0.1)
+chaos: $(INSTALLED)  ## Kill, stop and restart everything while it works, on and on (a tenth of it, some minutes: CHAOS_SHARE=0.1)
 	@CHAOS=long $(BIN)/pytest -s tests/chaos $(ARGS)
 
 bench: $(INSTALLED)  ## Measure it on this machine
