@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import structlog
 
@@ -25,9 +25,6 @@ from executor.walk import next_step
 from store import Context, Execution, Json, LeaseLost, Store, Workflow
 from store.batch import Batch
 from store.errors import StoreError
-
-if TYPE_CHECKING:
-    from executor.render import Renderer
 
 #: The longest any step may take, whatever its action thinks: a plug-in that hangs must not hold a lane for ever.
 STEP_SECONDS = 300
@@ -136,13 +133,15 @@ class LocalExecutor:
 
     async def _try(self, action: Action, step: Step, turn: Turn) -> StepResult:
         """Run one step once.  Whatever its action does wrong ends this step, and nothing else."""
+        from executor.render import renderer_of
+
         run = LocalStepRun(
             step=step,
             turn=turn,
             context=template_context(turn.execution, turn.render()),
             settings=self._settings,
             http=self._http,
-            renderer=_renderer(turn.execution.workflow),
+            renderer=renderer_of(turn.execution.workflow.definition),
             store=self._store,
         )
         limit = asyncio.timeout(STEP_SECONDS)
@@ -175,9 +174,3 @@ def template_context(execution: Execution, context: Context) -> Json:
     seen["trigger"] = execution.trigger_data
     seen["workflow"] = {"id": execution.workflow.id, "name": execution.workflow.name}
     return seen
-
-
-def _renderer(workflow: Workflow) -> Renderer:
-    from executor.render import renderer_of
-
-    return renderer_of(workflow.definition)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from store.embedded import Embedded
 from tests import servers
 from tests.supabase.stack import Project, Stack, running_stack
 
@@ -88,3 +89,14 @@ def project(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Project]:
     """A Supabase project of the test's own; `tests.supabase.stack.on_both_grants` asks for the older grants too."""
     with stack.project(legacy_grants=getattr(request, "param", False)) as made:
         yield made
+
+
+@pytest.fixture
+def own_server() -> Iterator[Embedded]:
+    """A server that a test may stop."""
+    with servers.temporary_folder() as folder:
+        server = Embedded(folder / "home")
+        try:
+            yield server
+        finally:
+            server.stop()

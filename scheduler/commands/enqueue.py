@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from scheduler.output import print_json
-from scheduler.road import open_store
+from scheduler.road import ask_store
 from scheduler.settings import RoadSettings, output_option, road_options
 
 
@@ -41,12 +40,9 @@ def enqueue(
 ) -> None:
     """Start WORKFLOW, named by its name or id, for a row or with a payload."""
     when, data = _instant(at), read_payload(payload)
-
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
-
-    made = asyncio.run(go())
+    made = ask_store(
+        road, lambda store: store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
+    )
     if output == "json":
         print_json(made)
     elif made["dry_run"]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import click
 
 from scheduler.output import print_json
-from scheduler.road import open_store
+from scheduler.road import ask_store
 from scheduler.settings import RoadSettings, output_option, road_options
 from store import Json
 
@@ -25,7 +22,9 @@ def pause(tenant: str | None, reason: str | None, output: str, road: RoadSetting
 
     Changes are recorded as before, and what they start waits.  What has left has left.
     """
-    tell_paused(asked(road, "pause", scope=scope_of(tenant), target=tenant, reason=reason), output)
+    tell_paused(
+        ask_store(road, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason)), output
+    )
 
 
 @click.command("resume", short_help="Let it run again.", epilog="Example: minutehand resume")
@@ -34,23 +33,12 @@ def pause(tenant: str | None, reason: str | None, output: str, road: RoadSetting
 @road_options
 def resume(tenant: str | None, output: str, road: RoadSettings) -> None:
     """End a pause.  What was held is due as before; see it first: minutehand executions ls --status pending."""
-    tell_resumed(asked(road, "resume", scope=scope_of(tenant), target=tenant), output)
+    tell_resumed(ask_store(road, lambda store: store.resume(scope=scope_of(tenant), target=tenant)), output)
 
 
 def scope_of(tenant: str | None) -> str:
     """Return the scope that the options name."""
     return "all" if tenant is None else "tenant"
-
-
-def asked(road: RoadSettings, verb: str, **said: Any) -> Json:
-    """Ask the store's `pause` or `resume`."""
-
-    async def go() -> Json:
-        async with open_store(road) as store:
-            answer: Json = await getattr(store, verb)(**said)
-            return answer
-
-    return asyncio.run(go())
 
 
 def tell_paused(answer: Json, output: str) -> None:

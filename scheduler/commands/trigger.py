@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import click
 
 from scheduler.output import print_rows
-from scheduler.road import open_store
+from scheduler.road import ask_store
 from scheduler.settings import RoadSettings, output_option, road_options
 
 COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
@@ -44,21 +41,16 @@ def add(
 ) -> None:
     """Watch TABLE, or change how it is watched."""
     links = dict(_pair(text) for text in link)
-
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await store.add_trigger(
-                table,
-                id=id_,
-                type=type_,
-                status=status,
-                tenant=tenant,
-                exclude=[column.strip() for column in exclude.split(",") if column.strip()],
-                links=links,
-                writable=writable,
-            )
-
-    added = asyncio.run(go())
+    given = {
+        "id": id_,
+        "type": type_,
+        "status": status,
+        "tenant": tenant,
+        "exclude": [column.strip() for column in exclude.split(",") if column.strip()],
+        "links": links,
+        "writable": writable,
+    }
+    added = ask_store(road, lambda store: store.add_trigger(table, **given))
     whose = f"whose it is: {added['tenant']}" if added["tenant"] else "one tenant"
     may = "; workflows may write it" if added["writable"] else ""
     click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
@@ -69,12 +61,7 @@ def add(
 @road_options
 def rm(table: str, road: RoadSettings) -> None:
     """Stop watching TABLE.  What is pending stays pending."""
-
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await store.remove_trigger(table)
-
-    removed = asyncio.run(go())["removed"]
+    removed = ask_store(road, lambda store: store.remove_trigger(table))["removed"]
     click.echo(f"{table} is no longer watched" if removed else f"{table} was not watched")
 
 
@@ -83,14 +70,8 @@ def rm(table: str, road: RoadSettings) -> None:
 @road_options
 def ls(output: str, road: RoadSettings) -> None:
     """List the watched tables."""
-
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await store.triggers()
-
-    print_rows(
-        asyncio.run(go()), COLUMNS, output, empty="no table is watched; begin with: minutehand trigger add TABLE"
-    )
+    found = ask_store(road, lambda store: store.triggers())
+    print_rows(found, COLUMNS, output, empty="no table is watched; begin with: minutehand trigger add TABLE")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import click
 
 from executor.actions.contract import BadStep
 from executor.settings import ExecutorSettings
 from scheduler.commands.enqueue import read_payload
-from scheduler.commands.pause import asked, tell_paused, tell_resumed
+from scheduler.commands.pause import tell_paused, tell_resumed
 from scheduler.commands.workflow_files import apply, export, lint, new
 from scheduler.output import print_json, print_rows
-from scheduler.road import open_store
+from scheduler.road import ask_store
 from scheduler.settings import LogSettings, RoadSettings, RunSettings, output_option, road_options, run_options
 from store import Json, Store
 from store.errors import BadRequest
@@ -41,7 +37,7 @@ def ls(output: str, road: RoadSettings) -> None:
     from scheduler.workflow_text import line
 
     print_rows(
-        [line(card) for card in _ask(road, lambda store: store.workflows())],
+        [line(card) for card in ask_store(road, lambda store: store.workflows())],
         COLUMNS,
         output,
         empty="no workflows yet; begin with: minutehand workflows new",
@@ -58,7 +54,7 @@ def ls(output: str, road: RoadSettings) -> None:
 @road_options
 def show(workflow: str, output: str, road: RoadSettings) -> None:
     """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
-    found = _ask(road, lambda store: store.workflow(workflow))
+    found = ask_store(road, lambda store: store.workflow(workflow))
     if output == "json":
         print_json(found)
     else:
@@ -74,7 +70,7 @@ def show(workflow: str, output: str, road: RoadSettings) -> None:
 @road_options
 def pause(workflow: str, reason: str | None, output: str, road: RoadSettings) -> None:
     """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
-    tell_paused(asked(road, "pause", scope="workflow", target=workflow, reason=reason), output)
+    tell_paused(ask_store(road, lambda store: store.pause(scope="workflow", target=workflow, reason=reason)), output)
 
 
 @workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
@@ -83,7 +79,7 @@ def pause(workflow: str, reason: str | None, output: str, road: RoadSettings) ->
 @road_options
 def resume(workflow: str, output: str, road: RoadSettings) -> None:
     """Let WORKFLOW run again; what was held is due as before."""
-    tell_resumed(asked(road, "resume", scope="workflow", target=workflow), output)
+    tell_resumed(ask_store(road, lambda store: store.resume(scope="workflow", target=workflow)), output)
 
 
 @workflows.command(
@@ -120,7 +116,7 @@ def test(
         return preview, await rehearse(preview, executor, store.evaluate)
 
     try:
-        preview, told = _ask(road, go)
+        preview, told = ask_store(road, go)
     except BadStep as error:
         raise BadRequest(f"{workflow!r} cannot run: {error}") from None
     if output == "json":
@@ -128,14 +124,6 @@ def test(
     else:
         click.echo(rehearsal_text(preview, told))
     return 3 if any(one.fails for one in told) else 0
-
-
-def _ask(road: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
-    async def go() -> Any:
-        async with open_store(road) as store:
-            return await verb(store)
-
-    return asyncio.run(go())
 
 
 for of_files in (new, apply, export, lint):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from store.embedded import Embedded
 from tests.chaos.harness import Post, Scene, Shop
 from tests.journeys.app import App, Minutehand
-from tests.servers import Database, temporary_folder
+from tests.servers import Database
 
 
 @pytest.fixture
@@ -31,14 +30,3 @@ def post() -> Iterator[Post]:
 def scene(database: Database, shop: Shop, post: Post, tmp_path: Path) -> Scene:
     """The scene on a PostgreSQL that stays up."""
     return Scene(App(database), Minutehand(tmp_path, {"DATABASE_URL": database.url}), shop, post)
-
-
-@pytest.fixture
-def own_server() -> Iterator[Embedded]:
-    """A server that a test may stop."""
-    with temporary_folder() as folder:
-        server = Embedded(folder / "home")
-        try:
-            yield server
-        finally:
-            server.stop()

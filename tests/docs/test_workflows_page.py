@@ -7,11 +7,9 @@ import re
 from typing import Any
 
 from executor.dialects import read_steps
-from executor.local import _renderer
-from executor.render import Renderer
+from executor.render import Renderer, renderer_of
 from executor.render_operations import OPERATIONS
 from executor.render_tree import TESTS
-from store import Workflow
 from tests.docs.pages import blocks, page, rows, section, words
 from tests.servers import Database
 
@@ -107,9 +105,9 @@ def test_the_breakers_of_the_page_are_read(database: Database) -> None:
 
 
 def test_settings_unresolved_of_the_page_do_what_they_say() -> None:
-    written = []
-    for settings in examples("settings"):
-        if "unresolved" in settings:
-            workflow = Workflow(id="w", version=1, name="w", definition={"settings": settings})
-            written.append(_renderer(workflow).render("{{ client.phone }}", CONTEXT))
+    written = [
+        renderer_of({"settings": settings}).render("{{ client.phone }}", CONTEXT)
+        for settings in examples("settings")
+        if "unresolved" in settings
+    ]
     assert written == ["", "(unknown)"]

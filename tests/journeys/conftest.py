@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
-from store.embedded import Embedded
 from tests.journeys.app import SECRET, App, Minutehand
 from tests.journeys.world import ROADS, World
 from tests.providers.twilio import TwilioServer
-from tests.servers import Database, temporary_folder
+from tests.servers import Database
 from tests.supabase.stack import Project
 
 
@@ -70,14 +69,3 @@ def world(
     project: Project = request.getfixturevalue("project")
     environment = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
     return World("supabase", App(project.owner), Minutehand(tmp_path, environment), post, texts, shop, project)
-
-
-@pytest.fixture
-def own_server() -> Iterator[Embedded]:
-    """A server that a test may stop."""
-    with temporary_folder() as folder:
-        server = Embedded(folder / "home")
-        try:
-            yield server
-        finally:
-            server.stop()
