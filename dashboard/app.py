@@ -2,19 +2,20 @@
 
 POST /functions/v1/automation-executor   run one execution now (executor_endpoint.py)
 GET  /healthz                            the process is alive
-GET  /readyz                             the database answers and has this program's schema
+GET  /readyz                             the database answers and has this program's schema; a worker beside turns
 GET  /metrics                            how things stand, for Prometheus (exposition.py)
+GET  /                                   the dashboard (site.py)
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from dashboard.executor_endpoint import PATH, ExecutorEndpoint
 from dashboard.exposition import CONTENT_TYPE, exposition
@@ -27,14 +28,21 @@ from store.errors import SchemaMismatch, StoreError
 #: Seconds that the database may take to answer a look at it.
 LOOK_SECONDS = 5
 
-#: Looks whether the database can be worked on.  Errors: `SchemaMismatch`, else `StoreError`.
+
+class WorkerStuck(Exception):
+    """The worker beside the server neither works nor fails."""
+
+
+#: Looks whether there is work to be done with.  Errors: `WorkerStuck`, `SchemaMismatch`, else `StoreError`.
 Ready = Callable[[], Awaitable[None]]
 #: Returns what `Store.metrics` returns.  Errors: as those of `Ready`.
 Figures = Callable[[], Awaitable[Json]]
 
 
-def make_app(endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens) -> Starlette:
-    """Put the pages together."""
+def make_app(
+    endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """Put the answers together; `pages` are the window's."""
     fresh_ready = Fresh(ready, limit_seconds=LOOK_SECONDS)
     fresh_figures = Fresh(figures, limit_seconds=LOOK_SECONDS)
 
@@ -44,7 +52,7 @@ def make_app(endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens:
     async def readyz(request: Request) -> Response:
         try:
             await fresh_ready()
-        except (StoreError, TimeoutError) as error:
+        except (StoreError, TimeoutError, WorkerStuck) as error:
             return cannot_look(error)
         return JSONResponse({"status": "ready"})
 
@@ -62,13 +70,16 @@ def make_app(endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *pages,
         ],
         exception_handlers={HTTPException: refused, Exception: crashed},
     )
 
 
 def cannot_look(error: Exception) -> Response:
-    """Say what a look at the database failed on; the error's own words may name hosts."""
+    """Say what a look failed on; the error's own words may name hosts."""
+    if isinstance(error, WorkerStuck):
+        return come_back("the worker beside it is stuck: start it anew", failed="worker")
     if isinstance(error, SchemaMismatch):
         return come_back("the database has another schema than this program: minutehand migrate", failed="schema")
     return come_back("the database cannot be asked", failed="database")

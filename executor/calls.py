@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from executor.actions.contract import BadStep
+from executor.tracing import traceparent
 
 if TYPE_CHECKING:
     from executor.actions.contract import StepRun
@@ -51,5 +52,5 @@ def shown_body(config: dict[str, Any], body: bytes) -> dict[str, str]:
 
 
 def identity(key: str, execution_id: str) -> dict[str, str]:
-    """Return the headers by which a receiver knows a repeat, and its writes their cause."""
-    return {"idempotency-key": key, "webhook-id": key, "x-minutehand-cause": execution_id}
+    """Return the headers by which a receiver knows a repeat, its writes their cause, and its spans the trace."""
+    return {"idempotency-key": key, "webhook-id": key, "x-minutehand-cause": execution_id, **traceparent()}

@@ -194,6 +194,6 @@ async def _try(run: DryRun) -> StepResult:
     except TimeoutError:
         return StepResult.permanent("action_crashed", f"the step was still running after {STEP_SECONDS} s")
     except Exception as error:
-        log.exception("action_crashed", execution_id=None, step=step.key, action=step.type)
+        log.exception("action_crashed", step=step.key, action=step.type)
         return StepResult.permanent("action_crashed", f"the action `{step.type}` has a bug: {type(error).__name__}")
     return replace(result, send=None)

@@ -12,6 +12,7 @@ from typing import Self
 
 import structlog
 
+from executor import tracing
 from executor.actions import action_for
 from executor.actions.contract import Action, BadStep, RenderError, Step
 from executor.dialects import read_steps
@@ -29,6 +30,8 @@ from store.errors import StoreError
 #: The longest any step may take, whatever its action thinks: a plug-in that hangs must not hold a lane for ever.
 STEP_SECONDS = 300
 
+#: A long-lived worker meets many versions: it keeps the steps of those that it met last.
+MOST_PLANS = 1000
 #: What these did is lost without harm: they are done again.
 WITHOUT_EFFECT = ("condition", "stop", "wait")
 
@@ -77,19 +80,18 @@ class LocalExecutor:
         except (Held, StoreError) as error:
             said = {"code": "paused", "reason": "paused"} if isinstance(error, Held) else {}
             if not said:
-                log.warning("execution_released", execution_id=execution.id, reason=str(error))
+                log.warning("execution_released", reason=str(error))
             return turn.outcome(Ended.RELEASED, resume_step=step.key if step else None, **said)
         return turn.outcome(Ended.DONE)
 
     def _plan(self, workflow: Workflow) -> tuple[Step, ...] | BadStep:
-        """Return the version's steps, read once."""
+        """Return the version's steps, read once while it is in use."""
         key = (workflow.id, workflow.version)
-        if key not in self._plans:
-            try:
-                self._plans[key] = read_steps(workflow.definition)
-            except BadStep as error:
-                self._plans[key] = error
-        return self._plans[key]
+        plan = self._plans.pop(key) if key in self._plans else _plan_of(workflow)
+        self._plans[key] = plan  # the newest last
+        if len(self._plans) > MOST_PLANS:
+            del self._plans[next(iter(self._plans))]
+        return plan
 
     def _end(self, turn: Turn, plan: tuple[Step, ...], step: Step, result: StepResult) -> Outcome | None:
         """Note how a step ended; returns how the turn ends, if it does."""
@@ -115,6 +117,12 @@ class LocalExecutor:
         return None
 
     async def _run(self, step: Step, turn: Turn) -> StepResult:
+        with tracing.step(step) as tell:
+            result = await self._run_whole(step, turn)
+            tell(result.verdict.value, result.code)
+            return result
+
+    async def _run_whole(self, step: Step, turn: Turn) -> StepResult:
         """Run one step, from its beginning again where its row changed before anything left."""
         turn.begin()
         action = action_for(step.type)
@@ -158,11 +166,18 @@ class LocalExecutor:
             if limit.expired():
                 reason = f"the step was still running after {STEP_SECONDS} s"
                 return StepResult.unknown(reason, on_uncertain=run.policy)
-            log.exception("action_crashed", execution_id=turn.execution.id, step=step.key, action=step.type)
+            log.exception("action_crashed", step=step.key, action=step.type)
             reason = f"the action `{step.type}` has a bug: {type(error).__name__}"
             if run.policy is not None:  # its message was leaving
                 return StepResult.unknown(f"{reason}; the message may have left", on_uncertain=run.policy)
             return StepResult.permanent("action_crashed", reason)
+
+
+def _plan_of(workflow: Workflow) -> tuple[Step, ...] | BadStep:
+    try:
+        return read_steps(workflow.definition)
+    except BadStep as error:
+        return error
 
 
 def template_context(execution: Execution, context: Context) -> Json:

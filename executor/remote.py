@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from executor.calls import identity
 from executor.http import HttpClient, HttpError
 from executor.local import template_context
 from executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
@@ -93,14 +94,9 @@ class RemoteExecutor:
 
 
 def call_headers(execution: Execution) -> dict[str, str]:
-    """What lets the callee know a repeat, and its writes their cause (R11, R13)."""
+    """What lets the callee know a repeat, its writes their cause (R11, R13), and its spans the trace."""
     key = send_key(execution.id, "", "executor", "", execution.resends.get(CALL, 0))
-    return {
-        "content-type": "application/json",
-        "idempotency-key": key,
-        "webhook-id": key,
-        "x-minutehand-cause": execution.id,
-    }
+    return {"content-type": "application/json", **identity(key, execution.id)}
 
 
 def call_body(execution: Execution, context: Context) -> bytes:

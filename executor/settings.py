@@ -62,6 +62,8 @@ class ExecutorSettings:
     action_timeout_seconds: float = 30.0
     #: None: the steps run in this process.
     remote: Remote | None = None
+    #: Spans go to where OpenTelemetry's own variables say (executor/tracing.py).
+    traces: bool = False
 
     def __repr__(self) -> str:
         return f"ExecutorSettings(email_from={self.email_from!r})"

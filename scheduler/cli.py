@@ -33,6 +33,7 @@ COMMANDS = {
     "pause": "scheduler.commands.pause:pause",
     "resume": "scheduler.commands.pause:resume",
     "status": "scheduler.commands.status:status",
+    "alerts": "scheduler.commands.alerts:alerts",
     "doctor": "scheduler.commands.doctor:doctor",
     "prune": "scheduler.commands.prune:prune",
     "units": "scheduler.commands.units:units_command",

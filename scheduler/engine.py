@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from executor import tracing
 from executor.outcome import Ended, Outcome
 from scheduler.leases import Leases
 from scheduler.summary import Summary
@@ -229,20 +230,29 @@ class Engine:
                 await self._run_one(execution)
 
     async def _run_one(self, execution: Execution) -> None:
-        """Run one execution.  The wall: whatever happens in here touches no other."""
+        """Run one execution.  What is logged within has its ids, whoever logs it."""
+        ids = {"execution_id": execution.id, "workflow": execution.workflow.name, "attempt": execution.attempt}
+        with structlog.contextvars.bound_contextvars(**ids), tracing.turn(execution) as tell:
+            outcome = await self._outcome(execution)
+            if outcome is None:
+                tell("lost")
+                self._lose(execution, "the lease was lost while it ran")
+            else:
+                tell(outcome.ended.value, outcome.code)
+                self._settle(execution, outcome)
+
+    async def _outcome(self, execution: Execution) -> Outcome | None:
+        """Return how its turn ended; None: the lease was lost.  The wall: what happens in here touches no other."""
         try:
-            outcome = await self._execute(execution)
+            return await self._execute(execution)
         except LeaseLost:
-            self._lose(execution, "the lease was lost while it ran")
+            return None
         except StoreError as error:
-            self._settle(execution, _released(execution))
-            log.warning("execution_released", execution_id=execution.id, reason=str(error))
+            log.warning("execution_released", reason=str(error))
+            return _released(execution)
         except Exception as error:
-            reason = f"a bug of the executor: {type(error).__name__}"
-            self._settle(execution, _failed(execution, "internal_error", reason))
-            log.exception("execution_crashed", execution_id=execution.id)
-        else:
-            self._settle(execution, outcome)
+            log.exception("execution_crashed")
+            return _failed(execution, "internal_error", f"a bug of the executor: {type(error).__name__}")
 
     def _settle(self, execution: Execution, outcome: Outcome) -> None:
         """Tell the end in the next batch; the lane does not wait for it."""
@@ -257,6 +267,8 @@ class Engine:
         if not self._leases.drop(execution):
             return None  # given up as lost when the grace ended; it was counted then
         self.summary.add_settled(execution, outcome, settled)
+        if settled.status not in (None, "pending"):
+            tracing.ended(execution, str(settled.status), settled.code)
         if settled.status == "pending" and settled.due_seconds is not None:
             self._came_back |= outcome.more and settled.due_seconds == 0
             if time.monotonic() + settled.due_seconds < self._due_at:  # before what the last claim knew of

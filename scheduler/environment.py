@@ -25,6 +25,7 @@ NAMES = (
     "TWILIO_FROM",
     "TELNYX_API_KEY",
     "TELNYX_FROM",
+    "SUPABASE_JWT_SECRET",
 )
 
 

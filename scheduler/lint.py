@@ -8,8 +8,8 @@ from typing import Any
 
 from executor.actions.contract import BadStep, RenderError
 from executor.dialects import Plan, all_steps, read_plan
+from executor.step_words import outline
 from scheduler.doctor.workflows import BY_HAND, near_words
-from scheduler.step_words import outline
 from scheduler.workflow_files import FileWorkflow
 from store import Json, Store
 from store.errors import BadRequest

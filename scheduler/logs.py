@@ -36,13 +36,28 @@ def configure(settings: LogSettings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
-        renderer,
     ]
     if "JOURNAL_STREAM" not in os.environ:  # the journal has its own clock
         processors.insert(0, structlog.processors.TimeStamper(fmt="iso"))
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        processors=[*processors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
+    _take_in_libraries(processors, renderer, max(level, logging.WARNING))
+
+
+def _take_in_libraries(
+    processors: list[structlog.typing.Processor], renderer: structlog.typing.Processor, level: int
+) -> None:
+    """What libraries warn of, by Python's own logging, is a line as all others, with the `logger` it comes from."""
+    handler = logging.StreamHandler(cast(TextIO, _Stderr()))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *processors],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,3 +63,33 @@ def shown(value: Any) -> str:
     if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T":
         return text[:19].replace("T", " ")
     return text
+
+
+#: Where the database stops counting.
+MOST_COUNTED = 10_000
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its words; those for several are by default the same with an s.
+
+    >>> counted(1, "change"), counted(0, "send is", "sends are"), counted(10_000, "change")
+    ('1 change', '0 sends are', '10000 or more changes')
+    """
+    number = f"{count} or more" if count >= MOST_COUNTED else str(count)
+    return f"{number} {one if count == 1 else many or one + 's'}"
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file that others read at any time: they find the old one or the new one, whole.
+
+    Errors: `click.UsageError`; then the old one stays.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            new.unlink()

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from executor.dry_run import Rehearsed
+from executor.step_words import conditions_in_words, in_words
 from scheduler.output import shown
-from scheduler.step_words import conditions_in_words, in_words
 from store import Json
 
 

@@ -126,9 +126,9 @@ async def look_at_schema(store: Store) -> None:
     check_schema(await store.schema_version())
 
 
-async def look_at_figures(store: Store) -> Json:
-    """Return the figures of a first look.  Errors: `SchemaMismatch` when they may mean something else, `StoreError`."""
-    metrics = await store.metrics()
+async def look_at_figures(store: Store, *, steps: bool = False) -> Json:
+    """Return what `Store.metrics` returns.  Errors: `SchemaMismatch` when it may mean something else, `StoreError`."""
+    metrics = await store.metrics(steps=steps)
     check_schema(metrics["schema_version"])
     return metrics
 

@@ -7,11 +7,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from executor.tracing import exported
 from scheduler.road import check_schema
 from scheduler.settings import LogSettings, RunSettings
 from scheduler.summary import Summary
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from executor.local import LocalExecutor
     from executor.remote import RemoteExecutor
     from executor.settings import ExecutorSettings
-    from scheduler.engine import Engine
+    from scheduler.alerts.telling import Alerts
+    from scheduler.engine import Engine, EngineSettings, Execute
 
 #: How often a long run keeps house again: lost leases, changes matched late, the breaker, its own heartbeat.
 BEAT_SECONDS = 10.0
+#: How often it looks for what is older than is kept, where the last look left nothing.
+PRUNE_SECONDS = 60.0
 #: Beyond the grace, what the database may take to hear how everything ended.
 LAST_WORDS_SECONDS = 2.0
 
@@ -61,6 +65,8 @@ class Runner:
         }
         self._engine: Engine | None = None
         self._limit: asyncio.Timeout | None = None
+        self._prune_at = 0.0
+        self._alerts = alerts_of(store, settings)
         self._idle = asyncio.Event()
         self._idle.set()
         self.stopping = False
@@ -90,6 +96,9 @@ class Runner:
         finally:
             self._limit = None
             self._idle.set()
+        if self._alerts is not None and not self.stopping:
+            configure_logs(self._log)
+            await self._alerts.tell()
         summary.seconds = time.monotonic() - started
         return summary
 
@@ -107,12 +116,19 @@ class Runner:
             tick = await self._store.tick(self._worker, hold_seconds=None if hold is None else int(hold))
             check_schema(tick.schema_version)
             held += tick.held
+            self._turned()
             self._tell_tripped(tick)
             if not tick.holding or self.stopping:
                 break
-        if self._settings.keep_seconds is not None:
-            await self._store.prune(int(self._settings.keep_seconds))
+        await self._prune()
         return tick, held
+
+    async def _prune(self) -> None:
+        """Delete a bite of what is older than is kept; each beat while there is more, else once a minute."""
+        if self._settings.keep_seconds is None or time.monotonic() < self._prune_at:
+            return
+        done = await self._store.prune(int(self._settings.keep_seconds))
+        self._prune_at = time.monotonic() + (0.0 if done["more"] else PRUNE_SECONDS)
 
     async def _work(self, tick: Tick) -> Summary:
         if tick.due == 0 or self.stopping:
@@ -120,7 +136,7 @@ class Runner:
         return await self._run(tick)
 
     async def _run(self, tick: Tick) -> Summary:
-        from scheduler.engine import Engine, EngineSettings
+        from scheduler.engine import EngineSettings
         from scheduler.logs import configure
 
         configure(self._log)
@@ -136,14 +152,23 @@ class Runner:
             grace_seconds=self._settings.grace_seconds,
         )
         async with hands(self._store, self._executor, stopping=lambda: self.stopping) as executor:
-            self._engine = Engine(self._store, executor.execute, settings)
+            engine = self._engine = self._make_engine(executor.execute, settings)
             beats = asyncio.ensure_future(self._beat_on())
+            beats.add_done_callback(lambda _: engine.stop())  # of itself it ends by an error alone: nobody keeps house
             try:
-                return await self._engine.run(tick)
+                summary = await engine.run(tick)
             finally:
                 self._engine = None
                 beats.cancel()
-                await asyncio.gather(beats, return_exceptions=True)
+                (ended,) = await asyncio.gather(beats, return_exceptions=True)
+        if isinstance(ended, Exception) and not self.stopping:
+            raise ended
+        return summary
+
+    def _make_engine(self, execute: Execute, settings: EngineSettings) -> Engine:
+        from scheduler.engine import Engine
+
+        return Engine(self._store, execute, settings)
 
     async def _beat_on(self) -> None:
         """Keep house while a long run goes on.  A beat that fails is the next one's to do."""
@@ -156,6 +181,15 @@ class Runner:
             except StoreError as error:
                 log = structlog.get_logger()
                 log.warning("beat_failed", reason=str(error))
+            else:
+                self._tell_beside()
+
+    def _tell_beside(self) -> None:
+        if self._alerts is not None and not self.stopping:
+            self._alerts.tell_beside()
+
+    def _turned(self) -> None:
+        """What a tick of the housekeeping is to those who watch: see `Worker`."""
 
     def _tell_tripped(self, tick: Tick) -> None:
         if not tick.tripped:
@@ -170,22 +204,46 @@ class Runner:
             log.warning("breaker_tripped", workflow=name)
 
 
-def hands(store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool]) -> LocalExecutor | RemoteExecutor:
-    """Return the executor that the settings name."""
+def alerts_of(store: Store, settings: RunSettings) -> Alerts | None:
+    """Return who tells people of trouble; None where nobody is to be told, so that nothing is imported for it."""
+    if not settings.alert.targets:
+        return None
+    from scheduler.alerts.telling import Alerts
+
+    alert = settings.alert
+    return Alerts(store, alert.targets, share=alert.share, age_seconds=alert.age_seconds)
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Set up logging now that something may be said."""
+    from scheduler.logs import configure
+
+    configure(settings)
+
+
+@asynccontextmanager
+async def hands(
+    store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool]
+) -> AsyncIterator[LocalExecutor | RemoteExecutor]:
+    """Open the executor that the settings name; what it does is traced, if they say so."""
+    made: LocalExecutor | RemoteExecutor
     if settings.remote is not None:
         from executor.remote import RemoteExecutor
 
-        return RemoteExecutor(store, settings.remote, settings, stopping=stopping)
-    from executor.local import LocalExecutor
+        made = RemoteExecutor(store, settings.remote, settings, stopping=stopping)
+    else:
+        from executor.local import LocalExecutor
 
-    return LocalExecutor(store, settings, stopping=stopping)
+        made = LocalExecutor(store, settings, stopping=stopping)
+    async with exported(wanted=settings.traces), made:
+        yield made
 
 
 @contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+def stopped_by_signals(stop: Callable[[], None], *, at_once: Callable[[], None] | None = None) -> Iterator[list[int]]:
     """Call `stop` on SIGTERM and SIGINT while the block runs; yields the signals that came.
 
-    A second one ends the process at once: what was under way is found by its lease.
+    A second one ends the process at once, after `at_once`: what was under way is found by its lease.
     """
     loop = asyncio.get_running_loop()
     came: list[int] = []
@@ -193,6 +251,8 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
     def on_signal(number: int) -> None:
         came.append(number)
         if len(came) > 1:
+            if at_once is not None:
+                at_once()
             os._exit(128 + number)
         stop()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce, wraps
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 import click
 
 from executor.settings import ExecutorSettings
+from executor.tracing import is_wanted
 
 
 class Seconds(click.ParamType[float]):
@@ -89,6 +91,12 @@ _ROAD = [
         help="Take this road although several are set.  [env: MINUTEHAND_ROAD]",
     ),
 ]
+#: `status`, which runs nothing, takes it too: who runs the steps is who reads them.
+executor_option = _option(
+    "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default="local",
+    show_default=True,
+    help="Where the steps run: here, in the edge function, or at --executor-url.  [env: MINUTEHAND_EXECUTOR]",
+)  # fmt: skip
 _RUN = [
     _option(
         "-n", "--batch-size", envvar="MINUTEHAND_BATCH_SIZE", type=click.IntRange(1, 10_000), default=10,
@@ -121,11 +129,7 @@ _RUN = [
         metavar="TIME|off", show_default=True,
         help="Delete executions that ended and are older, a bite a tick: 90d.  [env: MINUTEHAND_KEEP]",
     ),
-    _option(
-        "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default="local",
-        show_default=True,
-        help="Where the steps run: here, in the edge function, or at --executor-url.  [env: MINUTEHAND_EXECUTOR]",
-    ),
+    executor_option,
     _option(
         "--executor-url", envvar="MINUTEHAND_EXECUTOR_URL", metavar="URL",
         help="Address of the executor http.  [env: MINUTEHAND_EXECUTOR_URL]",
@@ -138,6 +142,28 @@ _RUN = [
         "--executor-timeout", "executor_timeout_seconds", envvar="MINUTEHAND_EXECUTOR_TIMEOUT", type=SECONDS,
         default=160.0, show_default=True,
         help="How long function or http may take to reply.  [env: MINUTEHAND_EXECUTOR_TIMEOUT]",
+    ),
+]  # fmt: skip
+_PING = [
+    _option(
+        "--ping-url", envvar="MINUTEHAND_PING_URL", metavar="URL",
+        help="Told when a run begins and how it ends, as healthchecks.io reads it.  [env: MINUTEHAND_PING_URL]",
+    ),
+]  # fmt: skip
+_ALERT = [
+    _option(
+        "--alert-urls", envvar="MINUTEHAND_ALERT_URLS", metavar="URL …", default="",
+        help="Who is told of trouble: Apprise URLs, separated by spaces.  [env: MINUTEHAND_ALERT_URLS]",
+    ),
+    _option(
+        "--alert-failed-share", "share", envvar="MINUTEHAND_ALERT_FAILED_SHARE", type=click.FloatRange(0, 1),
+        default=0.2, show_default=True, metavar="SHARE",
+        help="Trouble: so much of a workflow failed within 15 minutes.  [env: MINUTEHAND_ALERT_FAILED_SHARE]",
+    ),
+    _option(
+        "--alert-max-age", "age_seconds", envvar="MINUTEHAND_ALERT_MAX_AGE", type=SECONDS, default=600.0,
+        show_default=True,
+        help="Trouble: the oldest due execution waits longer.  [env: MINUTEHAND_ALERT_MAX_AGE]",
     ),
 ]  # fmt: skip
 _EXECUTOR = [
@@ -219,10 +245,48 @@ _LOG = [
     ),
 ]  # fmt: skip
 
+_WINDOW = [
+    _option(
+        "--logins", envvar="MINUTEHAND_LOGINS", metavar="NAME:PASSWORD …", default="",
+        help="Who may look, each with =permissions and @tenant if need be.  [env: MINUTEHAND_LOGINS]",
+    ),
+    _option(
+        "--supabase-users", envvar="MINUTEHAND_SUPABASE_USERS", is_flag=True,
+        help="Let the project's users look, by app_metadata.minutehand_role.  [env: MINUTEHAND_SUPABASE_USERS]",
+    ),
+    _option(
+        "--supabase-jwt-secret", envvar="SUPABASE_JWT_SECRET", metavar="SECRET",
+        help="Checks their tokens where the project signs with a secret still.  [env: SUPABASE_JWT_SECRET]",
+    ),
+    _option(
+        "--proxy-header", envvar="MINUTEHAND_PROXY_HEADER", metavar="NAME", default="",
+        help="The header in which a proxy names who looks.  [env: MINUTEHAND_PROXY_HEADER]",
+    ),
+    _option(
+        "--proxy-from", envvar="MINUTEHAND_PROXY_FROM", metavar="ADDRESS,…", default="",
+        help="The proxy's addresses; from elsewhere nobody is let in.  [env: MINUTEHAND_PROXY_FROM]",
+    ),
+    _option(
+        "--read-only", envvar="MINUTEHAND_READ_ONLY", is_flag=True,
+        help="Nothing can be pressed.  [env: MINUTEHAND_READ_ONLY]",
+    ),
+    _option(
+        "--dashboard/--no-dashboard", envvar="MINUTEHAND_DASHBOARD", default=True, show_default=True,
+        help="Show the dashboard at /.  [env: MINUTEHAND_DASHBOARD]",
+    ),
+]  # fmt: skip
+
 #: Not among the executor's own: `direct`, which runs nothing, takes it too.
 api_token_option = _option(
     "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
     help="What callers of `serve` show; two are good while one is rotated.  [env: MINUTEHAND_API_TOKEN]",
+)  # fmt: skip
+
+#: Of those that work all day.
+poll_option = _option(
+    "--poll-seconds", envvar="MINUTEHAND_POLL_SECONDS", type=SECONDS, default=10.0, show_default=True,
+    callback=lambda context, option, value: _at_least(0.1, value),
+    help="Look at least so often, whether or not a hint came.  [env: MINUTEHAND_POLL_SECONDS]",
 )  # fmt: skip
 
 
@@ -245,6 +309,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def called(**given: Any) -> Any:
         run = _taken(RunSettings, _RUN, given)
+        run = replace(run, alert=_taken(AlertSettings, _ALERT, given), **_taken(dict, _PING, given))
         executor = _taken(partial(_executor_settings, given["road"]), _EXECUTOR, given)
         if run.executor != "local":
             from scheduler.remote import with_remote
@@ -252,7 +317,27 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             run, executor = with_remote(run, executor, given["road"])
         return command(run=run, executor=executor, log=_taken(LogSettings, _LOG, given), **given)
 
-    return road_options(_with(called, [*_RUN, *_EXECUTOR, *_LOG]))
+    return road_options(_with(called, [*_RUN, *_ALERT, *_PING, *_EXECUTOR, *_LOG]))
+
+
+def alert_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who is told of what; the command gets `alert: AlertSettings` and `log: LogSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(alert=_taken(AlertSettings, _ALERT, given), log=_taken(LogSettings, _LOG, given), **given)
+
+    return _with(called, [*_ALERT, *_LOG])
+
+
+def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who may look at the dashboard; the command gets `window: WindowSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(window=_taken(WindowSettings, _WINDOW, given), **given)
+
+    return _with(called, _WINDOW)
 
 
 def output_option(*formats: str) -> Callable[[Any], Any]:
@@ -260,6 +345,12 @@ def output_option(*formats: str) -> Callable[[Any], Any]:
     return click.option(
         "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the result."
     )
+
+
+def _at_least(least: float, value: float) -> float:
+    if value < least:
+        raise click.BadParameter(f"must be {least:g} or more")
+    return value
 
 
 def _with(command: Callable[..., Any], options: list[Any]) -> Callable[..., Any]:
@@ -270,6 +361,23 @@ def _taken(make: Callable[..., Any], options: list[Any], given: dict[str, Any]) 
     """Make a record of these options, and take them out of what the command is given."""
     names = [parameter.name for parameter in _with(lambda: None, options).__click_params__]  # type: ignore[attr-defined]
     return make(**{name: given.pop(name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who is told of trouble, and what is some."""
+
+    #: Apprise URLs, separated by spaces.
+    alert_urls: str = field(default="", repr=False)
+    #: How much of a workflow may fail within 15 minutes, 0 to 1.
+    share: float = 0.2
+    #: How long the oldest due execution may wait.
+    age_seconds: float = 600.0
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The URLs, each by itself."""
+        return tuple(self.alert_urls.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,12 +396,28 @@ class RunSettings:
     hold_seconds: float | None = 3600.0
     #: Executions that ended and are older are deleted; None: nothing is.
     keep_seconds: float | None = None
+    alert: AlertSettings = field(default_factory=AlertSettings)
+    #: Told when a run begins, and how it ends.
+    ping_url: str | None = field(default=None, repr=False)
     #: Where the steps run: `local`, `function` or `http`.
     executor: str = "local"
     executor_url: str | None = None
     executor_token: str | None = field(default=None, repr=False)
     #: How long an executor elsewhere may take to reply; the platform itself gives up after 150 s.
     executor_timeout_seconds: float = 160.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSettings:
+    """Who may look at the dashboard, and what they may press."""
+
+    logins: str = field(default="", repr=False)
+    supabase_users: bool = False
+    supabase_jwt_secret: str | None = field(default=None, repr=False)
+    proxy_header: str = ""
+    proxy_from: str = ""
+    read_only: bool = False
+    dashboard: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +472,7 @@ def _executor_settings(
         allow_private_addresses=private_addresses(allow_private_addresses),
         functions=names,
         notify_urls=tuple(notify_urls.split()),
+        traces=is_wanted(os.environ),
         **given,
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from executor.actions.contract import BadStep
 from executor.dialects import read_plan
+from executor.step_words import in_short, outline
 from scheduler.lint import Linted
 from scheduler.output import shown
-from scheduler.step_words import in_short, outline
 from store import Json
 
 

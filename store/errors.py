@@ -58,8 +58,8 @@ def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -
     `sqlstate` is five characters (PostgreSQL, appendix A), or None when the connection itself failed.
     """
     text = f"{message}. {hint}" if hint else message
-    if sqlstate is None or sqlstate[:2] in ("08", "53") or sqlstate in ("57P01", "57P02", "57P03"):
-        return Unreachable(text)
+    if sqlstate is None or sqlstate[:2] in ("08", "53") or sqlstate in ("57P01", "57P02", "57P03", "25006"):
+        return Unreachable(text)  # 25006: a primary that has become a standby
     if sqlstate == "MH404":
         return NotFound(text)
     if sqlstate[:2] == "MH":

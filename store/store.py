@@ -15,6 +15,8 @@ from store.records import Claim, Context, Json, Lease, Settled, Tick
 
 #: Seconds between the tries of a call whose repetition changes nothing.
 _PAUSES = (0.1, 0.5, 2.0)
+#: After that long it is not tried again here: a call may hang for `CALL_SECONDS` before it is given up.
+_LONGEST_TRYING_SECONDS = 45.0
 
 
 class Store:
@@ -217,9 +219,57 @@ class Store:
         result: Json = await self._timed("automation_execution", p_id=execution_id)
         return result
 
-    async def metrics(self) -> Json:
-        """Return the figures of an operator's first look."""
-        result: Json = await self._timed("automation_metrics")
+    async def metrics(self, *, steps: bool = False) -> Json:
+        """Return the figures of an operator's first look; `steps`: with the definitions of workflows, up to a bound."""
+        result: Json = await self._timed("automation_metrics", p_steps=steps)
+        return result
+
+    async def alerts_take(self, token: str, *, share: float, age_seconds: int) -> list[Json]:
+        """Look for trouble; returns what is to be told of it, which is this caller's to tell for two minutes."""
+        result: list[Json] = await self._repeated(
+            "automation_alerts_take", p_token=token, p_share=share, p_age_seconds=age_seconds
+        )
+        return result
+
+    async def alerts_told(self, token: str, told: dict[str, str]) -> None:
+        """Say which incidents were told, and what of each."""
+        await self._repeated("automation_alerts_told", p_token=token, p_told=told)
+
+    async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[Json]:
+        """Return the incidents that are open, or all of 90 days."""
+        result: list[Json] = await self._timed("automation_incidents", p_all=all_, p_limit=limit)
+        return result
+
+    async def search(self, filters: Json | None = None, *, limit: int = 50, before: list[str] | None = None) -> Json:
+        """Return a page of executions behind the one that `before` names, newest first, and where the next begins."""
+        result: Json = await self._timed("automation_search", p_filter=filters or {}, p_limit=limit, p_before=before)
+        return result
+
+    async def count(self, filters: Json) -> Json:
+        """Say how many executions are meant: `{"count", "capped"}`."""
+        result: Json = await self._driver.call("automation_count", p_filter=filters)
+        return result
+
+    async def story(self, execution_id: str) -> Json:
+        """Return one execution and all that happened around it.  Errors: `NotFound`, `Conflict`."""
+        result: Json = await self._timed("automation_story", p_id=execution_id)
+        return result
+
+    async def overview(self, *, tenant: str | None = None) -> Json:
+        """Return what the dashboard's first page shows beside `metrics`, of all or of one tenant."""
+        result: Json = await self._timed("automation_overview", p_tenant=tenant)
+        return result
+
+    async def series(self, begin: datetime, end: datetime, *, seconds: int, tenant: str | None = None) -> list[Json]:
+        """Count executions over time, by status, in buckets of `seconds`."""
+        result: list[Json] = await self._driver.call(
+            "automation_series", p_from=begin.isoformat(), p_to=end.isoformat(), p_seconds=seconds, p_tenant=tenant
+        )
+        return result
+
+    async def failures(self, filters: Json | None = None, *, limit: int = 50) -> Json:
+        """Return what failed, in groups."""
+        result: Json = await self._timed("automation_failures", p_filter=filters or {}, p_limit=limit)
         return result
 
     async def doctor(self) -> Json:
@@ -256,6 +306,11 @@ class Store:
     async def workflow(self, workflow: str) -> Json:
         """Show one workflow, named by id or name, with its versions and what became of its executions."""
         result: Json = await self._driver.call("automation_workflow_show", p_workflow=workflow)
+        return result
+
+    async def workflow_versions(self, workflow: str) -> list[Json]:
+        """Return what was saved of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
+        result: list[Json] = await self._driver.call("automation_workflow_versions", p_workflow=workflow)
         return result
 
     async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> Json:
@@ -325,10 +380,13 @@ class Store:
 
     async def _repeated(self, function: str, **arguments: Any) -> Any:
         """Call what is safe to repeat (R5), so that a lost reply or a lock for an instant costs nothing else."""
+        started = time.monotonic()
         for pause in _PAUSES:
             try:
                 return await self._timed(function, **arguments)
             except (Unreachable, Conflict):
+                if time.monotonic() - started > _LONGEST_TRYING_SECONDS:
+                    raise
                 await asyncio.sleep(pause)
         return await self._timed(function, **arguments)
 

@@ -6,22 +6,15 @@ its log lines hold secrets: neither is shown.
 
 from __future__ import annotations
 
-import asyncio
-import re
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 from executor.actions.contract import BadStep, Message, StepRun
+from executor.apprise_targets import tell
 from executor.http import USER_AGENT
 from executor.outcome import OnUncertain, Send, StepResult
-from executor.replies import storable
-
-if TYPE_CHECKING:
-    from apprise import Apprise
 
 #: Who gets it, as records say it: which targets these are is the operator's affair.
 TEAM = "the team"
-_KEPT_WORDS = 300
 
 
 class NotifyAction:
@@ -57,46 +50,14 @@ class NotifyAction:
 
 
 async def _notify(urls: tuple[str, ...], title: str, text: str, key: str) -> StepResult:
-    import logging
-
-    from apprise import LogCapture
-
-    logging.getLogger("apprise").propagate = False  # its lines may quote a URL
-    with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
-        targets = [_target(url) for url in urls]
-        unknown = [str(number) for number, target in enumerate(targets, start=1) if target is None]
-        if unknown:
-            reason = f"MINUTEHAND_NOTIFY_URLS: Apprise does not know number {', '.join(unknown)} of them"
-            return StepResult.permanent("not_configured", reason)
-        known = [target for target in targets if target is not None]
-        took = await asyncio.gather(*(target.async_notify(body=text, title=title) for target in known))
-        words = _without_secrets(said.getvalue(), urls)
-    taken = sum(answer is True for answer in took)
-    if taken == len(known):
+    told = await tell(urls, title, text)
+    if told.unknown:
+        numbers = ", ".join(map(str, told.unknown))
+        reason = f"MINUTEHAND_NOTIFY_URLS: Apprise does not know number {numbers} of them"
+        return StepResult.permanent("not_configured", reason)
+    taken = sum(told.took)
+    if taken == len(urls):
         return StepResult.done(send=Send(channel="notify", recipient=TEAM, sender=USER_AGENT, key=key), targets=taken)
-    reason = f"{taken} of {len(known)} targets took it" + (f": {words}" if words else "")
+    reason = f"{taken} of {len(urls)} targets took it" + (f": {told.words}" if told.words else "")
     # Where some have it already, sending it again to all is a person's decision.
     return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD if taken else None)
-
-
-def _target(url: str) -> Apprise | None:
-    """Return one target, or None where Apprise does not know the URL."""
-    from apprise import Apprise
-
-    target = Apprise()
-    return target if target.add(url) else None
-
-
-def _without_secrets(said: str, urls: tuple[str, ...]) -> str:
-    """Return Apprise's own words in one line, without any part of a target's URL.
-
-    >>> _without_secrets("no connection to chat.example/s3cret", ("json://chat.example/s3cret",))
-    'no connection to …'
-    """
-    parts = {part for url in urls for part in re.split(r"[/:@?&=#,]+", url.partition("://")[2]) if len(part) > 2}
-    parts |= {unquote(part) for part in parts} | {url.partition("://")[2] for url in urls}
-    line = " ".join(storable(said).split())
-    for part in sorted(parts, key=len, reverse=True):
-        if part:
-            line = line.replace(part, "…")
-    return line[:_KEPT_WORDS]

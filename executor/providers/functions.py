@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from executor.calls import identity
 from executor.letters import joined
 from executor.outcome import OnUncertain, Send, StepResult
 from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
@@ -40,12 +41,7 @@ class Function:
 
     async def send(self, run: StepRun, body: dict[str, Any], send: Send) -> StepResult:
         """Call it once."""
-        headers = dict(self.headers) | {
-            "content-type": "application/json",
-            "idempotency-key": send.key,
-            "webhook-id": send.key,
-            "x-minutehand-cause": run.execution_id,
-        }
+        headers = {**self.headers, "content-type": "application/json", **identity(send.key, run.execution_id)}
         body["metadata"] = {
             "executionId": run.execution_id,
             "workflowId": run.workflow_id,

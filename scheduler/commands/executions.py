@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
+from dashboard.search import STATUSES, BadSearch, as_filter, parse_search
 from scheduler.output import print_json, print_rows, shown
 from scheduler.road import ask_store
-from scheduler.search import STATUSES, parse_search
 from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
 from store import Json, Store
 
@@ -46,11 +47,18 @@ def ls(
     output: str,
     road: RoadSettings,
 ) -> None:
-    """List executions, newest first.  Search words are `status:`, `code:`, `workflow:`, `entity:` and `since:`."""
-    asked = {"status": status, "code": code, "workflow": workflow, "entity": entity, "since": since}
-    filters = {name: value for name, value in asked.items() if value is not None} | parse_search(search)
-    if "since" in filters:
-        filters["since"] = (datetime.now(UTC) - timedelta(seconds=filters["since"])).isoformat()
+    """List executions, newest first.
+
+    Search words are `status:`, `workflow:`, `entity:`, `code:`, `error:`, `since:` and `until:`, as on the dashboard.
+    """
+    options = {"status": status, "code": code, "workflow": workflow, "entity": entity}
+    asked: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if since is not None:
+        asked["since"] = timedelta(seconds=since)
+    try:
+        filters = as_filter(asked | parse_search(search), datetime.now(UTC))
+    except BadSearch as error:
+        raise click.UsageError(str(error)) from None
     rows = ask_store(road, lambda store: store.executions(filters, limit=limit))
     print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
 

@@ -9,6 +9,7 @@ import signal
 import click
 
 from executor.settings import ExecutorSettings
+from scheduler.alerts.pings import Pings
 from scheduler.road import open_store
 from scheduler.run import Runner, stopped_by_signals
 from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, output_option, run_options
@@ -54,12 +55,13 @@ def run_once(
             with stopped_by_signals(runner.stop) as signals:
                 return await runner.tick(), signals
 
-    summary, signals = asyncio.run(go())
+    with Pings(run.ping_url, log) as ping:
+        summary, signals = asyncio.run(go())
+        status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
+        ping.end(status, as_text(summary))
     if not (quiet and summary.claimed == summary.held == 0):
         click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if output == "json" else as_text(summary))
-    if signal.SIGINT in signals:
-        return 130
-    return 4 if summary.failed_as(fail_on) else 0
+    return status
 
 
 def as_text(summary: Summary) -> str:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from executor.settings import ExecutorSettings
+from executor.tracing import exported
+from scheduler.alerts.pings import Pings
 from scheduler.road import open_store, refuse_bad_configuration
 from scheduler.run import Runner, stopped_by_signals
 from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, run_options
@@ -33,22 +35,27 @@ async def _run(
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
     from structlog import get_logger
 
+    from scheduler.cli import exit_code
     from scheduler.logs import configure
 
     configure(log)
     logger = get_logger()
-    async with open_store(road) as store:
+    async with open_store(road) as store, exported(wanted=executor.traces):
         await refuse_bad_configuration(store)
         runner = Runner(store, run, executor, log, mode="start")
+        pings = Pings(run.ping_url, log)
         stopped = asyncio.Event()
 
         async def tick() -> None:
             """The wall around one tick: the next minute tries again."""
+            pings.begin()
             try:
                 summary = await runner.tick()
             except StoreError as error:
                 logger.error("tick_failed", reason=str(error))
+                pings.end(exit_code(error), str(error))
             else:
+                pings.end(0)
                 if summary.held:
                     logger.warning("backlog_held", held=summary.held)
                 counts = {end: count for end, count in summary.ends.items() if count}

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
-from scheduler.output import print_json, shown
+from scheduler.output import counted, print_json, replace_file, shown
 from scheduler.road import ask_store, look_at_figures, open_store
-from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
+from scheduler.settings import SECONDS, RoadSettings, executor_option, output_option, road_options
 from store import Json, Store
 from store.errors import BadConfiguration, StoreError
 
 #: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
+#: Returns the figures.  Errors: `StoreError`.
+Look = Callable[[Store], Awaitable[Json]]
 #: Returns what needs a person, in words.
 Judge = Callable[[Json], list[str]]
 
@@ -39,7 +42,7 @@ Judge = Callable[[Json], list[str]]
     default=0,
     show_default=True,
     metavar="N",
-    help="How many of the last hour's executions may have failed.",
+    help="How many may have failed within the last hour.",
 )
 @click.option(
     "--watch",
@@ -51,6 +54,13 @@ Judge = Callable[[Json], list[str]]
     help="Look again and again; each 2 s, if no time is given.",
 )
 @output_option("table", "json", "prometheus")
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With -o prometheus: replace FILE as a whole, for the node exporter's textfile collector.",
+)
+@executor_option
 @road_options
 @click.pass_context
 def status(
@@ -60,32 +70,40 @@ def status(
     max_failed: int,
     every: float | None,
     output: str,
+    write: Path | None,
+    executor: str,
     road: RoadSettings,
 ) -> int:
     """Say what is due, what failed, which workflows cannot fire, and who processes.
 
     Monitors look at the exit code; `-o prometheus` prints what a textfile collector reads.
     """
+    if write is not None and output != "prometheus":
+        raise click.UsageError("--write goes with -o prometheus")
     check = check or any(
         context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
     )
+    look: Look = read_steps_too if executor == "local" else look_at_figures
     judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
     if every is not None:
         if check or output == "prometheus":
             raise click.UsageError("--watch has no end: it goes with neither --check nor -o prometheus")
         if every < 0.1:
             raise click.UsageError("--watch must be 0.1 or more")
-        asyncio.run(_watch(road, every, judge, as_json=output == "json"))
+        asyncio.run(_watch(road, every, look, judge, as_json=output == "json"))
 
-    async def look(store: Store) -> tuple[str, Json]:
-        return store.road, await look_at_figures(store)
+    async def look_once(store: Store) -> tuple[str, Json]:
+        return store.road, await look(store)
 
-    name, metrics = ask_store(road, look)
+    name, metrics = ask_store(road, look_once)
     problems = judge(metrics)
     if output == "prometheus":
         from dashboard.exposition import exposition
 
-        click.echo(exposition(metrics), nl=False)
+        if write is None:
+            click.echo(exposition(metrics), nl=False)
+        else:
+            replace_file(write, exposition(metrics))
     elif output == "json":
         print_json({"road": name, **metrics, "problems": problems})
     else:
@@ -93,13 +111,34 @@ def status(
     return 3 if check and problems else 0
 
 
-async def _watch(road: RoadSettings, every: float, judge: Judge, *, as_json: bool) -> None:
+async def read_steps_too(store: Store) -> Json:
+    """Look, and read the steps of workflows, up to a bound: those that cannot be read are a problem, too.
+
+    Errors: those of `look_at_figures`.
+    """
+    from executor.actions.contract import BadStep
+    from executor.dialects import read_steps
+
+    metrics = await look_at_figures(store, steps=True)
+    for workflow in metrics["workflows"]:
+        definition = workflow.pop("definition", None)
+        if definition is None:
+            continue
+        try:
+            if not read_steps(definition):
+                workflow["problem"] = "it has no step that can be run"
+        except BadStep as error:
+            workflow["problem"] = f"its steps cannot be read: {error}"
+    return metrics
+
+
+async def _watch(road: RoadSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
     """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
     redraw = not as_json and sys.stdout.isatty()
     async with open_store(road) as store:
         while True:
             try:
-                metrics = await look_at_figures(store)
+                metrics = await look(store)
             except BadConfiguration:
                 raise
             except StoreError as error:
@@ -131,22 +170,23 @@ def as_line(metrics: Json, problems: list[str]) -> str:
 
 def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[str]:
     """Return what needs a person, in words."""
-    hour, events = metrics["last_hour"], metrics["events"]
+    failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
     problems = []
     if (metrics["oldest_due_seconds"] or 0) > max_age:
         problems.append(f"the oldest due execution waits for {metrics['oldest_due_seconds']} s: does a processor run?")
-    if hour.get("failed", 0) > max_failed:
-        problems.append(f"{hour['failed']} failed in the last hour: minutehand executions ls --status failed")
-    if metrics["uncertain"]:
-        problems.append(f"{metrics['uncertain']} sends are uncertain: minutehand executions ls --code uncertain_send")
-    if events["lost"]:
-        problems.append(f"{events['lost']} changes could not be recorded: see the database's log for the warnings")
-    if events["set_aside"]:
-        problems.append(f"{events['set_aside']} changes were set aside: see automation_events.error")
-    if events["no_tenant"]:
-        problems.append(f"{events['no_tenant']} changes name no tenant: see automation_events.error")
-    if metrics["foreign_processing"]:
-        problems.append(f"{metrics['foreign_processing']} rows are processing under another processor")
+    if failed > max_failed:
+        problems.append(f"{failed} failed in the last hour: minutehand executions ls --status failed")
+    if count := metrics["uncertain"]:
+        sends = counted(count, "send is", "sends are")
+        problems.append(f"{sends} uncertain: minutehand executions ls --code uncertain_send")
+    if count := events["lost"]:
+        problems.append(f"{counted(count, 'change')} could not be recorded: see the database's log for the warnings")
+    if count := events["set_aside"]:
+        problems.append(f"{counted(count, 'change was', 'changes were')} set aside: see automation_events.error")
+    if count := events["no_tenant"]:
+        problems.append(f"{counted(count, 'change names', 'changes name')} no tenant: see automation_events.error")
+    if count := metrics["foreign_processing"]:
+        problems.append(f"{counted(count, 'row is', 'rows are')} processing under another processor")
     problems += [f"workflow {w['name']!r} can never fire: {w['problem']}" for w in metrics["workflows"] if w["problem"]]
     return problems
 

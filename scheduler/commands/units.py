@@ -11,7 +11,7 @@ from scheduler.units import KINDS, hidden_part, program_path, units
 
 @click.command(
     "units",
-    short_help="Print files for systemd, cron, a Procfile or Docker.",
+    short_help="Print files for systemd, cron, pg_cron, Docker, ….",
     epilog="Example: minutehand units systemd --write /etc/systemd/system",
 )
 @click.argument("kind", type=click.Choice(list(KINDS)))
@@ -22,10 +22,17 @@ from scheduler.units import KINDS, hidden_part, program_path, units
     help="Write them into this folder instead; nothing, where one is there already and differs.",
 )
 def units_command(kind: str, folder: Path | None) -> None:
-    """Print the files that make systemd, cron, a platform with a Procfile, or Docker run Minutehand.
+    """Print the files that make others run Minutehand.
 
-    systemd gets a worker, and a timer that runs `run-once` each minute: enable one of them.  For systemd and cron the
-    path of this program is filled in.
+    \b
+    systemd   a worker, and a timer that runs `run-once` each minute: enable one of them
+    cron      `run-once` each minute
+    pg_cron   SQL for direct mode, where there is no machine: the database keeps house and rings
+    docker    a Dockerfile
+    procfile  for Heroku, Railway and the like
+    actions   a scheduled workflow of GitHub: every 5 minutes at the soonest, and late
+
+    For systemd and cron the path of this program is filled in.
     """
     program = program_path() if kind in ("systemd", "cron") else "minutehand"
     files = units(kind, program)

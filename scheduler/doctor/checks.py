@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.doctor import direct, ground, intake, queue, walls, workflows
+from scheduler.doctor import direct, ground, intake, queue, vacuum, walls, workflows
 from scheduler.doctor.finding import Finding, fail
 from scheduler.doctor.subject import Subject
 
@@ -37,12 +37,15 @@ CHECKS = (
     Check("intake", "stubs", intake.stubs, ("functions",)),
     Check("workflows", "workflows", workflows.workflows, ("workflows",)),
     Check("workflows", "switches", workflows.switches, ("workflows",)),
+    Check("workflows", "settings", workflows.settings, ("workflows",)),
     Check("workflows", "statuses", workflows.statuses, ("workflows",)),
     Check("queue", "processor", queue.processor, ("processors",)),
     Check("queue", "other processors", queue.other_processors, ("processors",)),
     Check("queue", "backlog", queue.backlog, ("queue",)),
     Check("queue", "sends", queue.sends, ("queue",)),
     Check("queue", "events", queue.events, ("queue",)),
+    Check("queue", "dead rows", vacuum.dead_rows, ("vacuum",)),
+    Check("queue", "old transactions", vacuum.old_transactions, ("vacuum",)),
     Check("sending", "e-mail", queue.email, ("workflows",)),
     Check("sending", "direct mode", direct.direct_mode, ("direct",)),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from executor.actions.contract import BadStep
 from executor.dialects import read_steps
-from scheduler.doctor.finding import Finding, each, fail, literal, ok, warn
+from scheduler.doctor.finding import Finding, each, fail, length, literal, ok, warn
 from scheduler.doctor.subject import Subject
-from scheduler.output import shown
+from scheduler.output import counted, shown
 from store import Json
 
 #: A processor comes by each minute; after so long it does not.
@@ -27,7 +27,7 @@ def processor(subject: Subject) -> list[Finding]:
         return [warn("no processor has been here yet: nothing is run", mend)]
     who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
     if newest["seconds"] > MOST_SILENT_SECONDS:
-        return [warn(f"no processor has been here for {_length(newest['seconds'])}; the last: {who}", mend)]
+        return [warn(f"no processor has been here for {length(newest['seconds'])}; the last: {who}", mend)]
     return [ok(f"last seen: {who}")]
 
 
@@ -39,8 +39,9 @@ def other_processors(subject: Subject) -> list[Finding]:
 
 
 def _foreign(facts: Json) -> Finding:
-    ago = _length(facts["foreign_seconds"])
-    fact = f"{facts['foreign']} executions run without a token of ours, the newest began {ago} ago"
+    ago = length(facts["foreign_seconds"])
+    fact = counted(facts["foreign"], "execution runs", "executions run")
+    fact = f"{fact} without a token of ours, the newest began {ago} ago"
     if facts["foreign_seconds"] < STILL_RUNS_SECONDS:
         why = "another processor works on them, perhaps sent twice; see docs/switching.md"
         return fail(f"{fact}: {why}", _SHOW_FOREIGN)
@@ -61,11 +62,12 @@ def backlog(subject: Subject) -> list[Finding]:
     facts = subject.section("queue")
     findings = []
     if facts["stale"]:
-        fact = f"{_count(facts['stale'])} executions are due for more than an hour and never began, the oldest since"
-        fact = f"{fact} {shown(facts['stale_oldest'])} UTC"
+        fact = counted(facts["stale"], "execution is", "executions are")
+        fact = f"{fact} due for more than an hour and never began, the oldest since {shown(facts['stale_oldest'])} UTC"
         findings.append(warn(fact, "minutehand executions ls --status pending"))
     if facts["held"]:
-        fact = f"{_count(facts['held'])} executions were held, since they were late when a processor came"
+        fact = counted(facts["held"], "execution was", "executions were")
+        fact = f"{fact} held: late already when a processor came"
         findings.append(warn(fact, "minutehand executions ls --code stale"))
     return findings or [ok("nothing is due for more than an hour")]
 
@@ -73,23 +75,32 @@ def backlog(subject: Subject) -> list[Finding]:
 def sends(subject: Subject) -> list[Finding]:
     """Look for messages of which nobody knows whether they arrived."""
     if uncertain := subject.section("queue")["uncertain"]:
-        fact = f"{uncertain} executions are held: whether their message left is not known"
+        fact = counted(uncertain, "execution is", "executions are")
+        fact = f"{fact} held: whether the message left is not known"
         return [warn(fact, "minutehand executions ls --code uncertain_send")]
     return [ok("no send is uncertain")]
 
 
+#: Of each kind: what to say of one change, of several, of all; and what mends it.
 _EVENTS = {
     "lost": (
-        "{} changes could not be recorded at all: see the database's log for the warnings of minutehand",
+        ("change", "changes"),
+        "could not be recorded at all: see the database's log for the warnings of minutehand",
         "alter sequence minutehand.lost_events restart;   -- once they are looked at",
     ),
     "set_aside": (
-        "{} changes were set aside: their match failed five times",
+        ("change was", "changes were"),
+        "set aside: the match failed five times",
         "select id, table_name, error from automation_events where matched_at is null and match_attempts >= 5;",
     ),
-    "unmatched": ("{} changes wait for their match for more than 10 minutes", "minutehand run-once"),
+    "unmatched": (
+        ("change waits", "changes wait"),
+        "to be matched for more than 10 minutes",
+        "minutehand run-once",
+    ),
     "no_tenant": (
-        "{} of the newest changes name no tenant, so that they start nothing",
+        ("of the newest changes names", "of the newest changes name"),
+        "no tenant: that starts nothing",
         "select id, table_name, error from automation_events where error like 'no tenant%' order by id desc limit 20;",
     ),
 }
@@ -98,8 +109,9 @@ _EVENTS = {
 def events(subject: Subject) -> list[Finding]:
     """Look for changes that were recorded badly or not at all."""
     facts = subject.section("queue")
-    found = [(fact, mend, facts[kind]) for kind, (fact, mend) in _EVENTS.items() if facts[kind]]
-    return [warn(fact.format(_count(count)), mend) for fact, mend, count in found] or [ok("every change is matched")]
+    found = [warn(f"{counted(facts[kind], *words)} {fact}", mend)
+             for kind, (words, fact, mend) in _EVENTS.items() if facts[kind]]  # fmt: skip
+    return found or [ok("every change is matched")]
 
 
 def email(subject: Subject) -> list[Finding]:
@@ -107,12 +119,13 @@ def email(subject: Subject) -> list[Finding]:
     writing = [workflow["name"] for workflow in subject.section("workflows")["on"] if _writes_email(workflow)]
     if subject.executor != "local" or not writing:
         return [ok("no step needs a mail server here")]
+    writers = counted(len(writing), "workflow writes", "workflows write")
     if not subject.missing_for_email:
-        return [ok(f"SMTP_URL and EMAIL_FROM are set; {len(writing)} workflows write e-mails")]
+        return [ok(f"SMTP_URL and EMAIL_FROM are set; {writers} e-mails")]
     missing = " and ".join(subject.missing_for_email)
     return [
         fail(
-            f'{missing} not set here, and {len(writing)} workflows write e-mails ("{writing[0]}"): they will fail',
+            f'{missing} not set here, and {writers} e-mails ("{writing[0]}"): that will fail',
             "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
         )
     ]
@@ -123,19 +136,3 @@ def _writes_email(workflow: Json) -> bool:
         return any(step.type == "email" for step in read_steps(workflow))
     except BadStep:
         return False
-
-
-def _count(number: int) -> str:
-    return f"{number} or more" if number >= 10_000 else str(number)
-
-
-def _length(seconds: float) -> str:
-    """Say how long.
-
-    >>> _length(90), _length(7300), _length(200_000)
-    ('1 min', '2 h', '2 d')
-    """
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"

@@ -78,6 +78,13 @@ def _sql(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else literal(str(value))
 
 
+def settings(subject: Subject) -> list[Finding]:
+    """Look for settings that cannot be read, so that workflows run without them."""
+    unread = [workflow for workflow in subject.section("workflows")["on"] if workflow["unread"]]
+    told = each(unread, lambda it: warn(f'"{it["name"]}" runs, but without order: {it["unread"]}', _show(it)))
+    return told or [ok("every setting is understood")]
+
+
 def statuses(subject: Subject) -> list[Finding]:
     """Look for statuses that workflows wait for and no row is known to have."""
     facts = subject.section("workflows")

@@ -1,4 +1,4 @@
-"""Files that make other programs run Minutehand: systemd, cron, platforms with a Procfile, Docker.
+"""Files that make other programs run Minutehand: systemd, cron, pg_cron, Docker, platforms with a Procfile, GitHub.
 
 They stand in `files/`, with `@PROGRAM@` where the program's path belongs.
 """
@@ -14,12 +14,14 @@ from pathlib import Path
 from store.errors import BadConfiguration
 
 _FILES = Path(__file__).parent / "files"
-#: What each kind consists of.  A Procfile and a Dockerfile are of another machine, where the program is on the PATH.
+#: What each kind consists of.  The later ones are of another machine, where the program is on the PATH, or of none.
 KINDS = {
     "systemd": ("minutehand.service", "minutehand.timer", "minutehand-worker.service"),
     "cron": ("crontab",),
-    "procfile": ("Procfile",),
+    "pg_cron": ("pg_cron.sql",),
     "docker": ("Dockerfile",),
+    "procfile": ("Procfile",),
+    "actions": ("minutehand.yml",),
 }
 #: Other characters mean something to systemd or cron, and no installer makes them.
 _PLAIN = re.compile(r"/[\w./+@,:=-]*")

@@ -1,14 +1,18 @@
 -- automation_cancel(p_ids, p_reason, p_now) -> [{"id", "answer": "cancelled" | "refused" | "missing", "reason"?}]
 -- Ends what is pending or processing.  A processing one loses its lease: its worker stops before its next side effect and
--- can write no more; what it has sent by then stays in communication_logs.
--- Locks: execution rows, by id.  Errors: none.  Called by: store.cancel.
+-- can write no more; what it has sent by then stays in communication_logs.  What waited in line behind them is due at once.
+-- Locks: the lines' advisory locks, sorted; execution rows, by id.  Errors: none.  Called by: store.cancel.
 create or replace function public.automation_cancel(
   p_ids jsonb, p_reason text default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_items constant jsonb := (
+    select coalesce(jsonb_agg(jsonb_build_object('id', minutehand.to_uuid(value))), '[]')
+    from jsonb_array_elements_text(p_ids));
   v_result jsonb;
 begin
+  perform minutehand.lock_lines(v_items);
   with asked as (
     select distinct value as id from jsonb_array_elements_text(p_ids)
   ), found as (
@@ -38,6 +42,7 @@ begin
   from asked a
   left join found f on f.id = minutehand.to_uuid(a.id)
   left join cancelled c on c.id = f.id;
+  perform minutehand.promote(v_items, v_now, true);
   return v_result;
 end
 $$;

@@ -7,11 +7,12 @@
 -- (R4).  Rows whose workers were lost twice are left out and told as `suspects`; with p_alone one of them is claimed, and
 -- nothing else (R7).  `ended` holds what the claim itself had to end: it counts as claimed.  `next_seconds` leaves out
 -- what is paused and suspects.
--- While an old backlog is being held (minutehand.backlog), nothing is claimed.
+-- While an old backlog is being held (minutehand.backlog), nothing is claimed.  What waits for its turn in a line (order.sql)
+-- is parked, and counts as nothing.
 -- In flight under a lease of ours = lease_expires_at is not null, whatever status a callee wrote meanwhile.
 -- enable_seqscan: bad statistics must not lead the claim out of its index into the history (R4).
--- Locks: the token (advisory); the rows (skip locked); for rows that others inserted, advisory locks on the row they are
--- about, sorted.  Called by: store.claim.
+-- Locks: the token (advisory); the rows (skip locked); the advisory locks of lines that are free; for rows that others
+-- inserted, advisory locks on the row they are about, sorted.  Called by: store.claim.
 create or replace function public.automation_claim(
   p_token uuid,
   p_limit integer default 10,
@@ -25,6 +26,7 @@ create or replace function public.automation_claim(
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_claimed uuid[];
+  v_ended jsonb;
   v_answer jsonb;
 begin
   -- A call whose reply was lost may still run: its repeat waits here, and then sees its rows.
@@ -45,7 +47,11 @@ begin
       perform minutehand.end_at_claim(v_claimed, v_now);
       v_answer := minutehand.claimed(p_token, v_now);
     end;
-    v_answer := v_answer || jsonb_build_object('ended', minutehand.ended(v_claimed));
+    v_ended := minutehand.ended(v_claimed);
+    v_answer := v_answer || jsonb_build_object('ended', v_ended);
+    if v_ended <> '[]' then
+      perform minutehand.promote(v_ended, v_now, false);
+    end if;
   end if;
   return v_answer || jsonb_build_object(
     'now', v_now,
@@ -70,7 +76,7 @@ begin
      or exists (select from minutehand.backlog) then
     return '{}';
   elsif jsonb_typeof(p_ids) = 'array' then
-    v_ids := array(
+    v_ids := minutehand.in_turn(array(
       select id
       from public.automation_execution_logs
       where id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))
@@ -79,7 +85,7 @@ begin
         and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
       order by coalesce(scheduled_at, created_at), id
       limit case when p_alone then 1 else p_limit end
-      for update skip locked);
+      for update skip locked), '{}', p_now);
   elsif p_alone then
     v_ids := minutehand.suspects(1, p_now);
   else
@@ -93,7 +99,9 @@ begin
       worker = p_worker,
       attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- others write rows too, and one must not stop the claim
       max_attempts = coalesce(max_attempts, p_max_attempts),
-      started_at = coalesce(started_at, p_now)
+      started_at = coalesce(started_at, p_now),
+      reason = case when code = 'earlier_unfinished' then null else reason end,
+      code = nullif(code, 'earlier_unfinished')
   where id = any (v_ids);
   return v_ids;
 end

@@ -38,12 +38,13 @@ begin
     v_log.organization_id := v_workflow.organization_id;
     insert into public.automation_execution_logs (
       workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, event_id, entity_id,
-      user_id, organization_id, attempt, lost_leases, chain_depth)
+      user_id, organization_id, entity_order, attempt, lost_leases, chain_depth)
     values (
       v_workflow.id, coalesce(v_workflow.version, 1), 'manual', 'pending',
       jsonb_strip_nulls(jsonb_build_object('table_name', v_table, 'operation', 'ENQUEUE', 'record_id', p_row))
         || case when p_payload is null then '{}' else jsonb_build_object('payload', p_payload) end,
-      v_now, p_at, v_event, p_row, v_log.user_id, v_log.organization_id, 0, 0, 0)
+      v_now, p_at, v_event, p_row, v_log.user_id, v_log.organization_id,
+      case when p_row is not null then minutehand.order_of(v_workflow.settings::jsonb) end, 0, 0, 0)
     returning * into v_log;
     perform minutehand.hint();
   elsif v_key is not null then

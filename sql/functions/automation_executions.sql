@@ -1,27 +1,21 @@
 -- automation_executions(p_filter, p_limit) -> [{id, workflow_id, workflow, entity_id, status, attempt, max_attempts, code,
 --   reason, created_at, scheduled_at, started_at, completed_at}], newest first
--- p_filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "since"? (timestamptz), "ids"?}.  At most 1,000.
+-- p_filter as minutehand.meets reads it.  At most 1,000.
 -- Planned anew each time, since which index serves depends on what is asked.
 -- Locks: none.  Errors: 22007 `since` is no time.  Called by: store.executions.
 create or replace function public.automation_executions(p_filter jsonb default '{}', p_limit integer default 50)
 returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_filter constant jsonb := minutehand.filter_of(p_filter);
+  v_ids constant uuid[] := minutehand.named_ids(p_filter);
 begin
   return (
   select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
   from (
     select *
     from public.automation_execution_logs l
-    where (p_filter ->> 'status' is null or l.status = p_filter ->> 'status'
-           or p_filter ->> 'status' = 'processing' and l.status = 'running')
-      and (p_filter ->> 'code' is null or l.code = p_filter ->> 'code' and l.status <> 'completed')
-      and (p_filter ->> 'entity' is null or l.entity_id = p_filter ->> 'entity')
-      and (p_filter ->> 'since' is null or l.created_at >= (p_filter ->> 'since')::timestamptz)
-      and (not p_filter ? 'ids' or l.id = any (
-        array(select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id))))
-      and (p_filter ->> 'workflow' is null or l.workflow_id in (
-        select w.id from public.automation_workflows w
-        where w.name = p_filter ->> 'workflow' or w.id = minutehand.to_uuid(p_filter ->> 'workflow')))
+    where minutehand.meets(l, v_filter) and (v_ids is null or l.id = any (v_ids))
     order by l.created_at desc, l.id desc
     limit least(greatest(coalesce(p_limit, 1000), 0), 1000)
   ) l

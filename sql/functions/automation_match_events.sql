@@ -202,7 +202,7 @@ begin
   v_log.organization_id := coalesce(p_event.organization_id, p_workflow.organization_id::text);
   insert into public.automation_execution_logs (
     workflow_id, workflow_version, trigger_type, status, trigger_data, created_at, scheduled_at, completed_at, event_id,
-    entity_id, user_id, organization_id, code, reason, caused_by, chain_depth, attempt, lost_leases)
+    entity_id, user_id, organization_id, code, reason, caused_by, chain_depth, entity_order, attempt, lost_leases)
   values (
     p_workflow.id, coalesce(p_workflow.version, 1), p_workflow.trigger_type, v_log.status,
     jsonb_strip_nulls(jsonb_build_object(
@@ -210,7 +210,8 @@ begin
       'old_status', p_old_status, 'new_status', p_new_status)),
     p_event.occurred_at, v_log.scheduled_at, case when v_log.status = 'skipped' then p_event.occurred_at end, p_event.id,
     p_event.entity_id, v_log.user_id, v_log.organization_id, v_log.code, v_log.reason,
-    case when v_log.chain_depth > 0 then p_event.cause end, v_log.chain_depth, 0, 0)
+    case when v_log.chain_depth > 0 then p_event.cause end, v_log.chain_depth,
+    case when p_event.entity_id is not null then minutehand.order_of(p_workflow.settings::jsonb) end, 0, 0)
   -- Ours alone: what another unique index of an adopted table refuses must not vanish.
   on conflict (event_id, workflow_id) where event_id is not null and replay_of is null do nothing;
 end

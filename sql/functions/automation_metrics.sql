@@ -1,10 +1,16 @@
--- automation_metrics(p_now) -> {"now", "schema_version", "pending", "due", "processing", "foreign_processing",
---   "oldest_due_seconds", "last_hour": {status: n}, "uncertain", "events": {"unmatched", "set_aside", "no_tenant", "lost"},
---   "workflows": [{id, name, trigger_type, on, problem}], "tables": [...], "workers": [...], "paused": [...]}
--- What an operator's first look needs; `status` prints it.  Counts stop at 10,000 each, so that a large history costs
--- nothing.  Locks: none.  Errors: none.  Called by: store.metrics.
-create or replace function public.automation_metrics(p_now timestamptz default null)
-returns jsonb language plpgsql stable security definer set search_path = '' as $$
+-- automation_metrics(p_steps, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
+--   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "lost"},
+--   "workflows": [{id, name, trigger_type, on, problem, definition?}], "tables": [...], "workers": [...], "paused": [...],
+--   and as minutehand.recent_figures}
+-- What an operator's first look needs; `status` prints it, `/metrics` shows it.  Counts stop at 10,000 each, and look at the
+-- newest 20,000 executions where no index serves them, so that neither a long history nor a long queue costs anything.
+-- `workers`: the last of each mode and host, the newest first.  With p_steps the first hundred workflows that are on and have no problem bring
+-- their definition as minutehand.held_steps, for who can read it.
+-- enable_seqscan, jit: as in automation_tick.
+-- Locks: none.  Errors: none.  Called by: store.metrics.
+create or replace function public.automation_metrics(p_steps boolean default false, p_now timestamptz default null)
+returns jsonb language plpgsql stable security definer set search_path = ''
+set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_cap constant integer := 10000;
@@ -14,30 +20,18 @@ begin
     'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'pending', (select count(*) from (
       select from public.automation_execution_logs where status = 'pending' limit v_cap) x),
-    'due', (select count(*) from (
-      select from public.automation_execution_logs
-      where status = 'pending' and coalesce(scheduled_at, created_at) <= v_now limit v_cap) x),
+    'due', minutehand.count_due(v_cap, v_now),
     'oldest_due_seconds', (
       select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
-      from minutehand.heads() where due <= v_now),
+      from minutehand.heads()
+      where due <= v_now and not exists (select from public.automation_control where scope = 'all')),
     'processing', (select count(*) from (
       select from public.automation_execution_logs
       where status = 'processing' and lease_expires_at is not null limit v_cap) x),
-    'foreign_processing', (select count(*) from (
-      select from public.automation_execution_logs
-      where status in ('processing', 'running') and lease_expires_at is null limit v_cap) x),
-    'last_hour', (
-      select coalesce(jsonb_object_agg(status, n), '{}') from (
-        select status, count(*) as n
-        from (
-          select case status when 'running' then 'processing' else status end as status
-          from public.automation_execution_logs
-          where created_at > v_now - interval '1 hour' order by created_at desc limit v_cap) recent
-        group by status) s),
-    'uncertain', (select count(*) from (
-      select from public.automation_execution_logs
-      where created_at > v_now - interval '30 days' and status = 'failed' and code = 'uncertain_send' limit v_cap) x),
+    'dead_rows', pg_catalog.pg_stat_get_dead_tuples('public.automation_execution_logs'::regclass),
     'events', jsonb_build_object(
+      'recorded', coalesce(pg_catalog.pg_sequence_last_value(
+        pg_catalog.pg_get_serial_sequence('public.automation_events', 'id')::regclass), 0),
       'unmatched', (select count(*) from (
         select from public.automation_events where matched_at is null and match_attempts < 5 limit v_cap) x),
       'set_aside', (select count(*) from (
@@ -47,17 +41,95 @@ begin
       'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events)),
     'workflows', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'id', w.id, 'name', w.name, 'trigger_type', w.trigger_type, 'on', minutehand.is_on(w),
-        'problem', minutehand.workflow_problem(w)) order by w.name), '[]')
-      from (select * from public.automation_workflows order by name limit 1000) w),
+        'id', (w).id, 'name', (w).name, 'trigger_type', (w).trigger_type, 'on', is_on, 'problem', problem)
+        || case when p_steps and is_on and problem is null and nr <= 100
+             then jsonb_build_object('definition', minutehand.held_steps(w)) else '{}' end
+        order by (w).name), '[]')
+      from (
+        select *, count(*) filter (where is_on and problem is null) over (order by (w).name, (w).id) as nr
+        from (
+          select w, minutehand.is_on(w) as is_on, minutehand.workflow_problem(w) as problem
+          from public.automation_workflows w
+          order by w.name
+          limit 1000) listed) numbered),
     'tables', public.automation_triggers(),
     'workers', (
       select coalesce(jsonb_agg(to_jsonb(w) order by w.heartbeat_at desc), '[]')
-      from (select * from public.automation_workers order by heartbeat_at desc limit 20) w),
-    'paused', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from public.automation_control c));
+      from (
+        select * from (
+          select distinct on (mode, host) * from public.automation_workers order by mode, host, heartbeat_at desc) last
+        order by heartbeat_at desc limit 100) w),
+    'paused', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from public.automation_control c))
+    || minutehand.recent_figures(v_now);
 end
 $$;
 comment on function public.automation_metrics is 'minutehand: the figures of an operator''s first look';
+
+-- minutehand.recent_figures(now) -> {"last_hour": {status: n}, "ended_last_hour": {status: n},
+--   "by_workflow": [{"id", "name", "ended_last_hour": {status: n}}], "waited_seconds", "took_seconds": {"50", "95", "99"} |
+--   null, "foreign_processing", "uncertain"}
+-- Of the newest 20,000 executions, in one pass.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
+-- those that ended within it; by_workflow: the same of the fifty that had most, and last, without an id, of all the rest.
+-- Percentiles are of those that were due at once and needed no second turn: from made to begun, and from begun to ended.
+create or replace function minutehand.recent_figures(p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  with recent as materialized (
+    select case status when 'running' then 'processing' else status end as status, workflow_id,
+           created_at > p_now - interval '1 hour' as is_of_hour,
+           completed_at > p_now - interval '1 hour' and completed_at <= p_now as has_ended,
+           status in ('processing', 'running') and lease_expires_at is null as is_foreign,
+           status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days' as is_uncertain,
+           case when scheduled_at is null then extract(epoch from started_at - created_at) end as waited,
+           case when scheduled_at is null then extract(epoch from completed_at - started_at) end as took
+    from public.automation_execution_logs
+    order by created_at desc, id desc
+    limit 20000
+  ), counted as (
+    select workflow_id, status, count(*) as n from recent where has_ended group by workflow_id, status
+  ), placed as (
+    select workflow_id,
+           least(51, case when workflow_id is null then 51 else row_number() over (
+             order by workflow_id is null, sum(n) desc, workflow_id) end) as place
+    from counted
+    group by workflow_id
+  ), listed as (
+    select place, case when place <= 50 then workflow_id end as workflow_id, jsonb_object_agg(status, n) as statuses
+    from (
+      select p.place, (array_agg(c.workflow_id))[1] as workflow_id, c.status, sum(c.n) as n
+      from counted c
+      join placed p on p.workflow_id is not distinct from c.workflow_id
+      group by p.place, c.status
+    ) summed
+    group by 1, 2
+  )
+  select jsonb_build_object(
+    'last_hour', (
+      select coalesce(jsonb_object_agg(status, n), '{}')
+      from (select status, count(*) as n from recent where is_of_hour group by status) s),
+    'ended_last_hour', (
+      select coalesce(jsonb_object_agg(status, n), '{}')
+      from (select status, sum(n) as n from counted group by status) s),
+    'by_workflow', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'id', l.workflow_id, 'name', coalesce(w.name::text, l.workflow_id::text, 'other'), 'ended_last_hour', l.statuses)
+        order by l.place), '[]')
+      from listed l
+      left join public.automation_workflows w on w.id = l.workflow_id),
+    'waited_seconds', (select minutehand.percentiles(array_agg(waited::float8)) from recent where has_ended and waited >= 0),
+    'took_seconds', (select minutehand.percentiles(array_agg(took::float8)) from recent where has_ended and took >= 0),
+    'foreign_processing', (select count(*) from recent where is_foreign),
+    'uncertain', (select count(*) from recent where is_uncertain))
+$$;
+
+-- minutehand.percentiles(values) -> {"50", "95", "99"}; null where there are none.
+create or replace function minutehand.percentiles(p_values float8[]) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case when count(value) > 0 then jsonb_build_object(
+    '50', round(percentile_cont(0.5) within group (order by value)::numeric, 3),
+    '95', round(percentile_cont(0.95) within group (order by value)::numeric, 3),
+    '99', round(percentile_cont(0.99) within group (order by value)::numeric, 3)) end
+  from unnest(p_values) as value
+$$;
 
 -- minutehand.workflow_problem(workflow) -> text: why it can never fire as it stands, or null.  Total: an app's json column may
 -- hold what jsonb refuses.

@@ -12,7 +12,8 @@
 --   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
 -- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: what was sent
 -- could not be stored; the execution ended as failed: unrecordable, its neighbours settled.
--- Locks: execution rows, by id.  Called by: store.settle.
+-- What waited in line behind them is due at once (minutehand.promote).
+-- Locks: the lines' advisory locks, sorted; execution rows, by id.  Called by: store.settle.
 create or replace function public.automation_settle(p_outcomes jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
@@ -20,11 +21,14 @@ declare
   v_outcome jsonb;
   v_answers jsonb := '[]';
 begin
+  perform minutehand.lock_lines(p_outcomes);
   begin
-    return minutehand.settle(p_outcomes, v_now);
+    v_answers := minutehand.settle(p_outcomes, v_now);
+    perform minutehand.promote(v_answers, v_now, true);
+    return v_answers;
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
                  or raise_exception or datatype_mismatch then
-    null;  -- one of them cannot be stored: find out which, each in a block of its own
+    v_answers := '[]';  -- one of them cannot be stored: find out which, each in a block of its own
   end;
   for v_outcome in select value from jsonb_array_elements(p_outcomes) order by value ->> 'id' loop
     begin
@@ -45,6 +49,7 @@ begin
           'reason', format('the result could not be stored: %s', sqlerrm))), v_now);
     end;
   end loop;
+  perform minutehand.promote(v_answers, v_now, true);
   return v_answers;
 end
 $$;

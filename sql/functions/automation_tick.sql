@@ -26,6 +26,7 @@ begin
     values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
             coalesce((p_worker ->> 'listens')::boolean, false), v_now, v_now)
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens;
+    insert into minutehand.beats (minute, first_at) values (date_trunc('minute', v_now), v_now) on conflict do nothing;
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_matched := public.automation_match_events(500, v_now);
@@ -113,18 +114,23 @@ begin
     ) x
   ) e
   where l.id = e.id;
+  if cardinality(v_expired) > 0 then  -- not `<>`: a row with json has no equality
+    perform minutehand.promote(
+      (select jsonb_agg(jsonb_build_object('id', e.id)) from unnest(v_expired) e), p_now, false);
+  end if;
   return cardinality(v_expired);
 end
 $$;
 
 -- minutehand.prune(limit, now): one small bite: events older than 30 days, but those of unfinished executions; workers
--- silent for a day.
+-- silent for a day, beats of more than a week ago.
 create or replace function minutehand.prune(p_limit integer, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_cutoff constant timestamptz := p_now - interval '30 days';
 begin
   delete from public.automation_workers where heartbeat_at < p_now - interval '1 day';
+  delete from minutehand.beats where minute < p_now - interval '7 days';
   delete from public.automation_events
   where id in (
     select e.id

@@ -26,7 +26,7 @@ begin
       end if;
       begin
         if tg_when = 'BEFORE' then
-          if v_blocked then
+          if v_blocked or new.entity_order is not null then  -- what has a line to wait in, the sweep begins
             return new;
           end if;
           return minutehand.direct_begun(new);

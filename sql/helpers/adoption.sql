@@ -1,12 +1,14 @@
 -- Executions that others inserted: an app's own trigger or code knows only the plan's columns (R3, R10).
 
 -- minutehand.adopt_claimed(ids, now): rows that others inserted get their row, tenant and version, read from trigger_data
--- and the workflow, and are decided by the rate limit, under sorted locks (R10).
+-- and the workflow, and are decided by the rate limit, under sorted locks (R10).  Those of an ordered workflow come into line
+-- here, and go on if it is their turn.
 create or replace function minutehand.adopt_claimed(p_claimed uuid[], p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_logs public.automation_execution_logs[];
   v_log public.automation_execution_logs;
+  v_in_line uuid[];
 begin
   select array_agg(l order by l.created_at, l.id) into v_logs
   from public.automation_execution_logs l
@@ -32,6 +34,19 @@ begin
   foreach v_log in array v_logs loop
     perform minutehand.adopt_one(v_log, p_now);
   end loop;
+
+  v_in_line := array(
+    select l.id
+    from public.automation_execution_logs l
+    where l.id = any (p_claimed) and l.status = 'pending' and l.entity_order is not null
+      and coalesce(l.scheduled_at, l.created_at) <= p_now);
+  if v_in_line <> '{}' then
+    v_in_line := minutehand.in_turn(v_in_line, '{}', p_now);
+    update public.automation_execution_logs l
+    set status = 'processing', attempt = o.attempt, started_at = o.started_at, lease_expires_at = o.lease_expires_at
+    from unnest(v_logs) o
+    where l.id = o.id and l.id = any (v_in_line);
+  end if;
 end
 $$;
 
@@ -52,6 +67,7 @@ begin
   p_log.workflow_version := coalesce(v_workflow.version, 1);
   p_log.organization_id := coalesce(p_log.organization_id::text, v_workflow.organization_id::text);
   p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
+  p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(v_workflow.settings::jsonb) end;
   p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
   select * into v_limit from minutehand.limited(
     v_workflow.id, v_workflow.settings::jsonb, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
@@ -68,10 +84,13 @@ begin
     p_log.code := 'rate_limited';
     p_log.reason := v_limit.reason;
     p_log.scheduled_at := case when v_limit.delay then v_limit.until else p_log.scheduled_at end;
+  elsif p_log.entity_order is not null then
+    p_log.status := 'pending';
   end if;
   update public.automation_execution_logs l
   set entity_id = p_log.entity_id, workflow_version = p_log.workflow_version, trigger_data = p_log.trigger_data,
       organization_id = p_log.organization_id, user_id = p_log.user_id,
+      entity_order = case when p_log.status = 'pending' then p_log.entity_order end,
       status = p_log.status, code = p_log.code, reason = p_log.reason, scheduled_at = p_log.scheduled_at,
       error_message = case when p_log.status = 'failed' then p_log.reason end,
       attempt = case when p_log.status = 'processing' then p_log.attempt else greatest(p_log.attempt - 1, 0) end,

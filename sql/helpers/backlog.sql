@@ -21,7 +21,8 @@ end
 $$;
 
 -- minutehand.hold_backlog(limit, now) -> (held, holding): one bite of what is held, whoever began it; processors take turns.
--- Old changes that are still to be matched will bring more of it.
+-- Old changes that are still to be matched will bring more of it.  What is parked in a line is not late by itself, but with the
+-- one that it waits for.
 -- Locks: the cutoff; execution rows, by id.
 create or replace function minutehand.hold_backlog(
   p_limit integer, p_now timestamptz, out held integer, out holding boolean
@@ -39,6 +40,7 @@ begin
     select id
     from public.automation_execution_logs
     where status = 'pending' and coalesce(scheduled_at, created_at) < v_before and started_at is null
+      and coalesce(code, '') <> 'earlier_unfinished'
     limit p_limit);
   with late as (
     select id
@@ -55,7 +57,7 @@ begin
   from late
   where l.id = late.id;
   get diagnostics held = row_count;
-  holding := cardinality(v_late) = p_limit or exists (
+  holding := minutehand.hold_line(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
     select from public.automation_events
     where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
       and occurred_at < v_before);

@@ -80,25 +80,36 @@ language sql stable set search_path = '' as $$
       else minutehand.fold(known.word) = minutehand.fold(wanted.word) end)
 $$;
 
--- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "heard", "unmatched", "steps",
---   "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the last where steps stand there.
--- Steps of more than 16 kB, and those of a workflow with a problem, are not brought ("steps" is null).
+-- minutehand.held_steps(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
+-- last where steps stand there; null when they have more than 16 kB: too long to be brought for a look.
+create or replace function minutehand.held_steps(p_workflow public.automation_workflows) returns jsonb
+language sql stable set search_path = '' as $$
+  select case when octet_length(held::text) <= 16384 then held end
+  from (
+    select jsonb_build_object('steps', coalesce(nullif(r -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(jsonb_build_object(
+      'template_config', r -> 'template_config', 'workflow_config', r -> 'workflow_config',
+      'action_type', r -> 'action_type', 'action_config', r -> 'action_config')) as held
+    from (select coalesce(minutehand.row_of(p_workflow), '{}') as r) read
+  ) x
+$$;
+
+-- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "unread", "heard", "unmatched"},
+-- and as minutehand.held_steps; "steps" is null where that is, and for a workflow with a problem.  `unread`: what of its
+-- settings cannot be read; it runs without that.
 create or replace function minutehand.facts_of_workflow(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_problem text := minutehand.workflow_problem(p_workflow);
-  v_row jsonb := coalesce(minutehand.row_of(p_workflow), '{}');
-  v_held jsonb := jsonb_build_object('steps', coalesce(nullif(v_row -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(
-    jsonb_build_object(
-      'template_config', v_row -> 'template_config', 'workflow_config', v_row -> 'workflow_config',
-      'action_type', v_row -> 'action_type', 'action_config', v_row -> 'action_config'));
+  v_held jsonb;
 begin
-  if v_problem is not null or octet_length(v_held::text) > 16384 then
-    v_held := '{"steps": null}';
+  if v_problem is null then
+    v_held := minutehand.held_steps(p_workflow);
   end if;
+  v_held := coalesce(v_held, '{"steps": null}');
   return v_held || jsonb_build_object(
     'id', p_workflow.id, 'name', left(p_workflow.name, 100), 'trigger_type', left(p_workflow.trigger_type, 100),
     'problem', v_problem,
+    'unread', minutehand.order_problem(minutehand.row_of(p_workflow) -> 'settings'),
     'heard', exists (select from minutehand.hearing(p_workflow.trigger_type)),
     'unmatched', case when v_problem is null then minutehand.unmatched_words(p_workflow, p_words) else '[]' end);
 end

@@ -2,43 +2,67 @@
 
 -- minutehand.shares(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
 -- tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one statement.
+-- Who is not first in its line (minutehand.in_turn) takes nobody's place: where it meets such, it looks on, at 50 a round or
+-- more, in twenty rounds at most.
 create or replace function minutehand.shares(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
   v_tenants text[] := minutehand.tenants_due(p_limit, p_now);
   v_ids uuid[] := '{}';
+  v_seen uuid[] := '{}';
   v_more uuid[];
   v_left integer := p_limit;
+  v_asked integer := p_limit;
+  v_rounds integer := 3;
+  v_ordered boolean;
+  v_anew boolean := false;
 begin
-  for v_round in 1..3 loop
-    exit when v_left = 0 or cardinality(v_tenants) = 0;
+  for v_round in 1..20 loop
+    exit when v_left = 0 or cardinality(v_tenants) = 0 or v_round > v_rounds;
     with turn as (
-      select tenant, v_left / cardinality(v_tenants) + (nr <= v_left % cardinality(v_tenants))::integer as share
+      select tenant, v_asked / cardinality(v_tenants) + (nr <= v_asked % cardinality(v_tenants))::integer as share
       from unnest(v_tenants) with ordinality as t (tenant, nr)
     ), picked as (
-      select turn.tenant, turn.share, l.id
+      select turn.tenant, turn.share, l.id, l.entity_order
       from turn
       cross join lateral (
-        select id
+        select id, entity_order
         from public.automation_execution_logs
         where status = 'pending'
           and coalesce(organization_id::text, user_id::text, '') = turn.tenant
           and coalesce(scheduled_at, created_at) <= p_now
           and coalesce(lost_leases, 0) < 2
           and (workflow_id is null or workflow_id::text <> all (v_paused))
-          and id <> all (v_ids)
+          and id <> all (v_seen)
         order by coalesce(scheduled_at, created_at), id
         limit turn.share
         for update skip locked
       ) l
     )
-    select coalesce(array_agg(id), '{}'),
+    select coalesce(array_agg(id), '{}'), coalesce(bool_or(entity_order is not null), false),
            array(select tenant from picked group by tenant, share having count(*) = share)
-    into v_more, v_tenants
+    into v_more, v_ordered, v_tenants
     from picked;
+    exit when v_anew and v_more = '{}';
+    v_seen := v_seen || v_more;
+    if v_ordered then
+      v_more := minutehand.in_turn(v_more, v_ids, p_now);
+      v_more := array(
+        select id from public.automation_execution_logs
+        where id = any (v_more) order by coalesce(scheduled_at, created_at), id limit v_left);
+    end if;
     v_ids := v_ids || v_more;
     v_left := v_left - cardinality(v_more);
+    v_asked := v_left;
+    if cardinality(v_seen) > cardinality(v_ids) then
+      v_rounds := 20;
+      v_asked := greatest(v_left, 50);
+      v_anew := v_more = '{}';
+      if v_anew then  -- the others' turn, now that theirs are parked
+        v_tenants := minutehand.tenants_due(v_asked, p_now);
+      end if;
+    end if;
   end loop;
   return v_ids;
 end
@@ -47,14 +71,14 @@ $$;
 -- minutehand.suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
 create or replace function minutehand.suspects(p_limit integer, p_now timestamptz) returns uuid[]
 language sql volatile set search_path = '' as $$
-  select array(
+  select minutehand.in_turn(array(
     select id
     from public.automation_execution_logs
     where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= p_now
       and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
     order by coalesce(scheduled_at, created_at), id
     limit p_limit
-    for update skip locked)
+    for update skip locked), '{}', p_now)
 $$;
 
 -- minutehand.heads(stop) -> each tenant's next execution that is neither paused nor a suspect.

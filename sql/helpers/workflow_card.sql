@@ -19,7 +19,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.lint_facts(workflow) -> {"problem", "heard", "unmatched": [{"word", "type", "known": [status]}]}: what the
--- database alone can say against it, saved or not yet.  `heard`: a watched table has changes of its type.
+-- database alone can say against it, saved or not yet.  `heard`: a watched table has changes of its type.  A setting that
+-- cannot be read is a problem here, where it can still be mended.
 create or replace function minutehand.lint_facts(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -36,7 +37,7 @@ begin
       when p_workflow.organization_id is null and p_workflow.user_id is null and exists (
         select from minutehand.watched w
         where starts_with(p_workflow.trigger_type, (w.config ->> 'type') || '_') and w.config ->> 'tenant' is not null)
-      then 'it names neither organization_id nor user_id: no tenant''s changes start it' end),
+      then 'it names neither organization_id nor user_id: no tenant''s changes start it' end, v_facts ->> 'unread'),
     'heard', v_facts -> 'heard',
     'unmatched', (
       select coalesce(jsonb_agg(item || jsonb_build_object('known', v_words -> (item ->> 'type'))), '[]')

@@ -29,8 +29,13 @@ _NOTICED_SILENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-# The pool tells of each failed try; we tell once, with what to do.
-logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+#: Our calls are short.  One that takes longer waits for a lock that somebody keeps, or on a line where nothing passes
+#: any more although a proxy holds it open towards us, which TCP cannot see.
+CALL_SECONDS = 30.0
+#: So often a listener that hears nothing asks whether its line is alive, and so long the answer may take.
+LISTENER_CHECK_SECONDS, LISTENER_ANSWER_SECONDS = 60.0, 10.0
+# The driver and its pool tell of each failed try; we tell once, with what to do.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 _DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -78,12 +83,15 @@ class PostgresDriver:
         await self._open()
         query, values = statement(function, arguments)
         try:
-            async with self._pool.connection() as connection:
-                row = await (await connection.execute(query, values)).fetchone()
-        except psycopg.Error as error:
-            raise self._explain(error) from error
+            async with asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
+                row = await _ask(connection, query, values)
         except PoolTimeout as error:
             raise Unreachable(f"{self._where}: no connection within {self._timeout:g} s") from error
+        except psycopg.Error as error:
+            raise self._explain(error) from error
+        except TimeoutError as error:
+            await self._pool.drain()  # on a line that is dead the other connections are dead, too
+            raise Unreachable(f"{self._where} did not answer within {CALL_SECONDS:g} s") from error
         return row[0] if row else None
 
     async def hints(self) -> AsyncIterator[None]:
@@ -92,12 +100,17 @@ class PostgresDriver:
             raise BadConfiguration(f"{self._where}: a transaction pooler passes no NOTIFY on")
         try:
             async with await psycopg.AsyncConnection.connect(self._url, **self._options) as connection:
-                await connection.execute("listen minutehand")
+                await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
                 yield None
-                async for _ in connection.notifies():
-                    yield None
+                while True:
+                    async for _ in connection.notifies(timeout=LISTENER_CHECK_SECONDS):
+                        yield None
+                    # A repeat changes nothing, and a standby that was the primary refuses it.
+                    await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
         except psycopg.Error as error:
             raise self._explain(error) from error
+        except TimeoutError as error:
+            raise Unreachable(f"{self._where}: the listener's line is dead") from error
 
     async def close(self) -> None:
         """See `Driver.close`."""
@@ -159,6 +172,15 @@ def explain(place: str, error: psycopg.Error) -> StoreError:
     text = " ".join(str(error).split())
     kind = AccessDenied if _DENIED.search(text) else BadConfiguration if "does not exist" in text else Unreachable
     return kind(f"{place}: {text}. Check DATABASE_URL.")
+
+
+async def _ask(connection: psycopg.AsyncConnection[Any], query: bytes, values: dict[str, Any]) -> Any:
+    """Ask over one connection.  Cancelled, it cancels the statement, or closes the line where that is not heard."""
+    try:
+        return await (await connection.execute(query, values)).fetchone()
+    except psycopg.errors.ReadOnlySqlTransaction:
+        await connection.close()  # its server is no primary any more; a new connection may find the one that is
+        raise
 
 
 async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -63,7 +63,7 @@ class SupabaseDriver:
         except httpx.TimeoutException as error:
             raise Unreachable(f"{self._where} did not answer within {TIMEOUT_SECONDS:g} s") from error
         except httpx.HTTPError as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise Unreachable(f"{self._where}: {reason}. Check SUPABASE_URL, and whether the project runs.") from error
         if not isinstance(answer, str):
             return answer

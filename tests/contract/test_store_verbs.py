@@ -378,8 +378,58 @@ async def _until(kind: type[Exception], verb: Any) -> str:
 
 
 def test_the_servers_role_may_do_what_a_key_may(project: Any) -> None:
-    project.owner.sql("revoke execute on function automation_metrics(timestamptz) from service_role")
+    project.owner.sql("revoke execute on function automation_metrics(boolean, timestamptz) from service_role")
     with pytest.raises(AccessDenied, match="permission denied"):
         Door(App(project.owner), lambda: Store.supabase(project.url, project.secret_key)).ask(
             lambda store: store.metrics()
         )
+
+
+def test_trouble_is_handed_out_told_and_listed(door: Door) -> None:
+    token = str(uuid.uuid4())
+    door.app.database.sql(
+        "insert into automation_events (occurred_at, table_name, operation, types, match_attempts, error) "
+        "values (now(), 'jobs', 'UPDATE', '{job_completed}', 5, 'a bad one')"
+    )
+    taken = door.ask(lambda store: store.alerts_take(token, share=0.2, age_seconds=600))
+    found = {incident["kind"]: incident for incident in taken}
+    assert found["set_aside"]["what"] == "opened"
+    door.ask(lambda store: store.alerts_told(token, {found["set_aside"]["id"]: "opened"}))
+    listed = door.ask(lambda store: store.incidents())
+    assert {row["kind"]: row["told"] for row in listed}["set_aside"] == "opened"
+    assert len(door.ask(lambda store: store.incidents(all_=True, limit=1))) == 1
+
+
+def test_the_dashboards_looks(door: Door) -> None:
+    jobs = [door.app.complete() for _ in range(3)]
+    failed, *_ = rows = door.claim().executions
+    outcomes = [
+        {"id": row.id, "token": row.lease.token, "ended": "failed", "code": "refused", "reason": f"said {number}"}
+        for number, row in enumerate(rows)
+    ]
+    door.ask(lambda store: store.settle(outcomes))
+    first = door.ask(lambda store: store.search({"status": "failed"}, limit=2))
+    rest = door.ask(lambda store: store.search({"status": "failed"}, limit=2, before=first["next"]))
+    assert [row["entity_id"] for row in (*first["rows"], *rest["rows"])] == jobs[::-1]
+    assert rest["next"] is None
+    assert first["rows"][0]["subject"]["new_status"] == "completed"
+    assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
+    assert door.ask(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
+    story = door.ask(lambda store: store.story(failed.id))
+    assert (story["event"]["new"]["status"], story["tenant"]) == ("completed", "north")
+    assert story["conditions"] is None or story["conditions"]["held"]
+    with pytest.raises(NotFound):
+        door.ask(lambda store: store.story("00000000-0000-4000-8000-000000000000"))
+    (group,) = door.ask(lambda store: store.failures())["groups"]
+    assert (group["count"], group["message"], group["rows"]) == (3, "said #", 3)
+    seen = door.ask(lambda store: store.overview())
+    assert len(seen["beats"]) == 60
+    assert seen["workflows"][0]["counts"] == {"failed": 3}
+    assert door.ask(lambda store: store.overview(tenant="south"))["workflows"] == []
+    now = datetime.now(UTC)
+    begin, end = now - timedelta(hours=1), now + timedelta(minutes=1)
+    assert sum(bar["failed"] for bar in door.ask(lambda store: store.series(begin, end, seconds=60))) == 3
+    with pytest.raises(BadRequest, match=r"1,000 buckets"):
+        door.ask(lambda store: store.series(begin, end, seconds=1))
+    (version,) = door.ask(lambda store: store.workflow_versions(failed.workflow.id))
+    assert (version["version"], version["definition"]["name"]) == (1, failed.workflow.name)

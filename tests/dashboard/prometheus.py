@@ -1,36 +1,46 @@
-"""A strict reader of Prometheus' text format: what it does not know, or finds twice or out of order, is an error."""
+"""Prometheus' own tools, as the tests ask them."""
 
 from __future__ import annotations
 
-import re
+import shutil
+import subprocess
+from pathlib import Path
 
-_NAME = r"[a-z_]+"
-_LABEL = rf'({_NAME})="((?:[^"\\\n]|\\[\\"n])*)"'
-_HEAD = re.compile(rf"# HELP ({_NAME}) [A-Z][^\\]*\.\n# TYPE \1 (gauge|counter)\n")
-_SAMPLE = re.compile(rf"({_NAME})(?:\{{({_LABEL}(?:,{_LABEL})*)\}})? (-?\d+(?:\.\d+)?)\n")
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import servers
 
 Samples = dict[tuple[str, ...], float]
 
 
 def parse(text: str) -> dict[str, Samples]:
-    """Return each metric's values by their labels' values."""
+    """Return each metric's values by their labels' values; nothing may stand there twice, and all is ours."""
     found: dict[str, Samples] = {}
-    position = 0
-    while position < len(text):
-        head = _HEAD.match(text, position)
-        assert head, text[position : position + 200]
-        name, kind = head.groups()
+    for family in text_string_to_metric_families(text):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
         assert name not in found
         assert name.startswith("minutehand_")
-        assert name.endswith("_total") == (kind == "counter")
+        assert family.type in ("gauge", "counter")
+        assert family.documentation.endswith(".")
         samples = found[name] = {}
-        position = head.end()
-        while sample := _SAMPLE.match(text, position):
-            assert sample[1] == name
-            labels = re.findall(_LABEL, sample[2] or "")
-            assert len({label for label, _ in labels}) == len(labels)
-            key = tuple(value for _, value in labels)
+        for sample in family.samples:
+            assert sample.name == name
+            key = tuple(sample.labels.values())
             assert key not in samples
-            samples[key] = float(sample[len(sample.groups())])
-            position = sample.end()
+            samples[key] = sample.value
     return found
+
+
+def promtool(*arguments: str | Path, told: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Ask Prometheus' own checker (Debian: prometheus), which gets `told` on its standard input."""
+    program = shutil.which("promtool")
+    servers.require(program, "no promtool")
+    return subprocess.run(
+        [str(program), *arguments], input=told, cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def check_metrics(text: str) -> None:
+    """Hold that Prometheus accepts an exposition and finds nothing to criticise."""
+    done = promtool("check", "metrics", told=text)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

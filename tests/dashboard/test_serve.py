@@ -160,11 +160,11 @@ def test_it_is_alive_without_a_database_and_ready_with_one(serve, database):
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        ((), {"MINUTEHAND_API_TOKEN": None}, "set MINUTEHAND_API_TOKEN"),
-        ((), {"MINUTEHAND_API_TOKEN": " , "}, "set MINUTEHAND_API_TOKEN"),
+        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "set MINUTEHAND_API_TOKEN"),
+        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": " , "}, "set MINUTEHAND_API_TOKEN"),
         ((), {"MINUTEHAND_API_TOKEN": "two\nlines"}, "line break"),
-        (("--host", "203.0.113.1"), {}, "cannot listen on 203.0.113.1:0"),
-        (("--host", "nowhere.invalid"), {}, "cannot listen on nowhere.invalid:0"),
+        (("--no-dashboard", "--host", "203.0.113.1"), {}, "cannot listen on 203.0.113.1:0"),
+        (("--no-dashboard", "--host", "nowhere.invalid"), {}, "cannot listen on nowhere.invalid:0"),
     ],
 )
 def test_what_cannot_be_served_ends_at_once_with_what_to_do(minutehand, serve, arguments, environment, words):

@@ -69,5 +69,5 @@ def test_a_large_body_of_unknown_length_is_refused_too(served):
 def test_another_method_or_page_is_refused(served):
     response = httpx.get(served.url + PATH)
     assert (problem(response, 405)["title"], response.headers["allow"]) == ("Method Not Allowed", "POST")
-    problem(served.get("/"), 404)
+    problem(served.get("/nowhere"), 404)
     problem(served.get("/functions/v1/other"), 404)

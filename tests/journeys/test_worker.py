@@ -6,15 +6,21 @@ import asyncio
 import json
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import psycopg
+import pytest
+import structlog
+
 from executor.settings import ExecutorSettings
 from scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
+from scheduler.run import PRUNE_SECONDS
 from scheduler.settings import LogSettings, RunSettings
 from scheduler.worker import Worker
 from store import Store
-from store.drivers.postgres import PostgresDriver
+from store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
 from store.embedded import Embedded
 from tests.contract.doors import Counted
 from tests.journeys.app import App, Gate, Minutehand, Running, email, wait_until, webhook
@@ -134,22 +140,57 @@ def test_a_signal_lets_what_runs_finish_and_releases_the_rest(
     assert ends == [("completed", 1)] + [("pending", 0)] * 4
 
 
-def test_idle_it_asks_once_a_beat_and_nothing_else(app: App) -> None:
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """A worker in the test's own process sets the log up; undo it."""
+    yield
+    structlog.reset_defaults()
+
+
+async def idle(store: Store, *, beats: int, poll_seconds: float) -> None:
+    """Let a worker look so often, and end it."""
+    quiet, kept = LogSettings(log_level="error"), RunSettings(keep_seconds=90 * 86_400)
+    worker = Worker(store, kept, ExecutorSettings(), quiet, poll_seconds=poll_seconds)
+    asyncio.get_running_loop().call_later((beats - 0.5) * poll_seconds, worker.stop)
+    await worker.work()
+    await store.close()
+
+
+def test_idle_it_asks_once_a_beat_and_nothing_else(app: App, own_log: None) -> None:
     driver = Counted(PostgresDriver(app.database.url))
-
-    async def idle() -> None:
-        store = Store(driver)
-        worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(log_level="error"), poll_seconds=0.2)
-        asyncio.get_running_loop().call_later(1.5, worker.stop)
-        await worker.work()
-        await store.close()
-
     started = time.monotonic()
-    asyncio.run(idle())
+    asyncio.run(idle(Store(driver), beats=8, poll_seconds=0.2))
     beats = driver.calls.count("tick")
     assert 3 <= beats <= (time.monotonic() - started) / 0.2 + 1
     assert driver.calls.count("claim") == 1, "the first look"
-    assert set(driver.calls) == {"tick", "claim"}
+    assert driver.calls.count("prune") == 1, "once a minute"
+    assert set(driver.calls) == {"tick", "claim", "prune"}
+
+
+TRANSACTIONS = "select xact_commit + xact_rollback from pg_stat_database where datname = %s"
+CONNECTED = "select count(*) from pg_stat_activity where datname = %s and application_name = 'minutehand'"
+
+
+def test_an_idle_minute_is_ten_transactions_at_most(app: App, own_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute, played thirty times as fast; the database counts, its listener included."""
+    monkeypatch.setattr("store.drivers.postgres.LISTENER_CHECK_SECONDS", LISTENER_CHECK_SECONDS / 30)
+    monkeypatch.setattr("scheduler.run.PRUNE_SECONDS", PRUNE_SECONDS / 30)
+    name = app.database.one("select pg_stat_force_next_flush(), current_database() as name")["name"]
+    with psycopg.connect(app.database.url.replace(f"/{name}?", "/postgres?"), autocommit=True) as beside:
+
+        def number(query: str) -> int:
+            (row,) = beside.execute(query.encode(), [name]).fetchall()
+            return int(row[0])
+
+        def played(minutes: int) -> int:
+            """Transactions of a worker that is idle for so long; its connections are gone, so all are counted."""
+            before = number(TRANSACTIONS)
+            asyncio.run(idle(Store.postgres(app.database.url), beats=6 * minutes, poll_seconds=10 / 30))
+            wait_until(lambda: number(CONNECTED) == 0, "its connections' end")
+            return number(TRANSACTIONS) - before
+
+        once, twice = played(1), played(2)
+    assert 6 <= twice - once <= 10, "the second minute"
 
 
 def test_two_at_once_run_each_once(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:

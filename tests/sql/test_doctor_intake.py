@@ -143,7 +143,7 @@ def test_executions_in_work_without_our_token_tell_of_another_processor(jobs: Da
     assert levels(jobs, "other processors", now="2030-01-01T12:30:00Z") == ["ok"]
     jobs.sql(insert, "running", "2030-01-01T12:00:00Z", None)
     (finding,) = told(jobs, "other processors", now="2030-01-01T12:30:00Z")
-    assert (finding.level, "1 executions run without a token" in finding.fact) == ("fail", True)
+    assert (finding.level, "1 execution runs without a token" in finding.fact) == ("fail", True)
     assert jobs.sql(str(finding.mend))[0]["status"] == "running"
     assert levels(jobs, "other processors", now="2030-01-01T14:00:00Z") == ["warn"]
 
@@ -172,7 +172,7 @@ def test_executions_that_should_have_run_long_ago_are_told(jobs: Database) -> No
     assert levels(jobs, "backlog", now="2030-01-01T12:00:00Z") == ["ok"], "what waits, and what has begun, is not late"
     jobs.sql(insert, "2030-01-01T10:30:00Z", None, None)
     (finding,) = told(jobs, "backlog", now="2030-01-01T12:00:00Z")
-    assert (finding.level, "1 executions" in finding.fact, "10:30:00" in finding.fact) == ("warn", True, True)
+    assert (finding.level, "1 execution is due" in finding.fact, "10:30:00" in finding.fact) == ("warn", True, True)
     jobs.sql("update automation_execution_logs set status = 'skipped', code = 'stale'")
     (finding,) = told(jobs, "backlog", now="2030-01-01T12:00:00Z")
     assert "3 executions were held" in finding.fact

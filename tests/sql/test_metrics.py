@@ -9,7 +9,7 @@ import pytest
 from store import schema
 from tests import servers
 from tests.servers import Database
-from tests.sql.jobs import events, move, session, watched_jobs, when, workflow
+from tests.sql.jobs import STEPS, events, move, session, watched_jobs, when, workflow
 
 pytestmark = servers.on_both_servers
 
@@ -34,9 +34,14 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "oldest_due_seconds": None,
         "processing": 0,
         "foreign_processing": 0,
+        "dead_rows": 0,
         "last_hour": {},
+        "ended_last_hour": {},
+        "by_workflow": [],
+        "waited_seconds": None,
+        "took_seconds": None,
         "uncertain": 0,
-        "events": {"unmatched": 0, "set_aside": 0, "no_tenant": 0, "lost": 0},
+        "events": {"recorded": 0, "unmatched": 0, "set_aside": 0, "no_tenant": 0, "lost": 0},
         "workflows": [],
         "tables": [],
         "workers": [],
@@ -54,12 +59,22 @@ def test_the_queue_is_counted(database: Database) -> None:
     log(database, "completed", "2030-01-01T11:30:00Z")
     log(database, "completed", "2030-01-01T10:30:00Z")
     log(database, "failed", "2030-01-01T10:30:00Z", code="uncertain_send")
-    log(database, "failed", "2029-01-01T10:30:00Z", code="uncertain_send")
+    log(database, "failed", "2029-12-01T10:30:00Z", code="uncertain_send")
     metrics = database.call("automation_metrics", p_now=NOON)
     expected = {"pending": 3, "due": 2, "oldest_due_seconds": 3600, "uncertain": 1}
     expected |= {"processing": 1, "foreign_processing": 2}
     assert {name: metrics[name] for name in expected} == expected
     assert metrics["last_hour"] == {"processing": 3, "completed": 1}
+
+
+def test_what_a_pause_holds_is_not_due_and_none_too_old(database: Database) -> None:
+    log(database, "pending", "2030-01-01T11:00:00Z", organization_id="north")
+    for scope, target in (("tenant", "north"), ("all", "")):
+        database.sql("insert into automation_control (scope, target) values (%s, %s)", scope, target)
+        metrics = database.call("automation_metrics", p_now=NOON)
+        assert (metrics["pending"], metrics["due"], metrics["oldest_due_seconds"]) == (1, 0, None)
+        database.sql("delete from automation_control")
+    assert database.call("automation_metrics", p_now=NOON)["oldest_due_seconds"] == 3600
 
 
 def test_counts_are_capped(database: Database) -> None:
@@ -84,7 +99,86 @@ def test_events_that_went_wrong_are_visible(database: Database) -> None:
         other.sql("lock table automation_events in access exclusive mode")
         move(database, "done", "J-4")
     assert len(events(database)) == 4
-    assert database.call("automation_metrics")["events"] == {"unmatched": 2, "set_aside": 1, "no_tenant": 1, "lost": 1}
+    assert database.call("automation_metrics")["events"] == {
+        "recorded": 4,
+        "unmatched": 2,
+        "set_aside": 1,
+        "no_tenant": 1,
+        "lost": 1,
+    }
+
+
+def test_what_ended_in_the_hour_is_told_by_workflow_the_busiest_fifty_and_the_rest(database: Database) -> None:
+    database.sql(
+        "insert into automation_workflows (name, trigger_type, steps)"
+        " select 'w' || i, 'manual', '[]' from generate_series(1, 52) i"
+    )
+    database.sql(
+        "insert into automation_execution_logs (workflow_id, status, created_at, completed_at)"
+        " select w.id, case when i = 1 then 'failed' else 'completed' end, '2029-12-01', '2030-01-01T11:30:00Z'"
+        " from automation_workflows w, generate_series(1, 53 - substr(w.name, 2)::int) i"
+    )
+    gone = "0189d5f5-0000-7000-8000-000000000009"
+    for _ in range(60):
+        log(database, "completed", "2029-12-01", completed_at=NOON, workflow_id=gone)
+    log(database, "skipped", "2029-12-01", completed_at="2030-01-01T11:00:01Z")
+    log(database, "completed", "2029-12-01", completed_at="2030-01-01T11:00:00Z", workflow_id=gone)
+    log(database, "pending", "2030-01-01T11:30:00Z", workflow_id=gone)
+    metrics = database.call("automation_metrics", p_now=NOON)
+    first, second, *others, rest = metrics["by_workflow"]
+    assert first == {"id": gone, "name": gone, "ended_last_hour": {"completed": 60}}
+    assert (second["name"], second["ended_last_hour"]) == ("w1", {"completed": 51, "failed": 1})
+    assert [one["name"] for one in others] == [f"w{n}" for n in range(2, 50)]
+    assert rest == {"id": None, "name": "other", "ended_last_hour": {"completed": 3, "failed": 3, "skipped": 1}}
+    assert metrics["ended_last_hour"] == {"completed": 60 + 52 * 51 / 2, "failed": 52, "skipped": 1}
+
+
+def test_how_long_it_took_is_told_of_what_ran_at_once(database: Database) -> None:
+    made = "2030-01-01T11:00:01Z"
+    for n in range(1, 102):
+        log(
+            database,
+            "completed",
+            made,
+            started_at=f"2030-01-01T11:{n // 60:02}:{n % 60:02}.5Z",
+            completed_at=f"2030-01-01T11:{n * 2 // 60:02}:{n * 2 % 60:02}.5Z",
+        )
+    log(database, "pending", made)
+    waited = {"scheduled_at": made, "started_at": "2030-01-01T11:50:00Z", "completed_at": "2030-01-01T11:59:00Z"}
+    log(database, "completed", made, **waited)
+    log(database, "completed", made, started_at="2030-01-01T11:50:00Z", completed_at="2030-01-01T12:00:01Z")
+    metrics = database.call("automation_metrics", p_now=NOON)
+    assert metrics["waited_seconds"] == {"50": 50.5, "95": 95.5, "99": 99.5}
+    assert metrics["took_seconds"] == {"50": 51, "95": 96, "99": 100}
+
+
+def test_of_processors_the_last_of_each_mode_and_host_is_told(database: Database) -> None:
+    for id_, mode, host, now in (
+        ("a:1", "run-once", "a", "2030-01-01T12:00:00Z"),
+        ("a:2", "run-once", "a", "2030-01-01T12:01:00Z"),
+        ("b:1", "run-once", "b", "2030-01-01T12:00:30Z"),
+        ("a:3", "worker", "a", "2030-01-01T12:02:00Z"),
+    ):
+        database.call("automation_tick", p_worker={"id": id_, "mode": mode, "host": host}, p_now=now)
+    assert [told["id"] for told in database.call("automation_metrics")["workers"]] == ["a:3", "a:2", "b:1"]
+
+
+def test_definitions_come_where_they_are_asked_for_of_what_could_run(database: Database) -> None:
+    workflow(database, "fine")
+    workflow(database, "off", is_active=False)
+    workflow(database, "broken", trigger_type=None)
+    workflow(database, "long", steps=[*STEPS, {"type": "notify", "config": {"message": "x" * 17_000}}])
+    told = {one["name"]: one for one in database.call("automation_metrics", p_steps=True)["workflows"]}
+    assert told["fine"]["definition"]["steps"] == STEPS
+    assert told["long"]["definition"] is None
+    assert ["definition" in told[name] for name in ("off", "broken")] == [False, False]
+    assert not any("definition" in one for one in database.call("automation_metrics")["workflows"])
+    database.sql(
+        "insert into automation_workflows (name, trigger_type, steps)"
+        " select to_char(i, 'FM000'), 'manual', '[{\"type\": \"stop\"}]' from generate_series(1, 101) i"
+    )
+    told = database.call("automation_metrics", p_steps=True)["workflows"]
+    assert [one["name"] for one in told if "definition" in one] == [f"{n:03}" for n in range(1, 101)]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,13 @@ def test_a_beat_with_nothing_due_reads_nothing(history: Database) -> None:
     assert (read.seq_scans, read.rows <= 2) == (0, True), "the breaker looks at what was started in the last minute"
 
 
+def test_a_first_look_reads_the_newest_and_a_bounded_count(history: Database) -> None:
+    backlog(history, workflow(history), 15_000)
+    read = reads(history, lambda mine: mine.call("automation_metrics", p_now=NOW))
+    assert read.seq_scans == 0
+    assert read.rows <= 20_000 + 10_000 + 10_000 + 100, "the newest, those that wait, and those that are due"
+
+
 @pytest.mark.parametrize("analyzed", [True, False])
 @pytest.mark.parametrize("due", [True, False], ids=["due", "waiting"])
 def test_a_long_queue_of_one_tenant_costs_no_more_than_a_short_one(

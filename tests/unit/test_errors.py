@@ -21,7 +21,7 @@ from store.errors import (
 @pytest.mark.parametrize(
     ("sqlstate", "kind"),
     [
-        *((state, Unreachable) for state in (None, "08006", "53300", "57P01", "57P03")),
+        *((state, Unreachable) for state in (None, "08006", "53100", "53300", "57P01", "57P03", "25006")),
         *((state, AccessDenied) for state in ("28P01", "28000", "42501")),
         *((state, SchemaMismatch) for state in ("42883", "42P01", "3F000", "PGRST202")),
         *((state, Conflict) for state in ("40001", "40P01", "55P03", "57014")),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import click
+from datetime import timedelta
+
 import pytest
 
-from scheduler.search import parse_search
+from dashboard.search import BadSearch, parse_search
 
 
 def test_words_are_read():
@@ -15,21 +16,21 @@ def test_words_are_read():
         "code": "uncertain_send",
         "workflow": "Thank: the client",
         "entity": "J-1",
-        "since": 172800.0,
+        "since": timedelta(days=2),
     }
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("colour:red",), "write one of status:…, code:…"),
+        (("colour:red",), "write one of status:…, workflow:…"),
         (("failed",), "'failed' is no search"),
         (("status:",), "lacks a value"),
         (("status:done",), "there are pending, processing"),
-        (("since:soon",), "write 50s, 5m or 2h"),
+        (("since:soon",), "write 30m, 1h, 7d or"),
         (("code:a", "code:b"), "stands there twice"),
     ],
 )
 def test_what_is_not_understood_is_explained(words, said):
-    with pytest.raises(click.UsageError, match=said):
+    with pytest.raises(BadSearch, match=said):
         parse_search(words)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import pty
 import re
 import signal
+import stat
 import subprocess
 from contextlib import suppress
 from select import select
 
 import pytest
+from psycopg.types.json import Jsonb
 
-from tests.dashboard.prometheus import parse
+from scheduler import output
+from tests.dashboard.prometheus import check_metrics, parse
 from tests.docs.pages import blocks, page
 from tests.journeys.app import COMMAND, DEADLINE_SECONDS, Minutehand, wait_until
 from tests.servers import Database
@@ -28,7 +32,10 @@ def status(call, database) -> Call:
 
 def one(database: Database, status: str, age: str) -> None:
     database.sql(
-        f"insert into automation_execution_logs (status, created_at) values (%s, now() - interval '{age}')", status
+        "insert into automation_execution_logs (status, created_at, completed_at)"
+        f" values (%s, now() - interval '{age}', case when %s then now() end)",
+        status,
+        status != "pending",
     )
 
 
@@ -57,33 +64,98 @@ def test_a_monitor_hears_by_the_exit_code_what_is_over_its_limits(status, databa
     assert [line[: len(problem)] for line, problem in zip(told, problems, strict=True)] == problems
 
 
-def test_a_textfile_has_the_figures_and_the_check_its_code(status, database):
+def test_the_figures_are_printed_for_prometheus_and_the_check_has_its_code(status, database):
     one(database, "failed", "1 minute")
     said = status("-o", "prometheus")
     assert (said.code, said.err) == (0, "")
+    check_metrics(said.out)
     assert parse(said.out)["minutehand_executions_last_hour"][("failed",)] == 1
     assert status("-o", "prometheus", "--check").code == 3
 
 
-def test_the_textfile_of_the_page_is_replaced_whole_or_left(minutehand, tmp_path):
-    """As cron runs it; a run that fails leaves nothing behind."""
+def test_a_textfile_is_replaced_whole_or_left(status, database, tmp_path, call):
     file = tmp_path / "minutehand.prom"
-    (told,) = [block for block in blocks(page("operations.md"), "sh") if "prometheus" in block]
-    script = re.sub("^file=.*", f"file={file}", told)
+    file.write_text("old")
+    with file.open() as reader:
+        assert status("-o", "prometheus", "--write", str(file)).out == ""
+        assert reader.read() == "old", "who had it open reads on in the old one"
+    first = file.read_text()
+    check_metrics(first)
+    assert stat.S_IMODE(file.stat().st_mode) & 0o444 == 0o444, "the node exporter is another user"
+    away = call("status", "-o", "prometheus", "--write", str(file), DATABASE_URL="postgresql://127.0.0.1:1/none")
+    assert (away.code, file.read_text()) == (69, first)
+    (tmp_path / "folder.prom").mkdir()
+    for place in (tmp_path / "none" / "minutehand.prom", file / "minutehand.prom", tmp_path / "folder.prom"):
+        said = status("-o", "prometheus", "--write", str(place))
+        assert (said.code, str(place) in said.err, "Traceback" in said.err) == (2, True, False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.prom", "minutehand.prom"]
+    assert status("--write", str(file)).code == 2
+
+
+def test_the_cron_line_of_the_page_writes_the_textfile(minutehand, tmp_path):
+    (line,) = [line for line in "\n".join(blocks(page("monitoring.md"), "sh")).splitlines() if "--write" in line]
+    file = tmp_path / "minutehand.prom"
+    command = re.sub("--write [^ ]+", f"--write {file}", line.removeprefix("* * * * * "))
     program = tmp_path / "minutehand"
     program.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
     program.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **minutehand.environment}
+    subprocess.run(["sh", "-c", command], env=environment, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    assert "minutehand_due" in parse(file.read_text())
 
-    def run(**more: str) -> None:
-        subprocess.run(["sh", "-c", script], env=environment | more, cwd=tmp_path, capture_output=True, timeout=60)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["minutehand", "minutehand.prom"]
 
-    run()
-    first = file.read_text()
-    assert "minutehand_due" in parse(first)
-    run(DATABASE_URL="postgresql://127.0.0.1:1/none")
-    assert file.read_text() == first
+def test_one_and_several_are_told_in_words_of_their_own(status, database):
+    assert doctest.testmod(output).failed == 0
+    told = {
+        "uncertain": "insert into automation_execution_logs (status, code, completed_at)"
+        " values ('failed', 'uncertain_send', now())",
+        "processing under": "insert into automation_execution_logs (status) values ('processing')",
+        "could not be recorded": "select nextval('minutehand.lost_events')",
+        "set aside": "insert into automation_events (occurred_at, table_name, operation, types, match_attempts)"
+        " values (now(), 'jobs', 'UPDATE', '{}', 5)",
+        "no tenant": "insert into automation_events (occurred_at, table_name, operation, types, matched_at, error)"
+        " values (now(), 'jobs', 'UPDATE', '{}', now(), 'no tenant')",
+    }
+    ones: list[str] = []
+    twos: list[str] = []
+    for said in (ones, twos):
+        for statement in told.values():
+            database.sql(statement)
+        problems = [line for line in status().out.splitlines() if line.startswith("! ")]
+        said += [line for words in told for line in problems if words in line]
+    assert [line[2:].split(":")[0] for line in ones] == [
+        "1 send is uncertain",
+        "1 row is processing under another processor",
+        "1 change could not be recorded",
+        "1 change was set aside",
+        "1 change names no tenant",
+    ]
+    assert [line[2:].split(":")[0] for line in twos] == [
+        "2 sends are uncertain",
+        "2 rows are processing under another processor",
+        "2 changes could not be recorded",
+        "2 changes were set aside",
+        "2 changes name no tenant",
+    ]
+
+
+def test_a_workflow_whose_steps_cannot_be_read_is_a_problem_where_they_run_here(status, database, minutehand):
+    insert = "insert into automation_workflows (name, trigger_type, steps, is_active) values (%s, 'manual', %s, %s)"
+    unread = Jsonb([{"type": "email", "config": {"subject": "no message"}}])
+    database.sql(insert, "unread", unread, True)
+    database.sql(insert, "off", unread, False)
+    database.sql(insert, "fine", Jsonb([{"type": "stop"}]), True)
+    said = status("--check")
+    assert said.code == 3
+    (problem,) = [line for line in said.out.splitlines() if line.startswith("! ")]
+    assert problem.startswith("! workflow 'unread' can never fire: its steps cannot be read: step 1 (email): ")
+    found = json.loads(status("-o", "json").out)
+    assert [workflow["problem"] is None for workflow in found["workflows"]] == [True, True, False]
+    assert not any("definition" in workflow for workflow in found["workflows"])
+    assert parse(status("-o", "prometheus").out)["minutehand_workflows_broken"][()] == 1
+    assert status("--check", "--executor", "function").code == 0
+    with minutehand.running("status", "--watch", "0.1s") as running:
+        wait_until(lambda: "'unread' can never fire" in running.out.read_text(), "the look of a watch")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scheduler import units as module
+from scheduler.processes import END_SECONDS
+from scheduler.pulse import SLACK_SECONDS
+from scheduler.run import LAST_WORDS_SECONDS
+from scheduler.sd_notify import Watcher
 from scheduler.units import KINDS, hidden_part, program_path, units
+from store.drivers.postgres import CALL_SECONDS
 from store.errors import BadConfiguration
 from tests.docs.pages import ROOT, is_a_command
 from tests.servers import require
@@ -46,12 +52,12 @@ def test_a_service_runs_a_command_that_exists_and_is_stopped_after_the_grace(nam
     service = unit(name)["Service"]
     program, *arguments = shlex.split(service["ExecStart"])
     assert (program, arguments[0], is_a_command(arguments)) == (PROGRAM, command, True)
-    assert int(service["TimeoutStopSec"]) > 20
+    assert int(service["TimeoutStopSec"]) > 20 + LAST_WORDS_SECONDS + END_SECONDS
     assert service["RestartPreventExitStatus"] == "78" if command == "worker" else service["Type"] == "oneshot"
 
 
 def test_both_services_are_hardened_alike():
-    own = {"Type", "ExecStart", "Restart", "RestartSec", "RestartPreventExitStatus"}
+    own = {"Type", "ExecStart", "Restart", "RestartSec", "RestartPreventExitStatus", "NotifyAccess", "WatchdogSec"}
     once, worker = (set(unit(name)["Service"].items()) for name in ("minutehand.service", "minutehand-worker.service"))
     assert {name for name, _ in once ^ worker} <= own
     assert {("NoNewPrivileges", "yes"), ("ProtectSystem", "strict"), ("DynamicUser", "yes")} <= once & worker
@@ -63,6 +69,31 @@ def test_the_crontab_is_the_example_with_this_program(call):
     assert (said.code, said.out) == (0, example.replace(PROGRAM, program_path()))
     assert units("cron", PROGRAM)["crontab"] == example
     assert PROGRAM in example
+
+
+def test_the_watchdog_of_the_worker_outwaits_a_call_that_hangs():
+    service = unit("minutehand-worker.service")["Service"]
+    # It is stuck after its slack; a call that hangs is given up, at the latest, when it was cancelled in vain.
+    longest_silence = CALL_SECONDS + 10 - SLACK_SECONDS + Watcher.beat_seconds
+    assert (service["Type"], int(service["WatchdogSec"]) > longest_silence) == ("notify", True)
+
+
+def test_the_workflow_of_github_runs_a_command_one_at_a_time_and_holds_no_secret(call):
+    flow = yaml.safe_load(call("units", "actions").out)
+    (job,) = flow["jobs"].values()
+    (command,) = [line for step in job["steps"] if (line := step.get("run", "")).startswith("minutehand ")]
+    assert is_a_command(shlex.split(command)[1:])
+    (minutes,) = map(int, re.findall(r"--max-time (\d+)m", command))
+    triggers = flow[True]  # YAML 1.1's word for `on`
+    assert triggers["schedule"] == [{"cron": "*/5 * * * *"}]
+    assert minutes < 5 < job["timeout-minutes"]
+    assert flow["concurrency"] == {"group": "minutehand", "cancel-in-progress": False}
+    assert flow["permissions"] == {"contents": "read"}
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
+    (environment,) = [step["env"] for step in job["steps"] if "env" in step]
+    assert all(
+        value in (f"${{{{ secrets.{name} }}}}", f"${{{{ vars.{name} }}}}") for name, value in environment.items()
+    )
 
 
 def test_each_line_of_the_procfile_is_a_command(call):

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler import rehearsal_text, step_words, workflow_text
+from executor import step_words
+from scheduler import rehearsal_text, workflow_text
 from scheduler.strict_files import BadFile, as_yaml, read_values
 from scheduler.workflow_files import EMPTY, as_file, read_file, read_text
 

@@ -1,0 +1,169 @@
+"""Small charts as SVG, drawn here: bars over time, sparklines, the strip of beats.  No script, no style attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from markupsafe import Markup, escape
+
+from dashboard.words import counted, moment
+from store import Json
+
+#: What a bar is stacked of, from below.
+STACK = ("completed", "processing", "pending", "skipped", "cancelled", "failed")
+_HEIGHT, _WIDTH, _BASE = 120, 720, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time that is shown: how long, in how many bars."""
+
+    name: str
+    seconds: int
+    bars: int
+
+    @property
+    def step(self) -> int:
+        """Seconds of one bar."""
+        return self.seconds // self.bars
+
+
+SPANS = {span.name: span for span in (Span("1h", 3600, 60), Span("24h", 86_400, 48), Span("7d", 604_800, 56))}
+
+
+def begin_of(span: Span, now: datetime) -> datetime:
+    """Return where the first bar begins: bars end on whole steps, so that they do not change with every look."""
+    step = span.step
+    last = datetime.fromtimestamp((now.timestamp() // step + 1) * step, tz=now.tzinfo)
+    return last - timedelta(seconds=span.seconds)
+
+
+def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
+    """Draw how many executions were made over time, stacked by how they stand; each bar leads to its executions."""
+    by_number = {
+        round((at - begin).total_seconds() / span.step): bucket
+        for bucket in buckets
+        if (at := moment(bucket["at"])) is not None
+    }
+    sums = {number: sum(bucket.get(status, 0) for status in STACK) for number, bucket in by_number.items()}
+    most = max(sums.values(), default=0)
+    width = _WIDTH / span.bars
+    drawn = []
+    for number, bucket in sorted(by_number.items()):
+        if not 0 <= number < span.bars:
+            continue
+        since = begin + timedelta(seconds=number * span.step)
+        until = since + timedelta(seconds=span.step)
+        told = ", ".join(f"{bucket[s]:,} {s}" for s in STACK if bucket.get(s))
+        link = escape(f"/executions?q=since:{since:%Y-%m-%dT%H:%M:%SZ}+until:{until:%Y-%m-%dT%H:%M:%SZ}")
+        # For the pointer: 60 stops of the keyboard would be in the way, and the search can say the same.
+        drawn.append(f'<a href="{link}" tabindex="-1"><title>{since:%d %b %H:%M}: {told}</title>')
+        drawn.append(f'<rect class="hit" x="{number * width:.2f}" y="0" width="{width:.2f}" height="{_BASE}"/>')
+        top = float(_BASE)
+        for status in STACK:
+            if held := bucket.get(status, 0):
+                height = max(1.5, held / most * (_BASE - 6))
+                top -= height
+                drawn.append(
+                    f'<rect class="{status}" x="{number * width + 0.75:.2f}" y="{top:.2f}" '
+                    f'width="{width - 1.5:.2f}" height="{height:.2f}"/>'
+                )
+        drawn.append("</a>")
+    labels = "".join(
+        f'<text x="{x * _WIDTH:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{at:{form}}</text>'
+        for x, anchor, at, form in _labels(span, begin)
+    )
+    total = counted(sum(sums.values()), "execution")
+    most_told = f'<text x="0" y="9">{most:,}</text>' if most else ""
+    return Markup(  # numbers and times of our own, and links that are escaped
+        f'<svg class="bars" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="{total} in {span.name}">'
+        f'<line x1="0" y1="{_BASE}" x2="{_WIDTH}" y2="{_BASE}"/>{"".join(drawn)}{most_told}{labels}</svg>'
+    )
+
+
+def _labels(span: Span, begin: datetime) -> list[tuple[float, str, datetime, str]]:
+    form = "%d %b" if span.seconds > 86_400 else "%H:%M"
+    return [
+        (part, anchor, begin + timedelta(seconds=span.seconds * part), form)
+        for part, anchor in ((0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
+    ]
+
+
+def spark(hours: Sequence[int], failed: Sequence[int] | None = None) -> Markup:
+    """Draw the last 24 hours as small bars, what failed of it on top of each."""
+    most = max(hours, default=0)
+    told = f"{counted(sum(hours), 'execution')} in 24 hours" + (f", {sum(failed):,} failed" if failed else "")
+    drawn = []
+    for number, held in enumerate(hours):
+        if not held:
+            continue
+        height = max(2.0, held / most * 20)
+        wrong = max(2.0, failed[number] / most * 20) if failed and failed[number] else 0
+        x = number * 4
+        if height > wrong:
+            drawn.append(f'<rect x="{x}" y="{22 - height:.1f}" width="3" height="{height - wrong:.1f}"/>')
+        if wrong:
+            drawn.append(f'<rect class="failed" x="{x}" y="{22 - wrong:.1f}" width="3" height="{wrong:.1f}"/>')
+    return Markup(  # numbers of our own
+        f'<svg class="spark" viewBox="0 0 96 22" role="img" aria-label="{told}">'
+        f'<line x1="0" y1="21.5" x2="96" y2="21.5"/>{"".join(drawn)}</svg>'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One minute of the strip: `ran`, `idle`, `late`, `missing`, or `none`, before there was any beat."""
+
+    at: datetime
+    state: str
+    ran: int
+
+
+def minutes(beats: Sequence[Json], now: datetime) -> list[Minute]:
+    """Say what each of the last 60 minutes was.
+
+    A beat is late that came more than 90 s after the one before it; where two minutes and more lie between, they are
+    missing, too.  The minute that is not over may still get its beat.
+    """
+    found: list[Minute] = []
+    last: datetime | None = None
+    for beat in beats:
+        at, first = moment(beat["at"]), moment(beat["first_at"])
+        assert at is not None
+        if first is None:
+            is_over = now - at > timedelta(minutes=2)
+            state = "none" if last is None else "missing" if is_over else "idle"
+            if beat["ran"]:  # who runs what it was called for has no beat
+                state = "ran"
+        else:
+            late = last is not None and first - last > timedelta(seconds=90)
+            state = "late" if late else "ran" if beat["ran"] else "idle"
+            last = first
+        found.append(Minute(at, state, beat["ran"]))
+    return found
+
+
+def strip(shown: Sequence[Minute]) -> Markup:
+    """Draw the strip of the last hour."""
+    squares = "".join(
+        f'<rect class="{m.state}" x="{number * 12}" y="0" width="10" height="18" rx="2">'
+        f"<title>{m.at:%H:%M}: {_said(m)}</title></rect>"
+        for number, m in enumerate(shown)
+    )
+    told = ", ".join(f"{sum(m.state == state for m in shown)} {state}" for state in ("ran", "idle", "late", "missing"))
+    return Markup(  # numbers and words of our own
+        f'<svg class="strip" viewBox="0 0 718 18" role="img" aria-label="The last 60 minutes: {told}">{squares}</svg>'
+    )
+
+
+def _said(minute: Minute) -> str:
+    said = {
+        "ran": f"{counted(minute.ran, 'execution')} began",
+        "idle": "a look, nothing due",
+        "late": "a look came late",
+        "missing": "nobody looked",
+        "none": "nothing known",
+    }[minute.state]
+    return f"{said}; {counted(minute.ran, 'execution')} began" if minute.state == "late" and minute.ran else said

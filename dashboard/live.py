@@ -1,0 +1,82 @@
+"""Server-Sent Events: pages are told that something changed.  One look at the figures each second serves all."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from dashboard.access.base import Denied
+from dashboard.window import HEADERS, Window
+from store import Json
+from store.errors import StoreError
+
+#: Seconds between two looks, and between two signs of life where nothing changes.
+LOOK_SECONDS, ALIVE_SECONDS = 1.0, 15.0
+
+
+class Live:
+    """Looks while anybody listens, and tells all of them."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._listeners: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def answer(self, request: Request) -> Response:
+        """Stream what changes to one page."""
+        try:
+            (await self._window.access.visitor(request)).require("view")
+        except Denied as denied:
+            return denied.response
+        headers = {**HEADERS, "cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
+
+    def stop(self) -> None:
+        """End all streams: a server that stops waits for none."""
+        self._stopping = True
+        for listener in self._listeners:
+            listener.set()
+
+    async def _events(self) -> AsyncIterator[str]:
+        changed = asyncio.Event()
+        self._listeners.add(changed)
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._watch())
+        try:
+            yield "retry: 3000\n\n"
+            while not self._stopping:
+                try:
+                    async with asyncio.timeout(ALIVE_SECONDS):
+                        await changed.wait()
+                except TimeoutError:
+                    yield ": alive\n\n"
+                else:
+                    changed.clear()
+                    yield "event: changed\ndata:\n\n"
+        finally:
+            self._listeners.discard(changed)
+
+    async def _watch(self) -> None:
+        last = ""
+        while self._listeners and not self._stopping:
+            try:
+                found = mark(await self._window.looks("metrics-mark", self._window.store.metrics))
+            except (StoreError, TimeoutError):
+                found = "away"
+            if last and found != last:
+                for listener in self._listeners:
+                    listener.set()
+            last = found
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def mark(metrics: Json) -> str:
+    """Return what differs where anything did; clocks, and who merely looked, are no change."""
+    said = {name: held for name, held in metrics.items() if name not in ("now", "oldest_due_seconds", "workers")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,59 @@
+"""The pages and their addresses."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from dashboard.live import Live
+from dashboard.pages import bulks
+from dashboard.pages.execution import execution
+from dashboard.pages.executions import executions
+from dashboard.pages.failures import failures
+from dashboard.pages.files import exported, step_html
+from dashboard.pages.health import health
+from dashboard.pages.login import login, logout
+from dashboard.pages.overview import overview
+from dashboard.pages.presses import press, press_workflow
+from dashboard.pages.workflows import workflow, workflows
+from dashboard.problems import problem
+from dashboard.render import STATIC
+from dashboard.window import Window, page
+
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def routes(window: Window, live: Live) -> list[BaseRoute]:
+    """Return every address of the window."""
+    return [
+        Route("/", page(window, overview)),
+        Route("/executions", page(window, executions)),
+        Route("/executions/press", press(window), methods=["POST"]),
+        Route("/executions/all", page(window, bulks.ask)),
+        Route("/executions.{form:str}", exported(window)),
+        Route("/executions/{id}", page(window, execution)),
+        Route("/executions/{id}/steps/{step}/html", step_html(window)),
+        Route("/failures", page(window, failures)),
+        Route("/failures/retry", page(window, bulks.ask)),
+        Route("/bulk", bulks.begin(window), methods=["POST"]),
+        Route("/bulk/{id}", page(window, bulks.watch)),
+        Route("/bulk/{id}/stop", bulks.stop(window), methods=["POST"]),
+        Route("/workflows", page(window, workflows)),
+        Route("/workflows/{id}", page(window, workflow)),
+        Route("/workflows/{id}/press", press_workflow(window), methods=["POST"]),
+        Route("/health", page(window, health)),
+        Route("/live", live.answer),
+        Route("/login", login(window), methods=["GET", "POST"]),
+        Route("/logout", logout(window), methods=["POST"]),
+        Route("/static/{name}", static_file),
+    ]
+
+
+async def static_file(request: Request) -> Response:
+    """Answer a file of ours.  Its address changes with it, so it may be kept for ever."""
+    path = STATIC / request.path_params["name"]
+    if path.parent != STATIC or path.suffix not in _TYPES or not path.is_file():
+        return problem(404, "no such file")
+    headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)

@@ -1,0 +1,130 @@
+"""What a page says of times, counts and values: pure functions, for people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from store import Json
+
+#: The sign of each status, beside its word: colour alone says nothing to many.
+SIGNS = {
+    "pending": "○",
+    "processing": "◐",
+    "completed": "✓",
+    "failed": "✕",
+    "skipped": "»",
+    "cancelled": "⊘",
+    "uncertain": "?",
+}
+#: Seconds, and what they are called.
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def moment(text: str | datetime | None) -> datetime | None:
+    """Return a time of the database's; None where there is none, or none that a clock shows.
+
+    >>> moment("2026-03-01T10:00:00+00:00"), moment("infinity"), moment(None)
+    (datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.timezone.utc), None, None)
+    """
+    if text is None or isinstance(text, datetime):
+        return text
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def length(seconds: float | None) -> str:
+    """Say how long, in at most two units.
+
+    >>> [length(s) for s in (None, 0.04, 0.5, 3, 75, 3600, 90_000)]
+    ['', '40 ms', '0.5 s', '3 s', '1 min 15 s', '1 h', '1 d 1 h']
+    """
+    if seconds is None:
+        return ""
+    if seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
+    parts, left = [], round(seconds)
+    for size, unit in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    return " ".join(parts[:2])
+
+
+def short(seconds: float | None) -> str:
+    """Say how long, in one unit.
+
+    >>> [short(s) for s in (3, 75, 4000, 90_000)]
+    ['3 s', '1 min', '1 h', '1 d']
+    """
+    return "" if seconds is None else (length(seconds).partition(" ")[0] + " " + length(seconds).split()[1])
+
+
+def between(begin: str | None, end: str | None) -> float | None:
+    """Return the seconds between two times; None where one is missing."""
+    first, last = moment(begin), moment(end)
+    return None if first is None or last is None else max(0.0, (last - first) / timedelta(seconds=1))
+
+
+def count(number: int, *, cap: int | None = None) -> str:
+    """Write a number for people; one that was counted to a cap says so.
+
+    >>> count(1234), count(10_000, cap=10_000)
+    ('1,234', '10,000+')
+    """
+    return f"{number:,}" + ("+" if cap is not None and number >= cap else "")
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Say how many there are of something.
+
+    >>> counted(1, "row"), counted(3, "row"), counted(0, "reply", "replies")
+    ('1 row', '3 rows', '0 replies')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def subject(row: Json) -> str:
+    """Say what an execution is about: `jobs J-2019: scheduled → completed`."""
+    told = row.get("subject") or {}
+    what = " ".join(part for part in (str(told.get("table") or ""), row["entity_id"] or "") if part)
+    old, new = told.get("old_status"), told.get("new_status")
+    if new is not None and old != new:
+        change = f"{_word(old)} → {_word(new)}" if old is not None else _word(new)
+        return f"{what}: {change}" if what else change
+    operation = {"INSERT": "new", "DELETE": "deleted", "ENQUEUE": "enqueued"}.get(str(told.get("operation")))
+    return f"{what}: {operation}" if what and operation else what or "no row"
+
+
+def why(row: Json, now: datetime) -> str:
+    """Say why an execution waits, or ended as it did; nothing for one that completed."""
+    reason = str(row.get("reason") or "")
+    if row["status"] != "pending":
+        return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
+    due = moment(row.get("scheduled_at"))
+    if due is not None and due > now:
+        left = length((due - now).total_seconds())
+        if row.get("code") in (None, "waiting"):
+            return f"waits {left}" + (f": {reason}" if reason else "")
+        what = f"retry in {left}" if row["attempt"] else f"goes on in {left}"
+        return f"{what} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
+    return str(row.get("waits_for") or "due now")
+
+
+def value(held: Any) -> str:
+    """Write a value of JSON on one line; a text stands as it is."""
+    return held if isinstance(held, str) else json.dumps(held, ensure_ascii=False)
+
+
+def pretty(held: Any) -> str:
+    """Write JSON for people."""
+    return json.dumps(held, ensure_ascii=False, indent=2)
+
+
+def _word(status: Any) -> str:
+    return str(status) if status not in (None, "") else "∅"

@@ -1,0 +1,84 @@
+"""Checks of vacuum: dead rows that slow every claim, and who keeps PostgreSQL from removing them."""
+
+from __future__ import annotations
+
+from scheduler.doctor.finding import Finding, each, length, literal, ok, warn
+from scheduler.doctor.subject import Subject
+from scheduler.output import counted
+from store import Json
+
+#: Fewer dead rows than these cost nothing; more than a fifth of a table, and vacuum does not keep up.
+LEAST_DEAD = 10_000
+LEAST_DEAD_SHARE = 0.2
+#: Nothing of ours takes so long in one transaction.
+MOST_TRANSACTION_SECONDS = 600
+#: So far may who reads a slot be behind.
+MOST_TRANSACTIONS_BEHIND = 100_000
+
+
+def dead_rows(subject: Subject) -> list[Finding]:
+    """Look whether vacuum is on, and keeps up."""
+    facts = subject.section("vacuum")
+    findings = []
+    if not facts["autovacuum"]:
+        mend = "alter system set autovacuum = on;   -- by a superuser; then: select pg_reload_conf();"
+        findings.append(warn("autovacuum is off on this server: dead rows stay", mend))
+    findings += each([item for item in facts["tables"] if item["off"]], _off)
+    findings += each(
+        [item for item in facts["tables"] if _is_bloated(item)], lambda item: _bloated(item, facts["hidden"])
+    )
+    return findings or [ok("vacuum keeps up")]
+
+
+def _is_bloated(item: Json) -> bool:
+    return bool(item["dead"] >= LEAST_DEAD and item["dead"] > LEAST_DEAD_SHARE * (item["rows"] + item["dead"]))
+
+
+def _off(item: Json) -> Finding:
+    return warn(
+        f"{item['table']} is never vacuumed by itself: autovacuum_enabled is off",
+        f"alter table public.{item['table']} reset (autovacuum_enabled);",
+    )
+
+
+def _bloated(item: Json, hidden: int) -> Finding:
+    since = "never vacuumed" if item["seconds"] is None else f"last vacuumed {length(item['seconds'])} ago"
+    fact = f"{item['table']}: {item['dead']} dead rows beside {item['rows']}, {since}: claims get slower"
+    if hidden:
+        fact += f"; whose old transaction holds them cannot be seen ({counted(hidden, 'session')} of other roles)"
+    return warn(fact, f"vacuum (verbose) public.{item['table']};")
+
+
+def old_transactions(subject: Subject) -> list[Finding]:
+    """Look for what keeps dead rows from being removed: old transactions, prepared ones, slots that nobody reads."""
+    facts = subject.section("vacuum")
+    running = [item for item in facts["transactions"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
+    prepared = [item for item in facts["prepared"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
+    slots = [item for item in facts["slots"] if item["transactions"] > MOST_TRANSACTIONS_BEHIND]
+    findings = [*each(running, _running), *each(prepared, _prepared), *each(slots, _slot)]
+    return findings or [ok("no old transaction keeps dead rows")]
+
+
+def _running(item: Json) -> Finding:
+    who = f"{item['role']} ({item['application'] or 'no application name'}, pid {item['pid']})"
+    return warn(
+        f"a transaction of {who} is {length(item['seconds'])} old, {item['state']}: no row that died since is removed",
+        f"select pg_terminate_backend({item['pid']});   -- rolls it back",
+    )
+
+
+def _prepared(item: Json) -> Finding:
+    return warn(
+        f"prepared transaction {item['gid']} of {item['owner']} waits for its end since {length(item['seconds'])}:"
+        " no row that died since is removed",
+        f"rollback prepared {literal(item['gid'])};   -- or commit it",
+    )
+
+
+def _slot(item: Json) -> Finding:
+    reader = "whose reader lags" if item["active"] else "which nobody reads"
+    return warn(
+        f"replication slot {item['slot']}, {reader}, is {item['transactions']} transactions behind:"
+        " dead rows and WAL stay",
+        f"select pg_drop_replication_slot({literal(item['slot'])});   -- if it is needed no more",
+    )

@@ -1,0 +1,68 @@
+"""The dashboard's window, opened by the command line: what its pages ask of this room."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from dashboard.access.base import Access
+from dashboard.operator import Operator
+from dashboard.window import Window
+from executor.actions.contract import BadStep
+from executor.settings import ExecutorSettings
+from scheduler.road import project
+from scheduler.settings import RoadSettings, RunSettings, WindowSettings
+from store import Json, Store
+from store.errors import BadRequest
+
+
+def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access:
+    """Return who is let in at this address.  Errors: `BadConfiguration`."""
+    from dashboard.access.choice import choose
+
+    def users() -> Access:
+        from dashboard.access.users import Users
+        from store.project import project_url
+
+        url, key = project(road)
+        return Users(project_url(url), key, secret=settings.supabase_jwt_secret)
+
+    return choose(
+        host,
+        logins=settings.logins,
+        proxy_header=settings.proxy_header,
+        proxy_from=settings.proxy_from,
+        users=users if settings.supabase_users else None,
+    )
+
+
+def open_window(
+    store: Store, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
+) -> Window:
+    """Return the window over a store."""
+
+    async def doctor() -> list[Json]:
+        from scheduler.commands.doctor import as_json
+        from scheduler.doctor.checks import examine
+        from scheduler.doctor.subject import gather
+
+        subject = await gather(store, run, executor)
+        found: list[Json] = as_json(subject, examine(subject))["checks"]  # type: ignore[assignment]
+        return found
+
+    async def lint(workflow: str) -> list[Json]:
+        from scheduler.lint import lint_saved
+
+        return [finding for linted in await lint_saved(store, [workflow]) for finding in linted.as_json()["findings"]]
+
+    async def rehearse(workflow: str, row: str) -> Json:
+        from executor import dry_run
+        from scheduler.rehearsal_text import rehearsal_json
+
+        preview = await store.preview(workflow, row=row)
+        try:
+            return rehearsal_json(preview, await dry_run.rehearse(preview, executor, store.evaluate))
+        except BadStep as error:
+            raise BadRequest(f"it cannot run: {error}") from None
+
+    operator = Operator(doctor=doctor, lint=lint, rehearse=rehearse)
+    return Window(store, access, version("minutehand"), operator, read_only=read_only)

@@ -1,0 +1,66 @@
+-- automation_search(p_filter, p_limit, p_before, p_rows, p_now) -> {"rows": [as automation_executions, with "subject",
+--   "workflow_version", "caused_by", "waits_for"], "definitions": {"<workflow>:<version>": definition},
+--   "next": [created_at, id] | null, "looked_back_to": timestamptz | null}
+-- A page of executions, newest first, behind p_before, the [created_at, id] of the last one had.  p_filter as
+-- minutehand.meets reads it.  Where no index leads to them it looks at the newest p_rows alone, and says how far back that
+-- is: `next` then goes on from there.
+-- Planned anew each time, since which index serves depends on what is asked.
+-- Locks: none.  Errors: 22007 a time that is none.  Called by: store.search.
+create or replace function public.automation_search(
+  p_filter jsonb default '{}', p_limit integer default 50, p_before jsonb default null, p_rows integer default 50000,
+  p_now timestamptz default null
+) returns jsonb language plpgsql stable security definer
+set search_path = '' set plan_cache_mode = force_custom_plan set jit = off as $$
+declare
+  v_limit constant integer := least(greatest(coalesce(p_limit, 50), 1), 1000);
+  v_now constant timestamptz := coalesce(p_now, now());
+  v_before_at constant timestamptz := coalesce((p_before ->> 0)::timestamptz, 'infinity');
+  v_before_id constant uuid := coalesce((p_before ->> 1)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_back_to constant timestamptz := minutehand.looked_back_to(
+    p_filter, case when p_before is not null then v_before_at end, p_rows);
+  v_from constant timestamptz := coalesce(v_back_to, '-infinity');
+  v_filter constant jsonb := minutehand.filter_of(p_filter);
+  v_ids constant uuid[] := minutehand.named_ids(p_filter);
+  v_found public.automation_execution_logs[];
+  v_last public.automation_execution_logs;
+begin
+  v_found := array(
+    select l
+    from public.automation_execution_logs l
+    where minutehand.meets(l, v_filter) and (v_ids is null or l.id = any (v_ids))
+      and l.created_at >= v_from and (l.created_at, l.id) < (v_before_at, v_before_id)
+    order by l.created_at desc, l.id desc
+    limit v_limit);
+  v_last := v_found[v_limit];
+  return jsonb_build_object(
+    'rows', (
+      select coalesce(jsonb_agg(
+        minutehand.listed(l, w.name) || jsonb_build_object(
+          'subject', minutehand.subject(l), 'workflow_version', l.workflow_version, 'caused_by', l.caused_by,
+          'waits_for', minutehand.waits_for(l, v_now)) order by l.created_at desc, l.id desc), '[]')
+      from unnest(v_found) l
+      left join public.automation_workflows w on w.id = l.workflow_id),
+    'definitions', (
+      select coalesce(jsonb_object_agg(
+        u.workflow_id || ':' || coalesce(u.workflow_version, 0),
+        coalesce(v.definition, minutehand.definition(to_jsonb(w)))), '{}')
+      from (select distinct l.workflow_id, l.workflow_version from unnest(v_found) l where l.workflow_id is not null) u
+      left join public.automation_workflow_versions v
+        on v.workflow_id = u.workflow_id and v.version = u.workflow_version
+      left join public.automation_workflows w on w.id = u.workflow_id),
+    'next', case
+      when v_last.id is not null then jsonb_build_array(v_last.created_at, v_last.id)
+      when v_back_to is not null then jsonb_build_array(v_back_to, '00000000-0000-0000-0000-000000000000') end,
+    'looked_back_to', v_back_to);
+end
+$$;
+comment on function public.automation_search is 'minutehand: a page of executions, newest first';
+
+-- minutehand.subject(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
+create or replace function minutehand.subject(p_log public.automation_execution_logs) returns jsonb
+language sql stable as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'table', t.data -> 'table_name', 'operation', t.data -> 'operation', 'old_status', t.data -> 'old_status',
+    'new_status', t.data -> 'new_status'))
+  from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
+$$;

@@ -1,0 +1,53 @@
+-- automation_story(p_id, p_now) -> one execution as automation_execution gives it, with "subject", "tenant", "definition" (of the version
+--   that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation", "types", "old" (what changed),
+--   "new"} | null, "conditions" (the result tree of that event, or null), "related": {"row": [others of the same row],
+--   "cause": what caused it | null}, each as in lists; "now"
+-- All that happened around one execution.  p_id as there.
+-- Locks: none.  Errors: MH404 none, MH409 several.  Called by: store.story.
+create or replace function public.automation_story(p_id text, p_now timestamptz default null)
+returns jsonb language plpgsql stable security definer set search_path = '' set jit = off as $$
+declare
+  v_answer jsonb := public.automation_execution(p_id, p_now);
+  v_log public.automation_execution_logs;
+  v_event public.automation_events;
+  v_definition jsonb;
+  v_status text;
+  v_old jsonb;
+begin
+  select * into v_log from public.automation_execution_logs where id = (v_answer ->> 'id')::uuid;
+  select * into v_event from public.automation_events where id = v_log.event_id;
+  select coalesce(
+    (select definition from public.automation_workflow_versions v
+     where v.workflow_id = v_log.workflow_id and v.version = v_log.workflow_version),
+    (select minutehand.definition(minutehand.row_of(w)) from public.automation_workflows w where w.id = v_log.workflow_id))
+  into v_definition;
+  if v_event.id is not null then
+    select coalesce(w.config ->> 'status', 'status') into v_status
+    from minutehand.watched w where minutehand.label(w.schema_name, w.table_name) = v_event.table_name;
+    v_status := coalesce(v_status, 'status');
+    v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
+  end if;
+  return v_answer || jsonb_build_object(
+    'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'subject', minutehand.subject(v_log), 'definition', v_definition,
+    'event', case when v_event.id is not null then jsonb_build_object(
+      'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
+      'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
+      'old', v_event.old, 'new', v_event.new) end,
+    'conditions', case when v_event.id is not null and v_definition is not null then minutehand.evaluate(
+      minutehand.conditions_of(v_definition, v_status), coalesce(v_event.new, v_event.old), v_old, v_status) end,
+    'related', jsonb_build_object(
+      'row', (
+        select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
+        from (
+          select * from public.automation_execution_logs o
+          where o.entity_id = v_log.entity_id and o.id <> v_log.id and minutehand.tenant_of(o) = minutehand.tenant_of(v_log)
+          order by o.created_at desc limit 10) l
+        left join public.automation_workflows w on w.id = l.workflow_id),
+      'cause', (
+        select minutehand.listed(l, w.name)
+        from public.automation_execution_logs l
+        left join public.automation_workflows w on w.id = l.workflow_id
+        where l.id = v_log.caused_by and minutehand.tenant_of(l) = minutehand.tenant_of(v_log))));
+end
+$$;
+comment on function public.automation_story is 'minutehand: one execution, and all that happened around it';

@@ -1,0 +1,17 @@
+-- automation_workflow_versions(p_workflow) -> [{"version", "saved_at", "definition"}], the newest 20, newest first
+-- What was saved of one workflow, named by id or name, over time.
+-- Locks: none.  Errors: MH404 no such workflow, MH409 several of that name.  Called by: store.workflow_versions.
+create or replace function public.automation_workflow_versions(p_workflow text)
+returns jsonb language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'version', v.version, 'saved_at', v.saved_at, 'definition', v.definition) order by v.version desc), '[]')
+    from (
+      select * from public.automation_workflow_versions
+      where workflow_id = v_workflow.id order by version desc limit 20) v);
+end
+$$;
+comment on function public.automation_workflow_versions is 'minutehand: what was saved of a workflow over time';

@@ -1,0 +1,160 @@
+-- Troubles: what is one now, when one is over, and what is to be told of it.  One home of every "is this an incident?".
+
+-- minutehand.troubles(share, age, now) -> (kind, subject, code, count, summary, sample): what is wrong now.
+--   failures    of a workflow, by code: those whose executions ended within 15 minutes, where they are p_share of them or more
+--   backlog     the oldest due execution waits longer than p_age; what is paused does not count
+--   silence     no processor was here for ten minutes: seen by who is none (`serve`, `alerts check`)
+--   no_success  ten executions or more ended within an hour, all of them skipped or cancelled
+--   breaker     the breaker has paused a workflow
+--   uncertain   sends whose fate nobody knows, of 30 days
+--   trigger     a table whose changes were recorded within its last thousand is not watched any more, or its trigger is off
+--   set_aside   changes whose matching failed too often
+--   lost        changes could not be recorded within the last hour
+-- Read from the newest 20,000 executions that a day made, and from indexes of what is not well: cheap with any history.
+create or replace function minutehand.troubles(p_share double precision, p_age interval, p_now timestamptz)
+returns table (kind text, subject text, code text, count bigint, summary text, sample text)
+language sql stable set search_path = '' as $$
+  with ended as materialized (
+    select workflow_id, status, coalesce(code, '') as code, reason, completed_at
+    from (
+      select workflow_id, status, code, reason, completed_at
+      from public.automation_execution_logs
+      where created_at > p_now - interval '24 hours'
+      order by created_at desc, id desc
+      limit 20000
+    ) l
+    where status in ('completed', 'failed', 'skipped', 'cancelled') and completed_at > p_now - interval '1 hour' and completed_at <= p_now
+  ), recent as (
+    select * from ended where status in ('completed', 'failed') and completed_at > p_now - interval '15 minutes'
+  ), ratios as (
+    select workflow_id, count(*) as n from recent group by workflow_id
+  ), failures as (
+    select r.workflow_id, r.code, count(*) as n, min(t.n) as of_n,
+           (array_agg(r.reason order by r.completed_at desc))[1] as reason
+    from recent r
+    join ratios t on t.workflow_id is not distinct from r.workflow_id
+    where r.status = 'failed' and r.code <> 'uncertain_send'
+    group by r.workflow_id, r.code
+  )
+  select 'failures', coalesce(f.workflow_id::text, ''), f.code, f.n,
+         format('%s of %s of workflow "%s" failed within 15 minutes%s', f.n, f.of_n,
+                coalesce(w.name, f.workflow_id::text, '(none)'), coalesce(': ' || nullif(f.code, ''), '')),
+         f.reason
+  from failures f
+  left join public.automation_workflows w on w.id = f.workflow_id
+  where f.n >= p_share * f.of_n
+  union all
+  select 'backlog', '', '', 1,
+         format('the oldest due execution waits for %s', minutehand.in_words(date_trunc('second', p_now - min(h.due)))), null
+  from minutehand.heads() h
+  where h.due <= p_now and not exists (select from public.automation_control where scope = 'all')
+  having p_now - min(h.due) > p_age
+  union all
+  select 'silence', '', '', 1,
+         format('no processor was here for %s', minutehand.in_words(date_trunc('second', p_now - max(heartbeat_at)))), null
+  from public.automation_workers
+  having max(heartbeat_at) < p_now - interval '10 minutes'
+  union all
+  select 'no_success', '', '', count(*),
+         format('%s executions ended within an hour, all of them skipped or cancelled', count(*)), max(reason)
+  from ended
+  having count(*) >= 10 and count(*) filter (where status in ('completed', 'failed')) = 0
+  union all
+  select 'breaker', c.target, '', 1, format('the breaker paused workflow "%s"', coalesce(w.name, c.target)), c.reason
+  from public.automation_control c
+  left join public.automation_workflows w on w.id::text = c.target
+  where c.scope = 'workflow' and starts_with(c.reason, 'breaker:')
+  union all
+  select 'uncertain', '', '', count(*),
+         format('%s %s of unknown fate', count(*), case count(*) when 1 then 'send is' else 'sends are' end), null
+  from (
+    select
+    from public.automation_execution_logs
+    where status = 'failed' and created_at > p_now - interval '30 days' and code = 'uncertain_send'
+    limit 10000
+  ) u
+  having count(*) > 0
+  union all
+  select 'trigger', t.name, '', 1,
+         format('changes of table %s are not recorded any more: its trigger is %s', t.name, t.what), null
+  from (
+    select distinct on (name) name, what
+    from (
+      select minutehand.label(schema_name, table_name) as name, 'off' as what
+      from minutehand.watched where not enabled
+      union all
+      select e.table_name, 'gone'
+      from (select distinct table_name
+            from (select table_name from public.automation_events order by id desc limit 1000) newest) e
+      where not exists (
+        select from minutehand.watched w where minutehand.label(w.schema_name, w.table_name) = e.table_name)
+    ) both_kinds
+    order by name, what desc
+  ) t
+  union all
+  select 'set_aside', '', '', count(*), format('%s changes were set aside: their matching failed too often', count(*)),
+         max(error)
+  from (
+    select error from public.automation_events where matched_at is null and match_attempts >= 5 order by id desc limit 10000
+  ) e
+  having count(*) > 0
+  union all
+  select 'lost', '', '', j.lost, format('changes could not be recorded, the last at %s UTC',
+         to_char(j.lost_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')), null
+  from minutehand.judged j
+  where j.lost_at > p_now - interval '1 hour'
+$$;
+
+-- minutehand.judge(share, age, now): brings the incidents up to date; once in 30 s at most, whoever asks.
+-- Who looks after a silence of more than ten minutes tells of it: then nobody could.
+create or replace function minutehand.judge(p_share double precision, p_age interval, p_now timestamptz) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  v_last minutehand.judged;
+  v_lost bigint;
+begin
+  insert into minutehand.judged (judged_at) values (p_now - interval '1 minute') on conflict do nothing;
+  select * into v_last from minutehand.judged where judged_at <= p_now - interval '30 seconds' for update skip locked;
+  if not found then
+    return false;
+  end if;
+  select case when is_called then last_value else 0 end into v_lost from minutehand.lost_events;
+  update minutehand.judged
+  set judged_at = p_now, lost = v_lost, lost_at = case when v_lost > v_last.lost then p_now else lost_at end;
+
+  if p_now - v_last.judged_at > interval '10 minutes' and not exists (
+      select from public.automation_incidents where kind = 'silence' and recovered_at is null) and not exists (
+      -- Somebody worked meanwhile, who had nobody to tell.
+      select from public.automation_workers
+      where heartbeat_at > v_last.judged_at + interval '1 minute'
+        and (heartbeat_at < p_now - interval '30 seconds' or started_at < p_now - interval '1 minute')) then
+    insert into public.automation_incidents (kind, opened_at, seen_at, recovered_at, summary)
+    values ('silence', v_last.judged_at, p_now, p_now, format(
+      'no processor was here for %s', minutehand.in_words(date_trunc('second', p_now - v_last.judged_at))));
+  end if;
+
+  insert into public.automation_incidents as i (kind, subject, code, opened_at, seen_at, count, summary, sample)
+  select t.kind, t.subject, t.code, p_now, p_now, t.count, t.summary, left(t.sample, 200)
+  from minutehand.troubles(p_share, p_age, p_now) t
+  on conflict (kind, subject, code) where recovered_at is null
+    do update set seen_at = excluded.seen_at, count = excluded.count, summary = excluded.summary, sample = excluded.sample;
+  -- Five minutes without it, so that what comes and goes is one incident; a processor that is back is back.
+  update public.automation_incidents
+  set recovered_at = p_now
+  where recovered_at is null
+    and seen_at < case when kind in ('silence', 'breaker', 'uncertain', 'trigger') then p_now
+                       else p_now - interval '5 minutes' end;
+  delete from public.automation_incidents where opened_at < p_now - interval '90 days' and recovered_at is not null;
+  return true;
+end
+$$;
+
+-- minutehand.to_tell(incident, now) -> text: what of it is to be told now, or null.
+create or replace function minutehand.to_tell(p_incident public.automation_incidents, p_now timestamptz) returns text
+language sql stable as $$
+  select case
+    when p_incident.recovered_at is not null then case when p_incident.told is distinct from 'recovered' then 'recovered' end
+    when p_incident.told is null then 'opened'
+    when p_incident.told_at <= p_now - interval '1 hour' then 'updated'
+  end
+$$;

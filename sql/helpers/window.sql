@@ -1,0 +1,73 @@
+-- What the dashboard's functions share: which executions are meant, and how a message reads without what differs in it.
+
+-- minutehand.meets(log, filter) -> boolean: the one home of "which executions are meant?".
+-- filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "error"? (part of its reason), "since"?, "until"?
+-- (timestamptz), "tenant"?, "message"? (as minutehand.message gives it)}, after minutehand.filter_of; what it says of ids the
+-- caller asks for itself (minutehand.named_ids).  Plain SQL without a sub-select, so that it is planned into its caller's query.
+create or replace function minutehand.meets(p_log public.automation_execution_logs, p_filter jsonb) returns boolean
+language sql stable as $$
+  select (p_filter ->> 'status' is null or p_log.status = p_filter ->> 'status'
+      or p_filter ->> 'status' = 'processing' and p_log.status = 'running')
+    and (p_filter ->> 'code' is null or p_log.code = p_filter ->> 'code' and p_log.status <> 'completed')
+    and (p_filter ->> 'entity' is null or p_log.entity_id = p_filter ->> 'entity')
+    and (p_filter ->> 'since' is null or p_log.created_at >= (p_filter ->> 'since')::timestamptz)
+    and (p_filter ->> 'until' is null or p_log.created_at < (p_filter ->> 'until')::timestamptz)
+    and (p_filter ->> 'tenant' is null or minutehand.tenant_of(p_log) = p_filter ->> 'tenant')
+    and (p_filter ->> 'error' is null or p_log.status <> 'completed'
+      and strpos(lower(coalesce(p_log.reason, p_log.error_message)), lower(p_filter ->> 'error')) > 0)
+    and (p_filter ->> 'message' is null
+      or minutehand.message(coalesce(p_log.reason, p_log.error_message)) = p_filter ->> 'message')
+    and (p_filter ->> 'workflow' is null or p_filter -> 'workflow_ids' ? p_log.workflow_id::text)
+$$;
+
+-- minutehand.tenant_of(log) -> text: whose it is; '' when nobody's.
+create or replace function minutehand.tenant_of(p_log public.automation_execution_logs) returns text
+language sql stable as $$
+  select coalesce(p_log.organization_id::text, p_log.user_id::text, '')
+$$;
+
+-- minutehand.filter_of(filter) -> the filter with "workflow_ids": those that its workflow names, by name or id.
+create or replace function minutehand.filter_of(p_filter jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(p_filter, '{}') || case when p_filter ->> 'workflow' is null then '{}' else jsonb_build_object(
+    'workflow_ids', (
+      select coalesce(jsonb_agg(w.id::text), '[]') from public.automation_workflows w
+      where w.name = p_filter ->> 'workflow' or w.id = minutehand.to_uuid(p_filter ->> 'workflow'))
+      || to_jsonb(lower(p_filter ->> 'workflow'))) end  -- also one that is gone
+$$;
+
+-- minutehand.named_ids(filter) -> uuid[]: the executions that it names; null where it names none.
+create or replace function minutehand.named_ids(p_filter jsonb) returns uuid[]
+language sql stable set search_path = '' as $$
+  select case when p_filter ? 'ids' then array(
+    select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id)) end
+$$;
+
+-- minutehand.message(reason) -> text: the reason without ids, addresses and numbers, so that what is alike is one group.
+create or replace function minutehand.message(p_reason text) returns text
+language sql immutable as $$
+  select left(
+    regexp_replace(
+      regexp_replace(
+        regexp_replace(left(coalesce(p_reason, ''), 500),
+          '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', '…', 'gi'),
+        '[^\s<>"'',;:]+@[^\s<>"'',;:]+', '…', 'g'),
+      '\d+([.,:]\d+)*', '#', 'g'),
+    200)
+$$;
+
+-- minutehand.looked_back_to(filter, before, rows) -> timestamptz: how far back a search looks; null: to the beginning.  What an
+-- index leads to is looked at whole; everything else among the newest p_rows before the cursor, so that no search reads a
+-- history of a million rows.
+create or replace function minutehand.looked_back_to(p_filter jsonb, p_before timestamptz, p_rows integer)
+returns timestamptz language sql stable as $$
+  select case
+    when p_filter ? 'ids' or p_filter ? 'entity' or p_filter ->> 'status' in ('failed', 'skipped', 'cancelled') then null
+    when p_filter - array['status', 'since', 'until'] = '{}' and p_filter ->> 'status' is null then null
+    else (
+      select created_at
+      from public.automation_execution_logs
+      where p_before is null or created_at <= p_before
+      order by created_at desc, id desc offset p_rows limit 1)
+  end
+$$;

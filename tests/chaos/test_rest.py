@@ -1,0 +1,105 @@
+"""The Supabase road: workers are killed, and the gateway refuses, cuts off and loses replies, while executions flow."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+
+from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from tests.chaos.harness import LONG, RECOVERED_SECONDS, Post, Scene, Shop, crew, holders, of_size, pid_of, reckon
+from tests.journeys.app import App, Minutehand, wait_until
+from tests.supabase.stack import Project
+
+#: A worker takes some seconds to begin: the client of Supabase is heavy.
+RATE = 20
+WORKERS = 2
+#: Each so-manieth request meets trouble; the same one not again and again, since after some 3 s it is given up.
+OFTEN, MOST = 5, 2
+#: What goes from one connection to the next.
+PASSED_ON = ("apikey", "authorization", "content-type", "accept", "prefer", "x-client-info", "content-profile")
+
+
+class Gateway(HttpReceiver):
+    """Stands before a project, and is sometimes away, busy, or gone before it has passed the reply on."""
+
+    def __init__(self, project: str) -> None:
+        super().__init__()
+        self.troubles: Counter[str] = Counter()
+        self.is_well = False
+        self._client = httpx.Client(base_url=project, trust_env=False, timeout=30)
+        self._kinds = itertools.cycle(("cut off", "refused", "reply lost"))
+        self._numbers = itertools.count(1)
+        #: How often a request met trouble: one that is repeated has the same body.
+        self._met: Counter[bytes] = Counter()
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        made = super().__enter__()
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # its clients are killed
+        return made
+
+    def _take(self, request: Request) -> Answer:
+        trouble = self._trouble(request)
+        if trouble == "cut off":
+            return Answer(hang_up=True)
+        if trouble == "refused":
+            return Answer(status=503, body=b"no healthy upstream")
+        headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+        reply = self._client.request(request.method, request.path, headers=headers, content=request.body)
+        if trouble == "reply lost":
+            return Answer(hang_up=True)
+        self._met.pop(request.body, None)
+        return Answer(
+            status=reply.status_code, headers={"Content-Type": reply.headers["content-type"]}, body=reply.content
+        )
+
+    def _trouble(self, request: Request) -> str | None:
+        with self._lock:
+            if self.is_well or next(self._numbers) % OFTEN or self._met[request.body] == MOST:
+                return None
+            self._met[request.body] += 1
+            kind = next(self._kinds)
+            self.troubles[kind] += 1
+            return kind
+
+
+@pytest.fixture
+def gateway(project: Project) -> Iterator[Gateway]:
+    """The gateway of a project of the test's own."""
+    with Gateway(project.url) as made:
+        yield made
+
+
+def test_over_rest_nothing_is_lost_or_doubled(
+    project: Project, gateway: Gateway, shop: Shop, post: Post, tmp_path: Path
+) -> None:
+    minutehand = Minutehand(tmp_path, {"SUPABASE_URL": gateway.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key})
+    scene = Scene(App(project.owner), minutehand, shop, post)
+    minutehand.environment["MINUTEHAND_GRACE_SECONDS"] = "15"  # a run has many requests, of which some are repeated
+    kills = of_size(2, 60)
+    with crew(scene, *[("worker",)] * WORKERS) as workers:
+        wait_until(lambda: len(scene.app.database.sql("select id from automation_workers")) == WORKERS, "the crew")
+        scene.flow(of_size(160, 4_000), RATE, *[lambda: workers.kill(holders(scene))] * kills, quiet_seconds=3)
+        if LONG:
+            wait_until(lambda: not scene.unfinished(), "the end", 300)
+        gateway.is_well = True  # or one that must go could not tell what it gives back
+        workers.leave()
+    scene.come_to_rest()
+    end = reckon(scene, kills=len(workers.killed))
+    end.tell("kill -9, and a bad line, over REST")
+    print(dict(gateway.troubles))
+    assert (end.executions, end.kills) == (len(scene.jobs), kills)
+    assert (end.lost, end.doubled, end.stuck) == ([], [], [])
+    assert set(gateway.troubles) == {"cut off", "refused", "reply lost"}
+    losses = scene.app.database.sql("select id, worker from chaos_losses")
+    assert {pid_of(row["worker"]) for row in losses} <= workers.killed, "only the dead lost a lease"
+    assert end.seconds_to_recover <= RECOVERED_SECONDS

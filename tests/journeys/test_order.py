@@ -1,0 +1,55 @@
+"""A workflow in order: what the changes of a row start runs one at a time, in their order, whoever runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scheduler.demo.receivers import HttpReceiver
+from tests.journeys.app import App, Minutehand, wait_until, webhook
+
+STATUSES = ["planned", "on the way", "at work", "completed", "paid"]
+JOBS = ("J-1", "J-2", "J-3")
+
+
+@pytest.fixture
+def changed(app: App, shop: HttpReceiver) -> App:
+    """Three jobs, each of which went through five statuses while nobody looked."""
+    app.workflow(
+        webhook(shop.url, body={"job": "{{ job.id }}", "status": "{{ trigger.new_status }}"}),
+        trigger_type="job_updated",
+        settings={"order": "entity", "rate_limit": None},
+    )
+    app.database.sql("insert into jobs (id, organization_id) select unnest(%s::text[]), 'north'", list(JOBS))
+    for status in STATUSES:
+        app.database.sql("update jobs set status = %s", status)
+    return app
+
+
+def told(shop: HttpReceiver) -> dict[str, list[str]]:
+    """The statuses that the receiver was told of each job, in their order."""
+    found: dict[str, list[str]] = {}
+    for request in shop.requests:
+        body = json.loads(request.body)
+        found.setdefault(body["job"], []).append(body["status"])
+    return found
+
+
+def test_a_drain_runs_them_all_and_a_tick_the_next_of_each_row(
+    changed: App, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
+    assert minutehand.run_once()["completed"] == 3
+    assert told(shop) == dict.fromkeys(JOBS, STATUSES[:1])
+    waiting = json.loads(minutehand("executions", "ls", "code:earlier_unfinished", "-o", "json").stdout)
+    assert len(waiting) == 9, "the next of each row was called"
+    assert minutehand.run_once("--drain")["completed"] == 12
+    assert told(shop) == dict.fromkeys(JOBS, STATUSES)
+
+
+def test_workers_run_each_when_the_one_before_it_has_ended(
+    changed: App, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
+    with minutehand.running("worker", "--poll-seconds", "60s"), minutehand.running("worker", "--poll-seconds", "60s"):
+        wait_until(lambda: len(shop.requests) == 15, "all to be told")
+    assert told(shop) == dict.fromkeys(JOBS, STATUSES)

@@ -1,0 +1,172 @@
+"""What systemd hears of a worker: that it is ready, how it goes, and nothing more once its loop is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import structlog
+
+from executor.settings import ExecutorSettings
+from scheduler import pulse
+from scheduler.demo.receivers import HttpReceiver
+from scheduler.sd_notify import Systemd, Watcher, watcher_of
+from scheduler.settings import LogSettings, RunSettings
+from scheduler.worker import Worker
+from store import Store
+from store.embedded import Embedded
+from tests.journeys.app import App, Minutehand, wait_until, webhook
+from tests.journeys.watching import systemd
+from tests.servers import SETTINGS, Database
+
+BLOCKING = """
+import time
+from executor.outcome import StepResult
+
+class Block:
+    def check(self, config):
+        pass
+
+    async def run(self, run):
+        time.sleep(3)  # not asyncio's: nothing else turns meanwhile
+        return StepResult.done()
+"""
+
+WAITING = """
+select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()
+"""
+
+
+@pytest.fixture
+def plug_in(minutehand: Minutehand, tmp_path: Path) -> None:
+    """An action that blocks the loop, installed beside Minutehand."""
+    site = tmp_path / "site"
+    (site / "blocking-1.dist-info").mkdir(parents=True)
+    (site / "blocking.py").write_text(BLOCKING)
+    (site / "blocking-1.dist-info/METADATA").write_text("Name: blocking\nVersion: 1\n")
+    (site / "blocking-1.dist-info/entry_points.txt").write_text("[minutehand.actions]\nblock = blocking:Block\n")
+    minutehand.environment["PYTHONPATH"] = str(site)
+
+
+@pytest.mark.parametrize("address", [None, "@minutehand-test"], ids=["path", "abstract"])
+def test_it_tells_that_it_is_ready_how_it_goes_and_that_it_ends(
+    app: App, minutehand: Minutehand, shop: HttpReceiver, address: str | None
+) -> None:
+    app.workflow(webhook(shop.url))
+    environment = {"WATCHDOG_USEC": "200000"}
+    with systemd(address) as watcher:
+        environment["NOTIFY_SOCKET"] = watcher.address
+        with minutehand.running("worker", "--poll-seconds", "1h", **environment) as worker:
+            watcher.wait_for("READY=1")
+            app.complete()
+            watcher.wait_for("STATUS=working; 1 completed")
+            assert watcher.listen(1.0).count("WATCHDOG=1") >= 5, "idle it is not stuck"
+            assert worker.end(signal.SIGTERM)[0] == 0
+        watcher.listen(0.1)
+    assert watcher.facts.count("READY=1") == watcher.facts.count("STOPPING=1") == 1
+
+
+def test_a_step_that_blocks_the_loop_ends_the_watchdog(
+    app: App, minutehand: Minutehand, plug_in: None, shop: HttpReceiver
+) -> None:
+    app.workflow({"type": "block", "config": {}})
+    with systemd() as watcher:
+        environment = {"WATCHDOG_USEC": "200000", "NOTIFY_SOCKET": watcher.address}
+        with minutehand.running("worker", **environment):
+            watcher.wait_for("READY=1")
+            app.complete()
+            wait_until(lambda: app.execution()["status"] == "processing", "the step")
+            watcher.listen(0.5)
+            assert "WATCHDOG=1" not in watcher.listen(1.0), "systemd would start it anew"
+
+
+def test_a_database_that_is_away_is_nothing_to_start_anew_for(own_server: Embedded, minutehand: Minutehand) -> None:
+    minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
+    assert minutehand("migrate").returncode == 0
+    own_server.stop()
+    with systemd() as watcher:
+        environment = {"WATCHDOG_USEC": "200000", "NOTIFY_SOCKET": watcher.address}
+        with minutehand.running("worker", "--poll-seconds", "0.2", **environment):
+            watcher.wait_for("READY=1")
+            watcher.wait_for("STATUS=the database is away since ")
+            assert "WATCHDOG=1" in watcher.listen(0.5)
+            own_server.start(SETTINGS)
+            watcher.wait_for("STATUS=working")
+
+
+def test_with_bad_configuration_it_is_never_ready(empty_database: Database, tmp_path: Path) -> None:
+    with systemd() as watcher:
+        done = Minutehand(tmp_path, {"DATABASE_URL": empty_database.url})("worker", NOTIFY_SOCKET=watcher.address)
+        watcher.listen(0.1)
+    assert (done.returncode, watcher.facts) == (78, [])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A beat is late soon."""
+    monkeypatch.setattr(pulse, "SLACK_SECONDS", 0.3)
+    yield
+    structlog.reset_defaults()
+
+
+def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
+    app: App, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.drivers.postgres.CALL_SECONDS", 2.0)
+
+    async def go(watcher: Watcher) -> None:
+        store = Store.postgres(app.database.url)
+        worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(), poll_seconds=0.1, watcher=watcher)
+        working = asyncio.ensure_future(worker.work())
+
+        async def until(stuck: bool, away: bool) -> None:
+            async with asyncio.timeout(10):
+                while (worker.pulse.is_stuck, worker.pulse.is_away) != (stuck, away):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+        await asyncio.sleep(1.5)
+        assert (worker.pulse.is_stuck, worker.pulse.is_away) == (False, False), "idle"
+        with psycopg.connect(app.database.url) as other:
+            other.execute("lock table automation_workers in access exclusive mode")
+            await until(True, False)
+            await until(False, True)  # its call was given up and told
+            assert app.database.one(WAITING)["n"] <= 1, "what was given up does not wait on in the database"
+        await until(False, False)
+        worker.stop()
+        await working
+        await store.close()
+
+    heard: list[str] = []
+
+    class Listening(Watcher):
+        beat_seconds = 0.05
+
+        def tell(self, *facts: str) -> None:
+            heard.extend(fact.partition(":")[0] for fact in facts)
+
+    asyncio.run(go(Listening()))
+    first, last = heard.index("STATUS=stuck"), len(heard) - heard[::-1].index("STATUS=stuck")
+    assert heard[0] == "WATCHDOG=1"
+    assert "WATCHDOG=1" not in heard[first:last]
+    assert "WATCHDOG=1" in heard[last:]
+
+
+def test_an_environment_of_systemd_is_read_as_it_is_meant() -> None:
+    assert type(watcher_of({})) is Watcher
+    assert type(watcher_of({"NOTIFY_SOCKET": "vsock:2:1234"})) is Watcher
+    assert watcher_of({"NOTIFY_SOCKET": "/run/x"}).beat_seconds == 5
+    assert watcher_of({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "60000000"}).beat_seconds == 5
+    assert watcher_of({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000"}).beat_seconds == 1.5
+    meant_for_another = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}
+    assert watcher_of(meant_for_another).beat_seconds == 5
+
+
+def test_nobody_who_listens_stops_nothing() -> None:
+    started = time.monotonic()
+    Systemd("/nowhere/notify", None).tell("READY=1")
+    assert time.monotonic() - started < 1

@@ -1,0 +1,129 @@
+"""What is logged while an execution runs says which, whoever logs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from executor.outcome import Ended, Outcome
+from scheduler.engine import Engine, EngineSettings
+from store import Execution, LeaseLost, Store
+from store.errors import Unreachable
+from tests.journeys.app import App, Minutehand, email
+
+ROWS = """
+with w as (
+  insert into automation_workflows (name, organization_id, trigger_type, settings)
+  values ('W', 'north', 'x', '{"rate_limit": null}') returning id
+)
+insert into automation_execution_logs (workflow_id, organization_id, entity_id, scheduled_at, event_id)
+select w.id, 'north', n::text, now() - interval '1 hour' + n * interval '1 second', n
+from w, generate_series(1, %s) n
+"""
+
+
+def run(url: str, execute: Any, **settings: Any) -> list[dict[str, Any]]:
+    """Run the engine once; gives what was logged meanwhile, as it would be printed."""
+
+    async def go() -> None:
+        store = Store.postgres(url)
+        try:
+            engine = Engine(store, execute, EngineSettings(worker="w", mode="test", **settings))
+            await engine.run(await store.tick())
+        finally:
+            await store.close()
+
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        asyncio.run(go())
+    return [dict(entry) for entry in logs]
+
+
+def test_of_those_that_run_at_once_each_event_carries_its_own_ids(database):
+    database.sql(ROWS, 6)
+    both = asyncio.Barrier(2)
+
+    async def execute(execution: Execution) -> Outcome:
+        await both.wait()
+        structlog.get_logger("library").info("asked", entity=execution.entity_id)
+        await both.wait()
+        structlog.get_logger("library").info("answered", entity=execution.entity_id)
+        return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.DONE)
+
+    logs = run(database.url, execute, concurrency=2)
+    ids = {row["entity_id"]: str(row["id"]) for row in database.sql("select * from automation_execution_logs")}
+    said = [entry for entry in logs if entry["event"] in ("asked", "answered")]
+    assert len(said) == 12
+    for entry in said:
+        assert (entry["execution_id"], entry["workflow"], entry["attempt"]) == (ids[entry["entity"]], "W", 1)
+    settled = [entry for entry in logs if entry["event"] == "execution_settled"]
+    assert {entry["entity_id"]: entry["execution_id"] for entry in settled} == ids
+    assert structlog.contextvars.get_contextvars() == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (ValueError("a bug"), "execution_crashed"),
+        (Unreachable("away"), "execution_released"),
+        (LeaseLost("e"), "execution_lost"),
+    ],
+)
+def test_how_a_turn_goes_wrong_is_told_with_its_ids(database, error, event):
+    database.sql(ROWS, 1)
+
+    async def execute(execution: Execution) -> Outcome:
+        raise error
+
+    (told,) = [entry for entry in run(database.url, execute) if entry["event"] == event]
+    (row,) = database.sql("select id from automation_execution_logs")
+    assert (told["execution_id"], told["workflow"], told["attempt"]) == (str(row["id"]), "W", 1)
+
+
+LIBRARY = """
+import logging, structlog
+from scheduler.logs import configure
+from scheduler.settings import LogSettings
+for _ in range(2):
+    configure(LogSettings(log_format="json", log_level="debug"))
+with structlog.contextvars.bound_contextvars(execution_id="e-1"):
+    logging.getLogger("some.library").warning("took %s s", 3)
+    logging.getLogger("some.library").info("all is well")
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("some.library").exception("broken")
+"""
+
+
+def test_what_a_library_warns_of_is_a_line_as_all_others():
+    done = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True, timeout=60)
+    warned, broken = (json.loads(line) for line in done.stderr.splitlines())
+    assert (warned["event"], warned["level"], warned["logger"]) == ("took 3 s", "warning", "some.library")
+    assert warned["execution_id"] == broken["execution_id"] == "e-1"
+    assert "ZeroDivisionError" in broken["exception"]
+
+
+def test_an_action_of_a_plug_in_that_crashes_is_told_with_its_execution(database, tmp_path):
+    app = App(database)
+    (tmp_path / "odd_plug_in.py").write_text(
+        "class Odd:\n    def check(self, config): pass\n    async def run(self, run): raise RuntimeError('hush')\n"
+    )
+    info = tmp_path / "odd_plug_in-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-plug-in\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[minutehand.actions]\nodd = odd_plug_in:Odd\n")
+    app.workflow({"type": "odd", "config": {}}, email())
+    app.complete()
+    minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url, "PYTHONPATH": str(tmp_path)})
+    done = minutehand("run-once")
+    told = next(line for line in map(json.loads, done.stderr.splitlines()) if line["event"] == "action_crashed")
+    assert (told["execution_id"], told["workflow"]) == (str(app.execution()["id"]), "Thank the client")
+    assert (told["attempt"], told["step"], told["action"]) == (1, "1", "odd")
