@@ -1,0 +1,46 @@
+"""What every way of being let in has in common: visitors, and forms that must come from a page of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from abc import ABC, abstractmethod
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from dashboard.visitor import Visitor
+
+
+class Denied(Exception):
+    """The request is answered by this instead."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Access(ABC):
+    """Knows visitors, and whether a form came from a page of ours."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    @abstractmethod
+    async def visitor(self, request: Request) -> Visitor:
+        """Say who it is.  Errors: `Denied`."""
+
+    def form_token(self, visitor: Visitor) -> str:
+        """Return what a form of this visitor carries: of this process, and of nobody else's."""
+        return hmac.new(self._key, f"{visitor.name}\0{visitor.tenant}".encode(), hashlib.sha256).hexdigest()
+
+    def check_form(self, request: Request, visitor: Visitor, token: str) -> None:
+        """Errors: `Denied` unless the form came from a page of ours, shown to this visitor."""
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if site != "same-origin" or origin is None or urlsplit(origin).netloc != request.headers.get("host"):
+            raise Denied(PlainTextResponse("This form did not come from a page of ours.\n", 403))
+        if not hmac.compare_digest(token.encode(), self.form_token(visitor).encode()):
+            raise Denied(PlainTextResponse("This form is old: load the page again.\n", 403))

@@ -1,0 +1,36 @@
+"""Loopback: whoever is on this machine, and calls us by its name."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from dashboard.access.base import Access, Denied
+from dashboard.visitor import PERMISSIONS, Visitor
+
+#: The names of loopback.  Another one in `Host` is a page elsewhere whose name was turned to us (DNS rebinding).
+NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Loopback(Access):
+    """Lets in who speaks to us by a name of loopback."""
+
+    async def visitor(self, request: Request) -> Visitor:
+        """See `Access`."""
+        if is_loopback(request.headers.get("host", "")):
+            return Visitor(name="this machine", permissions=frozenset(PERMISSIONS))
+        raise Denied(PlainTextResponse("This page is for this machine: call it by http://127.0.0.1.\n", 421))
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a `Host` names loopback.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1:8787", "[::1]:80", "localhost", "127.0.0.1.evil.example")]
+    [True, True, True, False]
+    """
+    try:
+        return urlsplit(f"//{host}").hostname in NAMES
+    except ValueError:
+        return False

@@ -1,0 +1,100 @@
+"""All that match: how many they are is said first; then it runs, is watched, and can be stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dashboard.pages.failures import SPANS
+from dashboard.pages.presses import VERBS, Form, formed
+from dashboard.search import BadSearch, as_filter, parse_search, split
+from dashboard.window import HEADERS, Shown, Visit, Window, refusal
+from store.errors import NotFound
+
+#: What can be done to all, and to those of which status.
+ABLE = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
+
+
+async def ask(visit: Visit) -> Shown:
+    """Say how many a search means, and ask what is to be done to them."""
+    text = " ".join(visit.asked("q").split())
+    filters, words = meant(visit)
+    count = await visit.store.count(visit.filtered(filters))
+    status = str(filters.get("status", ""))
+    verbs = [verb for verb, statuses in ABLE.items() if (not status or status in statuses) and visit.visitor.may(verb)]
+    return Shown(
+        "bulk_ask.html",
+        {"q": text, "words": words, "count": count, "verbs": verbs, "filter": json.dumps(filters), "status": status},
+    )
+
+
+def meant(visit: Visit) -> tuple[dict[str, str], str]:
+    """Return the filter that the address means, and its words; times in it are fixed now, so that the count holds."""
+    if visit.request.url.path == "/failures/retry":
+        said = {"status": "failed", "message": visit.asked("message")}
+        if code := visit.asked("code"):
+            said["code"] = code
+        if workflow := visit.asked("workflow"):
+            said["workflow"] = workflow
+        since = SPANS.get(visit.asked("span"), SPANS["24h"])
+        words = f"failed with {code or 'no code'}: {said['message']}"
+        return said | {"since": (visit.now - since).isoformat(), "until": visit.now.isoformat()}, words
+    try:
+        asked = parse_search(split(visit.asked("q")))
+    except BadSearch as error:
+        raise NotFound(str(error)) from None
+    return {"until": visit.now.isoformat()} | as_filter(asked, visit.now), visit.asked("q") or "all"
+
+
+def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the form of `ask`."""
+
+    async def do(form: Form) -> Response:
+        verb = form.said.get("verb", "")
+        if verb not in ABLE:
+            return refusal(window, form.request, None, 422, "There is no such action", verb[:40])
+        permission, ask_of_store = VERBS[verb]
+        form.visitor.require(permission)
+        filters = json.loads(form.said.get("filter", "{}"))
+        if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
+            return refusal(window, form.request, None, 422, "This form is none of ours", "")
+        own = {} if form.visitor.tenant is None else {"tenant": form.visitor.tenant}
+        count = await window.store.count({**filters, **own})
+        bulk = window.bulks.begin(
+            ask_of_store,
+            what=f"{verb}: {form.said.get('words', '')[:200]}",
+            by=form.visitor.name,
+            filter={**filters, **own},
+            total=count["count"],
+            spread_seconds=min(float(form.said.get("spread", "0") or 0), 86_400.0),
+            tenant=form.visitor.tenant,
+        )
+        return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
+
+    return formed(window, do)
+
+
+async def watch(visit: Visit) -> Shown:
+    """Show how far one is."""
+    bulk = visit.window.bulks.get(visit.request.path_params["id"])
+    if bulk is None or bulk.tenant != visit.visitor.tenant:
+        raise NotFound("it is not known here: it ended long ago, or another process runs it")
+    return Shown("bulk.html", {"it": bulk, "left": f"/executions?{urlencode({'q': 'status:failed'})}"})
+
+
+def stop(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the button that stops one."""
+
+    async def do(form: Form) -> Response:
+        form.visitor.require("retry")
+        id_ = form.request.path_params["id"]
+        bulk = window.bulks.get(id_)
+        if bulk is not None and bulk.tenant == form.visitor.tenant and bulk.task is not None:
+            bulk.task.cancel()
+        return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
+
+    return formed(window, do)

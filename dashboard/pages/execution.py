@@ -1,0 +1,176 @@
+"""One execution: what happened, why, and what there is to press."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.window import Shown, Visit
+from dashboard.words import between, moment
+from executor.actions.contract import BadStep, Step
+from executor.dialects import all_steps, read_steps
+from store import Json
+from store.errors import NotFound
+
+
+async def execution(visit: Visit) -> Shown:
+    """Show one execution whole."""
+    id_ = visit.request.path_params["id"]
+    story: Json = await visit.look(("story", id_), lambda: visit.store.story(id_))
+    if visit.visitor.tenant not in (None, story["tenant"]):
+        raise NotFound(f"there is no execution {id_}")
+    steps, problem = planned(story["definition"])
+    return Shown(
+        "execution.html",
+        {
+            "it": story,
+            "timeline": timeline(story, with_recipients=visit.visitor.may("payloads")),
+            "steps": joined_steps(steps, story["steps"]),
+            "steps_problem": problem,
+            "changes": changes(story["event"]) if visit.visitor.may("payloads") else [],
+            "conditions": leaves(story["conditions"]),
+            "presses": presses(story),
+        },
+    )
+
+
+def planned(definition: Json | None) -> tuple[tuple[Step, ...], str]:
+    """Return the steps of the version that ran, and why they cannot be read."""
+    if definition is None:
+        return (), "the workflow is gone"
+    try:
+        return tuple(all_steps(read_steps(definition))), ""
+    except BadStep as error:
+        return (), str(error)
+
+
+def joined_steps(steps: tuple[Step, ...], records: list[Json]) -> list[Json]:
+    """Return each step with its record; records of steps that are not in the definition come last."""
+    by_key = {str(record.get("stepId")): record for record in records}
+    rows = [
+        {"step": step, "key": step.key, "name": step.name, "type": step.type, "record": by_key.pop(step.key, None)}
+        for step in steps
+    ]
+    rows += [
+        {
+            "step": None,
+            "key": key,
+            "name": record.get("name") or key,
+            "type": (record.get("result") or {}).get("type", ""),
+            "record": record,
+        }
+        for key, record in by_key.items()
+    ]
+    return rows
+
+
+def timeline(story: Json, *, with_recipients: bool) -> list[Json]:
+    """Return what is known of its way, in order: each with the time since the one before."""
+    event = story["event"]
+    known: list[tuple[str | None, str, str]] = []
+    if event:
+        known.append((event["occurred_at"], "change", "the row changed"))
+        known.append((event["matched_at"], "match", "the change met the workflow"))
+    known.append((story["created_at"], "queue", "the execution was made"))
+    if not story["scheduled_at"] or story["status"] != "pending":
+        who = f" ({story['worker']})" if story["worker"] else ""
+        known.append((story["started_at"], "claim", f"a processor began{who}"))
+    for send in story["sends"]:
+        to = f" to {send['recipient']}" if with_recipients else ""
+        known.append((send["sent_at"], "send", f"{send['channel']}{to}: {send['status']}"))
+    if story["completed_at"]:
+        known.append((story["completed_at"], "end", story["status"]))
+    elif story["status"] == "pending" and story["scheduled_at"]:
+        known.append((story["scheduled_at"], "due", "due again"))
+    known = [entry for entry in known if moment(entry[0]) is not None]
+    known.sort(key=lambda entry: moment(entry[0]))  # type: ignore[arg-type, return-value]
+    rows: list[Json] = []
+    for at, kind, words in known:
+        gap = between(rows[-1]["at"], at) if rows else 0.0
+        rows.append({"at": at, "kind": kind, "words": words, "gap": gap, "size": _size(gap or 0.0)})
+    return rows
+
+
+def _size(seconds: float) -> int:
+    """Return how large a gap is drawn, 0 to 6: by its order of magnitude, since seconds and days stand side by side."""
+    return sum(seconds >= border for border in (0.05, 1, 10, 60, 3600, 86_400))
+
+
+def changes(event: Json | None) -> list[Json]:
+    """Return the row's columns, what changed first: `{name, old, new, changed}`."""
+    if not event:
+        return []
+    new, old = event["new"] or {}, event["old"] or {}
+    is_update = event["operation"] == "UPDATE"
+    rows = [
+        {
+            "name": name,
+            "new": new.get(name),
+            "old": old.get(name) if name in old or not is_update else new.get(name),
+            "changed": name in old if is_update else True,
+        }
+        for name in dict.fromkeys([*old, *new])
+    ]
+    return sorted(rows, key=lambda row: not row["changed"])
+
+
+def leaves(tree: Any, depth: int = 0) -> list[Json]:
+    """Return the conditions as they were judged, a row each, groups before what they hold."""
+    if not isinstance(tree, dict):
+        return []
+    for group in ("all", "any", "not"):
+        if group in tree:
+            inner = [row for child in tree[group] for row in leaves(child, depth + 1)]
+            if group == "all" and depth == 0:
+                return inner
+            return [{"group": group, "held": tree.get("held"), "depth": depth}, *inner]
+    return [{**tree, "depth": depth}]
+
+
+def presses(story: Json) -> list[Json]:
+    """Return what a person may do to it, each with the command that does the same."""
+    id_, status, code = story["id"], story["status"], story["code"]
+    able: list[Json] = []
+    if code == "uncertain_send" and status == "failed":
+        able += [
+            {
+                "verb": "sent",
+                "name": "It arrived",
+                "permission": "resolve",
+                "command": f"minutehand executions resolve {id_} --sent",
+            },
+            {
+                "verb": "resend",
+                "name": "Send again",
+                "permission": "resolve",
+                "command": f"minutehand executions resolve {id_} --resend",
+            },
+            {
+                "verb": "drop",
+                "name": "Give it up",
+                "permission": "resolve",
+                "command": f"minutehand executions resolve {id_} --drop",
+            },
+        ]
+    elif code == "stale" and status == "skipped":
+        able.append(
+            {
+                "verb": "release",
+                "name": "Run it now",
+                "permission": "retry",
+                "command": f"minutehand executions release {id_}",
+            }
+        )
+    elif status in ("failed", "skipped"):
+        able.append(
+            {"verb": "retry", "name": "Retry", "permission": "retry", "command": f"minutehand executions retry {id_}"}
+        )
+    if status in ("pending", "processing"):
+        able.append(
+            {
+                "verb": "cancel",
+                "name": "Cancel",
+                "permission": "cancel",
+                "command": f"minutehand executions cancel {id_}",
+            }
+        )
+    return able  # fmt: skip

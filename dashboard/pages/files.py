@@ -1,0 +1,119 @@
+"""What is no page: the list as a file, and an e-mail as it was sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+
+from dashboard.access.base import Denied
+from dashboard.search import BadSearch, as_filter, parse_search, split
+from dashboard.visitor import Forbidden
+from dashboard.window import HEADERS, Window
+from dashboard.words import subject
+from store import Json
+from store.errors import StoreError
+
+COLUMNS = (
+    "id", "created_at", "status", "workflow", "entity_id", "subject", "attempt", "max_attempts", "code", "reason",
+    "scheduled_at", "started_at", "completed_at",
+)  # fmt: skip
+#: Rows of a file at most, and of one question.
+MOST, BITE = 100_000, 1000
+#: A spreadsheet takes a text that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def exported(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a search as CSV or JSON Lines."""
+
+    async def answer(request: Request) -> Response:
+        form = request.path_params["form"]
+        try:
+            visitor = await window.access.visitor(request)
+            visitor.require("payloads")
+            asked = parse_search(split(request.query_params.get("q", "")))
+        except Denied as denied:
+            return denied.response
+        except Forbidden as error:
+            return PlainTextResponse(f"This is not yours to see: it takes the permission {error}.\n", 403)
+        except BadSearch as error:
+            return PlainTextResponse(f"{error}\n", 422)
+        if form not in ("csv", "jsonl"):
+            return PlainTextResponse("There are executions.csv and executions.jsonl.\n", 404)
+        filters = as_filter(asked, datetime.now(UTC))
+        if visitor.tenant is not None:
+            filters["tenant"] = visitor.tenant
+        headers = {**HEADERS, "content-disposition": f'attachment; filename="executions.{form}"'}
+        media = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
+        write = as_csv if form == "csv" else as_json
+        return StreamingResponse(
+            _lines(window, filters, write, with_head=form == "csv"), media_type=media, headers=headers
+        )
+
+    return answer
+
+
+async def _lines(
+    window: Window, filters: dict[str, str], write: Callable[[Json], str], *, with_head: bool
+) -> AsyncIterator[str]:
+    if with_head:
+        yield ",".join(COLUMNS) + "\r\n"
+    before: list[str] | None = None
+    left = MOST
+    while left > 0:
+        try:
+            found = await window.store.search(filters, limit=min(BITE, left), before=before)
+        except StoreError as error:
+            yield f"# ended early: {error}\r\n"
+            return
+        yield "".join(write(row) for row in found["rows"])
+        left -= len(found["rows"])
+        before = found["next"]
+        if before is None:
+            return
+
+
+def as_csv(row: Json) -> str:
+    """Return one row for a spreadsheet; what it would take for a formula is text.
+
+    >>> as_csv({"id": "1", "entity_id": "=1+1", "reason": 'say "no", now'}).split(",")[4]
+    "'=1+1"
+    """
+    out = io.StringIO()
+    cells = [subject(row) if column == "subject" else row.get(column) for column in COLUMNS]
+    csv.writer(out).writerow(f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in cells)
+    return out.getvalue()
+
+
+def as_json(row: Json) -> str:
+    """Return one row for a program."""
+    said = {column: subject(row) if column == "subject" else row.get(column) for column in COLUMNS}
+    return json.dumps(said, ensure_ascii=False) + "\n"
+
+
+def step_html(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers an e-mail as it was sent: for a frame without scripts, and nothing is fetched for it."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            visitor = await window.access.visitor(request)
+            visitor.require("payloads")
+            found = await window.store.story(request.path_params["id"])
+        except Denied as denied:
+            return denied.response
+        except (Forbidden, StoreError) as error:
+            return PlainTextResponse(f"{error}\n", 404)
+        if visitor.tenant not in (None, found.get("tenant")):
+            return PlainTextResponse("not found\n", 404)
+        records = [r for r in found["steps"] if str(r.get("stepId")) == request.path_params["step"]]
+        html = str(((records[0] if records else {}).get("result") or {}).get("html") or "")
+        policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"
+        return HTMLResponse(html, headers={**HEADERS, "content-security-policy": policy})
+
+    return answer

@@ -1,0 +1,55 @@
+"""Signing in and out, where the visitors are users of the Supabase project."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dashboard.access.base import Denied
+from dashboard.access.users import COOKIE, SignInFailed, Users
+from dashboard.pages.presses import back_to, read_form
+from dashboard.window import HEADERS, Shown, Window, refusal, respond
+
+
+def login(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the form that asks for e-mail and password."""
+
+    async def answer(request: Request) -> Response:
+        users = window.access
+        if not isinstance(users, Users):
+            return refusal(window, request, None, 404, "Nobody signs in here", "")
+        back = back_to(request.query_params.get("back", "/"))
+        if request.method == "GET":
+            return respond(window, None, Shown("login.html", {"back": back, "problem": ""}))
+        try:
+            form = dict(await read_form(request))
+        except Denied as denied:
+            return denied.response
+        back = back_to(form.get("back", "/"))
+        origin = request.headers.get("origin")
+        if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
+            return refusal(window, request, None, 403, "This form did not come from a page of ours", "")
+        try:
+            token, seconds = await users.sign_in(form.get("email", ""), form.get("password", ""))
+        except SignInFailed as error:
+            return respond(window, None, Shown("login.html", {"back": back, "problem": str(error)}, 401))
+        response = RedirectResponse(back, 303, headers=HEADERS)
+        secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+        return response
+
+    return answer
+
+
+def logout(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what forgets who it was."""
+
+    async def answer(request: Request) -> Response:
+        response = RedirectResponse("/login", 303, headers=HEADERS)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
+    return answer

@@ -1,0 +1,142 @@
+"""What a person may press: retry, cancel, release, resolve; checked here, whatever the page showed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from dashboard.access.base import Denied
+from dashboard.visitor import Forbidden, Visitor
+from dashboard.window import HEADERS, Window, refusal
+from store import Json, Store
+from store.errors import BadRequest, StoreError
+
+#: Each verb: what it takes, and what it asks of the store.
+VERBS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]] = {
+    "retry": ("retry", lambda store, ids: store.retry(ids)),
+    "cancel": ("cancel", lambda store, ids: store.cancel(ids, reason="cancelled on the dashboard")),
+    "sent": ("resolve", lambda store, ids: store.resolve(ids, "sent")),
+    "resend": ("resolve", lambda store, ids: store.resolve(ids, "resend")),
+    "drop": ("resolve", lambda store, ids: store.resolve(ids, "drop")),
+    "release": ("retry", lambda store, ids: _release(store, ids)),
+}
+_MOST_BYTES = 64 * 1024
+
+
+async def _release(store: Store, ids: list[str]) -> list[Json]:
+    answers: list[Json] = (await store.release(ids))["answers"]
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of ours that a visitor sent."""
+
+    request: Request
+    visitor: Visitor
+    fields: list[tuple[str, str]]
+
+    @property
+    def said(self) -> dict[str, str]:
+        """Each field's last value."""
+        return dict(self.fields)
+
+
+def formed(window: Window, do: Callable[[Form], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers a form: after asking who sent it, and from which page; never on a read-only window."""
+
+    async def pressed(request: Request) -> Response:
+        try:
+            visitor = await window.access.visitor(request)
+            form = Form(request, visitor, await read_form(request))
+            window.access.check_form(request, visitor, form.said.get("token", ""))
+            if window.read_only:
+                raise Forbidden("to change something: this dashboard is read only")
+            answer = await do(form)
+            window.looks.forget()
+            return answer
+        except Denied as denied:
+            return denied.response
+        except Forbidden as error:
+            return refusal(window, request, None, 403, "This is not yours to do", f"it takes the permission {error}")
+        except BadRequest as error:
+            return refusal(window, request, None, 409, "It could not be done", str(error))
+        except StoreError as error:
+            return refusal(window, request, None, 503, "The database cannot be asked", str(error))
+
+    return pressed
+
+
+def press(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the buttons of executions."""
+
+    async def do(form: Form) -> Response:
+        known = VERBS.get(form.said.get("verb", ""))
+        if known is None:
+            return refusal(window, form.request, None, 422, "There is no such action", form.said.get("verb", "")[:40])
+        permission, verb = known
+        form.visitor.require(permission)
+        ids = await own_ids(window, form.visitor, [value for name, value in form.fields if name == "id"][:1000])
+        answers = await verb(window.store, ids) if ids else []
+        refused = [row for row in answers if row["answer"] in ("refused", "missing")]
+        if refused:
+            said = [f"{row['id']}: {row.get('reason') or row['answer']}" for row in refused[:5]]
+            more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
+            title = f"{len(refused)} of {len(ids)} could not be done"
+            return refusal(window, form.request, None, 409, title, "; ".join(said) + more)
+        return RedirectResponse(back_to(form.said.get("back", "")), 303, headers=HEADERS)
+
+    return formed(window, do)
+
+
+def press_workflow(window: Window) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers the buttons of a workflow: pause and resume."""
+
+    async def do(form: Form) -> Response:
+        form.visitor.require("pause")
+        id_ = form.request.path_params["id"]
+        card = await window.store.workflow(id_)
+        if form.visitor.tenant not in (None, card["organization_id"] or card["user_id"]):
+            raise Forbidden("to act for this tenant")
+        if form.said.get("verb") == "pause":
+            reason = form.said.get("reason", "").strip()[:200] or None
+            await window.store.pause(scope="workflow", target=card["id"], reason=reason)
+        elif form.said.get("verb") == "resume":
+            await window.store.resume(scope="workflow", target=card["id"])
+        return RedirectResponse(f"/workflows/{card['id']}", 303, headers=HEADERS)
+
+    return formed(window, do)
+
+
+async def own_ids(window: Window, visitor: Visitor, ids: list[str]) -> list[str]:
+    """Return those of the executions that the visitor may see."""
+    if visitor.tenant is None or not ids:
+        return ids
+    shown = await window.store.search({"ids": ids, "tenant": visitor.tenant}, limit=1000)
+    return [row["id"] for row in shown["rows"]]
+
+
+async def read_form(request: Request) -> list[tuple[str, str]]:
+    """Read a form of ours.  Errors: `Denied` when it is too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise Denied(PlainTextResponse("This form is too large.\n", 413))
+    return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def back_to(address: str) -> str:
+    """Return where the browser goes on: a page of ours, whatever the form says.
+
+    >>> back_to("/executions?q=a"), back_to("//evil.example"), back_to("https://evil.example/")
+    ('/executions?q=a', '/', '/')
+    """
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith(("//", "/\\")):
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")

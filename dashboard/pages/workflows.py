@@ -1,0 +1,86 @@
+"""The workflows: each in a sentence, how it stands, and why it cannot fire; one with versions, lint, rehearsal."""
+
+from __future__ import annotations
+
+import difflib
+import json
+
+from dashboard.pages.executions import kinds
+from dashboard.pages.sentences import sentence
+from dashboard.window import Shown, Visit
+from store import Json
+from store.errors import BadRequest, NotFound
+
+
+async def workflows(visit: Visit) -> Shown:
+    """Show all of them."""
+    cards = await visit.look("workflows", lambda: visit.store.workflows(facts=True))
+    tables = await visit.look("triggers", visit.store.triggers)
+    shown = [card for card in cards if _is_for(card, visit)]
+    return Shown("workflows.html", {"cards": [_with_words(card, tables) for card in shown], "tables": tables})
+
+
+async def workflow(visit: Visit) -> Shown:
+    """Show one of them: what it does, why it cannot fire, its versions; and a rehearsal, when a row is named."""
+    id_ = visit.request.path_params["id"]
+    card: Json = await visit.look(("workflow", id_), lambda: visit.store.workflow(id_))
+    if not _is_for(card, visit):
+        raise NotFound(f"there is no workflow {id_!r}")
+    tables = await visit.look("triggers", visit.store.triggers)
+    versions: list[Json] = await visit.look(("versions", id_), lambda: visit.store.workflow_versions(id_))
+    recent: Json = await visit.look(
+        ("recent", id_), lambda: visit.store.search(visit.filtered({"workflow": card["id"]}), limit=10)
+    )
+    for row in recent["rows"]:
+        row["actions"] = kinds(
+            json.dumps(recent["definitions"].get(f"{row['workflow_id']}:{row['workflow_version'] or 0}"))
+        )
+    row = visit.asked("row").strip()
+    rehearsal: Json | None = None
+    problem = ""
+    if row and visit.visitor.may("payloads"):
+        try:
+            rehearsal = await visit.window.operator.rehearse(card["id"], row)
+        except BadRequest as error:
+            problem = str(error)
+    return Shown(
+        "workflow.html",
+        {
+            "it": _with_words(card, tables),
+            "findings": await visit.window.operator.lint(card["id"]),
+            "versions": compared(versions),
+            "recent": recent["rows"],
+            "row": row,
+            "rehearsal": rehearsal,
+            "rehearsal_problem": problem,
+        },
+    )
+
+
+def _is_for(card: Json, visit: Visit) -> bool:
+    tenant = visit.visitor.tenant
+    return tenant is None or tenant == (card["organization_id"] or card["user_id"])
+
+
+def _with_words(card: Json, tables: list[Json]) -> Json:
+    return {
+        **card,
+        "sentence": sentence(card, tables),
+        "state": "off" if not card["on"] else "broken" if card["problem"] else "paused" if card["paused"] else "on",
+    }
+
+
+def compared(versions: list[Json]) -> list[Json]:
+    """Return each version with what it changed of the one before it, as lines with their sign."""
+    rows = []
+    for number, version in enumerate(versions):
+        older = versions[number + 1]["definition"] if number + 1 < len(versions) else None
+        rows.append({**version, "changes": [] if older is None else _diff(older, version["definition"])})
+    return rows
+
+
+def _diff(old: Json, new: Json) -> list[Json]:
+    before, after = (json.dumps(one, indent=2, sort_keys=True, ensure_ascii=False).splitlines() for one in (old, new))
+    lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[3:]
+    signs = {"+": "added", "-": "removed", "@": "place"}
+    return [{"kind": signs.get(line[:1], "same"), "text": line} for line in lines[:400]]

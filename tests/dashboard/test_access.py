@@ -1,0 +1,328 @@
+"""Who may look, and what they may press: checked on the server, whatever a page shows."""
+
+from __future__ import annotations
+
+import base64
+import doctest
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from dashboard.access import logins, loopback
+from dashboard.pages import presses
+from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from tests.dashboard.served import Serve, Served
+from tests.journeys.app import App, Minutehand
+
+LOGINS = "ops:correct-horse-battery viewer:only-looks-at-it=view north:the-north-tenant=view,payloads,retry@north"
+OPS, VIEWER, NORTH = (
+    httpx.BasicAuth(*pair)
+    for pair in (("ops", "correct-horse-battery"), ("viewer", "only-looks-at-it"), ("north", "the-north-tenant"))
+)
+
+
+def test_examples_in_docstrings_are_true() -> None:
+    flags = doctest.ELLIPSIS
+    assert [doctest.testmod(module, optionflags=flags).failed for module in (logins, loopback, presses)] == [0] * 3
+
+
+def failed(app: App, organization: str, reason: str = "no luck") -> str:
+    """An execution that failed; gives its id."""
+    query = (
+        "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, entity_id) "
+        "values ('failed', 'refused', %s, %s, %s, 'J-1') returning id"
+    )
+    return str(app.database.one(query, reason, json.dumps({"secret": "payload"}), organization)["id"])
+
+
+def form_of(page: str) -> str:
+    """The token that a page's forms carry."""
+    found = re.search(r'name="token" value="(\w+)"', page)
+    assert found, "the page has a form"
+    return found[1]
+
+
+def press(served: Served, path: str, auth: Any = None, headers: Any = None, **form: Any) -> int:
+    """Send a form as a browser does; gives the status."""
+    said = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"} | (headers or {})
+    return served.client.post(served.url + path, data=form, headers=said, auth=auth).status_code
+
+
+# --- which address, which login ---
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "said"),
+    [
+        (("--host", "0.0.0.0"), {}, "open to others"),
+        ((), {"MINUTEHAND_LOGINS": "ops"}, "write name:password"),
+        ((), {"MINUTEHAND_LOGINS": "ops:short"}, "shorter than 12"),
+        ((), {"MINUTEHAND_LOGINS": "ops:correct-horse-battery=fly"}, "there are view, payloads"),
+        ((), {"MINUTEHAND_PROXY_HEADER": "X-User"}, "needs MINUTEHAND_PROXY_FROM"),
+        ((), {"MINUTEHAND_PROXY_HEADER": "X-User", "MINUTEHAND_PROXY_FROM": "nowhere"}, "cannot be read"),
+        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "no token for callers"),
+    ],
+)
+def test_what_would_be_open_or_cannot_be_read_does_not_start(
+    minutehand: Minutehand, options: tuple[str, ...], environment: dict[str, str | None], said: str
+) -> None:
+    done = minutehand("serve", "--port", "0", *options, **environment)
+    assert (done.returncode, said in done.stderr) == (78, True), done.stderr
+    assert "correct-horse" not in done.stderr
+    assert "short " not in done.stderr
+
+
+def test_on_loopback_it_needs_no_login_and_no_token(minutehand: Minutehand) -> None:
+    with Serve(minutehand)("--port", "0") as served:
+        assert served.get("/").status_code == 200
+        assert served.call("01a210b8-93df-7416-bdc9-2c664b7162c9", token="anything").status_code == 401
+
+
+def test_a_name_that_was_turned_to_loopback_is_not_let_in(served: Served) -> None:
+    for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", ""):
+        assert served.client.get(served.url, headers={"Host": host}).status_code in (400, 421), host
+
+
+def test_without_the_dashboard_there_are_calls_alone(serve: Serve) -> None:
+    with serve("--no-dashboard", "--host", "127.0.0.1") as served:
+        assert served.get("/").status_code == 404
+        assert served.get("/healthz").status_code == 200
+
+
+# --- logins ---
+
+
+@pytest.fixture
+def guarded(serve: Serve) -> Iterator[Served]:
+    """One with logins."""
+    with serve(MINUTEHAND_LOGINS=LOGINS) as running:
+        yield running
+
+
+def test_nobody_looks_without_a_login(guarded: Served, app: App) -> None:
+    paths = ["/", "/executions", f"/executions/{failed(app, 'north')}", "/executions.csv", "/failures", "/workflows",
+             "/health", "/live", "/executions/all", "/executions/x/steps/1/html"]  # fmt: skip
+    for path in paths:
+        answer = guarded.get(path)
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"].startswith("Basic")
+    assert press(guarded, "/executions/press", verb="retry", id="x") == 401
+    for wrong in (httpx.BasicAuth("ops", "wrong"), httpx.BasicAuth("viewer", "correct-horse-battery"),
+                  httpx.BasicAuth("ops", "")):  # fmt: skip
+        assert guarded.client.get(guarded.url, auth=wrong).status_code == 401
+    assert guarded.client.get(guarded.url, auth=OPS).status_code == 200
+    bearer = {"Authorization": "Bearer correct-horse-battery"}
+    assert guarded.client.get(guarded.url, headers=bearer).status_code == 200
+
+
+def test_each_press_takes_its_permission(guarded: Served, app: App) -> None:
+    id_ = failed(app, "north")
+    app.database.sql(
+        "insert into communication_logs (status, execution_id, step, channel, recipient, sent_at) "
+        "values ('sent', %s, '1', 'email', 'ann@example.com', now())",
+        id_,
+    )
+    page = guarded.client.get(f"{guarded.url}/executions/{id_}", auth=VIEWER).text
+    assert "ann@example.com" not in page
+    assert "ann@example.com" in guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text
+    assert "<button" not in page.partition("<main")[2].partition("</main")[0]
+    assert "secret" not in page, "it may not see payloads"
+    token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
+    for verb in ("retry", "cancel", "sent", "resend", "drop", "release"):
+        assert press(guarded, "/executions/press", VIEWER, verb=verb, id=id_, token=token) == 403, "another's token"
+    assert guarded.client.get(f"{guarded.url}/executions.csv", auth=VIEWER).status_code == 403
+    assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
+    assert press(guarded, "/executions/press", OPS, verb="retry", id=id_, token=token) == 303
+    assert app.database.one("select status from automation_execution_logs")["status"] == "pending"
+
+
+def test_a_form_from_elsewhere_or_without_its_token_is_refused(guarded: Served, app: App) -> None:
+    id_ = failed(app, "north")
+    token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
+    said = {"verb": "retry", "id": id_, "token": token}
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        assert press(guarded, "/executions/press", OPS, headers, **said) == 403, headers
+    assert guarded.client.post(guarded.url + "/executions/press", data=said, auth=OPS).status_code == 403, "no Origin"
+    for wrong in ("", "0" * 64, "é"):
+        assert press(guarded, "/executions/press", OPS, **{**said, "token": wrong}) == 403
+    assert press(guarded, "/executions/press", OPS, **{**said, "back": "x" * 70_000}) == 413
+    assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
+
+
+def test_a_tenant_sees_and_presses_only_its_own(guarded: Served, app: App) -> None:
+    own, other = failed(app, "north", "mine"), failed(app, "south", "of others")
+    workflow = app.workflow(name="South's", organization_id="south")
+
+    def get(path: str) -> httpx.Response:
+        return guarded.client.get(guarded.url + path, auth=NORTH)
+
+    for path in ("/executions", "/failures", "/executions.csv", "/executions.jsonl", "/executions?q=entity:J-1",
+                 f"/executions/{own}", "/workflows", "/"):  # fmt: skip
+        page = get(path)
+        assert page.status_code == 200, path
+        assert "of others" not in page.text, path
+        assert other not in page.text, path
+        assert "South&#39;s" not in page.text, path
+    assert get(f"/executions/{other}").status_code == 404
+    assert get(f"/workflows/{workflow}").status_code == 404
+    assert get(f"/executions/{other}/steps/1/html").status_code == 404
+    assert get("/health").status_code == 403
+    token = form_of(get(f"/executions/{own}").text)
+    press(guarded, "/executions/press", NORTH, verb="retry", id=other, token=token)
+    press(guarded, "/bulk", NORTH, verb="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
+    press(guarded, f"/workflows/{workflow}/press", NORTH, verb="pause", token=token)
+    time.sleep(0.5)
+    rows = {str(row["id"]): row["status"] for row in app.database.sql("select * from automation_execution_logs")}
+    assert rows == {own: "pending", other: "failed"}, "whatever the form says, it is its own that is retried"
+    assert app.database.sql("select * from automation_control") == []
+
+
+def test_read_only_changes_nothing_whoever_asks(serve: Serve, app: App) -> None:
+    id_ = failed(app, "north")
+    with serve("--read-only") as served:
+        page = served.get(f"/executions/{id_}").text
+        assert "Read only" in page
+        assert "<button" not in page.partition("<main")[2].partition("</main")[0]
+        assert press(served, "/executions/press", verb="retry", id=id_, token="x") == 403
+    assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
+
+
+# --- a proxy, and the project's users ---
+
+
+def test_a_proxy_names_who_looks_and_nobody_else_does(serve: Serve) -> None:
+    with serve(MINUTEHAND_PROXY_HEADER="X-User", MINUTEHAND_PROXY_FROM="127.0.0.1") as served:
+        assert served.get("/").status_code == 401
+        named = served.client.get(served.url, headers={"X-User": "ann"})
+        assert (named.status_code, "ann" in named.text) == (200, True)
+        twice = httpx.Headers([("X-User", "ann"), ("X-User", "root")])
+        assert served.client.get(served.url, headers=twice).status_code == 401
+    with serve(MINUTEHAND_PROXY_HEADER="X-User", MINUTEHAND_PROXY_FROM="10.9.9.0/24") as served:
+        assert served.client.get(served.url, headers={"X-User": "ann"}).status_code == 403
+
+
+class Project(HttpReceiver):
+    """The part of a project's auth server that is asked: its keys, and its sign-in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.claims: dict[str, Any] = {}
+
+    def token(self, key: Any = None, alg: str = "ES256", **claims: Any) -> str:
+        """A token of a user of the project's."""
+        said = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
+        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": "k1"})
+
+    def _take(self, request: Request) -> Answer:
+        if request.path.endswith("jwks.json"):
+            key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
+            return Answer(body=json.dumps({"keys": [key | {"kid": "k1", "alg": "ES256", "use": "sig"}]}).encode())
+        if json.loads(request.body)["password"] == "right":
+            return Answer(body=json.dumps({"access_token": self.token(**self.claims), "expires_in": 60}).encode())
+        return Answer(status=400, body=b'{"error_code": "invalid_credentials"}')
+
+
+def role(name: str, **more: str) -> dict[str, Any]:
+    return {"app_metadata": {"minutehand_role": name, **more}}
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    """A Supabase project's auth server."""
+    with Project() as made:
+        yield made
+
+
+@pytest.fixture
+def for_users(serve: Serve, project: Project) -> Iterator[Served]:
+    """One for the project's users."""
+    settings = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
+    with serve("--supabase-users", "--road", "postgres", **settings) as running:
+        yield running
+
+
+def look(served: Served, token: str, path: str = "/executions") -> httpx.Response:
+    """Look with this token."""
+    return served.client.get(served.url + path, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_a_user_with_a_role_is_let_in_and_may_what_it_says(for_users: Served, project: Project, app: App) -> None:
+    id_ = failed(app, "north")
+    assert look(for_users, project.token(**role("viewer"))).status_code == 200
+    assert "Retry" not in look(for_users, project.token(**role("viewer")), f"/executions/{id_}").text
+    assert "Retry" in look(for_users, project.token(**role("operator")), f"/executions/{id_}").text
+    south = project.token(**role("admin", minutehand_tenant="south"))
+    assert look(for_users, south, f"/executions/{id_}").status_code == 404
+
+
+def test_a_token_that_is_not_the_projects_is_none(for_users: Served, project: Project) -> None:
+    other = ec.generate_private_key(ec.SECP256R1())
+    unsigned = ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in ({"alg": "none", "kid": "k1"}, {"sub": "u", "aud": "authenticated", "exp": 9e9, **role("admin")})
+    )
+    public = project.key.public_key()
+    from cryptography.hazmat.primitives import serialization as ser
+
+    pem = public.public_bytes(ser.Encoding.PEM, ser.PublicFormat.SubjectPublicKeyInfo)
+    for token in (
+        project.token(other, **role("admin")),
+        project.token(**role("admin"), exp=time.time() - 1),
+        project.token(**role("admin"), aud="anon"),
+        project.token(),
+        project.token(user_metadata={"minutehand_role": "admin"}),
+        project.token(**role("emperor")),
+        f"{unsigned}.",
+        _signed_with_public_key(pem, role("admin")),
+        "nonsense",
+    ):
+        answer = look(for_users, token)
+        assert (answer.status_code, answer.headers.get("location", "").partition("?")[0]) == (303, "/login"), token
+
+
+def _signed_with_public_key(pem: bytes, claims: dict[str, Any]) -> str:
+    """HS256 with the public key as its secret: what a careless check takes for signed."""
+    import hashlib
+    import hmac
+
+    said = {"sub": "u", "aud": "authenticated", "exp": 9_999_999_999, **claims}
+    head, body = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in ({"alg": "HS256", "kid": "k1"}, said)
+    )
+    mac = base64.urlsafe_b64encode(hmac.new(pem, head + b"." + body, hashlib.sha256).digest()).rstrip(b"=")
+    return b".".join((head, body, mac)).decode()
+
+
+def test_signing_in_and_out(for_users: Served, project: Project) -> None:
+    with httpx.Client(base_url=for_users.url, headers={"Origin": for_users.url}) as browser:
+        assert browser.get("/executions?q=status:failed").headers["location"] == (
+            "/login?back=%2Fexecutions%3Fq%3Dstatus%3Afailed"
+        )
+        said = {"email": "ann@example.com", "password": "wrong", "back": "/failures"}
+        assert browser.post("/login", data=said).status_code == 401
+        said["password"] = "right"
+        assert "may not look here" in browser.post("/login", data=said).text
+        project.claims = role("admin")
+        assert browser.post("/login", data=said, headers={"Origin": "https://evil.example"}).status_code == 403
+        done = browser.post("/login", data=said)
+        assert (done.status_code, done.headers["location"]) == (303, "/failures")
+        cookie = done.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=strict" in cookie
+        assert "ann@example.com" in browser.get("/failures").text
+        browser.post("/logout")
+        assert browser.get("/failures").status_code == 303

@@ -1,0 +1,81 @@
+"""The pictures of docs/dashboard.md, made of a shop floor's ordinary hour; renewed by UPDATE_DOCS=1."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.dashboard.served import Served
+from tests.dashboard.window import browser, visiting
+from tests.journeys.app import App, email, webhook
+from tests.servers import migrated_template
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+DOCS = Path(__file__).parents[2] / "docs"
+#: An hour: a change now and then, some of them failing while the books' server was down.
+HOUR = """
+insert into automation_execution_logs (
+  workflow_id, workflow_version, status, code, reason, trigger_data, entity_id, organization_id, actions_executed,
+  created_at, started_at, completed_at, scheduled_at, attempt, max_attempts, worker)
+select (%(workflows)s::uuid[])[1 + n %% 3], 1, status,
+  case status when 'failed' then 'refused' when 'skipped' then 'rate_limited' when 'pending' then 'busy' end,
+  case status when 'failed' then 'step Tell the books: books.example.com answered 503, ' || n || ' in line'
+    when 'skipped' then 'fired once already within 1 hour for this row and status'
+    when 'pending' then 'step Tell the books: books.example.com answered 429' end,
+  '{"table_name": "jobs", "operation": "UPDATE", "old_status": "scheduled", "new_status": "completed"}',
+  'J-' || 2000 + n, 'north', '[]', at, at + interval '1 s',
+  case when status <> 'pending' then at + interval '1.4 s' end,
+  case when status = 'pending' then now() + interval '190 s' end, 1, 5, 'app-1:4711'
+from (
+  select n, now() - make_interval(secs => 3500 - n * 18.0) as at,
+    case when n between 120 and 140 and n %% 2 = 0 then 'failed' when n %% 31 = 0 then 'skipped'
+      when n > 191 then 'pending' else 'completed' end as status
+  from generate_series(1, 194) as n
+) made;
+insert into minutehand.beats (minute, first_at)
+select date_trunc('minute', at), date_trunc('minute', at) + interval '1 s'
+from generate_series(now() - interval '70 min', now(), interval '1 min') as at
+where at not between now() - interval '26 min' and now() - interval '22 min';
+insert into automation_workers (id, mode, host, version, started_at, heartbeat_at)
+values ('app-1:4711', 'run-once', 'app-1', '0.1.0', now() - interval '20 s', now() - interval '20 s');
+"""
+
+
+@pytest.fixture(scope="module")
+def chrome(pg18: str) -> Iterator[Browser]:
+    """The browser of these tests."""
+    migrated_template(pg18)
+    with browser() as made:
+        yield made
+
+
+def test_the_pictures_of_the_docs(chrome: Browser, app: App, served: Served, tmp_path: Path) -> None:
+    names = ("Thank the client", "Tell the books", "Ask for a review")
+    steps = (email(), webhook("https://books.example.com/done"), email())
+    ids = [app.workflow(step, name=name) for step, name in zip(steps, names, strict=True)]
+    app.database.sql(HOUR.replace("%(workflows)s", "'{" + ",".join(ids) + "}'").replace("%%", "%"))
+    app.complete()
+    run = app.executions()[-1]["id"]
+    folder = DOCS / "pictures" if os.environ.get("UPDATE_DOCS") else tmp_path
+    folder.mkdir(exist_ok=True)
+    pages = {
+        "overview": "/",
+        "executions": "/executions",
+        "execution": f"/executions/{run}",
+        "failures": "/failures",
+    }
+    with visiting(chrome, served.url, viewport={"width": 1200, "height": 860}) as visit:
+        for name, path in pages.items():
+            visit.open(path).locator("#live[data-state=on]").wait_for()
+            visit.page.screenshot(path=folder / f"{name}.png")
+    made = {path.name for path in folder.glob("*.png")}
+    shown = set(re.findall(r"pictures/([\w-]+\.png)", (DOCS / "dashboard.md").read_text()))
+    assert shown <= made
+    assert all((DOCS / "pictures" / name).stat().st_size < 250_000 for name in shown)

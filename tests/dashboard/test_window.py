@@ -1,0 +1,278 @@
+"""The dashboard in a real browser: every view, every press, keys alone, without JavaScript, dark, on a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.dashboard.served import Serve, Served
+from tests.dashboard.window import HOSTILE, PHONE, Watched, browser, furnish, statuses, visiting
+from tests.journeys.app import App, wait_until
+from tests.servers import migrated_template
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+TOO_WIDE = """[...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > innerWidth
+  && !one.closest('.scroll')).map((one) => one.outerHTML.slice(0, 120)).slice(-1)"""
+
+
+@pytest.fixture(scope="module")
+def chrome(pg18: str) -> Iterator[Browser]:
+    """The browser of these tests.  It has a loop of its own in this thread, so what needs another comes before."""
+    migrated_template(pg18)
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def names(app: App) -> dict[str, str]:
+    """What there is to see, by name."""
+    return furnish(app)
+
+
+@pytest.fixture
+def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Watched]:
+    """One page at the dashboard."""
+    with visiting(chrome, served.url) as watched:
+        yield watched
+
+
+def views(names: dict[str, str]) -> list[str]:
+    return [
+        "/", "/?span=24h", "/?span=7d", "/executions", "/executions?q=status:failed", "/executions?q=colour:red",
+        "/executions?q=entity:nobody", *(f"/executions/{names[name]}" for name in (
+            "completed", "partial", "uncertain_send", "stale", "cancelled", "processing", "busy")),
+        "/executions/all?q=status:failed", "/failures", "/failures?span=7d", "/workflows",
+        *(f"/workflows/{names[name]}" for name in ("hostile", "calm", "broken", "off")),
+        f"/workflows/{names['calm']}?row=J-2019", "/health",
+    ]  # fmt: skip
+
+
+def test_every_view_is_sound(visit: Watched, names: dict[str, str]) -> None:
+    visit.expected = (422,)
+    for path in views(names):
+        page = visit.open(path)
+        assert page.locator("h1").count() == 1, path
+        assert page.locator("[style]").count() == 0, path
+        visit.look()
+
+
+@pytest.mark.parametrize(
+    "how", [{"color_scheme": "dark"}, {"viewport": PHONE}, {"viewport": PHONE, "color_scheme": "dark"}]
+)
+def test_every_view_is_sound_in_the_dark_and_on_a_phone(
+    chrome: Browser, names: dict[str, str], served: Served, how: Any
+) -> None:
+    with visiting(chrome, served.url, **how) as visit:
+        visit.expected = (422,)
+        for path in views(names):
+            page = visit.open(path)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{path} is {wide} px too wide: {page.evaluate(TOO_WIDE)}"
+            visit.look()
+
+
+def test_every_view_is_there_without_javascript(chrome: Browser, names: dict[str, str], served: Served) -> None:
+    with visiting(chrome, served.url, java_script_enabled=False) as visit:
+        visit.expected = (422,)
+        for path in views(names):
+            assert visit.open(path).locator("h1").count() == 1
+        page = visit.open("/executions?q=status:failed+code:partial")
+        page.get_by_role("link", name=re.compile("jobs")).first.click()
+        page.get_by_role("button", name="Retry").click()
+        page.wait_for_url("**/executions/*")
+        assert page.locator("main .mark").first.inner_text().split() == ["○", "pending"]
+
+
+def test_an_empty_dashboard_teaches_the_next_command(chrome: Browser, app: App, served: Served) -> None:
+    app.database.sql("drop trigger minutehand_capture on jobs")
+    with visiting(chrome, served.url) as visit:
+        page = visit.open("/")
+        assert "minutehand workflows new" in page.inner_text("main")
+        assert "minutehand run-once" in page.inner_text("main")
+        visit.look()
+        assert "minutehand trigger add" in visit.open("/executions").inner_text("main")
+        assert "minutehand trigger add" in visit.open("/workflows").inner_text("main")
+        assert "Nothing failed" in visit.open("/failures").inner_text("main")
+
+
+def test_what_clients_type_is_text(visit: Watched, names: dict[str, str]) -> None:
+    page = visit.open(f"/executions/{names['partial']}")
+    assert HOSTILE in page.inner_text("main")
+    page = visit.open("/executions")
+    assert HOSTILE in page.inner_text("main")
+    assert page.title() == "Executions · Minutehand"
+
+
+def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Watched, names: dict[str, str]) -> None:
+    page = visit.open(f"/executions/{names['completed']}")
+    page.get_by_text("As HTML").click()
+    frame = page.frame_locator("iframe")
+    frame.locator("img").wait_for(state="attached")
+    assert page.evaluate("window.hurt") is None
+
+
+# --- presses ---
+
+
+def test_retry_and_cancel_and_resolve(visit: Watched, names: dict[str, str], app: App) -> None:
+    for name, button, after in (
+        ("partial", "Retry", "pending"),
+        ("busy", "Cancel", "cancelled"),
+        ("stale", "Run it now", "pending"),
+        ("uncertain_send", "It arrived", "pending"),
+    ):
+        page = visit.open(f"/executions/{names[name]}")
+        page.get_by_role("button", name=button, exact=True).click()
+        page.wait_for_load_state()
+        assert statuses(app.database, names[name]) == [after], name
+
+
+def test_several_are_selected_and_retried(visit: Watched, names: dict[str, str], app: App) -> None:
+    page = visit.open("/executions?q=code:partial")
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Retry selected").click()
+    page.wait_for_load_state()
+    assert statuses(app.database, names["partial"]) == ["pending"]
+    assert page.url.endswith("code%3Apartial") or "code:partial" in page.url, "the search is still there"
+
+
+def test_a_press_that_is_refused_says_why(visit: Watched, names: dict[str, str], app: App) -> None:
+    page = visit.open(f"/executions/{names['busy']}")
+    app.database.sql("update automation_execution_logs set status = 'completed' where id = %s", names["busy"])
+    visit.expected = (409,)
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("could not be done").wait_for()
+
+
+def test_all_that_match_are_counted_first_and_retried(visit: Watched, app: App) -> None:
+    app.database.sql(
+        "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, created_at) "
+        "select 'failed', 'refused', 'no luck', '{}', 'north', now() - interval '1 min' from generate_series(1, 250)"
+    )
+    page = visit.open("/failures")
+    page.get_by_role("link", name=re.compile("Retry all 250")).click()
+    assert page.locator("h1").inner_text() == "250 executions"
+    page.get_by_label("Spread over").select_option("0")
+    page.get_by_role("button", name="Retry 250").click()
+    page.get_by_text("250 of 250 done").wait_for()
+    left = app.database.one("select count(*) as n from automation_execution_logs where code = 'refused'")["n"]
+    assert left == 0
+
+
+def test_a_bulk_action_can_be_stopped(visit: Watched, app: App) -> None:
+    app.database.sql(
+        "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, created_at) "
+        "select 'failed', 'refused', 'no luck', '{}', 'north', now() - interval '1 min' from generate_series(1, 300)"
+    )
+    page = visit.open("/executions/all?q=code:refused+status:failed")
+    page.get_by_label("Spread over").select_option("7200")
+    page.get_by_role("button", name="Retry 300").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped.").wait_for()
+    left = app.database.one("select count(*) as n from automation_execution_logs where code = 'refused'")["n"]
+    assert left > 250
+
+
+def test_a_workflow_is_paused_and_resumed(visit: Watched, names: dict[str, str], app: App) -> None:
+    page = visit.open(f"/workflows/{names['calm']}")
+    page.get_by_placeholder("Reason, for others").fill("holidays")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("holidays").wait_for()
+    assert app.database.one("select reason from automation_control")["reason"] == "holidays"
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    assert app.database.sql("select * from automation_control") == []
+
+
+def test_a_workflow_is_rehearsed_on_a_row(visit: Watched, names: dict[str, str]) -> None:
+    page = visit.open(f"/workflows/{names['calm']}")
+    page.get_by_role("textbox", name="Row").fill("J-2019")
+    page.get_by_role("button", name="Rehearse").click()
+    page.get_by_text("would work").wait_for()
+    assert "Hello J-2019" in page.inner_text("main")
+
+
+# --- by keyboard, live ---
+
+
+def test_by_keyboard_alone(visit: Watched, names: dict[str, str]) -> None:
+    page = visit.open("/")
+    page.locator("#live[data-state=on]").wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("e")
+    page.wait_for_url("**/executions")
+    page.locator("#live[data-state=on]").wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    chosen = page.locator("tr[aria-selected=true]").get_attribute("data-href")
+    page.keyboard.press("x")
+    assert page.locator("tr[aria-selected=true] input").is_checked()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{chosen}")
+    page.locator("#live[data-state=on]").wait_for()  # its keys are there
+    page.keyboard.press("?")
+    assert page.locator("dialog").is_visible()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="hidden")
+    page.keyboard.press("/")
+    page.locator("input:focus").wait_for()
+    page.keyboard.type("status:failed code:partial")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/executions?q=*")
+    assert page.locator("tbody tr").count() == 1
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches(':focus-visible')")
+
+
+def test_a_change_appears_by_itself_within_two_seconds(visit: Watched, app: App) -> None:
+    page = visit.open("/executions")
+    page.locator("#live[data-state=on]").wait_for()
+    before = page.locator("tbody tr").count()
+    page.wait_for_timeout(1200)  # its first look
+    app.complete(client="C-1")
+    page.locator("tbody tr").nth(before).wait_for(timeout=2000)
+
+
+def test_rows_do_not_jump_while_one_is_selected(visit: Watched, app: App) -> None:
+    page = visit.open("/executions")
+    page.locator("#live[data-state=on]").wait_for()
+    page.get_by_role("checkbox").first.check()
+    before = page.locator("tbody tr").count()
+    page.wait_for_timeout(1200)
+    app.complete(client="C-1")
+    pill = page.locator("#pill")
+    pill.wait_for()
+    assert page.locator("tbody tr").count() == before
+    pill.click()
+    assert page.locator("tbody tr").count() > before
+    assert page.locator("input:checked").count() == 1
+
+
+def test_the_page_says_when_the_server_is_gone(chrome: Browser, names: dict[str, str], serve: Serve) -> None:
+    with serve() as served, visiting(chrome, served.url) as visit:
+        page = visit.open("/")
+        page.locator("#live[data-state=on]").wait_for()
+        served.running.process.terminate()
+        page.locator("#live[data-state=lost]").wait_for()
+        wait_until(lambda: served.running.process.poll() is not None, "its end")
+        assert served.running.process.returncode == 0
+        visit.complaints.clear()
+
+
+# --- files ---
+
+
+def test_what_is_searched_is_a_file_too(visit: Watched, served: Served) -> None:
+    rows = [json.loads(line) for line in served.get("/executions.jsonl?q=status:failed").text.splitlines()]
+    assert {row["status"] for row in rows} == {"failed"}
+    table = served.get("/executions.csv?q=status:failed")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert len(table.text.splitlines()) == len(rows) + 1
+    assert served.get("/executions.csv?q=colour:red").status_code == 422

@@ -1,0 +1,167 @@
+"""A browser at the dashboard, and a database with something of everything, most of it hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tests.journeys.app import App
+from tests.servers import Database, require
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page
+
+AXE = Path(__file__).parents[1] / "supabase/node_modules/axe-core/axe.min.js"
+#: Whatever of this runs, or changes the page, is seen by the tests.
+HOSTILE = "<img src=x onerror=alert(1)><script>window.hurt=1</script>\"'`{{7*7}}</textarea></title>&lt;"
+PHONE = {"width": 390, "height": 844}
+
+
+def chromium() -> str:
+    """Where the browser is: Debian's."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    require(path, "chromium is not installed")
+    require(AXE.exists(), "npm ci --prefix tests/supabase was not run")
+    return str(path)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """One browser for many pages."""
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], env={**os.environ, "LANG": "C.UTF-8"}
+        )
+        yield made
+        made.close()
+
+
+@dataclass
+class Watched:
+    """A page whose every complaint, and every request to elsewhere, is a failure."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    #: Statuses that are meant; the browser calls each a console error.
+    expected: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        host = urlsplit(self.url).netloc
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+        self.page.on("dialog", self._dismiss)
+        self.page.on(
+            "request",
+            lambda request: self.complaints.extend(
+                [] if urlsplit(request.url).netloc == host else [f"elsewhere: {request.url}"]
+            ),
+        )
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        text = said.text if said.type in ("error", "warning") else ""
+        # What the sandbox of a hostile e-mail holds back is as it should be.
+        is_held_back = "/steps/" in text and ("Blocked script" in text or "default-src 'none'" in text)
+        if text and not is_held_back and not any(f"status of {status}" in text for status in self.expected):
+            self.complaints.append(text)
+
+    def open(self, path: str = "/") -> Page:
+        """Go to a page of the dashboard."""
+        self.page.goto(self.url + path)
+        return self.page
+
+    def look(self) -> None:
+        """Nothing hostile ran, and axe finds nothing; what it finds is a complaint."""
+        assert self.page.evaluate("window.hurt") is None
+        self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("axe.run({resultTypes: ['violations']}).then((r) => r.violations)")
+        place = self.page.url.removeprefix(self.url)
+        self.complaints += [f"{place} {one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Watched]:
+    """Visit the dashboard in a fresh context; at the end nothing may have been complained of."""
+    made = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context})
+    watched = Watched(made.new_page(), url)
+    watched.page.set_default_timeout(8000)
+    yield watched
+    assert not watched.complaints, "\n".join(dict.fromkeys(watched.complaints))
+    made.close()
+
+
+def furnish(app: App) -> dict[str, str]:
+    """Put something of everything into the database; gives ids by name."""
+    database = app.database
+    database.sql(f"alter table jobs add column note text default {_quoted(HOSTILE)}")
+    email = {"type": "email", "config": {"subject": HOSTILE, "message": "Hello {{ job.id }}"}, "name": HOSTILE}
+    text = {"type": "sms", "config": {"message": "Done"}}
+    names = {
+        "hostile": app.workflow(email, text, name=HOSTILE),
+        "calm": app.workflow(
+            email, name="Thank the client", trigger_config={"conditions": [{"field": "status", "value": "completed"}]}
+        ),
+        "broken": app.workflow({"type": "nonsense"}, name="Broken"),
+        "off": app.workflow(text, name="Off", is_active=False),
+    }  # fmt: skip
+    database.sql("update automation_workflows set name = name || '!' where name = 'Off'")
+    for _ in range(3):
+        app.complete()
+    steps = [
+        {"stepId": "1", "name": HOSTILE, "status": "success", "result": {
+            "type": "email", "recipient": "a@example.com", "subject": HOSTILE, "text": HOSTILE, "html": HOSTILE}},
+        {"stepId": "2", "name": "2 (sms)", "status": "failed", "code": "no_recipient", "error": HOSTILE,
+         "result": {"type": "sms"}},
+    ]  # fmt: skip
+    for number, (status, code) in enumerate(
+        [("completed", None), ("failed", "partial"), ("failed", "uncertain_send"), ("skipped", "stale"),
+         ("cancelled", "cancelled"), ("processing", None), ("pending", "busy")]
+    ):  # fmt: skip
+        names[code or status] = str(
+            database.one(
+                """
+                insert into automation_execution_logs (
+                  workflow_id, workflow_version, status, code, reason, trigger_data, entity_id, organization_id,
+                  actions_executed, created_at, started_at, completed_at, scheduled_at, attempt, max_attempts, worker,
+                  lease_token, lease_expires_at)
+                values (%s, 1, %s, %s, %s, %s, %s, 'north', %s, now() - make_interval(mins => %s),
+                  now() - interval '30 s', case when %s in ('pending', 'processing') then null else now() end,
+                  case when %s = 'pending' then now() + interval '3 min' end, 2, 5, %s,
+                  case when %s = 'processing' then gen_random_uuid() end,
+                  case when %s = 'processing' then now() + interval '2 min' end)
+                returning id
+                """,
+                names["hostile"], status, code, code and HOSTILE,
+                json.dumps({"table_name": "jobs", "old_status": HOSTILE, "new_status": "done"}), HOSTILE,
+                json.dumps(steps), number + 1, status, status, HOSTILE, status, status,
+            )["id"]
+        )  # fmt: skip
+    database.sql(
+        "insert into communication_logs (status, execution_id, step, channel, recipient, sent_at) "
+        "values ('sent', %s, '1', 'email', %s, now())",
+        names["completed"], HOSTILE,
+    )  # fmt: skip
+    return names
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'"
+
+
+def statuses(database: Database, *ids: str) -> list[str]:
+    """How executions stand."""
+    return [database.one("select status from automation_execution_logs where id = %s", id_)["status"] for id_ in ids]
