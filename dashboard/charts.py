@@ -119,6 +119,8 @@ class Minute:
     at: datetime
     state: str
     ran: int
+    #: How many were due at its first look; None: nobody looked, or it is not known.
+    due: int | None = None
 
 
 def minutes(beats: Sequence[Json], now: datetime) -> list[Minute]:
@@ -141,29 +143,39 @@ def minutes(beats: Sequence[Json], now: datetime) -> list[Minute]:
             late = last is not None and first - last > timedelta(seconds=90)
             state = "late" if late else "ran" if beat["ran"] else "idle"
             last = first
-        found.append(Minute(at, state, beat["ran"]))
+        found.append(Minute(at, state, beat["ran"], beat["due"]))
     return found
 
 
 def strip(shown: Sequence[Minute]) -> Markup:
-    """Draw the strip of the last hour."""
+    """Draw the strip of the last hour, and below it how many were due at each minute's first look."""
+    most = max((m.due or 0 for m in shown), default=0)
     squares = "".join(
         f'<rect class="{m.state}" x="{number * 12}" y="0" width="10" height="18" rx="2">'
         f"<title>{m.at:%H:%M}: {_said(m)}</title></rect>"
         for number, m in enumerate(shown)
     )
+    backlog = "".join(
+        f'<rect class="due" x="{number * 12}" y="22" width="10" '
+        f'height="{max(1.5, (m.due or 0) / max(most, 10) * 14):.1f}"><title>{m.at:%H:%M}: {m.due:,} due</title></rect>'
+        for number, m in enumerate(shown)
+        if m.due
+    )
     told = ", ".join(f"{sum(m.state == state for m in shown)} {state}" for state in ("ran", "idle", "late", "missing"))
+    told += f"; at most {most:,} due at a look"
     return Markup(  # numbers and words of our own
-        f'<svg class="strip" viewBox="0 0 718 18" role="img" aria-label="The last 60 minutes: {told}">{squares}</svg>'
+        f'<svg class="strip" viewBox="0 0 718 38" role="img" aria-label="The last 60 minutes: {told}">'
+        f"{squares}{backlog}</svg>"
     )
 
 
 def _said(minute: Minute) -> str:
+    began = f"{counted(minute.ran, 'execution')} began"
     said = {
-        "ran": f"{counted(minute.ran, 'execution')} began",
+        "ran": began,
         "idle": "a look, nothing due",
-        "late": "a look came late",
+        "late": f"a look came late; {began}" if minute.ran else "a look came late",
         "missing": "nobody looked",
         "none": "nothing known",
     }[minute.state]
-    return f"{said}; {counted(minute.ran, 'execution')} began" if minute.state == "late" and minute.ran else said
+    return said + (f", {minute.due:,} were due" if minute.due else "")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from dashboard.access.base import Denied
+from dashboard.looks import LIMIT_SECONDS
 from dashboard.window import HEADERS, Window
 from store import Json
 from store.errors import StoreError
@@ -66,10 +67,12 @@ class Live:
         last = ""
         while self._listeners and not self._stopping:
             try:
-                found = mark(await self._window.looks("metrics-mark", self._window.store.metrics))
+                async with asyncio.timeout(LIMIT_SECONDS):
+                    found = mark(await self._window.store.metrics())
             except (StoreError, TimeoutError):
                 found = "away"
             if last and found != last:
+                self._window.looks.forget()  # what was read before the change would hide it
                 for listener in self._listeners:
                     listener.set()
             last = found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -10,6 +11,8 @@ from dashboard.fresh import Fresh
 
 #: Seconds that a page's question may take.
 LIMIT_SECONDS = 5.0
+#: So many questions are asked at once: who runs executions over the same connections is not kept waiting by readers.
+AT_ONCE = 2
 #: So many different questions are remembered.
 _KEPT = 200
 
@@ -21,9 +24,10 @@ class Looks:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, Fresh[Any]] = OrderedDict()
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     def forget(self) -> None:
-        """Forget all answers: somebody has just changed something, and looks whether it worked."""
+        """Forget all answers: something has just changed, and who looks wants to see it."""
         self._kept.clear()
 
     async def __call__(self, key: Any, look: Callable[[], Awaitable[T]]) -> T:
@@ -32,9 +36,13 @@ class Looks:
         Errors: `TimeoutError` after the limit, and the look's own.
         """
         if key not in self._kept:
-            self._kept[key] = Fresh(look, limit_seconds=LIMIT_SECONDS)
+            self._kept[key] = Fresh(lambda: self._in_turn(look), limit_seconds=LIMIT_SECONDS)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         answer: T = await self._kept[key]()
         return answer
+
+    async def _in_turn(self, look: Callable[[], Awaitable[T]]) -> T:
+        async with self._turns:
+            return await look()

@@ -66,7 +66,7 @@ class Window:
 
     def __post_init__(self) -> None:
         self.bulks = Bulks(self.store)
-        self.history = History(self.store)
+        self.history = History()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,10 @@ def subject(row: Json) -> str:
 def why(row: Json, now: datetime) -> str:
     """Say why an execution waits, or ended as it did; nothing for one that completed."""
     reason = str(row.get("reason") or "")
+    if row["status"] == "processing":
+        since = moment(row.get("claimed_at"))
+        for_ = "" if since is None else f" for {length(max(0, round((now - since).total_seconds())))}"
+        return f"in work at {row.get('worker') or 'some processor'}{for_}"
     if row["status"] != "pending":
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
     due = moment(row.get("scheduled_at"))

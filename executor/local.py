@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Self
 
 import structlog
@@ -72,7 +73,8 @@ class LocalExecutor:
             while (step := next_step(plan, turn.recorded)) is not None:
                 if self._stopping():
                     return turn.outcome(Ended.RELEASED, resume_step=step.key)
-                end = self._end(turn, plan, step, await self._run(step, turn))
+                began = datetime.now(UTC)
+                end = self._end(turn, plan, step, await self._run(step, turn), began)
                 if end is not None:
                     return end
         except Stopped as why:
@@ -93,9 +95,11 @@ class LocalExecutor:
             del self._plans[next(iter(self._plans))]
         return plan
 
-    def _end(self, turn: Turn, plan: tuple[Step, ...], step: Step, result: StepResult) -> Outcome | None:
+    def _end(
+        self, turn: Turn, plan: tuple[Step, ...], step: Step, result: StepResult, began: datetime
+    ) -> Outcome | None:
         """Note how a step ended; returns how the turn ends, if it does."""
-        record = step_record(step, result)
+        record = step_record(step, result, began)
         after = next_step(plan, turn.recorded | {step.key: record})
         said: Json = {"code": result.code, "reason": f"step {step.name}: {result.reason}", "resume_step": step.key}
         match result.verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from executor.actions.contract import Step
@@ -14,8 +15,8 @@ from store.json import dumps
 KEPT_TEXT = 1_000
 
 
-def step_record(step: Step, result: StepResult) -> Json:
-    """Return the record of one step's end; `send` travels beside it to `communication_logs`."""
+def step_record(step: Step, result: StepResult, began: datetime | None = None) -> Json:
+    """Return the record of one step's end, which is now; `send` travels beside it to `communication_logs`."""
     done = result.verdict is Verdict.DONE
     record: Json = {
         "stepId": step.key,
@@ -23,11 +24,17 @@ def step_record(step: Step, result: StepResult) -> Json:
         "status": "success" if done else "failed",
         "result": {"type": step.type, **result.result},
     }
+    if began is not None:
+        record |= {"startedAt": _time(began), "finishedAt": _time(datetime.now(UTC))}
     if not done:
         record |= {"code": result.code, "error": result.reason}
     if (send := note(result.send)) is not None:
         record["send"] = send
     return record
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
 
 
 def note(send: Send | None) -> Json | None:

@@ -60,7 +60,9 @@ begin
      'count bigint, summary text, sample text, told text, told_at timestamptz, telling uuid, telling_until timestamptz', ''),
     ('0004_alerts', 'minutehand.judged', 'only_row boolean, judged_at timestamptz, lost bigint, lost_at timestamptz', ''),
     ('0005_order', 'public.automation_execution_logs', '', 'entity_order text'),
-    ('0006_window', 'minutehand.beats', 'minute timestamptz, first_at timestamptz', '')
+    ('0006_window', 'minutehand.beats', 'minute timestamptz, first_at timestamptz', ''),
+    ('0007_past', 'public.automation_execution_logs', '', 'claimed_at timestamptz, past json'),
+    ('0007_past', 'minutehand.beats', '', 'due integer')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)
   cross join lateral regexp_split_to_table(lists.names, ', ') as c

@@ -255,16 +255,12 @@ class Store:
         result: Json = await self._timed("automation_story", p_id=execution_id)
         return result
 
-    async def overview(self, *, tenant: str | None = None) -> Json:
-        """Return what the dashboard's first page shows beside `metrics`, of all or of one tenant."""
-        result: Json = await self._timed("automation_overview", p_tenant=tenant)
-        return result
-
-    async def series(self, begin: datetime, end: datetime, *, seconds: int, tenant: str | None = None) -> list[Json]:
-        """Count executions over time, by status, in buckets of `seconds`."""
-        result: list[Json] = await self._driver.call(
-            "automation_series", p_from=begin.isoformat(), p_to=end.isoformat(), p_seconds=seconds, p_tenant=tenant
-        )
+    async def overview(
+        self, *, tenant: str | None = None, bars_from: datetime | None = None, bar_seconds: int = 60
+    ) -> Json:
+        """Return all that the dashboard's first page shows, of all or of one tenant; bars only from an instant on."""
+        begin = None if bars_from is None else bars_from.isoformat()
+        result: Json = await self._timed("automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds)
         return result
 
     async def failures(self, filters: Json | None = None, *, limit: int = 50) -> Json:

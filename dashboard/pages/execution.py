@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dashboard.timeline import band, timeline
 from dashboard.window import Shown, Visit
-from dashboard.words import between, moment
 from executor.actions.contract import BadStep, Step
 from executor.dialects import all_steps, read_steps
 from store import Json
@@ -24,6 +24,7 @@ async def execution(visit: Visit) -> Shown:
         {
             "it": story,
             "timeline": timeline(story, with_recipients=visit.visitor.may("payloads")),
+            "band": band(story, visit.now),
             "steps": joined_steps(steps, story["steps"]),
             "steps_problem": problem,
             "changes": changes(story["event"]) if visit.visitor.may("payloads") else [],
@@ -61,38 +62,6 @@ def joined_steps(steps: tuple[Step, ...], records: list[Json]) -> list[Json]:
         for key, record in by_key.items()
     ]
     return rows
-
-
-def timeline(story: Json, *, with_recipients: bool) -> list[Json]:
-    """Return what is known of its way, in order: each with the time since the one before."""
-    event = story["event"]
-    known: list[tuple[str | None, str, str]] = []
-    if event:
-        known.append((event["occurred_at"], "change", "the row changed"))
-        known.append((event["matched_at"], "match", "the change met the workflow"))
-    known.append((story["created_at"], "queue", "the execution was made"))
-    if not story["scheduled_at"] or story["status"] != "pending":
-        who = f" ({story['worker']})" if story["worker"] else ""
-        known.append((story["started_at"], "claim", f"a processor began{who}"))
-    for send in story["sends"]:
-        to = f" to {send['recipient']}" if with_recipients else ""
-        known.append((send["sent_at"], "send", f"{send['channel']}{to}: {send['status']}"))
-    if story["completed_at"]:
-        known.append((story["completed_at"], "end", story["status"]))
-    elif story["status"] == "pending" and story["scheduled_at"]:
-        known.append((story["scheduled_at"], "due", "due again"))
-    known = [entry for entry in known if moment(entry[0]) is not None]
-    known.sort(key=lambda entry: moment(entry[0]))  # type: ignore[arg-type, return-value]
-    rows: list[Json] = []
-    for at, kind, words in known:
-        gap = between(rows[-1]["at"], at) if rows else 0.0
-        rows.append({"at": at, "kind": kind, "words": words, "gap": gap, "size": _size(gap or 0.0)})
-    return rows
-
-
-def _size(seconds: float) -> int:
-    """Return how large a gap is drawn, 0 to 6: by its order of magnitude, since seconds and days stand side by side."""
-    return sum(seconds >= border for border in (0.05, 1, 10, 60, 3600, 86_400))
 
 
 def changes(event: Json | None) -> list[Json]:

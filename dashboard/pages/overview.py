@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from dashboard import charts
 from dashboard.charts import SPANS
 from dashboard.window import Shown, Visit
-from dashboard.words import counted, length
+from dashboard.words import counted, length, moment
 from store import Json
 
+#: Executions of a tick, and the modes that tick once a minute.
+TICK, PER_MINUTE = 10, ("run-once", "start")
 #: Seconds that the oldest due execution may wait before it is amber, and red.
 AMBER, RED = 120, 300
 
@@ -17,54 +19,29 @@ AMBER, RED = 120, 300
 async def overview(visit: Visit) -> Shown:
     """Show how things stand."""
     span = SPANS.get(visit.asked("span", "1h"), SPANS["1h"])
-    tenant = visit.visitor.tenant
-    metrics: Json = await visit.look("metrics", visit.store.metrics if tenant is None else lambda: _own(visit))
-    seen: Json = await visit.look("overview", lambda: visit.store.overview(tenant=tenant))
-    day = visit.filtered(_last_day(seen["now"]))
-    groups: Json = await visit.look(("failures", "24h"), lambda: visit.store.failures(day, limit=5))
-    begin = charts.begin_of(span, visit.now)
-    buckets = await visit.look(("series", span.name), lambda: visit.window.history.series(span, visit.now, tenant))
+    tenant, history = visit.visitor.tenant, visit.window.history
+    begin, fresh = charts.begin_of(span, visit.now), history.unknown_from(span, visit.now, tenant)
+    seen: Json = await visit.look(
+        ("overview", span.name, fresh),
+        lambda: visit.store.overview(tenant=tenant, bars_from=fresh, bar_seconds=span.step),
+    )
+    figures = seen["figures"]
     strip = charts.minutes(seen["beats"], visit.now)
     return Shown(
         "overview.html",
         {
-            "metrics": metrics,
+            "figures": figures,
             "seen": seen,
-            "groups": groups,
-            "tiles": tiles(metrics),
+            "tiles": tiles(figures),
             "strip": charts.strip(strip),
             "missing": sum(minute.state in ("missing", "late") for minute in strip),
-            "bars": charts.bars(buckets, span, begin),
+            "bars": charts.bars(history.whole(span, visit.now, tenant, seen["bars"]), span, begin),
             "span": span.name,
             "spans": list(SPANS),
-            "drain": drain(metrics, seen),
+            "drain": drain(figures, seen, visit.now),
+            "next_look": next_look(figures["workers"], visit.now),
         },
     )
-
-
-def _last_day(now: str) -> dict[str, str]:
-    return {"since": (datetime.fromisoformat(now) - timedelta(days=1)).isoformat()}
-
-
-async def _own(visit: Visit) -> Json:
-    """Return the figures of the visitor's own tenant; those of everybody are not theirs."""
-
-    async def count(**asked: str) -> int:
-        found: int = (await visit.store.count(visit.filtered(asked)))["count"]
-        return found
-
-    hour = (visit.now - timedelta(hours=1)).isoformat()
-    pending = await count(status="pending")
-    return {
-        "pending": pending,
-        "due": pending,
-        "processing": await count(status="processing"),
-        "oldest_due_seconds": None,
-        "last_hour": {status: await count(status=status, since=hour) for status in ("completed", "failed")},
-        "uncertain": await count(status="failed", code="uncertain_send"),
-        "workers": [],
-        "paused": [],
-    }
 
 
 def tiles(metrics: Json) -> list[Json]:
@@ -94,22 +71,35 @@ def _success(hour: Json) -> str:
     return f"{min(worked / (worked + failed), 0.99 if failed else 1):.0%}"
 
 
-def drain(metrics: Json, seen: Json) -> str:
-    """Say how long the backlog takes, and when more arrives than is done, what to do about it."""
-    due = metrics["due"]
+def drain(figures: Json, seen: Json, now: datetime) -> str:
+    """Say how long the backlog takes, and when more arrives than is done, since when and what to set."""
+    due = figures["due"]
     if not due:
         return "Nothing is due."
-    busy = seen["busy"]
+    busy, since = seen["busy"], moment(seen["behind_since"])
     said = f"{counted(due, 'execution')} due"
     if busy["ended"] > busy["arrived"]:
         rate = (busy["ended"] - busy["arrived"]) / 15
-        said += f": drained in about {length(max(60, due / rate * 60))} at the pace of the last 15 minutes."
-    elif busy["arrived"] > busy["ended"]:
-        said += (
-            f"; in the last 15 minutes {busy['arrived']:,} arrived and {busy['ended']:,} ended: "
-            "set a larger --batch-size, or run minutehand worker."
+        return said + f": drained in about {length(max(60, due / rate * 60))} at the pace of the last 15 minutes."
+    if busy["arrived"] > busy["ended"] and (since is not None or due > TICK):
+        behind = "" if since is None else f", for {length((now - since).total_seconds())} now"
+        return (
+            f"{said}, and more arrives than is done{behind}: {busy['arrived']:,} came in the last 15 minutes, "
+            f"{busy['ended']:,} ended. Set a larger --batch-size, or run minutehand worker."
         )
-    else:
-        ticks = -(-due // 10)
-        said += f", 10 a tick: drained in about {counted(ticks, 'minute')}; minutehand run-once --drain does it now."
-    return said
+    return f"{said}, {TICK} a tick: drained in about {counted(-(-due // TICK), 'minute')}."
+
+
+def next_look(workers: list[Json], now: datetime) -> Json | None:
+    """Say when a processor looks next, as its last look lets expect: `{"words", "at": where there is an instant}`."""
+    last = max((at for worker in workers if (at := moment(worker["heartbeat_at"])) is not None), default=None)
+    if last is None or now - last > timedelta(minutes=5):
+        return None
+    if any(
+        worker["mode"] not in PER_MINUTE and now - at < timedelta(seconds=90)
+        for worker in workers
+        if (at := moment(worker["heartbeat_at"])) is not None
+    ):
+        return {"words": "A worker looks all the time", "at": None}
+    at = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return {"words": "Next look in", "at": at, "seconds": round((at - now).total_seconds())}

@@ -112,6 +112,15 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// --- the next look: counted down here, since the page comes anew only when something changed -----------------------------
+
+setInterval(() => {
+  for (const time of document.querySelectorAll("time[data-countdown]")) {
+    const left = Math.round((new Date(time.dateTime) - Date.now()) / 1000);
+    time.textContent = `${((left % 60) + 60) % 60} s`;
+  }
+}, 1000);
+
 // --- times: the reader's own zone, on hovering; UTC stays what is written ------------------------------------------------------
 
 function localise(root) {

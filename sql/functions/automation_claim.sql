@@ -100,6 +100,7 @@ begin
       attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- others write rows too, and one must not stop the claim
       max_attempts = coalesce(max_attempts, p_max_attempts),
       started_at = coalesce(started_at, p_now),
+      claimed_at = p_now,
       reason = case when code = 'earlier_unfinished' then null else reason end,
       code = nullif(code, 'earlier_unfinished')
   where id = any (v_ids);

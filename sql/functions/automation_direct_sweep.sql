@@ -42,7 +42,8 @@ begin
     v_log := minutehand.direct_begun(v_log);
     update public.automation_execution_logs
     set status = v_log.status, lease_token = v_log.lease_token, lease_expires_at = v_log.lease_expires_at,
-        worker = v_log.worker, attempt = v_log.attempt, max_attempts = v_log.max_attempts, started_at = v_log.started_at
+        worker = v_log.worker, attempt = v_log.attempt, max_attempts = v_log.max_attempts, started_at = v_log.started_at,
+        claimed_at = v_log.claimed_at
     where id = p_id;
   end if;
   perform minutehand.direct_call(p_config, v_log);

@@ -1,5 +1,6 @@
 -- automation_executions(p_filter, p_limit) -> [{id, workflow_id, workflow, entity_id, status, attempt, max_attempts, code,
---   reason, created_at, scheduled_at, started_at, completed_at}], newest first
+--   reason, created_at, scheduled_at, started_at, claimed_at, completed_at, worker}],
+--   newest first
 -- p_filter as minutehand.meets reads it.  At most 1,000.
 -- Planned anew each time, since which index serves depends on what is asked.
 -- Locks: none.  Errors: 22007 `since` is no time.  Called by: store.executions.
@@ -35,5 +36,5 @@ language sql stable as $$
     'code', case when p_log.status <> 'completed' then p_log.code end,
     'reason', case when p_log.status <> 'completed' then coalesce(p_log.reason, p_log.error_message) end,
     'created_at', p_log.created_at, 'scheduled_at', p_log.scheduled_at, 'started_at', p_log.started_at,
-    'completed_at', p_log.completed_at)
+    'claimed_at', p_log.claimed_at, 'completed_at', p_log.completed_at, 'worker', p_log.worker)
 $$;

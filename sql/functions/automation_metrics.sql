@@ -68,7 +68,7 @@ comment on function public.automation_metrics is 'minutehand: the figures of an 
 -- minutehand.recent_figures(now) -> {"last_hour": {status: n}, "ended_last_hour": {status: n},
 --   "by_workflow": [{"id", "name", "ended_last_hour": {status: n}}], "waited_seconds", "took_seconds": {"50", "95", "99"} |
 --   null, "foreign_processing", "uncertain"}
--- Of the newest 20,000 executions, in one pass.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
+-- Of the newest 20,000 executions, in one pass; the last two, which have indexes of their own, of all.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
 -- those that ended within it; by_workflow: the same of the fifty that had most, and last, without an id, of all the rest.
 -- Percentiles are of those that were due at once and needed no second turn: from made to begun, and from begun to ended.
 create or replace function minutehand.recent_figures(p_now timestamptz) returns jsonb
@@ -77,8 +77,6 @@ language sql stable set search_path = '' as $$
     select case status when 'running' then 'processing' else status end as status, workflow_id,
            created_at > p_now - interval '1 hour' as is_of_hour,
            completed_at > p_now - interval '1 hour' and completed_at <= p_now as has_ended,
-           status in ('processing', 'running') and lease_expires_at is null as is_foreign,
-           status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days' as is_uncertain,
            case when scheduled_at is null then extract(epoch from started_at - created_at) end as waited,
            case when scheduled_at is null then extract(epoch from completed_at - started_at) end as took
     from public.automation_execution_logs
@@ -117,8 +115,12 @@ language sql stable set search_path = '' as $$
       left join public.automation_workflows w on w.id = l.workflow_id),
     'waited_seconds', (select minutehand.percentiles(array_agg(waited::float8)) from recent where has_ended and waited >= 0),
     'took_seconds', (select minutehand.percentiles(array_agg(took::float8)) from recent where has_ended and took >= 0),
-    'foreign_processing', (select count(*) from recent where is_foreign),
-    'uncertain', (select count(*) from recent where is_uncertain))
+    'foreign_processing', (select count(*) from (
+      select from public.automation_execution_logs
+      where status in ('processing', 'running') and lease_expires_at is null limit 10000) x),
+    'uncertain', (select count(*) from (
+      select from public.automation_execution_logs
+      where status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days' limit 10000) x))
 $$;
 
 -- minutehand.percentiles(values) -> {"50", "95", "99"}; null where there are none.

@@ -22,7 +22,8 @@ begin
     for update
   ), released as (
     update public.automation_execution_logs l
-    set status = 'pending', code = null, reason = null, completed_at = null, scheduled_at = v_now
+    set status = 'pending', code = null, reason = null, completed_at = null, scheduled_at = v_now,
+        past = minutehand.remember_end(l, 'release', v_now)
     from held
     where l.id = held.id
     returning l.id

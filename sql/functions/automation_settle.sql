@@ -78,7 +78,7 @@ begin
     order by l.id
     for update
   ), decided as (
-    select h.id, d.*
+    select h.id, s.ended, d.*
     from said s
     join held h on h.id = s.id
     cross join lateral minutehand.state_after(
@@ -93,6 +93,12 @@ begin
         error_message = case when d.status = 'failed' then d.reason end,
         scheduled_at = coalesce(d.due, l.scheduled_at),
         completed_at = case when d.status <> 'pending' then p_now end,
+        past = case when d.status <> 'pending' or d.due is null then l.past::jsonb
+          else minutehand.remember(
+            l.past::jsonb, case d.ended when 'retry' then 'retry' when 'unknown' then 'retry' else 'wait' end, l.claimed_at, p_now,
+            jsonb_build_object(
+              'code', d.code,
+              'reason', d.reason, 'due', d.due, 'worker', l.worker, 'attempt', l.attempt)) end,
         lease_expires_at = null
     from decided d
     where l.id = d.id

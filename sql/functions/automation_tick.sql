@@ -26,7 +26,6 @@ begin
     values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
             coalesce((p_worker ->> 'listens')::boolean, false), v_now, v_now)
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens;
-    insert into minutehand.beats (minute, first_at) values (date_trunc('minute', v_now), v_now) on conflict do nothing;
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_matched := public.automation_match_events(500, v_now);
@@ -35,6 +34,10 @@ begin
   perform minutehand.prune(500, v_now);
 
   v_due := minutehand.count_due(1000, v_now);
+  if p_worker is not null then
+    insert into minutehand.beats (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
+    on conflict do nothing;
+  end if;
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
@@ -102,10 +105,14 @@ begin
       reason = e.reason,
       error_message = case when e.lost > 2 then e.reason end,
       completed_at = case when e.lost > 2 then p_now end,
-      scheduled_at = case when e.lost > 2 then l.scheduled_at else p_now + minutehand.backoff(e.lost) end,
+      scheduled_at = case when e.lost > 2 then l.scheduled_at else e.due end,
+      past = case when e.lost > 2 then l.past::jsonb
+        else minutehand.remember(l.past::jsonb, 'lost', l.claimed_at, p_now, jsonb_build_object(
+          'code', 'lost_lease', 'reason', e.reason, 'worker', l.worker, 'attempt', l.attempt,
+          'due', e.due)) end,
       lease_token = null, lease_expires_at = null
   from (
-    select id, lost, case when lost > 2 then format('its worker vanished %s times while running it', lost)
+    select id, lost, p_now + minutehand.backoff(lost) as due, case when lost > 2 then format('its worker vanished %s times while running it', lost)
       else format('its worker %s vanished while running it', worker) end as reason
     from (
       select id, least(coalesce(lost_leases, 0), 1000000) + 1 as lost, coalesce(worker, '(unnamed)') as worker

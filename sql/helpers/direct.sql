@@ -78,6 +78,7 @@ begin
     p_log.attempt := coalesce(p_log.attempt, 0) + 1;
     p_log.max_attempts := coalesce(p_log.max_attempts, 5);
     p_log.started_at := coalesce(p_log.started_at, v_now);
+    p_log.claimed_at := v_now;
   end if;
   return p_log;
 end
@@ -87,7 +88,8 @@ $$;
 create or replace function minutehand.direct_undo(p_id uuid) returns void
 language sql volatile as $$
   update public.automation_execution_logs
-  set status = 'pending', lease_token = null, lease_expires_at = null, worker = null, attempt = 0, started_at = null
+  set status = 'pending', lease_token = null, lease_expires_at = null, worker = null, attempt = 0, started_at = null,
+      claimed_at = null
   where id = p_id and status = 'processing' and worker = 'direct'
 $$;
 

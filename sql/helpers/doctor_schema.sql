@@ -12,7 +12,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "started_at", "completed_at", "error_message", "actions_executed", "event_id", "user_id", "organization_id",
       "entity_id", "attempt", "max_attempts", "lost_leases", "scheduled_at", "lease_token", "lease_expires_at", "worker",
       "code", "reason", "resume_step", "caused_by", "chain_depth", "workflow_version", "replay_of", "resends",
-      "entity_order"],
+      "entity_order", "claimed_at", "past"],
     "communication_logs": ["id", "created_at", "status", "error_message", "external_id", "sent_at", "idempotency_key",
       "execution_id", "step", "channel", "recipient", "lease_token", "user_id", "organization_id", "reserved_at"],
     "automation_limits": ["scope", "tenant", "channel", "n", "per", "on_exceed", "created_at"],

@@ -425,11 +425,13 @@ def test_the_dashboards_looks(door: Door) -> None:
     seen = door.ask(lambda store: store.overview())
     assert len(seen["beats"]) == 60
     assert seen["workflows"][0]["counts"] == {"failed": 3}
-    assert door.ask(lambda store: store.overview(tenant="south"))["workflows"] == []
-    now = datetime.now(UTC)
-    begin, end = now - timedelta(hours=1), now + timedelta(minutes=1)
-    assert sum(bar["failed"] for bar in door.ask(lambda store: store.series(begin, end, seconds=60))) == 3
+    assert (seen["figures"]["last_hour"], [one["count"] for one in seen["groups"]]) == ({"failed": 3}, [3])
+    south = door.ask(lambda store: store.overview(tenant="south"))
+    assert (south["workflows"], south["groups"], south["figures"]["last_hour"]) == ([], [], {})
+    assert door.ask(lambda store: store.overview(tenant="north"))["figures"]["last_hour"] == {"failed": 3}
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    assert sum(bar["failed"] for bar in door.ask(lambda store: store.overview(bars_from=begin))["bars"]) == 3
     with pytest.raises(BadRequest, match=r"1,000 buckets"):
-        door.ask(lambda store: store.series(begin, end, seconds=1))
+        door.ask(lambda store: store.overview(bars_from=begin, bar_seconds=1))
     (version,) = door.ask(lambda store: store.workflow_versions(failed.workflow.id))
     assert (version["version"], version["definition"]["name"]) == (1, failed.workflow.name)

@@ -100,7 +100,7 @@ def test_a_column_of_ours_that_is_gone_is_named_and_migrate_brings_it_back(jobs:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("delete from automation_migrations where name like '0006%%'", "older: 0006_window"),
+        ("delete from automation_migrations where name like '0007%%'", "older: 0007_past"),
         ("delete from automation_migrations where name like '0001%%'", "half migrated: 0001_tables"),
         ("insert into automation_migrations values ('9999_future', 'x', now())", "newer: it has 9999_future"),
         ("update automation_migrations set checksum = 'x' where name like '0001%%'", "0001_tables came from another"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from freezegun import freeze_time
 from psycopg.types.json import Jsonb
 
 from executor import actions
@@ -254,6 +256,14 @@ def test_a_record_is_in_the_apps_shape():
     }
     failed = step_record(step, StepResult.permanent("no_recipient", "nobody"))
     assert (failed["status"], failed["code"], failed["error"]) == ("failed", "no_recipient", "nobody")
+
+
+@freeze_time("2026-03-01T10:00:01.5")
+def test_a_record_tells_when_its_step_ran():
+    step = Step(key="a1", path="1", type="email", name="Say hello")
+    record = step_record(step, StepResult.done(), datetime(2026, 3, 1, 10, tzinfo=UTC))
+    assert record["startedAt"] == "2026-03-01T10:00:00.000+00:00"
+    assert record["finishedAt"] == "2026-03-01T10:00:01.500+00:00"
 
 
 def test_templates_see_the_row_under_its_type_and_its_links():

@@ -1,0 +1,250 @@
+"""The dashboard over a long history: what each view costs the server, how large it is, and what open pages ask."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import psycopg
+from psycopg.types.json import Jsonb
+
+from benchmarks.ground import TABLES, new_database, watch
+
+#: Workflows of the history, and different failures among them.
+WORKFLOWS, FAILURES = 12, 40
+#: A day's executions: the history's newest end at now.
+A_DAY = 40_000
+HISTORY = """
+insert into automation_execution_logs (
+  workflow_id, workflow_version, status, code, reason, trigger_data, entity_id, organization_id, actions_executed,
+  created_at, started_at, claimed_at, completed_at, scheduled_at, attempt, max_attempts, worker)
+select (%(workflows)s::uuid[])[1 + n %% cardinality(%(workflows)s)], 1, status,
+  case status when 'failed' then (array['refused', 'no_recipient', 'timeout', 'partial'])[1 + n %% 4]
+    when 'skipped' then 'rate_limited' end,
+  case status when 'failed' then 'step ' || (array['Tell the books', 'Thanks', 'Call'])[1 + n %% 3] || ': answered '
+      || chr(97 + n %% %(failures)s %% 26) || chr(97 + n %% %(failures)s / 26) || ' after ' || n || ' ms'
+    when 'skipped' then 'fired once already within 1 hour for this row and status' end,
+  jsonb_build_object('table_name', 'jobs', 'operation', 'UPDATE', 'record_id', n %% 50000,
+    'old_status', 'scheduled', 'new_status', 'completed'),
+  'J-' || n %% 50000, 'organization', %(steps)s::jsonb, at, at + interval '1 s', at + interval '1 s',
+  case when status <> 'pending' then at + interval '1 s' + random() * interval '2 s' end,
+  case when status = 'pending' then now() + interval '1 day' end, 1, 5, 'app-1:4711'
+from (
+  select n, now() - n * (interval '1 day' / %(day)s) as at,
+    case when n %% 50 = 0 then 'failed' when n %% 33 = 0 then 'skipped' when n %% 5000 = 1 then 'pending'
+      else 'completed' end as status
+  from generate_series(1, %(rows)s) as n
+) made
+"""
+BEATS = """
+insert into minutehand.beats (minute, first_at, due)
+select date_trunc('minute', at), date_trunc('minute', at) + interval '1 s', 3
+from generate_series(now() - interval '1 day', now(), interval '1 min') as at
+"""
+#: What is looked at; one execution is added to it.
+VIEWS = {
+    "overview, 1 h": "/",
+    "overview, 24 h": "/?span=24h",
+    "overview, 7 d": "/?span=7d",
+    "executions": "/executions",
+    "executions, failed": "/executions?q=status:failed",
+    "executions, pending": "/executions?q=status:pending",
+    "executions of a code": "/executions?q=code:timeout",
+    "executions of a row": "/executions?q=entity:J-77",
+    "executions by words of an error, none": "/executions?q=error:nowhere",
+    "executions, far back": '/executions?before=["{old}",+"00000000-0000-0000-0000-000000000000"]',
+    "failures, 24 h": "/failures",
+    "failures, 7 d": "/failures?span=7d",
+    "failures, 30 d": "/failures?span=30d",
+    "workflows": "/workflows",
+    "a workflow": "/workflows/{workflow}",
+    "health": "/health",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view: its first look of a fresh server, the 95th percentile of the others (ms), and its bytes."""
+
+    name: str
+    first: float
+    p95: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What open pages ask the database a second: while nothing changes, and while something does all the time."""
+
+    pages: int
+    idle: float
+    busy: float
+
+
+def new_history(server: str, rows: int) -> str:
+    """Make the database `window` with so many executions; returns its URL."""
+    url = new_database(server, "window")
+    step = {"type": "email", "config": {"subject": "Done", "message": "Dear {{ client.name }}, it is done."}}
+    steps = [
+        {"stepId": str(n), "name": "Thanks", "status": "success", "result": {"type": "email", "status": "sent",
+         "recipient": "client@example.com", "subject": "Done", "text": "It is done. " * 10}}
+        for n in (1, 2)
+    ]  # fmt: skip
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLES.encode())
+        made = [
+            connection.execute(
+                "insert into automation_workflows (name, organization_id, trigger_type, trigger_config, steps) "
+                "values (%s, 'organization', 'job_completed', %s, %s) returning id",
+                [f"Workflow {number}", Jsonb({"conditions": []}), Jsonb([step, step])],
+            ).fetchone()
+            for number in range(WORKFLOWS)
+        ]
+        fill = {"workflows": [str(row[0]) for row in made if row], "failures": FAILURES, "rows": rows, "day": A_DAY}
+        connection.execute(HISTORY.encode(), fill | {"steps": Jsonb(steps)})
+        connection.execute(BEATS.encode())
+        connection.execute(b"vacuum (analyze)")
+    watch(url, "jobs")
+    return url
+
+
+@contextmanager
+def serving(url: str) -> Iterator[httpx.Client]:
+    """Run `minutehand serve` over it; gives a client of its pages."""
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parent.parent), "DATABASE_URL": url}
+    command = [sys.executable, "-m", "scheduler.cli", "serve", "--port", "0"]
+    with tempfile.TemporaryDirectory(prefix="mh-bench-") as folder:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        try:
+            heard = next((line for line in process.stderr if '"serving"' in line), "")
+            if not heard:
+                raise SystemExit("serve did not start")
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            base = f"http://127.0.0.1:{json.loads(heard)['port']}"
+            with httpx.Client(base_url=base, timeout=30, limits=httpx.Limits(max_connections=None)) as client:
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def views(url: str, client: httpx.Client, rounds: int) -> Iterator[View]:
+    """Look at each view in turn, so that none is answered from what the server remembers for a second."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "select id::text, workflow_id::text, (now() - interval '20 days')::timestamptz(0)::text "
+            "from automation_execution_logs where status = 'failed' limit 1"
+        ).fetchone()
+    assert row is not None
+    known = {"workflow": row[1], "old": quote(row[2].replace(" ", "T"))}
+    paths = {name: path.format(**known) for name, path in VIEWS.items()} | {"an execution": f"/executions/{row[0]}"}
+    took: dict[str, list[float]] = {name: [] for name in paths}
+    sizes: dict[str, int] = {}
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        for name, path in paths.items():
+            started = time.perf_counter()
+            answer = client.get(path)
+            took[name].append((time.perf_counter() - started) * 1000)
+            if answer.status_code != 200:
+                raise SystemExit(f"{path} answered {answer.status_code}")
+            sizes[name] = len(answer.content)
+        time.sleep(max(0.0, 1.1 - (time.perf_counter() - began)))
+    for name, (first, *others) in took.items():
+        yield View(name, first, sorted(others)[int(len(others) * 0.95)], sizes[name])
+
+
+def open_pages(url: str, client: httpx.Client, pages: int, seconds: float) -> Open:
+    """Hold so many overviews open, each fetching itself anew when it is told to, as the page's script does."""
+    stop = threading.Event()
+    heard = threading.Barrier(pages + 1)
+
+    def page() -> None:
+        with client.stream("GET", "/live", timeout=None) as stream:
+            heard.wait()
+            for line in stream.iter_lines():
+                if stop.is_set():
+                    return
+                if line == "event: changed":
+                    time.sleep(0.25)
+                    client.get("/").raise_for_status()
+
+    for _ in range(pages):
+        threading.Thread(target=page, daemon=True).start()
+    heard.wait()
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def asked(change: bool) -> float:
+            time.sleep(2)  # statistics are told about once a second
+            begin, started = _commits(connection), time.perf_counter()
+            own = 0
+            while time.perf_counter() - started < seconds:
+                time.sleep(0.5)
+                if change:
+                    connection.execute(TOUCH)
+                    own += 1
+            took = time.perf_counter() - started
+            time.sleep(1.5)
+            return (_commits(connection) - begin - own - 1) / (took + 1.5)
+
+        found = Open(pages, asked(change=False), asked(change=True))
+        stop.set()
+        connection.execute(TOUCH)
+    return found
+
+
+TOUCH = b"""
+with one as (select id, status from automation_execution_logs where status in ('failed', 'skipped') limit 1)
+update automation_execution_logs l set status = case one.status when 'failed' then 'skipped' else 'failed' end
+from one where l.id = one.id
+"""
+
+
+def _commits(connection: psycopg.Connection) -> int:
+    connection.execute(b"select pg_stat_clear_snapshot()")
+    row = connection.execute(b"select xact_commit from pg_stat_database where datname = current_database()").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def on_screen_ms(url: str, client: httpx.Client, times: int) -> Sequence[float]:
+    """Time from the commit of a change to its row on the screen of a browser; nothing where there is no browser."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        return ()
+    from playwright.sync_api import sync_playwright
+
+    took = []
+    with ExitStack() as stack:
+        playwright = stack.enter_context(sync_playwright())
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        stack.callback(browser.close)
+        connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        page = browser.new_page()
+        page.goto(f"{client.base_url}/executions")
+        page.locator("#live[data-state=on]").wait_for()
+        for number in range(times):
+            page.wait_for_timeout(1500 + 370 * (number % 3))  # not in step with the server's looks
+            connection.execute(
+                "insert into automation_execution_logs (workflow_id, status, entity_id, trigger_data) "
+                "select id, 'completed', %s, '{}' from automation_workflows limit 1",
+                [f"seen-{number}"],
+            )
+            started = time.perf_counter()
+            page.get_by_text(f"seen-{number}").wait_for()
+            took.append((time.perf_counter() - started) * 1000)
+    return took
