@@ -13,7 +13,8 @@ from store import Json
 
 #: What a bar is stacked of, from below.
 STACK = ("completed", "processing", "pending", "skipped", "cancelled", "failed")
-_HEIGHT, _WIDTH, _BASE = 120, 720, 100
+#: The height of a bar that is full, in the chart's own measure.
+_BASE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,10 @@ def begin_of(span: Span, now: datetime) -> datetime:
 
 
 def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
-    """Draw how many executions were made over time, stacked by how they stand; each bar leads to its executions."""
+    """Draw how many executions were made over time, stacked by how they stand; each bar leads to its executions.
+
+    The bars stretch to whatever room there is; what is written stands outside of them, and stays as large as it is.
+    """
     by_number = {
         round((at - begin).total_seconds() / span.step): bucket
         for bucket in buckets
@@ -49,7 +53,6 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
     }
     sums = {number: sum(bucket.get(status, 0) for status in STACK) for number, bucket in by_number.items()}
     most = max(sums.values(), default=0)
-    width = _WIDTH / span.bars
     drawn = []
     for number, bucket in sorted(by_number.items()):
         if not 0 <= number < span.bars:
@@ -60,35 +63,27 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
         link = escape(f"/executions?q=since:{since:%Y-%m-%dT%H:%M:%SZ}+until:{until:%Y-%m-%dT%H:%M:%SZ}")
         # For the pointer: 60 stops of the keyboard would be in the way, and the search can say the same.
         drawn.append(f'<a href="{link}" tabindex="-1"><title>{since:%d %b %H:%M}: {told}</title>')
-        drawn.append(f'<rect class="hit" x="{number * width:.2f}" y="0" width="{width:.2f}" height="{_BASE}"/>')
+        drawn.append(f'<rect class="hit" x="{number * 10}" y="0" width="10" height="{_BASE}"/>')
         top = float(_BASE)
         for status in STACK:
             if held := bucket.get(status, 0):
-                height = max(1.5, held / most * (_BASE - 6))
+                height = max(1.5, held / most * _BASE)
                 top -= height
                 drawn.append(
-                    f'<rect class="{status}" x="{number * width + 0.75:.2f}" y="{top:.2f}" '
-                    f'width="{width - 1.5:.2f}" height="{height:.2f}"/>'
+                    f'<rect class="{status}" x="{number * 10 + 1}" y="{top:.1f}" width="8" height="{height:.1f}"/>'
                 )
         drawn.append("</a>")
-    labels = "".join(
-        f'<text x="{x * _WIDTH:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{at:{form}}</text>'
-        for x, anchor, at, form in _labels(span, begin)
-    )
     total = counted(sum(sums.values()), "execution")
-    most_told = f'<text x="0" y="9">{most:,}</text>' if most else ""
-    return Markup(  # numbers and times of our own, and links that are escaped
-        f'<svg class="bars" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="{total} in {span.name}">'
-        f'<line x1="0" y1="{_BASE}" x2="{_WIDTH}" y2="{_BASE}"/>{"".join(drawn)}{most_told}{labels}</svg>'
-    )
-
-
-def _labels(span: Span, begin: datetime) -> list[tuple[float, str, datetime, str]]:
     form = "%d %b" if span.seconds > 86_400 else "%H:%M"
-    return [
-        (part, anchor, begin + timedelta(seconds=span.seconds * part), form)
-        for part, anchor in ((0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
-    ]
+    labels = "".join(
+        f"<span>{begin + timedelta(seconds=span.seconds * part):{form}}</span>" for part in (0, 0.25, 0.5, 0.75, 1)
+    )
+    most_told = f'<span class="most">{most:,}</span>' if most else ""
+    return Markup(  # numbers and times of our own, and links that are escaped
+        f'<div class="chart">{most_told}<svg class="bars" viewBox="0 0 {span.bars * 10} {_BASE}" '
+        f'preserveAspectRatio="none" role="group" aria-label="{total} in {span.name}">{"".join(drawn)}</svg>'
+        f'<p class="axis" aria-hidden="true">{labels}</p></div>'
+    )
 
 
 def spark(hours: Sequence[int], failed: Sequence[int] | None = None) -> Markup:
@@ -164,8 +159,8 @@ def strip(shown: Sequence[Minute]) -> Markup:
     told = ", ".join(f"{sum(m.state == state for m in shown)} {state}" for state in ("ran", "idle", "late", "missing"))
     told += f"; at most {most:,} due at a look"
     return Markup(  # numbers and words of our own
-        f'<svg class="strip" viewBox="0 0 718 38" role="img" aria-label="The last 60 minutes: {told}">'
-        f"{squares}{backlog}</svg>"
+        f'<svg class="strip{" low" if backlog else ""}" viewBox="0 0 718 {38 if backlog else 18}" '
+        f'preserveAspectRatio="none" role="img" aria-label="The last 60 minutes: {told}">{squares}{backlog}</svg>'
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from dashboard.words import between, counted, length, moment
+from dashboard.words import between, counted, length, moment, untimed
 from store import Json
 
 #: What a press is called afterwards.
@@ -76,7 +76,7 @@ def _past(past: list[Json]) -> _Known:
             case "wait":
                 times = episode.get("times", 1)
                 often = "" if times == 1 else f" ({counted(times, 'time')})"
-                known.append((episode["at"], "wait", f"it was put off{often}", said))
+                known.append((episode["at"], "wait", f"it was put off{often}", untimed(said)))
             case "lost":
                 known.append((episode["at"], "lost", "its processor was given up", said))
             case _:

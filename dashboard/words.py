@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,10 +60,10 @@ def length(seconds: float | None) -> str:
 def short(seconds: float | None) -> str:
     """Say how long, in one unit.
 
-    >>> [short(s) for s in (3, 75, 4000, 90_000)]
-    ['3 s', '1 min', '1 h', '1 d']
+    >>> [short(s) for s in (0.2, 3.4, 75, 4000, 90_000)]
+    ['1 s', '3 s', '1 min', '1 h', '1 d']
     """
-    return "" if seconds is None else (length(seconds).partition(" ")[0] + " " + length(seconds).split()[1])
+    return "" if seconds is None else " ".join(length(max(round(seconds), 1)).split()[:2])
 
 
 def between(begin: str | None, end: str | None) -> float | None:
@@ -112,12 +113,21 @@ def why(row: Json, now: datetime) -> str:
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
     due = moment(row.get("scheduled_at"))
     if due is not None and due > now:
-        left = length((due - now).total_seconds())
+        left = length(max(round((due - now).total_seconds()), 1))
         if row.get("code") in (None, "waiting"):
-            return f"waits {left}" + (f": {reason}" if reason else "")
+            return f"waits {left}" + (f": {untimed(reason)}" if reason else "")
         what = f"retry in {left}" if row["attempt"] else f"goes on in {left}"
         return f"{what} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
     return str(row.get("waits_for") or "due now")
+
+
+def untimed(reason: str) -> str:
+    """Leave the instant out that a wait's reason ends with, where it is told otherwise.
+
+    >>> untimed("step 2 (wait): until 2026-03-01T10:00:00+00:00")
+    'step 2 (wait)'
+    """
+    return re.sub(r": until \S+$", "", reason)
 
 
 def value(held: Any) -> str:

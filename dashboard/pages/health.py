@@ -8,12 +8,16 @@ from dashboard.visitor import Forbidden
 from dashboard.window import Shown, Visit
 from store import Json
 
+#: The worst first.
+_LEVELS = ("fail", "warn")
+
 
 async def health(visit: Visit) -> Shown:
-    """Show what doctor finds, what does not work first."""
+    """Show what doctor finds: first what is to be mended, then what is in order."""
     if visit.visitor.tenant is not None:
         raise Forbidden("to see all tenants")
     found: list[Json] = await visit.look("doctor", visit.window.operator.doctor)
-    counts = {level: sum(row["level"] == level for row in found) for level in ("fail", "warn", "ok")}
-    groups = [(name, list(rows)) for name, rows in groupby(found, key=lambda row: row["group"])]
-    return Shown("health.html", {"groups": groups, "counts": counts})
+    troubles = sorted((row for row in found if row["level"] in _LEVELS), key=lambda row: _LEVELS.index(row["level"]))
+    fine = [row for row in found if row["level"] not in _LEVELS]
+    groups = [(name, list(rows)) for name, rows in groupby(fine, key=lambda row: row["group"])]
+    return Shown("health.html", {"troubles": troubles, "groups": groups, "fine": len(fine)})

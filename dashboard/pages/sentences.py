@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from executor.actions.contract import BadStep, Step
@@ -19,9 +20,28 @@ def sentence(card: Json, tables: list[Json]) -> str:
     when = trigger(card["trigger_type"], tables)
     config = definition.get("trigger_config")
     conditions = config.get("conditions") if isinstance(config, dict) else None
+    if isinstance(conditions, list) and (becomes := next(filter(_is_about(when), conditions), None)):
+        when = f"{when.removesuffix(' changes')} becomes {becomes['value']}"
+        conditions = [one for one in conditions if one is not becomes]
     if conditions:
         when += f", and {conditions_in_words(conditions)}"
     return f"{when}: {deeds(definition)}."
+
+
+def _is_about(when: str) -> Callable[[Any], bool]:
+    """Return what says of a condition whether it asks for a new status, where `when` is that the status changes."""
+    column = when.removesuffix(" changes").rpartition(".")[2] if "." in when and when.endswith(" changes") else None
+
+    def says(condition: Any) -> bool:
+        return (
+            column is not None
+            and isinstance(condition, dict)
+            and condition.get("field") == column
+            and condition.get("operator", "equals") == "equals"
+            and isinstance(condition.get("value"), str)
+        )
+
+    return says
 
 
 def trigger(type_: str | None, tables: list[Json]) -> str:

@@ -63,11 +63,11 @@ def _is_for(card: Json, visit: Visit) -> bool:
 
 
 def _with_words(card: Json, tables: list[Json]) -> Json:
-    return {
-        **card,
-        "sentence": sentence(card, tables),
-        "state": "off" if not card["on"] else "broken" if card["problem"] else "paused" if card["paused"] else "on",
-    }
+    problem = card["problem"]
+    if problem is None and card.get("heard") is False and card["trigger_type"] != "manual":
+        problem = f"no watched table has changes of type {card['trigger_type']}"
+    state = "off" if not card["on"] else "broken" if problem else "paused" if card["paused"] else "on"
+    return {**card, "sentence": sentence(card, tables), "problem": problem, "state": state}
 
 
 def compared(versions: list[Json]) -> list[Json]:

@@ -39,6 +39,7 @@ async function refresh() {
     else merge(region, fresh);
   }
   localise(document);
+  copyable(document);
 }
 
 // Rows do not jump while one is selected: what is new waits behind a button.
@@ -111,6 +112,19 @@ addEventListener("keydown", (event) => {
     case "x": { const box = row?.querySelector("input[type=checkbox]"); if (box) box.checked = !box.checked; break; }
   }
 });
+
+// --- copying -------------------------------------------------------------------------------------------------------------
+
+function copyable(root) {
+  for (const button of root.querySelectorAll("button[data-copy][hidden]")) button.hidden = !navigator.clipboard;
+}
+addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+});
+copyable(document);
 
 // --- the next look: counted down here, since the page comes anew only when something changed -----------------------------
 

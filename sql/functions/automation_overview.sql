@@ -2,7 +2,7 @@
 --   minutehand.figures_of, "incidents": the first five that are open, "beats": [{"at": minute, "first_at", "due", "ran"}] of the
 --   last 60 minutes, oldest first, "behind_since": timestamptz | null, "busy": {"arrived": n, "ended": n} of the last 15 minutes,
 --   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.series from p_from, "workflows": [{"id",
---   "name", "on", "problem", "paused", "counts": {status: n}, "hours": [n of each of the last 24, oldest first], "failed_hours",
+--   "name", "on", "problem" (why it cannot fire), "paused", "counts": {status: n}, "hours": [n of each of the last 24, oldest first], "failed_hours",
 --   "p50", "p95" (seconds from due to the end), "last_run", "last_status"}], "looked_at", "complete"}
 -- All that the dashboard's first page shows, in one question.  What is of a day is taken from its newest 20,000 executions:
 -- `complete` says whether that is all of it.  `behind_since`: since when more was due at each look than a tick runs.
@@ -78,7 +78,7 @@ begin
         left join ran r on r.minute = m.minute),
       'workflows', (
         select coalesce(jsonb_agg(jsonb_build_object(
-          'id', w.id, 'name', w.name, 'on', minutehand.is_on(w), 'problem', minutehand.workflow_problem(w),
+          'id', w.id, 'name', w.name, 'on', minutehand.is_on(w), 'problem', minutehand.cannot_fire(w),
           'paused', minutehand.is_paused(w.organization_id::text, w.user_id::text, w.id),
           'counts', coalesce(c.counts, '{}'), 'p50', round(f.took[1]::numeric, 2), 'p95', round(f.took[2]::numeric, 2),
           'last_run', f.last_run, 'last_status', f.last_status,

@@ -37,7 +37,8 @@ begin
       minutehand.conditions_of(v_definition, v_status), coalesce(v_event.new, v_event.old), v_old, v_status) end,
     'related', jsonb_build_object(
       'row', (
-        select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
+        select coalesce(jsonb_agg(
+          minutehand.listed(l, w.name) || jsonb_build_object('subject', minutehand.subject(l)) order by l.created_at desc, l.id desc), '[]')
         from (
           select * from public.automation_execution_logs o
           where o.entity_id = v_log.entity_id and o.id <> v_log.id and minutehand.tenant_of(o) = minutehand.tenant_of(v_log)

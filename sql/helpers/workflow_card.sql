@@ -52,3 +52,11 @@ create or replace function minutehand.newest_executions() returns setof public.a
 language sql stable as $$
   select * from public.automation_execution_logs order by created_at desc, id desc limit 20000
 $$;
+
+-- minutehand.cannot_fire(workflow) -> text: why no change can start it, or null; what is started by hand needs none.
+create or replace function minutehand.cannot_fire(p_workflow public.automation_workflows) returns text
+language sql stable set search_path = '' as $$
+  select coalesce(minutehand.workflow_problem(p_workflow), case
+    when p_workflow.trigger_type <> 'manual' and not exists (select from minutehand.hearing(p_workflow.trigger_type))
+    then format('no watched table has changes of type %s', left(p_workflow.trigger_type, 100)) end)
+$$;
