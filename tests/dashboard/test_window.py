@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dashboard.served import Serve, Served
-from tests.dashboard.window import HOSTILE, PHONE, Watched, browser, furnish, statuses, visiting
+from tests.dashboard.window import HOSTILE, PHONE, Watched, browser, furnish, statuses, views, visiting
 from tests.journeys.app import App, wait_until
 from tests.servers import migrated_template
 
@@ -41,17 +41,6 @@ def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Wa
     """One page at the dashboard."""
     with visiting(chrome, served.url) as watched:
         yield watched
-
-
-def views(names: dict[str, str]) -> list[str]:
-    return [
-        "/", "/?span=24h", "/?span=7d", "/executions", "/executions?q=status:failed", "/executions?q=colour:red",
-        "/executions?q=entity:nobody", *(f"/executions/{names[name]}" for name in (
-            "completed", "partial", "uncertain_send", "stale", "cancelled", "processing", "busy")),
-        "/executions/all?q=status:failed", "/failures", "/failures?span=7d", "/workflows",
-        *(f"/workflows/{names[name]}" for name in ("hostile", "calm", "broken", "off")),
-        f"/workflows/{names['calm']}?row=J-2019", "/health",
-    ]  # fmt: skip
 
 
 def test_every_view_is_sound(visit: Watched, names: dict[str, str]) -> None:
@@ -121,17 +110,52 @@ def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Watched, name
 # --- presses ---
 
 
-def test_retry_and_cancel_and_resolve(visit: Watched, names: dict[str, str], app: App) -> None:
-    for name, button, after in (
+@pytest.mark.parametrize(
+    ("name", "button", "after"),
+    [
         ("partial", "Retry", "pending"),
         ("busy", "Cancel", "cancelled"),
+        ("processing", "Cancel", "cancelled"),
         ("stale", "Run it now", "pending"),
         ("uncertain_send", "It arrived", "pending"),
-    ):
-        page = visit.open(f"/executions/{names[name]}")
-        page.get_by_role("button", name=button, exact=True).click()
-        page.wait_for_load_state()
-        assert statuses(app.database, names[name]) == [after], name
+        ("uncertain_send", "Send again", "pending"),
+        ("uncertain_send", "Give it up", "pending"),
+    ],
+)
+def test_what_one_execution_allows_is_pressed(
+    visit: Watched, names: dict[str, str], app: App, name: str, button: str, after: str
+) -> None:
+    page = visit.open(f"/executions/{names[name]}")
+    page.get_by_role("button", name=button, exact=True).click()
+    page.wait_for_load_state()
+    assert statuses(app.database, names[name]) == [after]
+    if after == "pending" and name != "busy":  # how it had ended is not forgotten
+        assert "a person" in page.inner_text("#timeline")
+
+
+@pytest.mark.parametrize(
+    ("button", "as_"), [("They arrived", "sent"), ("Send again", "resend"), ("Give them up", "drop")]
+)
+def test_uncertain_sends_are_resolved_together(
+    visit: Watched, names: dict[str, str], app: App, button: str, as_: str
+) -> None:
+    page = visit.open("/failures")
+    page.locator("#uncertain").get_by_role("checkbox").first.check()
+    page.get_by_role("button", name=button).click()
+    page.wait_for_load_state()
+    (row,) = app.database.sql("select past from automation_execution_logs where id = %s", names["uncertain_send"])
+    assert row["past"][-1]["by"] == as_
+    assert page.url.endswith("/failures")
+
+
+def test_the_commands_are_copied(chrome: Browser, names: dict[str, str], served: Served) -> None:
+    with visiting(chrome, served.url, permissions=["clipboard-read", "clipboard-write"]) as visit:
+        page = visit.open(f"/executions/{names['partial']}")
+        page.get_by_text("As a command").click()
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_role("button", name="Copied").wait_for()
+        said = page.evaluate("navigator.clipboard.readText()")
+        assert f"minutehand executions retry {names['partial']}" in said.splitlines()
 
 
 def test_several_are_selected_and_retried(visit: Watched, names: dict[str, str], app: App) -> None:

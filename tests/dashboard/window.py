@@ -165,3 +165,15 @@ def _quoted(text: str) -> str:
 def statuses(database: Database, *ids: str) -> list[str]:
     """How executions stand."""
     return [database.one("select status from automation_execution_logs where id = %s", id_)["status"] for id_ in ids]
+
+
+def views(names: dict[str, str]) -> list[str]:
+    """The address of every view of what `furnish` has made."""
+    return [
+        "/", "/?span=24h", "/?span=7d", "/executions", "/executions?q=status:failed", "/executions?q=colour:red",
+        "/executions?q=entity:nobody", *(f"/executions/{names[name]}" for name in (
+            "completed", "partial", "uncertain_send", "stale", "cancelled", "processing", "busy")),
+        "/executions/all?q=status:failed", "/failures", "/failures?span=7d", "/workflows",
+        *(f"/workflows/{names[name]}" for name in ("hostile", "calm", "broken", "off")),
+        f"/workflows/{names['calm']}?row=J-2019", "/health",
+    ]  # fmt: skip

@@ -1,0 +1,77 @@
+"""What pages ask of the database: given up in time, shared, and never older than the change that they are told of."""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from dashboard.server import listen
+from tests.dashboard.served import Served
+from tests.journeys.app import App, wait_until
+from tests.servers import Database
+
+
+def active(database: Database) -> int:
+    """How many statements of the dashboard's run."""
+    query = (
+        "select count(*) as n from pg_stat_activity where datname = current_database() "
+        "and application_name = 'minutehand' and state = 'active'"
+    )
+    return int(database.one(query)["n"])
+
+
+def test_a_question_that_takes_too_long_is_given_up_and_the_page_says_so(served: Served, app: App) -> None:
+    assert served.get("/executions").status_code == 200
+    app.database.connection.autocommit = False
+    app.database.sql("lock table automation_execution_logs in access exclusive mode")
+    with ThreadPoolExecutor() as pool:
+        pages = list(pool.map(served.get, ("/executions?q=status:failed", "/", "/failures")))
+    for page in pages:
+        assert page.status_code == 503
+        assert "The database took too long" in page.text
+        assert "given up after 5 s" in page.text
+    wait_until(lambda: active(app.database) == 0, "the end of its statements")
+    app.database.connection.rollback()
+    app.database.connection.autocommit = True
+    wait_until(lambda: served.get("/executions?q=status:failed").status_code == 200, "the page")
+
+
+def test_a_page_told_of_a_change_shows_it_though_it_looked_a_moment_before(served: Served, app: App) -> None:
+    with served.client.stream("GET", served.url + "/live") as stream:
+        lines = stream.iter_lines()
+        next(line for line in lines if line.startswith("retry"))
+        for number in range(4):
+            time.sleep(0.6)  # out of step with the server's own looks, one a second
+            served.get("/executions")
+            app.database.sql(
+                "insert into automation_execution_logs (status, entity_id) values ('completed', %s)",
+                f"seen-{number}",
+            )
+            next(line for line in lines if line == "event: changed")
+            assert f"seen-{number}" in served.get("/executions").text
+
+
+def test_twenty_pages_ask_what_one_asks(served: Served, app: App) -> None:
+    name = app.database.one("select current_database() as name")["name"]
+    app.database.sql(f"alter database {name} set track_functions = 'pl'")
+    app.database.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and application_name = 'minutehand'"
+    )
+    with ThreadPoolExecutor(20) as pool:
+        pages = list(pool.map(lambda _: served.get("/"), range(20)))
+    assert {page.status_code for page in pages} == {200}
+    query = (
+        "select coalesce(sum(calls), 0) as n from pg_stat_clear_snapshot(), pg_stat_user_functions "
+        "where funcname = 'automation_overview'"
+    )
+    wait_until(lambda: app.database.one(query)["n"] > 0, "the statistics")
+    assert app.database.one(query)["n"] <= 2
+
+
+def test_an_answer_does_not_wait_for_the_readers_acknowledgement() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
