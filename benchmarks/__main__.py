@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import ground, roads, starts, writes
+from benchmarks import ground, roads, starts, window, writes
 from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
@@ -39,6 +39,11 @@ class Sizes:
     bulk_rows: int
     #: Executions of a tick and of a drain, over each road.
     roads: tuple[int, int]
+    #: Executions behind the dashboard, looks at each of its views, pages held open, and changes waited for on a screen.
+    history: int
+    looks: int
+    pages: int
+    seen: int
 
 
 FULL = Sizes(
@@ -49,6 +54,10 @@ FULL = Sizes(
     single_updates=200,
     bulk_rows=10_000,
     roads=(10, 1_000),
+    history=1_000_000,
+    looks=40,
+    pages=20,
+    seen=10,
 )
 QUICK = Sizes(
     rounds=1,
@@ -58,21 +67,33 @@ QUICK = Sizes(
     single_updates=5,
     bulk_rows=200,
     roads=(10, 100),
+    history=5_000,
+    looks=2,
+    pages=20,
+    seen=2,
 )
+
+
+#: What can be measured alone.
+PARTS = ("queue", "starts", "writes", "roads", "window")
 
 
 @click.command()
 @click.option("--quick", is_flag=True, help="A small run that shows that everything works; its figures mean little.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure this part alone; may be repeated.")
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too."
 )
-def main(quick: bool, json_file: Path | None) -> None:
+def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
     """Measure Minutehand on this machine, on a PostgreSQL of its own."""
     sizes = QUICK if quick else FULL
+    measures = (queue_figures, start_figures, write_figures, road_figures, window_figures)
     with ground.running_server() as server:
         facts = machine(server)
-        figures = [*queue_figures(server, sizes), *start_figures(server, sizes), *write_figures(server, sizes)]
-        figures += road_figures(server, sizes)
+        figures = []
+        for part, measure in zip(PARTS, measures, strict=True):
+            if not only or part in only:
+                figures += measure(server, sizes)
     click.echo(as_text(facts, figures))
     if json_file:
         shown = {"machine": facts, "quick": quick, "figures": [figure.as_json() for figure in figures]}
@@ -216,6 +237,48 @@ def road_figures(server: str, sizes: Sizes) -> list[Figure]:
                 baseline_name=f"the Postgres road, {postgres.calls - 1} calls",
                 more_is_better=False,
                 note=f"{rest.calls - 1} requests",
+            )
+        )
+    return figures
+
+
+def window_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure the dashboard over a long history: each view, a change on the screen, and what open pages ask."""
+    progress(f"the dashboard over {sizes.history:,} executions")
+    url = window.new_history(server, sizes.history)
+    with window.serving(url) as client:
+        views = list(window.views(url, client, sizes.looks))
+        opened = window.open_pages(url, client, sizes.pages, 10 if sizes.looks > 2 else 2)
+        seen = window.on_screen_ms(url, client, sizes.seen)
+    figures = [
+        Figure(
+            name=f"{view.name}: p95 of {sizes.looks}",
+            value=view.p95,
+            unit="ms",
+            at_most=150,
+            note=f"{view.size / 1000:.0f} kB{'' if view.size < 60_000 else ', TOO LARGE'}; "
+            f"a fresh server's first: {view.first:.0f} ms",
+        )
+        for view in views
+    ]
+    figures += [
+        Figure(
+            name=f"Questions of {opened.pages} open pages, nothing changes",
+            value=opened.idle,
+            unit="/s",
+            at_most=1.1,
+        ),
+        Figure(
+            name=f"The same, {window.CHANGES:g} changes a second",
+            value=opened.busy,
+            unit="/s",
+            note="one to see that something changed, one for the page",
+        ),
+    ]
+    if seen:
+        figures.append(
+            Figure(
+                name=f"From a commit to the screen, slowest of {len(seen)}", value=max(seen), unit="ms", at_most=2000
             )
         )
     return figures

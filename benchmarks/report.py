@@ -21,6 +21,8 @@ class Figure:
     baseline_name: str = ""
     #: The ratio that is aimed at: at least this (rates) or at most this (times).
     aim: float | None = None
+    #: The value that is aimed at, where it is a bound and no ratio.
+    at_most: float | None = None
     more_is_better: bool = True
     note: str = ""
 
@@ -32,6 +34,8 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the aim is met; None: there is none."""
+        if self.at_most is not None:
+            return self.value <= self.at_most
         if self.aim is None or self.ratio is None:
             return None
         return self.ratio >= self.aim if self.more_is_better else self.ratio <= self.aim
@@ -70,7 +74,8 @@ def as_text(facts: dict[str, Any], figures: list[Figure]) -> str:
         baseline = "" if figure.baseline is None else f"{figure.baseline:,.0f}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
         name = f"{figure.name}, {figure.unit}"
-        lines.append(f"{name:<48}{figure.value:>10,.0f} {baseline:>9} {ratio:>7}  {_aim(figure)}".rstrip())
+        value = f"{figure.value:,.1f}" if figure.value < 10 and figure.at_most is not None else f"{figure.value:,.0f}"
+        lines.append(f"{name:<48}{value:>10} {baseline:>9} {ratio:>7}  {_aim(figure)}".rstrip())
         if about := "; ".join(
             filter(None, [figure.baseline_name and f"baseline: {figure.baseline_name}", figure.note])
         ):
@@ -81,5 +86,6 @@ def as_text(facts: dict[str, Any], figures: list[Figure]) -> str:
 def _aim(figure: Figure) -> str:
     if figure.met is None:
         return ""
-    which = "at least" if figure.more_is_better else "at most"
-    return f"{which} {figure.aim:g}: {'met' if figure.met else 'MISSED'}"
+    which = "at least" if figure.more_is_better and figure.at_most is None else "at most"
+    aim = figure.aim if figure.at_most is None else figure.at_most
+    return f"{which} {aim:g}: {'met' if figure.met else 'MISSED'}"

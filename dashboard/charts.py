@@ -60,18 +60,16 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
         since = begin + timedelta(seconds=number * span.step)
         until = since + timedelta(seconds=span.step)
         told = ", ".join(f"{bucket[s]:,} {s}" for s in STACK if bucket.get(s))
-        link = escape(f"/executions?q=since:{since:%Y-%m-%dT%H:%M:%SZ}+until:{until:%Y-%m-%dT%H:%M:%SZ}")
+        link = escape(f"/executions?q=since:{since:%Y-%m-%dT%H:%MZ}+until:{until:%Y-%m-%dT%H:%MZ}")
         # For the pointer: 60 stops of the keyboard would be in the way, and the search can say the same.
         drawn.append(f'<a href="{link}" tabindex="-1"><title>{since:%d %b %H:%M}: {told}</title>')
-        drawn.append(f'<rect class="hit" x="{number * 10}" y="0" width="10" height="{_BASE}"/>')
+        drawn.append(f'<path class="hit" d="M{number * 10} 0h10v{_BASE}h-10z"/>')
         top = float(_BASE)
         for status in STACK:
             if held := bucket.get(status, 0):
                 height = max(1.5, held / most * _BASE)
                 top -= height
-                drawn.append(
-                    f'<rect class="{status}" x="{number * 10 + 1}" y="{top:.1f}" width="8" height="{height:.1f}"/>'
-                )
+                drawn.append(f'<path class="{status}" d="M{number * 10 + 1} {top:.1f}h8v{height:.1f}h-8z"/>')
         drawn.append("</a>")
     total = counted(sum(sums.values()), "execution")
     form = "%d %b" if span.seconds > 86_400 else "%H:%M"
@@ -90,20 +88,23 @@ def spark(hours: Sequence[int], failed: Sequence[int] | None = None) -> Markup:
     """Draw the last 24 hours as small bars, what failed of it on top of each."""
     most = max(hours, default=0)
     told = f"{counted(sum(hours), 'execution')} in 24 hours" + (f", {sum(failed):,} failed" if failed else "")
-    drawn = []
+    worked = bad = ""
     for number, held in enumerate(hours):
         if not held:
             continue
         height = max(2.0, held / most * 20)
-        wrong = max(2.0, failed[number] / most * 20) if failed and failed[number] else 0
+        wrong = max(2.0, failed[number] / most * 20) if failed and failed[number] else 0.0
         x = number * 4
         if height > wrong:
-            drawn.append(f'<rect x="{x}" y="{22 - height:.1f}" width="3" height="{height - wrong:.1f}"/>')
+            worked += f"M{x} {22 - height:.3g}h3V{22 - wrong:.3g}h-3z"
         if wrong:
-            drawn.append(f'<rect class="failed" x="{x}" y="{22 - wrong:.1f}" width="3" height="{wrong:.1f}"/>')
+            bad += f"M{x} {22 - wrong:.3g}h3V22h-3z"
+    drawn = "".join(
+        f'<path class="{kind}" d="{way}"/>' for kind, way in (("completed", worked), ("failed", bad)) if way
+    )
     return Markup(  # numbers of our own
         f'<svg class="spark" viewBox="0 0 96 22" role="img" aria-label="{told}">'
-        f'<line x1="0" y1="21.5" x2="96" y2="21.5"/>{"".join(drawn)}</svg>'
+        f'<path class="base" d="M0 21.5h96"/>{drawn}</svg>'
     )
 
 
@@ -126,11 +127,12 @@ def minutes(beats: Sequence[Json], now: datetime) -> list[Minute]:
     """
     found: list[Minute] = []
     last: datetime | None = None
+    newest = max((first for beat in beats if (first := moment(beat["first_at"])) is not None), default=None)
     for beat in beats:
         at, first = moment(beat["at"]), moment(beat["first_at"])
         assert at is not None
         if first is None:
-            is_over = now - at > timedelta(minutes=2)
+            is_over = now - at > timedelta(minutes=2) or (newest is not None and newest - at >= timedelta(minutes=1))
             state = "none" if last is None else "missing" if is_over else "idle"
             if beat["ran"]:  # who runs what it was called for has no beat
                 state = "ran"

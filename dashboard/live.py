@@ -19,6 +19,12 @@ from store.errors import StoreError
 #: Seconds between two looks, and between two signs of life where nothing changes.
 LOOK_SECONDS, ALIVE_SECONDS = 1.0, 15.0
 
+#: What of the metrics changes with the queue alone; what is "of the last hour" changes with the clock, too.
+_MARKS = (
+    "changed", "pending", "due", "processing", "events", "workflows", "tables", "paused", "foreign_processing",
+    "uncertain",
+)  # fmt: skip
+
 
 class Live:
     """Looks while anybody listens, and tells all of them."""
@@ -80,6 +86,7 @@ class Live:
 
 
 def mark(metrics: Json) -> str:
-    """Return what differs where anything did; clocks, and who merely looked, are no change."""
-    said = {name: held for name, held in metrics.items() if name not in ("now", "oldest_due_seconds", "workers")}
+    """Return what differs where anything did, and once a minute, since ages and the strip go on by themselves."""
+    said = {name: metrics.get(name) for name in _MARKS}
+    said["minute"] = str(metrics["now"])[:16]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

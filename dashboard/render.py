@@ -27,7 +27,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "length": words.length,
+        "lasting": words.length,
         "short": words.short,
         "count": words.count,
         "counted": words.counted,

@@ -12,6 +12,8 @@ from store import Json
 
 #: Executions of a tick, and the modes that tick once a minute.
 TICK, PER_MINUTE = 10, ("run-once", "start")
+#: Workflows that are shown: those that ran last.
+WORKFLOWS = 20
 #: Seconds that the oldest due execution may wait before it is amber, and red.
 AMBER, RED = 120, 300
 
@@ -39,6 +41,7 @@ async def overview(visit: Visit) -> Shown:
             "span": span.name,
             "spans": list(SPANS),
             "drain": drain(figures, seen, visit.now),
+            "shown": WORKFLOWS,
             "next_look": next_look(figures["workers"], visit.now),
         },
     )

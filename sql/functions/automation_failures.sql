@@ -3,14 +3,14 @@
 --   "looked_at": n, "complete": bool}
 -- What failed, in groups of one workflow, code and message without what differs in it (minutehand.message); the largest
 -- first.  p_filter as minutehand.meets reads it; its status is `failed`, whatever it says.  `rows` is how many different rows
--- of the app it is about.  The newest 20,000 are looked at.
+-- of the app it is about.  The newest 10,000 are looked at.
 -- Locks: none.  Errors: 22007 a time that is none.  Called by: store.failures.
 create or replace function public.automation_failures(
   p_filter jsonb default '{}', p_limit integer default 50, p_now timestamptz default null
 ) returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan set jit = off as $$
 declare
-  v_cap constant integer := 20000;
+  v_cap constant integer := 10000;
   v_now constant timestamptz := coalesce(p_now, now());
   v_filter constant jsonb := minutehand.filter_of(p_filter) || '{"status": "failed"}';
 begin

@@ -67,14 +67,15 @@ comment on function public.automation_metrics is 'minutehand: the figures of an 
 
 -- minutehand.recent_figures(now) -> {"last_hour": {status: n}, "ended_last_hour": {status: n},
 --   "by_workflow": [{"id", "name", "ended_last_hour": {status: n}}], "waited_seconds", "took_seconds": {"50", "95", "99"} |
---   null, "foreign_processing", "uncertain"}
+--   null, "foreign_processing", "uncertain", "changed": what differs when any of them did, and does not with time alone}
 -- Of the newest 20,000 executions, in one pass; the last two, which have indexes of their own, of all.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
 -- those that ended within it; by_workflow: the same of the fifty that had most, and last, without an id, of all the rest.
 -- Percentiles are of those that were due at once and needed no second turn: from made to begun, and from begun to ended.
 create or replace function minutehand.recent_figures(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with recent as materialized (
-    select case status when 'running' then 'processing' else status end as status, workflow_id,
+    select case status when 'running' then 'processing' else status end as status, workflow_id, created_at, claimed_at,
+           completed_at, attempt,
            created_at > p_now - interval '1 hour' as is_of_hour,
            completed_at > p_now - interval '1 hour' and completed_at <= p_now as has_ended,
            case when scheduled_at is null then extract(epoch from started_at - created_at) end as waited,
@@ -101,6 +102,11 @@ language sql stable set search_path = '' as $$
     group by 1, 2
   )
   select jsonb_build_object(
+    'changed', (
+      select jsonb_build_object(
+        'made', max(created_at), 'claimed', max(claimed_at), 'ended', max(completed_at), 'attempts', sum(attempt),
+        'statuses', (select jsonb_object_agg(status, n) from (select status, count(*) as n from recent group by 1) s))
+      from recent),
     'last_hour', (
       select coalesce(jsonb_object_agg(status, n), '{}')
       from (select status, count(*) as n from recent where is_of_hour group by status) s),

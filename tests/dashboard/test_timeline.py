@@ -1,0 +1,249 @@
+"""What the pages say of times: an execution's way, the backlog, the next look, the charts."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dashboard import charts
+from dashboard.history import History
+from dashboard.pages.overview import drain, next_look
+from dashboard.pages.sentences import sentence
+from dashboard.timeline import band, timeline
+from dashboard.words import why
+
+T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def at(seconds: float) -> str:
+    return (T0 + timedelta(seconds=seconds)).isoformat()
+
+
+def story(**said: Any) -> dict[str, Any]:
+    """An execution that was made at once, claimed after 2 s and done after 3, unless `said` otherwise."""
+    return {
+        "event": {"occurred_at": at(0), "matched_at": at(0)},
+        "created_at": at(0),
+        "started_at": at(2),
+        "claimed_at": at(2),
+        "completed_at": at(3),
+        "scheduled_at": None,
+        "status": "completed",
+        "code": None,
+        "reason": None,
+        "worker": "app:1",
+        "attempt": 1,
+        "past": [],
+        "steps": [],
+        "sends": [],
+        **said,
+    }
+
+
+def told(story: dict[str, Any], *, with_recipients: bool = True) -> list[str]:
+    return [f"{one.kind} {one.at - T0}" for one in timeline(story, with_recipients=with_recipients)]
+
+
+RETRIED = [
+    {
+        "what": "retry",
+        "began": at(2),
+        "at": at(3),
+        "due": at(18),
+        "attempt": 1,
+        "code": "busy",
+        "reason": "answered 429",
+    },
+    {"what": "lost", "began": at(18), "at": at(140), "due": at(150), "worker": "app:1", "code": "lost_lease"},
+    {
+        "what": "ended",
+        "began": at(150),
+        "at": at(151),
+        "status": "failed",
+        "code": "refused",
+        "by": "retry",
+        "due": at(600),
+    },
+]
+
+
+def test_every_attempt_stands_on_the_timeline_in_its_place():
+    lines = told(story(past=RETRIED, claimed_at=at(600), completed_at=at(601)))
+    assert lines == [
+        "change 0:00:00",
+        "match 0:00:00",
+        "queue 0:00:00",
+        "claim 0:00:02",
+        "retry 0:00:03",
+        "claim 0:00:18",
+        "lost 0:02:20",
+        "claim 0:02:30",
+        "end 0:02:31",
+        "press 0:10:00",
+        "claim 0:10:00",
+        "end 0:10:01",
+    ]
+
+
+def test_a_claim_that_the_past_tells_is_not_told_twice():
+    waiting = story(past=RETRIED[:1], status="pending", completed_at=None, scheduled_at=at(18), attempt=1)
+    assert told(waiting)[-3:] == ["claim 0:00:02", "retry 0:00:03", "due 0:00:18"]
+
+
+def test_steps_have_their_times_and_sends_only_where_no_step_tells():
+    step = {"stepId": "1", "name": "Thanks", "status": "success", "startedAt": at(2.1), "finishedAt": at(2.5)}
+    sends = [
+        {"step": "1", "channel": "email", "recipient": "a@example.com", "status": "sent", "sent_at": at(2.4)},
+        {"step": "2", "channel": "sms", "recipient": "+1", "status": "sent", "sent_at": at(2.6)},
+    ]
+    moments = timeline(story(steps=[step], sends=sends), with_recipients=False)
+    assert [(one.kind, one.words, one.detail) for one in moments if one.kind in ("step", "send")] == [
+        ("step", "step Thanks", "done, 0.4 s"),
+        ("send", "sms: sent", ""),
+    ]
+
+
+def test_the_band_is_to_scale():
+    drawn = band(story(past=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
+    assert drawn is not None
+    parts = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)"', str(drawn.svg))
+    assert [(kind, round(float(width) / 36)) for kind, _, width in parts] == [
+        ("queued", 2),
+        ("work", 1),
+        ("waits", 15),
+        ("work", 2),
+    ]
+    assert (drawn.whole, drawn.work) == (20, 3)
+
+
+def test_there_is_no_band_of_no_time():
+    assert band(story(event=None, completed_at=at(0)), T0) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"status": "processing", "worker": "app:1", "claimed_at": at(-14)}, "in work at app:1 for 14 s"),
+        (
+            {
+                "status": "pending",
+                "scheduled_at": at(200),
+                "code": "busy",
+                "attempt": 2,
+                "max_attempts": 5,
+                "reason": "429",
+            },
+            "retry in 3 min 20 s (attempt 3 of 5): 429",
+        ),
+        (
+            {
+                "status": "pending",
+                "scheduled_at": at(86_400),
+                "code": "waiting",
+                "attempt": 0,
+                "max_attempts": 5,
+                "reason": "step 2 (wait): until 2026-03-02T10:00:00+00:00",
+            },
+            "waits 1 d: step 2 (wait)",
+        ),
+        ({"status": "pending", "scheduled_at": None, "waits_for": "it is paused"}, "it is paused"),
+        ({"status": "failed", "code": "refused", "reason": "answered 404"}, "refused: answered 404"),
+    ],
+    ids=["processing", "retry", "wait", "paused", "failed"],
+)
+def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], words: str) -> None:
+    assert why(row, T0) == words
+
+
+def overview(due: int, arrived: int, ended: int, since: str | None = None) -> str:
+    return drain({"due": due}, {"busy": {"arrived": arrived, "ended": ended}, "behind_since": since}, T0)
+
+
+def test_the_backlog_says_when_it_is_drained_or_what_to_set():
+    assert overview(0, 0, 0) == "Nothing is due."
+    assert overview(37, 50, 50) == "37 executions due, 10 a tick: drained in about 4 minutes."
+    assert overview(60, 30, 180) == "60 executions due: drained in about 6 min at the pace of the last 15 minutes."
+    said = overview(400, 300, 150, at(-3600))
+    assert "more arrives than is done, for 1 h now" in said
+    assert "--batch-size" in said
+
+
+def test_the_next_look_is_foretold():
+    def seen(mode: str, ago: float) -> dict[str, Any]:
+        return {"mode": mode, "heartbeat_at": at(-ago)}
+
+    now = T0 + timedelta(seconds=37)
+    found = next_look([seen("run-once", 0)], now)
+    assert found is not None
+    assert (found["seconds"], found["at"]) == (23, T0 + timedelta(minutes=1))
+    assert next_look([seen("run-once", 0), seen("worker", 0)], now) == {
+        "words": "A worker looks all the time",
+        "at": None,
+    }
+    assert next_look([seen("worker", 600)], now) is None
+    assert next_look([], now) is None
+
+
+def test_the_strip_tells_each_minute_and_what_was_due():
+    beats = [
+        {"at": at(60 * number), "first_at": first, "ran": ran, "due": due}
+        for number, (first, ran, due) in enumerate(
+            [(None, 0, None), (at(61), 2, 2), (at(121), 0, 0), (None, 0, None), (None, 0, None), (at(301), 1, 12)]
+        )
+    ]
+    shown = charts.minutes(beats, T0 + timedelta(seconds=330))
+    assert [minute.state for minute in shown] == ["none", "ran", "idle", "missing", "missing", "late"]
+    drawn = str(charts.strip(shown))
+    assert "1 ran, 1 idle, 1 late, 2 missing; at most 12 due at a look" in drawn
+    assert drawn.count('class="due"') == 2
+
+
+def test_a_bar_that_is_over_is_counted_once():
+    history, span = History(), charts.SPANS["24h"]
+    begin = charts.begin_of(span, T0)
+    assert history.unknown_from(span, T0, None) == begin
+    bars = [
+        {"at": (begin + timedelta(seconds=span.step * number)).isoformat(), "failed": number} for number in range(48)
+    ]
+    assert len(history.whole(span, T0, None, bars)) == 48
+    fresh = history.unknown_from(span, T0, None)
+    assert T0 - fresh <= timedelta(hours=1, seconds=span.step)
+    assert history.unknown_from(span, T0, "north") == begin, "each tenant has bars of its own"
+    later = history.whole(span, T0, None, [{"at": bars[-1]["at"], "failed": 1}])
+    assert [bar["failed"] for bar in later][:5] == [0, 1, 2, 3, 4]
+    assert later[-1]["failed"] == 1
+
+
+JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
+
+
+@pytest.mark.parametrize(
+    ("type_", "conditions", "words"),
+    [
+        (
+            "job_status_changed",
+            [{"field": "status", "operator": "equals", "value": "completed"}],
+            "When jobs.status becomes completed: e-mail the client.",
+        ),
+        (
+            "job_status_changed",
+            [{"field": "status", "value": "done"}, {"field": "price", "operator": "greater_than", "value": 5}],
+            "When jobs.status becomes done, and price greater than 5: e-mail the client.",
+        ),
+        (
+            "job_status_changed",
+            [{"field": "status", "operator": "not_equals", "value": "x"}],
+            "When jobs.status changes, and status not equals 'x': e-mail the client.",
+        ),
+        ("job_completed", [], "When jobs.status becomes completed: e-mail the client."),
+        ("invoice_paid", None, "On invoice_paid: e-mail the client."),
+    ],
+    ids=["becomes", "and", "not", "word", "elsewhere"],
+)
+def test_a_workflow_is_a_sentence(type_: str, conditions: Any, words: str) -> None:
+    email = {"type": "email", "config": {"subject": "Done", "message": "It is done"}}
+    definition = {"trigger_config": {"conditions": conditions}, "steps": [email]}
+    assert sentence({"trigger_type": type_, "definition": definition}, JOBS) == words
