@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dashboard.search import STATUSES, BadSearch, as_filter, parse_search
+from dashboard.timeline import timeline
 from scheduler.output import print_json, print_rows, shown
 from scheduler.road import ask_store
 from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
@@ -68,12 +69,11 @@ def ls(
 @output_option("table", "json")
 @road_options
 def show(execution_id: str, output: str, road: RoadSettings) -> None:
-    """Show one execution with its steps and sends.  The beginning of its id is enough."""
-    found = ask_store(road, lambda store: store.execution(execution_id))
+    """Show one execution with its way, steps and sends.  The beginning of its id is enough."""
     if output == "json":
-        print_json(found)
+        print_json(ask_store(road, lambda store: store.execution(execution_id)))
     else:
-        click.echo(as_text(found))
+        click.echo(as_text(ask_store(road, lambda store: store.story(execution_id))))
 
 
 @executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
@@ -147,18 +147,20 @@ def _answered(answers: list[Json], output: str) -> int:
 
 
 def as_text(found: Json) -> str:
-    """Return one execution for a person."""
+    """Return one execution (`Store.story`) for a person."""
     lines = [f"{found['workflow']} for {found['entity_id'] or 'no row'}: {found['status']}"]
     if found["code"] or found["reason"]:
         lines.append(f"  {found['code'] or ''}: {found['reason'] or ''}".rstrip(": "))
-    for label, name in (("id", "id"), ("created", "created_at"), ("due", "scheduled_at"), ("started", "started_at"),
-                        ("completed", "completed_at"), ("caused by", "caused_by"), ("worker", "worker")):  # fmt: skip
+    for label, name in (("id", "id"), ("due", "scheduled_at"), ("caused by", "caused_by"), ("worker", "worker")):
         if found[name] is not None:
             lines.append(f"  {label:<10} {shown(found[name])}")
     if found.get("waits_for"):
         lines.append(f"  {'waits':<10} {found['waits_for']}")
     lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
     lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
+    for moment in timeline(found, with_recipients=True):
+        detail = f"  ({moment.detail})" if moment.detail else ""
+        lines.append(f"  {moment.at:%Y-%m-%d %H:%M:%S}  {moment.words}{detail}")
     for step in found["steps"]:
         why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
         lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
