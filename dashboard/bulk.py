@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from store import Json, Store
-from store.errors import StoreError
+from store.errors import BadRequest, StoreError
 
 #: Executions of one call.
 BITE = 100
 #: So many that have ended are remembered.
 _KEPT = 50
+#: So many may run at once: each asks the database for itself.
+AT_ONCE = 10
 
 Verb = Callable[[Store, list[str]], Awaitable[list[Json]]]
 
@@ -34,6 +36,8 @@ class Bulk:
     filter: Json
     total: int
     spread_seconds: float
+    #: What it takes to do it, and to stop it.
+    permission: str
     #: Whose it is; None: one who sees all.
     tenant: str | None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -56,7 +60,9 @@ class Bulks:
         self._all: OrderedDict[str, Bulk] = OrderedDict()
 
     def begin(self, verb: Verb, **said: object) -> Bulk:
-        """Begin one; it goes on by itself."""
+        """Begin one; it goes on by itself.  Errors: `BadRequest` when too many run."""
+        if sum(not other.ended for other in self._all.values()) >= AT_ONCE:
+            raise BadRequest(f"{AT_ONCE} such actions run already; wait for one, or stop one")
         bulk = Bulk(id=secrets.token_urlsafe(9), **said)  # type: ignore[arg-type]
         self._all[bulk.id] = bulk
         while len(self._all) > _KEPT and next(iter(self._all.values())).ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
@@ -15,6 +16,8 @@ from dashboard.search import BadSearch, as_filter, parse_search, split
 from dashboard.window import HEADERS, Shown, Visit, Window, refusal
 from store.errors import NotFound
 
+#: Seconds over which something may be spread at most.
+LONGEST_SPREAD = 86_400.0
 #: What can be done to all, and to those of which status.
 ABLE = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 
@@ -59,9 +62,12 @@ def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
             return refusal(window, form.request, None, 422, "There is no such action", verb[:40])
         permission, ask_of_store = VERBS[verb]
         form.visitor.require(permission)
-        filters = json.loads(form.said.get("filter", "{}"))
+        try:
+            filters, spread = json.loads(form.said["filter"]), float(form.said.get("spread") or 0)
+        except (KeyError, ValueError, RecursionError):
+            filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
-            return refusal(window, form.request, None, 422, "This form is none of ours", "")
+            return refusal(window, form.request, None, 422, "This form is none of ours", "Load the page again.")
         own = {} if form.visitor.tenant is None else {"tenant": form.visitor.tenant}
         count = await window.store.count({**filters, **own})
         bulk = window.bulks.begin(
@@ -70,7 +76,8 @@ def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
             by=form.visitor.name,
             filter={**filters, **own},
             total=count["count"],
-            spread_seconds=min(float(form.said.get("spread", "0") or 0), 86_400.0),
+            spread_seconds=min(max(spread, 0.0), LONGEST_SPREAD) if math.isfinite(spread) else 0.0,
+            permission=permission,
             tenant=form.visitor.tenant,
         )
         return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
@@ -90,10 +97,10 @@ def stop(window: Window) -> Callable[[Request], Awaitable[Response]]:
     """Return what answers the button that stops one."""
 
     async def do(form: Form) -> Response:
-        form.visitor.require("retry")
         id_ = form.request.path_params["id"]
         bulk = window.bulks.get(id_)
         if bulk is not None and bulk.tenant == form.visitor.tenant and bulk.task is not None:
+            form.visitor.require(bulk.permission)
             bulk.task.cancel()
         return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
 

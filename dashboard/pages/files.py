@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from dashboard.access.base import Denied
+from dashboard.looks import LIMIT_SECONDS
 from dashboard.search import BadSearch, as_filter, parse_search, split
 from dashboard.visitor import Forbidden
 from dashboard.window import HEADERS, Window
@@ -36,7 +38,7 @@ def exported(window: Window) -> Callable[[Request], Awaitable[Response]]:
         form = request.path_params["form"]
         try:
             visitor = await window.access.visitor(request)
-            visitor.require("payloads")
+            visitor.require("view")  # what a row says here is what the list says
             asked = parse_search(split(request.query_params.get("q", "")))
         except Denied as denied:
             return denied.response
@@ -68,9 +70,10 @@ async def _lines(
     left = MOST
     while left > 0:
         try:
-            found = await window.store.search(filters, limit=min(BITE, left), before=before)
-        except StoreError as error:
-            yield f"# ended early: {error}\r\n"
+            async with asyncio.timeout(LIMIT_SECONDS):
+                found = await window.store.search(filters, limit=min(BITE, left), before=before)
+        except (StoreError, TimeoutError) as error:
+            yield f"# ended early: {str(error) or 'the database took too long'}\r\n"
             return
         yield "".join(write(row) for row in found["rows"])
         left -= len(found["rows"])

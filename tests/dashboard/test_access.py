@@ -137,7 +137,8 @@ def test_each_press_takes_its_permission(guarded: Served, app: App) -> None:
     token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
     for verb in ("retry", "cancel", "sent", "resend", "drop", "release"):
         assert press(guarded, "/executions/press", VIEWER, verb=verb, id=id_, token=token) == 403, "another's token"
-    assert guarded.client.get(f"{guarded.url}/executions.csv", auth=VIEWER).status_code == 403
+    file = guarded.client.get(f"{guarded.url}/executions.csv", auth=VIEWER)
+    assert (file.status_code, "payload" in file.text) == (200, False), "it holds what the list shows"
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
     assert press(guarded, "/executions/press", OPS, verb="retry", id=id_, token=token) == 303
     assert app.database.one("select status from automation_execution_logs")["status"] == "pending"
@@ -197,6 +198,52 @@ def test_read_only_changes_nothing_whoever_asks(serve: Serve, app: App) -> None:
         assert 'name="verb"' not in page.partition("<main")[2].partition("</main")[0]
         assert press(served, "/executions/press", verb="retry", id=id_, token="x") == 403
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"filter": "{"}, 422),
+        ({"filter": "[" * 15_000}, 422),
+        ({"filter": '{"status": 7}'}, 422),
+        ({"filter": '["status"]'}, 422),
+        ({}, 422),
+        ({"filter": '{"status": "failed"}', "spread": "soon"}, 422),
+        ({"filter": '{"status": "failed"}', "spread": "nan"}, 303),
+        ({"filter": '{"status": "failed"}', "spread": "-5"}, 303),
+        ({"filter": '{"since": "yesterday noon"}'}, 409),
+    ],
+    ids=["torn", "deep", "number", "list", "none", "word", "nan", "past", "time"],
+)
+def test_a_bulk_form_of_somebody_elses_is_refused(serve: Serve, app: App, form: dict[str, str], status: int) -> None:
+    failed(app, "north")
+    with serve() as served:
+        token = form_of(served.get("/executions/all?q=status:failed").text)
+        assert press(served, "/bulk", verb="retry", token=token, **form) == status
+
+
+def test_so_many_bulk_actions_run_at_once_and_no_more(serve: Serve, app: App) -> None:
+    for _ in range(15):
+        failed(app, "north")
+    with serve() as served:
+        token = form_of(served.get("/executions/all?q=status:failed").text)
+        form = {"verb": "retry", "filter": '{"code": "refused", "entity": "J-1"}', "spread": "86400", "token": token}
+        assert [press(served, "/bulk", **form) for _ in range(11)] == [303] * 10 + [409]
+
+
+def test_who_may_only_cancel_stops_no_retry(serve: Serve, app: App) -> None:
+    failed(app, "north")
+    failed(app, "north")
+    logins = "ops:correct-horse-battery stop:cancels-only-this=view,cancel"
+    cancels = httpx.BasicAuth("stop", "cancels-only-this")
+    with serve("--host", "0.0.0.0", MINUTEHAND_LOGINS=logins) as served:
+        asked = served.client.get(f"{served.url}/executions/all?q=status:failed", auth=OPS)
+        form = {"verb": "retry", "filter": '{"code": "refused"}', "spread": "86400", "token": form_of(asked.text)}
+        headers = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"}
+        place = served.client.post(f"{served.url}/bulk", data=form, headers=headers, auth=OPS).headers["location"]
+        token = form_of(served.client.get(served.url + place, auth=cancels).text)
+        assert press(served, f"{place}/stop", cancels, token=token) == 403
+        assert press(served, f"{place}/stop", OPS, token=form_of(asked.text)) == 303
 
 
 # --- a proxy, and the project's users ---

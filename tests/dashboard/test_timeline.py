@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from dashboard import charts
+from dashboard import charts, search, words
 from dashboard.history import History
+from dashboard.pages import sentences
 from dashboard.pages.overview import drain, next_look
 from dashboard.pages.sentences import sentence
 from dashboard.timeline import band, timeline
@@ -124,7 +126,7 @@ def test_there_is_no_band_of_no_time():
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    ("row", "said"),
     [
         ({"status": "processing", "worker": "app:1", "claimed_at": at(-14)}, "in work at app:1 for 14 s"),
         (
@@ -154,8 +156,8 @@ def test_there_is_no_band_of_no_time():
     ],
     ids=["processing", "retry", "wait", "paused", "failed"],
 )
-def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], words: str) -> None:
-    assert why(row, T0) == words
+def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], said: str) -> None:
+    assert why(row, T0) == said
 
 
 def overview(due: int, arrived: int, ended: int, since: str | None = None) -> str:
@@ -217,11 +219,15 @@ def test_a_bar_that_is_over_is_counted_once():
     assert later[-1]["failed"] == 1
 
 
+def test_examples_in_docstrings_are_true():
+    assert [doctest.testmod(module).failed for module in (words, search, sentences)] == [0, 0, 0]
+
+
 JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
 
 
 @pytest.mark.parametrize(
-    ("type_", "conditions", "words"),
+    ("type_", "conditions", "said"),
     [
         (
             "job_status_changed",
@@ -243,7 +249,7 @@ JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
     ],
     ids=["becomes", "and", "not", "word", "elsewhere"],
 )
-def test_a_workflow_is_a_sentence(type_: str, conditions: Any, words: str) -> None:
+def test_a_workflow_is_a_sentence(type_: str, conditions: Any, said: str) -> None:
     email = {"type": "email", "config": {"subject": "Done", "message": "It is done"}}
     definition = {"trigger_config": {"conditions": conditions}, "steps": [email]}
-    assert sentence({"trigger_type": type_, "definition": definition}, JOBS) == words
+    assert sentence({"trigger_type": type_, "definition": definition}, JOBS) == said
