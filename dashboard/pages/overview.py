@@ -55,7 +55,7 @@ def tiles(metrics: Json) -> list[Json]:
     figures = (
         ("pending", f"{metrics['pending']:,}", "status:pending", f"{metrics['due']:,} due now", ""),
         ("processing", f"{metrics['processing']:,}", "status:processing", "in work", ""),
-        ("oldest due", length(age) or "-", "status:pending", "waits so long" if age else "nothing waits", waits),
+        ("oldest due", *_oldest(age), waits),
         ("success", _success(hour), "status:completed since:1h", "of the last hour", ""),
         ("failed", f"{failed:,}", "status:failed since:1h", "in the last hour", "bad" if failed else ""),
         (
@@ -64,6 +64,13 @@ def tiles(metrics: Json) -> list[Json]:
         ),
     )  # fmt: skip
     return [dict(zip(("name", "value", "link", "note", "level"), figure, strict=True)) for figure in figures]
+
+
+def _oldest(age: float | None) -> tuple[str, str, str]:
+    """Say how long the oldest due one waits: its figure, its link, its note."""
+    if age is None:
+        return "-", "status:pending", "nothing waits"
+    return (length(age) if age >= 1 else "just now"), "status:pending", "waits so long" if age >= 1 else "came due"
 
 
 def _success(hour: Json) -> str:
