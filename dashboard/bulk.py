@@ -95,9 +95,12 @@ class Bulks:
                 before = found["next"]
                 if before is None:
                     break
-                await asyncio.sleep(pause if ids else 0)
+                if bulk.done + bulk.refused < bulk.total:
+                    await asyncio.sleep(pause if ids else 0)
             bulk.ended = "done"
         except asyncio.CancelledError:
             bulk.ended = "stopped"
         except StoreError as error:
             bulk.ended = f"given up: {error}"
+        finally:
+            bulk.ended = bulk.ended or "given up"  # also after a bug of ours, which the loop tells

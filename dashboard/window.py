@@ -134,6 +134,7 @@ def respond(window: Window, visit: Visit | None, shown: Shown) -> Response:
         "road": window.store.road,
         "version": window.version,
         "read_only": window.read_only,
+        "signs_in": window.access.signs_in,
         **shown.context,
     }
     return HTMLResponse(render(shown.template, context), shown.status, headers=HEADERS)

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import secrets
 from abc import ABC, abstractmethod
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -25,6 +24,9 @@ class Denied(Exception):
 class Access(ABC):
     """Knows visitors, and whether a form came from a page of ours."""
 
+    #: Whether visitors sign in, and so out, on a page of ours.
+    signs_in = False
+
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
@@ -38,9 +40,14 @@ class Access(ABC):
 
     def check_form(self, request: Request, visitor: Visitor, token: str) -> None:
         """Errors: `Denied` unless the form came from a page of ours, shown to this visitor."""
-        origin = request.headers.get("origin")
-        site = request.headers.get("sec-fetch-site", "same-origin")
-        if site != "same-origin" or origin is None or urlsplit(origin).netloc != request.headers.get("host"):
-            raise Denied(PlainTextResponse("This form did not come from a page of ours.\n", 403))
+        check_origin(request)
         if not hmac.compare_digest(token.encode(), self.form_token(visitor).encode()):
             raise Denied(PlainTextResponse("This form is old: load the page again.\n", 403))
+
+
+def check_origin(request: Request) -> None:
+    """Errors: `Denied` unless a page of ours sent this."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    _, _, origin = request.headers.get("origin", "").partition("://")
+    if site != "same-origin" or not origin or origin != request.headers.get("host"):
+        raise Denied(PlainTextResponse("This form did not come from a page of ours.\n", 403))

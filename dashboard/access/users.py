@@ -41,6 +41,8 @@ class SignInFailed(Exception):
 class Users(Access):
     """Lets in users of a project whose role allows it."""
 
+    signs_in = True
+
     def __init__(self, url: str, key: str, *, secret: str | None = None) -> None:
         super().__init__()
         self._url = url

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard.access.base import Denied
+from dashboard.access.base import Denied, check_origin
 from dashboard.access.users import COOKIE, SignInFailed, Users
 from dashboard.pages.presses import back_to, read_form
 from dashboard.window import HEADERS, Shown, Window, refusal, respond
@@ -25,13 +24,11 @@ def login(window: Window) -> Callable[[Request], Awaitable[Response]]:
         if request.method == "GET":
             return respond(window, None, Shown("login.html", {"back": back, "problem": ""}))
         try:
+            check_origin(request)
             form = dict(await read_form(request))
         except Denied as denied:
             return denied.response
         back = back_to(form.get("back", "/"))
-        origin = request.headers.get("origin")
-        if origin is None or urlsplit(origin).netloc != request.headers.get("host"):
-            return refusal(window, request, None, 403, "This form did not come from a page of ours", "")
         try:
             token, seconds = await users.sign_in(form.get("email", ""), form.get("password", ""))
         except SignInFailed as error:
@@ -48,6 +45,10 @@ def logout(window: Window) -> Callable[[Request], Awaitable[Response]]:
     """Return what forgets who it was."""
 
     async def answer(request: Request) -> Response:
+        try:
+            check_origin(request)
+        except Denied as denied:
+            return denied.response
         response = RedirectResponse("/login", 303, headers=HEADERS)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response

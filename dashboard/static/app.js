@@ -17,7 +17,12 @@ function merge(old, fresh) {
   const known = new Set([...old.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
   const focused = old.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : null;
   const selected = old.querySelector("[aria-selected=true]")?.dataset.key;
+  const typing = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const typed = [...old.querySelectorAll("input[type=text], select")].map((field) => [field.id, field.value]);
+  old.toggleAttribute("data-poll", fresh.hasAttribute("data-poll"));
   old.replaceChildren(...fresh.childNodes);
+  for (const [id, value] of typed) { const field = document.getElementById(id); if (field) field.value = value; }
+  if (typing) document.getElementById(typing)?.focus({ preventScroll: true });
   for (const box of old.querySelectorAll("input[type=checkbox]")) box.checked = held.includes(box.value);
   for (const box of old.querySelectorAll("details")) if (open.includes(box.closest("[data-key]")?.dataset.key)) box.open = true;
   for (const row of old.querySelectorAll("[data-key]")) {
@@ -30,6 +35,7 @@ function merge(old, fresh) {
 async function refresh() {
   waiting = false;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (answer.redirected) { location.reload(); return; }  // the session is over
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const region of document.querySelectorAll("[data-live]")) {
@@ -71,6 +77,9 @@ if (document.querySelector("[data-live]")) {
   addEventListener("pagehide", () => source.close());
   document.addEventListener("visibilitychange", () => { if (!document.hidden && waiting) changed(); });
 }
+
+// What this server does by itself, the database tells only in part: it is asked while it runs.
+setInterval(() => { if (document.querySelector("[data-poll]") && !paused) refresh().catch(() => {}); }, 1000);
 
 // --- keys ----------------------------------------------------------------------------------------------------------------
 

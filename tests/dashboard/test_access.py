@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dashboard.access import logins, loopback
 from dashboard.pages import presses
-from scheduler.demo.receivers import Answer, HttpReceiver, Request
 from tests.dashboard.served import Serve, Served
+from tests.dashboard.users import Project, for_users, project, role
 from tests.journeys.app import App, Minutehand
 
+__all__ = ["for_users", "project"]
 LOGINS = "ops:correct-horse-battery viewer:only-looks-at-it=view north:the-north-tenant=view,payloads,retry@north"
 OPS, VIEWER, NORTH = (
     httpx.BasicAuth(*pair)
@@ -258,47 +258,6 @@ def test_a_proxy_names_who_looks_and_nobody_else_does(serve: Serve) -> None:
         assert served.client.get(served.url, headers=twice).status_code == 401
     with serve(MINUTEHAND_PROXY_HEADER="X-User", MINUTEHAND_PROXY_FROM="10.9.9.0/24") as served:
         assert served.client.get(served.url, headers={"X-User": "ann"}).status_code == 403
-
-
-class Project(HttpReceiver):
-    """The part of a project's auth server that is asked: its keys, and its sign-in."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.claims: dict[str, Any] = {}
-
-    def token(self, key: Any = None, alg: str = "ES256", **claims: Any) -> str:
-        """A token of a user of the project's."""
-        said = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
-        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": "k1"})
-
-    def _take(self, request: Request) -> Answer:
-        if request.path.endswith("jwks.json"):
-            key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-            return Answer(body=json.dumps({"keys": [key | {"kid": "k1", "alg": "ES256", "use": "sig"}]}).encode())
-        if json.loads(request.body)["password"] == "right":
-            return Answer(body=json.dumps({"access_token": self.token(**self.claims), "expires_in": 60}).encode())
-        return Answer(status=400, body=b'{"error_code": "invalid_credentials"}')
-
-
-def role(name: str, **more: str) -> dict[str, Any]:
-    return {"app_metadata": {"minutehand_role": name, **more}}
-
-
-@pytest.fixture
-def project() -> Iterator[Project]:
-    """A Supabase project's auth server."""
-    with Project() as made:
-        yield made
-
-
-@pytest.fixture
-def for_users(serve: Serve, project: Project) -> Iterator[Served]:
-    """One for the project's users."""
-    settings = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
-    with serve("--supabase-users", "--road", "postgres", **settings) as running:
-        yield running
 
 
 def look(served: Served, token: str, path: str = "/executions") -> httpx.Response:

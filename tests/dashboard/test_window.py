@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dashboard.served import Serve, Served
+from tests.dashboard.users import Project, for_users, project, role
 from tests.dashboard.window import HOSTILE, PHONE, Watched, browser, furnish, statuses, views, visiting
 from tests.journeys.app import App, wait_until
 from tests.servers import migrated_template
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+__all__ = ["for_users", "project"]
 TOO_WIDE = """[...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > innerWidth
   && !one.closest('.scroll')).map((one) => one.outerHTML.slice(0, 120)).slice(-1)"""
 
@@ -186,6 +188,8 @@ def test_all_that_match_are_counted_first_and_retried(visit: Watched, app: App) 
     page.get_by_label("Spread over").select_option("0")
     page.get_by_role("button", name="Retry 250").click()
     page.get_by_text("250 of 250 done").wait_for()
+    page.get_by_text("Done.", exact=True).wait_for()
+    assert page.get_by_role("button", name="Stop").count() == 0
     left = app.database.one("select count(*) as n from automation_execution_logs where code = 'refused'")["n"]
     assert left == 0
 
@@ -264,6 +268,19 @@ def test_a_change_appears_by_itself_within_two_seconds(visit: Watched, app: App)
     page.locator("tbody tr").nth(before).wait_for(timeout=2000)
 
 
+def test_what_is_being_typed_survives_a_change(visit: Watched, names: dict[str, str], app: App) -> None:
+    page = visit.open(f"/workflows/{names['calm']}")
+    page.locator("#live[data-state=on]").wait_for()
+    field = page.get_by_placeholder("Reason, for others")
+    field.fill("holi")
+    page.wait_for_timeout(1200)
+    app.database.sql("update automation_workflows set name = 'Another name' where id = %s", names["calm"])
+    page.get_by_role("heading", name="Another name").wait_for()
+    assert page.evaluate("document.activeElement.id") == "reason"
+    field.press_sequentially("days")
+    assert field.input_value() == "holidays"
+
+
 def test_rows_do_not_jump_while_one_is_selected(visit: Watched, app: App) -> None:
     page = visit.open("/executions")
     page.locator("#live[data-state=on]").wait_for()
@@ -288,6 +305,51 @@ def test_the_page_says_when_the_server_is_gone(chrome: Browser, names: dict[str,
         wait_until(lambda: served.running.process.poll() is not None, "its end")
         assert served.running.process.returncode == 0
         visit.complaints.clear()
+
+
+# --- who looks ---
+
+
+def test_signing_in_and_out_in_a_browser(
+    chrome: Browser, names: dict[str, str], for_users: Served, project: Project
+) -> None:
+    project.claims = role("operator")
+    with visiting(chrome, for_users.url) as visit:
+        visit.expected = (401,)
+        page = visit.open("/executions?q=status:failed")
+        assert page.locator("h1").inner_text() == "Sign in"
+        visit.look()
+        page.get_by_label("E-mail").fill("ann@example.com")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("alert").wait_for()
+        page.get_by_label("E-mail").fill("ann@example.com")
+        page.get_by_label("Password").fill("right")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/executions?q=status*")
+        page.locator("#live[data-state=on]").wait_for()
+        assert "ann@example.com" in page.inner_text("footer")
+        visit.look()
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login")
+
+
+def test_with_a_password_of_http_basic(chrome: Browser, names: dict[str, str], serve: Serve, app: App) -> None:
+    logins = "ops:correct-horse-battery viewer:only-looks-at-it=view"
+    with serve("--host", "0.0.0.0", MINUTEHAND_LOGINS=logins) as served:
+        who = {"username": "viewer", "password": "only-looks-at-it"}
+        with visiting(chrome, served.url, http_credentials=who) as visit:
+            page = visit.open(f"/executions/{names['partial']}")
+            page.locator("#live[data-state=on]").wait_for()
+            assert page.get_by_role("button", name="Retry").count() == 0
+            assert "payload-title" not in page.content()
+            visit.look()
+        who = {"username": "ops", "password": "correct-horse-battery"}
+        with visiting(chrome, served.url, http_credentials=who) as visit:
+            page = visit.open(f"/executions/{names['partial']}")
+            page.get_by_role("button", name="Retry", exact=True).click()
+            page.wait_for_load_state()
+            assert statuses(app.database, names["partial"]) == ["pending"]
 
 
 # --- files ---

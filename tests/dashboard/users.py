@@ -1,0 +1,57 @@
+"""A Supabase project's auth server, as far as the dashboard asks it, and a dashboard for its users."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from tests.dashboard.served import Serve, Served
+
+
+class Project(HttpReceiver):
+    """The part of a project's auth server that is asked: its keys, and its sign-in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.claims: dict[str, Any] = {}
+
+    def token(self, key: Any = None, alg: str = "ES256", **claims: Any) -> str:
+        """A token of a user of the project's."""
+        said = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
+        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": "k1"})
+
+    def _take(self, request: Request) -> Answer:
+        if request.path.endswith("jwks.json"):
+            key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
+            return Answer(body=json.dumps({"keys": [key | {"kid": "k1", "alg": "ES256", "use": "sig"}]}).encode())
+        if json.loads(request.body)["password"] == "right":
+            return Answer(body=json.dumps({"access_token": self.token(**self.claims), "expires_in": 60}).encode())
+        return Answer(status=400, body=b'{"error_code": "invalid_credentials"}')
+
+
+def role(name: str, **more: str) -> dict[str, Any]:
+    """The claim that lets a user in."""
+    return {"app_metadata": {"minutehand_role": name, **more}}
+
+
+@pytest.fixture
+def project() -> Iterator[Project]:
+    """A Supabase project's auth server."""
+    with Project() as made:
+        yield made
+
+
+@pytest.fixture
+def for_users(serve: Serve, project: Project) -> Iterator[Served]:
+    """One for the project's users."""
+    settings = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
+    with serve("--supabase-users", "--road", "postgres", **settings) as running:
+        yield running
