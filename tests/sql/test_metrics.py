@@ -33,6 +33,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "due": 0,
         "oldest_due_seconds": None,
         "processing": 0,
+        "changed": dict.fromkeys(("made", "claimed", "ended", "attempts", "statuses")),
         "foreign_processing": 0,
         "dead_rows": 0,
         "last_hour": {},
@@ -65,6 +66,30 @@ def test_the_queue_is_counted(database: Database) -> None:
     expected |= {"processing": 1, "foreign_processing": 2}
     assert {name: metrics[name] for name in expected} == expected
     assert metrics["last_hour"] == {"processing": 3, "completed": 1}
+
+
+def test_what_changed_is_told_apart_from_what_grew_old(database: Database) -> None:
+    log(database, "completed", "2030-01-01T11:59:00Z", completed_at="2030-01-01T11:59:01Z")
+    log(database, "pending", "2030-01-01T11:59:00Z", scheduled_at="2030-01-01T14:00:00Z")
+
+    def changed(now: str = NOON) -> Any:
+        return database.call("automation_metrics", p_now=now)["changed"]
+
+    seen = changed()
+    assert changed("2030-01-01T13:30:00Z") == seen
+    for change in (
+        "status = 'cancelled' where status = 'pending'",
+        "status = 'pending' where status = 'cancelled'",
+        "status = 'processing', claimed_at = now(), attempt = 1 where status = 'pending'",
+        "status = 'pending', attempt = 1 where status = 'processing'",
+        "status = 'processing', claimed_at = now() where status = 'pending'",
+        "status = 'completed', completed_at = now() where status = 'processing'",
+    ):
+        database.sql(f"update automation_execution_logs set {change}")
+        assert changed() != seen, change
+        seen = changed()
+    log(database, "pending", "2030-01-01T11:59:30Z")
+    assert changed() != seen
 
 
 def test_what_a_pause_holds_is_not_due_and_none_too_old(database: Database) -> None:
