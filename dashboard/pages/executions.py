@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from urllib.parse import urlencode
+from uuid import UUID
 
 from dashboard.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
 from dashboard.window import Shown, Visit
@@ -67,11 +69,12 @@ def _tabs(words: dict[str, object], text: str) -> list[dict[str, object]]:
 
 
 def _cursor(text: str) -> list[str] | None:
+    """Read where a page begins; what is no place is the beginning."""
     try:
-        found = json.loads(text)
-    except ValueError:
+        at, id_ = json.loads(text)
+        return [datetime.fromisoformat(at).isoformat(), str(UUID(id_))]
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    return [str(part) for part in found] if isinstance(found, list) and len(found) == 2 else None
 
 
 @lru_cache(maxsize=500)

@@ -352,6 +352,30 @@ def test_with_a_password_of_http_basic(chrome: Browser, names: dict[str, str], s
             assert statuses(app.database, names["partial"]) == ["pending"]
 
 
+# --- addresses ---
+
+
+@pytest.mark.parametrize("before", ["[", "[1,2]", '["x","y"]', '{"a":1}', '["2026-01-01T00:00Z"]', "[" * 5000])
+def test_a_place_that_is_none_is_the_beginning(served: Served, names: dict[str, str], before: str) -> None:
+    answer = served.client.get(served.url + "/executions", params={"before": before})
+    rows = served.get("/executions").text.count("<tr data-key")
+    assert (answer.status_code, answer.text.count("<tr data-key")) == (200, rows)
+
+
+def test_the_next_page_begins_behind_the_last_row(served: Served, app: App) -> None:
+    app.database.sql(
+        "insert into automation_execution_logs (status, entity_id, created_at) "
+        "select 'completed', 'K-' || n, now() - make_interval(secs => n / 3) from generate_series(1, 120) n"
+    )
+    seen, path = [], "/executions"
+    while path:
+        page = served.get(path).text
+        seen += re.findall(r'<tr data-key="([\w-]+)"', page)
+        found = re.search(r'rel="next" href="([^"]+)"', page)
+        path = found[1].replace("&amp;", "&") if found else ""
+    assert len(seen) == len(set(seen)) == 120
+
+
 # --- files ---
 
 
