@@ -13,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 log = structlog.get_logger()
 
+#: Where the trace of a bug is.
+TRACE = "its log has the trace, at request_crashed"
 #: Seconds after which a caller that found no lane or no database may try again.
 RETRY_SECONDS = 5
 
@@ -49,4 +51,4 @@ async def refused(request: Request, error: Exception) -> Response:
 async def crashed(request: Request, error: Exception) -> Response:
     """Answer a bug; its trace goes to the log alone."""
     log.error("request_crashed", path=request.url.path, exc_info=error)
-    return problem(500, "a bug of Minutehand; its log has the trace, at request_crashed")
+    return problem(500, f"a bug of Minutehand; {TRACE}")

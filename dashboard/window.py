@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -20,10 +21,13 @@ from dashboard.bulk import Bulks
 from dashboard.history import History
 from dashboard.looks import Looks
 from dashboard.operator import Operator
+from dashboard.problems import TRACE
 from dashboard.render import render
 from dashboard.visitor import Forbidden, Visitor
 from store import Json, Store
 from store.errors import NotFound, StoreError
+
+log = structlog.get_logger()
 
 #: No script, style or picture but our own; nobody frames us, and no form of ours leads elsewhere.
 POLICY = (
@@ -119,6 +123,9 @@ def page(window: Window, make: Page) -> Callable[[Request], Awaitable[Response]]
             return refusal(window, request, visit, 503, "The database took too long", TOO_LONG)
         except StoreError as error:
             return refusal(window, request, visit, 503, "The database cannot be asked", str(error))
+        except Exception as error:
+            log.exception("request_crashed", path=request.url.path, exc_info=error)
+            return refusal(window, request, visit, 500, "A bug of Minutehand", f"{TRACE.capitalize()}.")
         return respond(window, visit, shown)
 
     return answer

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+from typing import NoReturn
 
 import httpx
 from structlog.testing import capture_logs
 
 from dashboard import executor_endpoint, tokens
+from dashboard.access.loopback import Loopback
 from dashboard.app import make_app
 from dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
+from dashboard.live import Live
+from dashboard.operator import Operator
+from dashboard.site import routes
 from dashboard.tokens import Tokens
-from store import Json
+from dashboard.window import Window
+from store import Json, Store
 
 
 async def broken(execution_id: str) -> Turn:
@@ -49,6 +55,27 @@ def test_a_bug_is_told_without_its_words_and_logged_with_its_trace() -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
         assert "secret" not in answer.text
     assert [(line["event"], str(line["exc_info"])[:6]) for line in logs] == [("request_crashed", "secret")] * 3
+
+
+def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
+    async def look() -> NoReturn:
+        raise RuntimeError("secret")
+
+    operator = Operator(doctor=look, lint=lambda _: look(), rehearse=lambda *_: look())
+    window = Window(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", operator)
+    app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready, figures, Tokens.parse("t"),
+                   routes(window, Live(window)))  # fmt: skip
+
+    async def go() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return await client.get("/health")
+
+    with capture_logs() as logs:
+        answer = asyncio.run(go())
+    assert (answer.status_code, "A bug of Minutehand" in answer.text, "secret" in answer.text) == (500, True, False)
+    assert [(line["event"], line["path"], str(line["exc_info"])) for line in logs] == [
+        ("request_crashed", "/health", "secret")
+    ]
 
 
 def test_tokens_never_stand_in_what_is_printed() -> None:
