@@ -66,12 +66,18 @@ class Show:
             self._below(f"webhook-id {request.headers['webhook-id']}, signed; JSON with {keys}")
 
     def next_commands(self, home: Path, failed: Line | None) -> None:
-        """Show three commands to go on with; the road is named, since a `.env` here may name another database."""
+        """Show the commands to go on with; the road is named, since a `.env` here may name another database."""
         self._title("Look around: this database stays up until the next demo")
-        words = ("executions ls", f"executions show {failed.execution_id}" if failed else "trigger ls", "status")
+        words = (
+            "executions ls",
+            f"executions show {failed.execution_id}" if failed else "trigger ls",
+            "status",
+            "serve",
+        )
         for word in words:
             command = f"MINUTEHAND_ROAD=embedded MINUTEHAND_HOME={shlex.quote(str(home))} {_program()} {word}"
             self._console.print(f"  {command}", soft_wrap=True)
+        self._console.print("The last one shows it all in a browser, at http://127.0.0.1:8787")
 
     def end(self, problems: Sequence[str], seconds: float) -> None:
         """Say how it went."""

@@ -156,15 +156,22 @@ def test_a_second_run_tells_the_same(played: Played) -> None:
 def test_the_commands_that_it_shows_find_its_database_whatever_else_is_named(played: Played) -> None:
     (played.folder / "here" / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/app\n")
     output = {}
-    for line in section(played.second.stdout, "Look around").splitlines()[1:]:
+    soon = "import os, signal, threading\nthreading.Timer(4, os.kill, (os.getpid(), signal.SIGTERM)).start()"
+    *lines, last = section(played.second.stdout, "Look around").splitlines()[1:]
+    assert "http://127.0.0.1:8787" in last
+    for line in lines:
         words = shlex.split(line)
         environment = dict(word.split("=", 1) for word in words if "=" in word)
         assert words[len(environment)] == "minutehand"
         arguments = words[len(environment) + 1 :]
-        done = minutehand(played.folder, *arguments, **environment)
+        if arguments == ["serve"]:
+            done = minutehand(played.folder, "serve", "--port", "0", before=soon, **environment)
+            assert '"serving"' in done.stderr
+        else:
+            done = minutehand(played.folder, *arguments, **environment)
         assert done.returncode == 0, done.stderr
         output[" ".join(arguments[:2])] = done.stdout
-    assert list(output) == ["executions ls", "executions show", "status"]
+    assert list(output) == ["executions ls", "executions show", "status", "serve"]
     assert len(output["executions ls"].splitlines()) == 7
     assert "Thank the client for J-2021: failed" in output["executions show"]
     assert "jobs" in output["status"]
