@@ -17,12 +17,12 @@ from typing import Any
 from benchmarks.ceiling import LANES
 from benchmarks.drain import settings_for
 from benchmarks.ground import three_steps
-from executor.actions import action_for
-from executor.actions.contract import Deliver, Message, Step
-from executor.http import HttpClient
-from executor.outcome import OnUncertain, StepResult, Verdict
-from executor.render import Renderer
-from executor.settings import ExecutorSettings
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.http import HttpClient
+from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
+from minutehand.executor.render import Renderer
+from minutehand.executor.settings import ExecutorSettings
 
 CONTEXT = {
     "job": {"id": 7, "title": "Job 7", "notes": "Bring a ladder. " * 10},

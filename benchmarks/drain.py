@@ -12,13 +12,13 @@ import sys
 import time
 
 from benchmarks.noop import KINDS
-from executor.actions import BUILT_IN
-from executor.local import LocalExecutor
-from executor.settings import ExecutorSettings
-from scheduler.engine import Engine, EngineSettings
-from scheduler.logs import configure
-from scheduler.settings import LogSettings
-from store import Json, Store
+from minutehand.executor.actions import BUILT_IN
+from minutehand.executor.local import LocalExecutor
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.logs import configure
+from minutehand.scheduler.settings import LogSettings
+from minutehand.store import Json, Store
 
 
 def settings_for(http_port: str, smtp_port: str) -> ExecutorSettings:

@@ -13,8 +13,8 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from store import Store, schema
-from store.embedded import Embedded
+from minutehand.store import Store, schema
+from minutehand.store.embedded import Embedded
 
 #: Rows of one INSERT: few enough that the trigger matches all of them within its budget (2 s a transaction).
 CHUNK = 1000

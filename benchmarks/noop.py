@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from executor.actions.contract import Message, StepRun
-from executor.outcome import StepResult
+from minutehand.executor.actions.contract import Message, StepRun
+from minutehand.executor.outcome import StepResult
 
 
 class NoopAction:

@@ -14,15 +14,15 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from benchmarks import ground
-from executor.actions import BUILT_IN
-from executor.local import LocalExecutor
-from executor.settings import ExecutorSettings
-from scheduler.engine import Engine, EngineSettings
-from scheduler.logs import configure
-from scheduler.settings import LogSettings
-from store import Store
-from store.drivers.postgres import PostgresDriver
-from store.drivers.supabase import SupabaseDriver
+from minutehand.executor.actions import BUILT_IN
+from minutehand.executor.local import LocalExecutor
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.logs import configure
+from minutehand.scheduler.settings import LogSettings
+from minutehand.store import Store
+from minutehand.store.drivers.postgres import PostgresDriver
+from minutehand.store.drivers.supabase import SupabaseDriver
 from tests.contract.doors import Counted
 from tests.supabase.stack import Project, running_stack
 

@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard.executor_endpoint import PATH, ExecutorEndpoint
-from dashboard.exposition import CONTENT_TYPE, exposition
-from dashboard.fresh import Fresh
-from dashboard.problems import come_back, crashed, no_token, refused
-from dashboard.tokens import Tokens
-from store import Json
-from store.errors import SchemaMismatch, StoreError
+from minutehand.dashboard.executor_endpoint import PATH, ExecutorEndpoint
+from minutehand.dashboard.exposition import CONTENT_TYPE, exposition
+from minutehand.dashboard.fresh import Fresh
+from minutehand.dashboard.problems import come_back, crashed, no_token, refused
+from minutehand.dashboard.tokens import Tokens
+from minutehand.store import Json
+from minutehand.store.errors import SchemaMismatch, StoreError
 
 #: Seconds that the database may take to answer a look at it.
 LOOK_SECONDS = 5

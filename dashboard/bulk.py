@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from store import Json, Store
-from store.errors import BadRequest, StoreError
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest, StoreError
 
 #: Executions of one call.
 BITE = 100

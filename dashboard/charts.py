@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from dashboard.words import counted, moment
-from store import Json
+from minutehand.dashboard.words import counted, moment
+from minutehand.store import Json
 
 #: What a bar is stacked of, from below.
 STACK = ("completed", "processing", "pending", "skipped", "cancelled", "failed")

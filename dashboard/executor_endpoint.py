@@ -16,10 +16,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from dashboard.problems import come_back, no_token, problem
-from dashboard.tokens import Tokens
-from store import Json
-from store.errors import NotFound, StoreError
+from minutehand.dashboard.problems import come_back, no_token, problem
+from minutehand.dashboard.tokens import Tokens
+from minutehand.store import Json
+from minutehand.store.errors import NotFound, StoreError
 
 PATH = "/functions/v1/automation-executor"
 #: Bytes of a body that are read as one; the contract needs a hundred.

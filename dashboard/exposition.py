@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from store import Json
+from minutehand.store import Json
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dashboard.charts import Span, begin_of
-from dashboard.words import moment
-from store import Json
+from minutehand.dashboard.charts import Span, begin_of
+from minutehand.dashboard.words import moment
+from minutehand.store import Json
 
 #: A bar is counted again until it is so old; by then what it has made has mostly ended.
 SETTLED = timedelta(hours=1)

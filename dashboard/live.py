@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from dashboard.access.base import Denied
-from dashboard.looks import LIMIT_SECONDS
-from dashboard.window import HEADERS, Window
-from store import Json
-from store.errors import StoreError
+from minutehand.dashboard.access.base import Denied
+from minutehand.dashboard.looks import LIMIT_SECONDS
+from minutehand.dashboard.window import HEADERS, Window
+from minutehand.store import Json
+from minutehand.store.errors import StoreError
 
 #: Seconds between two looks, and between two signs of life where nothing changes.
 LOOK_SECONDS, ALIVE_SECONDS = 1.0, 15.0

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from dashboard.fresh import Fresh
+from minutehand.dashboard.fresh import Fresh
 
 #: Seconds that a page's question may take.
 LIMIT_SECONDS = 5.0

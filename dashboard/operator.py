@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from store import Json
+from minutehand.store import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

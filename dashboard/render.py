@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
-from dashboard import charts, words
+from minutehand.dashboard import charts, words
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import uvicorn
 from starlette.applications import Starlette
 
-from store.errors import BadConfiguration
+from minutehand.store.errors import BadConfiguration
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -6,20 +6,20 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from dashboard.live import Live
-from dashboard.pages import bulks
-from dashboard.pages.execution import execution
-from dashboard.pages.executions import executions
-from dashboard.pages.failures import failures
-from dashboard.pages.files import exported, step_html
-from dashboard.pages.health import health
-from dashboard.pages.login import login, logout
-from dashboard.pages.overview import overview
-from dashboard.pages.presses import press, press_workflow
-from dashboard.pages.workflows import workflow, workflows
-from dashboard.problems import problem
-from dashboard.render import STATIC
-from dashboard.window import Window, page
+from minutehand.dashboard.live import Live
+from minutehand.dashboard.pages import bulks
+from minutehand.dashboard.pages.execution import execution
+from minutehand.dashboard.pages.executions import executions
+from minutehand.dashboard.pages.failures import failures
+from minutehand.dashboard.pages.files import exported, step_html
+from minutehand.dashboard.pages.health import health
+from minutehand.dashboard.pages.login import login, logout
+from minutehand.dashboard.pages.overview import overview
+from minutehand.dashboard.pages.presses import press, press_workflow
+from minutehand.dashboard.pages.workflows import workflow, workflows
+from minutehand.dashboard.problems import problem
+from minutehand.dashboard.render import STATIC
+from minutehand.dashboard.window import Window, page
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 

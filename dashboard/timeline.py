@@ -7,8 +7,8 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from dashboard.words import between, counted, length, moment, untimed
-from store import Json
+from minutehand.dashboard.words import between, counted, length, moment, untimed
+from minutehand.store import Json
 
 #: What a press is called afterwards.
 _PRESSED = {

@@ -7,7 +7,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-from store.errors import BadConfiguration
+from minutehand.store.errors import BadConfiguration
 
 _TOKEN = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 

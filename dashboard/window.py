@@ -16,16 +16,16 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from dashboard.access.base import Access, Denied
-from dashboard.bulk import Bulks
-from dashboard.history import History
-from dashboard.looks import Looks
-from dashboard.operator import Operator
-from dashboard.problems import TRACE
-from dashboard.render import render
-from dashboard.visitor import Forbidden, Visitor
-from store import Json, Store
-from store.errors import NotFound, StoreError
+from minutehand.dashboard.access.base import Access, Denied
+from minutehand.dashboard.bulk import Bulks
+from minutehand.dashboard.history import History
+from minutehand.dashboard.looks import Looks
+from minutehand.dashboard.operator import Operator
+from minutehand.dashboard.problems import TRACE
+from minutehand.dashboard.render import render
+from minutehand.dashboard.visitor import Forbidden, Visitor
+from minutehand.store import Json, Store
+from minutehand.store.errors import NotFound, StoreError
 
 log = structlog.get_logger()
 

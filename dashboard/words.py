@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store import Json
+from minutehand.store import Json
 
 #: The sign of each status, beside its word: colour alone says nothing to many.
 SIGNS = {

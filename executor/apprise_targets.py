@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from executor.replies import storable
+from minutehand.executor.replies import storable
 
 if TYPE_CHECKING:
     from apprise import Apprise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from executor.actions.contract import BadStep
-from executor.tracing import traceparent
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.tracing import traceparent
 
 if TYPE_CHECKING:
-    from executor.actions.contract import StepRun
+    from minutehand.executor.actions.contract import StepRun
 
 #: The largest body: what a row may bring along without anybody having meant it.
 MOST_BODY_BYTES = 5_000_000

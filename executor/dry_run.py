@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
-from executor.actions import action_for
-from executor.actions.contract import BadStep, Deliver, Message, RenderError, Step
-from executor.dialects import read_steps
-from executor.outcome import OnUncertain, StepResult, Verdict
-from executor.records import step_record
-from executor.walk import next_step
-from store import Context, Execution, Json, Lease, Workflow
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import BadStep, Deliver, Message, RenderError, Step
+from minutehand.executor.dialects import read_steps
+from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
+from minutehand.executor.records import step_record
+from minutehand.executor.walk import next_step
+from minutehand.store import Context, Execution, Json, Lease, Workflow
 
 if TYPE_CHECKING:
-    from executor.http import HttpClient
-    from executor.render import Renderer
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.http import HttpClient
+    from minutehand.executor.render import Renderer
+    from minutehand.executor.settings import ExecutorSettings
 
 #: The longest a step may take to say what it would do.
 STEP_SECONDS = 30
@@ -139,7 +139,7 @@ async def rehearse(preview: Json, settings: ExecutorSettings, evaluate: Judge) -
     Waits are told and not waited.  A step that would fail is followed by the next, unless it says `stop_on_error`.
     Errors: `BadStep` when the steps cannot be read at all.
     """
-    from executor.render import renderer_of
+    from minutehand.executor.render import renderer_of
 
     plan = read_steps(preview["workflow"]["definition"])
     renderer, context = renderer_of(preview["workflow"]["definition"]), _context(preview)
@@ -173,7 +173,7 @@ def _execution(preview: Json) -> Execution:
 
 def _context(preview: Json) -> Json:
     """Return what templates would see."""
-    from executor.local import template_context
+    from minutehand.executor.local import template_context
 
     looked = Context.from_row({"id": NO_EXECUTION, "held": False, "stop": None, **preview})
     return template_context(_execution(preview), looked)

@@ -18,15 +18,15 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from executor.addresses import is_public
-from executor.outcome import StepResult, Verdict
-from executor.replies import Reply, judge_reply, retry_after_seconds
+from minutehand.executor.addresses import is_public
+from minutehand.executor.outcome import StepResult, Verdict
+from minutehand.executor.replies import Reply, judge_reply, retry_after_seconds
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
     from yarl import URL
 
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.settings import ExecutorSettings
 
 __all__ = [
     "USER_AGENT",

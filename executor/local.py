@@ -13,20 +13,20 @@ from typing import Self
 
 import structlog
 
-from executor import tracing
-from executor.actions import action_for
-from executor.actions.contract import Action, BadStep, RenderError, Step
-from executor.dialects import read_steps
-from executor.http import HttpClient
-from executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
-from executor.records import step_record
-from executor.settings import ExecutorSettings
-from executor.step_run import LocalStepRun
-from executor.turn import Changed, Held, Stopped, Turn
-from executor.walk import next_step
-from store import Context, Execution, Json, LeaseLost, Store, Workflow
-from store.batch import Batch
-from store.errors import StoreError
+from minutehand.executor import tracing
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import Action, BadStep, RenderError, Step
+from minutehand.executor.dialects import read_steps
+from minutehand.executor.http import HttpClient
+from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
+from minutehand.executor.records import step_record
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.step_run import LocalStepRun
+from minutehand.executor.turn import Changed, Held, Stopped, Turn
+from minutehand.executor.walk import next_step
+from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
+from minutehand.store.batch import Batch
+from minutehand.store.errors import StoreError
 
 #: The longest any step may take, whatever its action thinks: a plug-in that hangs must not hold a lane for ever.
 STEP_SECONDS = 300
@@ -145,7 +145,7 @@ class LocalExecutor:
 
     async def _try(self, action: Action, step: Step, turn: Turn) -> StepResult:
         """Run one step once.  Whatever its action does wrong ends this step, and nothing else."""
-        from executor.render import renderer_of
+        from minutehand.executor.render import renderer_of
 
         run = LocalStepRun(
             step=step,

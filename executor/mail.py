@@ -22,9 +22,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from executor.letters import Letter, joined, one_line
-from executor.outcome import Send, StepResult
-from executor.replies import storable
+from minutehand.executor.letters import Letter, joined, one_line
+from minutehand.executor.outcome import Send, StepResult
+from minutehand.executor.replies import storable
 
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
 _QUEUE_ID = re.compile(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from executor.invisible import is_invisible
-from executor.replies import storable
+from minutehand.executor.invisible import is_invisible
+from minutehand.executor.replies import storable
 
 #: They turn what follows around: a number that shows as another.
 _OVERRIDES = frozenset("\u202d\u202e")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from executor.actions.contract import Step
-from executor.outcome import Send, StepResult, Verdict
-from store import Json
-from store.json import dumps
+from minutehand.executor.actions.contract import Step
+from minutehand.executor.outcome import Send, StepResult, Verdict
+from minutehand.store import Json
+from minutehand.store.json import dumps
 
 #: Characters of each text of a message that a record keeps: what was sent can be recognised, and history stays small.
 KEPT_TEXT = 1_000

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from executor.calls import identity
-from executor.http import HttpClient, HttpError
-from executor.local import template_context
-from executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
-from executor.remote_replies import judge_answer, reported_steps
-from executor.settings import ExecutorSettings, Remote
-from executor.step_run import on_uncertain_of, send_key
-from store import Context, Execution, Json, LeaseLost, Store, Workflow
-from store.batch import Batch
-from store.json import dumps
+from minutehand.executor.calls import identity
+from minutehand.executor.http import HttpClient, HttpError
+from minutehand.executor.local import template_context
+from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
+from minutehand.executor.remote_replies import judge_answer, reported_steps
+from minutehand.executor.settings import ExecutorSettings, Remote
+from minutehand.executor.step_run import on_uncertain_of, send_key
+from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
+from minutehand.store.batch import Batch
+from minutehand.store.json import dumps
 
 #: The one step of an execution that is handed over, as a person's word on it names it (automation_resolve).
 CALL = "(call)"

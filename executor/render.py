@@ -19,10 +19,10 @@ from jinja2.environment import Template
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from executor.actions.contract import RenderError
-from executor.render_filters import MAX_TEXT, text, to_json
-from executor.render_operations import FAULTS, OPERATIONS, Run
-from executor.render_tree import rewrite
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.render_filters import MAX_TEXT, text, to_json
+from minutehand.executor.render_operations import FAULTS, OPERATIONS, Run
+from minutehand.executor.render_tree import rewrite
 
 #: The longest template, in characters.
 MAX_SOURCE = 100_000

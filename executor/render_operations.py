@@ -15,10 +15,10 @@ from jinja2 import Environment, TemplateError, Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
 from markupsafe import escape
 
-from executor.actions.contract import RenderError, UnresolvedVariable
-from executor.dialects.variables import find, find_child
-from executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, number, text
-from executor.render_tree import spell
+from minutehand.executor.actions.contract import RenderError, UnresolvedVariable
+from minutehand.executor.dialects.variables import find, find_child
+from minutehand.executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, number, text
+from minutehand.executor.render_tree import spell
 
 #: How often all loops of one render together may turn.
 MAX_TURNS = 1_000

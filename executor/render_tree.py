@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from executor.actions.contract import RenderError
-from executor.render_filters import FILTERS, MAX_NUMBER
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.render_filters import FILTERS, MAX_NUMBER
 
 #: The most nodes of one template's tree, and its depth: Jinja and Python compile a nested tree by recursion.
 MAX_NODES = 5_000

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from executor.outcome import StepResult, Verdict
+from minutehand.executor.outcome import StepResult, Verdict
 
 #: A `Retry-After` beyond a day is cut to a day.
 LONGEST_WAIT_SECONDS = 24 * 3600.0

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from executor.actions.contract import Deliver, Message, Step
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from executor.records import excerpt, step_record
-from executor.turn import Held, Turn
-from store import Execution, Json, LeaseLost, Reservation, Store
+from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.records import excerpt, step_record
+from minutehand.executor.turn import Held, Turn
+from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
 
 if TYPE_CHECKING:
-    from executor.http import HttpClient
-    from executor.render import Renderer
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.http import HttpClient
+    from minutehand.executor.render import Renderer
+    from minutehand.executor.settings import ExecutorSettings
 
 
 def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:

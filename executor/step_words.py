@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from executor.actions.contract import Step
-from executor.dialects import all_steps
+from minutehand.executor.actions.contract import Step
+from minutehand.executor.dialects import all_steps
 
 #: Characters of a text, or of a value, that are shown.
 SHOWN = 60

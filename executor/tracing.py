@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
 
-    from executor.actions.contract import Step
-    from store import Execution
+    from minutehand.executor.actions.contract import Step
+    from minutehand.store import Execution
 
 #: Seconds that the last spans have to leave: nobody's stop waits long for a collector that is away.
 FLUSH_SECONDS = 1.5

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from executor.outcome import Ended, Outcome
-from store import Context, Execution, Json, LeaseLost, Reservation
-from store.batch import Batch
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.store import Context, Execution, Json, LeaseLost, Reservation
+from minutehand.store.batch import Batch
 
 #: How often a step begins anew because its row changed between filling in the templates and the last look.
 MOST_RESTARTS = 3

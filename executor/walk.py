@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from executor.actions.contract import Step
-from store import Json
+from minutehand.executor.actions.contract import Step
+from minutehand.store import Json
 
 END: Final = "end"
 

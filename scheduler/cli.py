@@ -12,33 +12,33 @@ from typing import Any
 
 import click
 
-from scheduler.environment import fill_environment
-from store.errors import BadConfiguration, BadRequest, StoreError
+from minutehand.scheduler.environment import fill_environment
+from minutehand.store.errors import BadConfiguration, BadRequest, StoreError
 
 #: Where each command lives: module and attribute.  An alias is a second name of the same.
 COMMANDS = {
-    "demo": "scheduler.commands.demo:demo",
-    "migrate": "scheduler.commands.migrate:migrate",
-    "run-once": "scheduler.commands.run_once:run_once",
-    "start": "scheduler.commands.start:start",
-    "worker": "scheduler.commands.worker:worker",
-    "serve": "scheduler.commands.serve:serve",
-    "trigger": "scheduler.commands.trigger:trigger",
-    "direct": "scheduler.commands.direct:direct",
-    "enqueue": "scheduler.commands.enqueue:enqueue",
-    "workflows": "scheduler.commands.workflows:workflows",
-    "executions": "scheduler.commands.executions:executions",
-    "logs": "scheduler.commands.executions:executions",
-    "limits": "scheduler.commands.limits:limits",
-    "pause": "scheduler.commands.pause:pause",
-    "resume": "scheduler.commands.pause:resume",
-    "status": "scheduler.commands.status:status",
-    "alerts": "scheduler.commands.alerts:alerts",
-    "doctor": "scheduler.commands.doctor:doctor",
-    "prune": "scheduler.commands.prune:prune",
-    "units": "scheduler.commands.units:units_command",
-    "db": "scheduler.commands.db:db",
-    "version": "scheduler.commands.version:version",
+    "demo": "minutehand.scheduler.commands.demo:demo",
+    "migrate": "minutehand.scheduler.commands.migrate:migrate",
+    "run-once": "minutehand.scheduler.commands.run_once:run_once",
+    "start": "minutehand.scheduler.commands.start:start",
+    "worker": "minutehand.scheduler.commands.worker:worker",
+    "serve": "minutehand.scheduler.commands.serve:serve",
+    "trigger": "minutehand.scheduler.commands.trigger:trigger",
+    "direct": "minutehand.scheduler.commands.direct:direct",
+    "enqueue": "minutehand.scheduler.commands.enqueue:enqueue",
+    "workflows": "minutehand.scheduler.commands.workflows:workflows",
+    "executions": "minutehand.scheduler.commands.executions:executions",
+    "logs": "minutehand.scheduler.commands.executions:executions",
+    "limits": "minutehand.scheduler.commands.limits:limits",
+    "pause": "minutehand.scheduler.commands.pause:pause",
+    "resume": "minutehand.scheduler.commands.pause:resume",
+    "status": "minutehand.scheduler.commands.status:status",
+    "alerts": "minutehand.scheduler.commands.alerts:alerts",
+    "doctor": "minutehand.scheduler.commands.doctor:doctor",
+    "prune": "minutehand.scheduler.commands.prune:prune",
+    "units": "minutehand.scheduler.commands.units:units_command",
+    "db": "minutehand.scheduler.commands.db:db",
+    "version": "minutehand.scheduler.commands.version:version",
 }
 #: These never look at a `.env` file: the demo has a world of its own.
 WITHOUT_ENVIRONMENT = ("demo", "version")

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from executor import tracing
-from executor.outcome import Ended, Outcome
-from scheduler.leases import Leases
-from scheduler.summary import Summary
-from store import Execution, Json, LeaseLost, Settled, Store, Tick
-from store.batch import Batch
-from store.errors import StoreError
+from minutehand.executor import tracing
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.scheduler.leases import Leases
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Execution, Json, LeaseLost, Settled, Store, Tick
+from minutehand.store.batch import Batch
+from minutehand.store.errors import StoreError
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from store.errors import BadConfiguration
+from minutehand.store.errors import BadConfiguration
 
 #: Names of ours; others may end in _FILE for reasons of their own.
 NAMES = (

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import structlog
 
-from store import Execution, Lease, Store
-from store.errors import StoreError
+from minutehand.store import Execution, Lease, Store
+from minutehand.store.errors import StoreError
 
 log = structlog.get_logger()
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executor.actions.contract import BadStep, RenderError
-from executor.dialects import Plan, all_steps, read_plan
-from executor.step_words import outline
-from scheduler.doctor.workflows import BY_HAND, near_words
-from scheduler.workflow_files import FileWorkflow
-from store import Json, Store
-from store.errors import BadRequest
+from minutehand.executor.actions.contract import BadStep, RenderError
+from minutehand.executor.dialects import Plan, all_steps, read_plan
+from minutehand.executor.step_words import outline
+from minutehand.scheduler.doctor.workflows import BY_HAND, near_words
+from minutehand.scheduler.workflow_files import FileWorkflow
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def _read(row: Json) -> tuple[Plan, list[Finding]]:
 
 def _of_templates(plan: Plan) -> Iterator[Finding]:
     """Compile every template; whether its variables are there, only a row can tell."""
-    from executor.render import check_template
+    from minutehand.executor.render import check_template
 
     for step in all_steps(plan.steps):
         for place, text in _texts(step.config, ""):

@@ -10,7 +10,7 @@ from typing import TextIO, cast
 
 import structlog
 
-from scheduler.settings import LogSettings
+from minutehand.scheduler.settings import LogSettings
 
 
 class _Stderr:

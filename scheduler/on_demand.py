@@ -6,11 +6,11 @@ import asyncio
 
 import structlog
 
-from dashboard.executor_endpoint import AllLanesBusy, Turn
-from scheduler.engine import Engine, EngineSettings, Execute
-from scheduler.settings import RunSettings
-from store import Store
-from store.errors import NotFound, StoreError
+from minutehand.dashboard.executor_endpoint import AllLanesBusy, Turn
+from minutehand.scheduler.engine import Engine, EngineSettings, Execute
+from minutehand.scheduler.settings import RunSettings
+from minutehand.store import Store
+from minutehand.store.errors import NotFound, StoreError
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from store import Json
+from minutehand.store import Json
 
 
 def print_json(value: Any) -> None:

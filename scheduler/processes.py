@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from scheduler.run import LAST_WORDS_SECONDS, stopped_by_signals
-from scheduler.sd_notify import OF_SYSTEMD, PARENT_LINE, Watcher
-from scheduler.worker import FIRST_PAUSE, LONGEST_PAUSE
+from minutehand.scheduler.run import LAST_WORDS_SECONDS, stopped_by_signals
+from minutehand.scheduler.sd_notify import OF_SYSTEMD, PARENT_LINE, Watcher
+from minutehand.scheduler.worker import FIRST_PAUSE, LONGEST_PAUSE
 
 #: A child whose first word has come and that says no more for so long is stuck: it is killed, and begun anew.
 STUCK_SECONDS = 60.0

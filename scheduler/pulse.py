@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from scheduler.sd_notify import Watcher
+from minutehand.scheduler.sd_notify import Watcher
 
 #: A beat is late when it has not turned over within three polls and these seconds.
 SLACK_SECONDS = 10.0

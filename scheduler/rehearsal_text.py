@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from executor.dry_run import Rehearsed
-from executor.step_words import conditions_in_words, in_words
-from scheduler.output import shown
-from store import Json
+from minutehand.executor.dry_run import Rehearsed
+from minutehand.executor.step_words import conditions_in_words, in_words
+from minutehand.scheduler.output import shown
+from minutehand.store import Json
 
 
 def rehearsal_json(preview: Json, told: list[Rehearsed]) -> Json:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from executor.http import BadTarget, parse_url
-from executor.settings import ExecutorSettings, Remote
-from scheduler.road import project
-from store.errors import BadConfiguration
+from minutehand.executor.http import BadTarget, parse_url
+from minutehand.executor.settings import ExecutorSettings, Remote
+from minutehand.scheduler.road import project
+from minutehand.store.errors import BadConfiguration
 
 if TYPE_CHECKING:
-    from scheduler.settings import RoadSettings, RunSettings
+    from minutehand.scheduler.settings import RoadSettings, RunSettings
 
 #: The app's edge function.
 FUNCTION = "/automation-executor"
@@ -34,7 +34,7 @@ def functions_of(road: RoadSettings) -> dict[str, Any]:
 
     Nothing where no project is named: an action that needs it says so.  Errors: `BadConfiguration`.
     """
-    from store.project import project_url, server_key
+    from minutehand.store.project import project_url, server_key
 
     if not (road.supabase_url and road.supabase_key):
         return {}
@@ -54,7 +54,7 @@ def _function(run: RunSettings, road: RoadSettings) -> Remote:
 
 
 def _http(run: RunSettings) -> Remote:
-    from dashboard.tokens import Tokens
+    from minutehand.dashboard.tokens import Tokens
 
     if not run.executor_url:
         raise BadConfiguration("the executor http needs its address: set MINUTEHAND_EXECUTOR_URL (or --executor-url)")

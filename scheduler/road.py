@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from scheduler.settings import RoadSettings
-from store import Json, Store
-from store.errors import BadConfiguration, SchemaMismatch, StoreError
+from minutehand.scheduler.settings import RoadSettings
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
 
 
 @asynccontextmanager
@@ -69,14 +69,14 @@ def database(settings: RoadSettings) -> tuple[str, str]:
             "supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql` and push it, or set DATABASE_URL to the "
             "project's connection string (Connect > Session pooler)"
         )
-    from store.embedded import Embedded
+    from minutehand.store.embedded import Embedded
 
     return Embedded(embedded_home(settings)).start(), "embedded"
 
 
 def embedded_home(settings: RoadSettings) -> Path:
     """Return the folder of the embedded server."""
-    from store.embedded import default_home
+    from minutehand.store.embedded import default_home
 
     return settings.home or default_home(os.environ)
 
@@ -98,7 +98,7 @@ def road_of(settings: RoadSettings) -> str:
 
 
 async def _bring_up_to_date(store: Store, url: str) -> None:
-    from store import schema
+    from minutehand.store import schema
 
     try:
         if await store.schema_version() >= schema.version():
@@ -110,7 +110,7 @@ async def _bring_up_to_date(store: Store, url: str) -> None:
 
 def check_schema(found: int) -> None:
     """Raise `SchemaMismatch` unless the database has this program's schema."""
-    from store import schema
+    from minutehand.store import schema
 
     wanted = schema.version()
     if found < wanted:

@@ -12,19 +12,19 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from executor.tracing import exported
-from scheduler.road import check_schema
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.summary import Summary
-from store import Json, Store, Tick
-from store.errors import StoreError, Unreachable
+from minutehand.executor.tracing import exported
+from minutehand.scheduler.road import check_schema
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Json, Store, Tick
+from minutehand.store.errors import StoreError, Unreachable
 
 if TYPE_CHECKING:
-    from executor.local import LocalExecutor
-    from executor.remote import RemoteExecutor
-    from executor.settings import ExecutorSettings
-    from scheduler.alerts.telling import Alerts
-    from scheduler.engine import Engine, EngineSettings, Execute
+    from minutehand.executor.local import LocalExecutor
+    from minutehand.executor.remote import RemoteExecutor
+    from minutehand.executor.settings import ExecutorSettings
+    from minutehand.scheduler.alerts.telling import Alerts
+    from minutehand.scheduler.engine import Engine, EngineSettings, Execute
 
 #: How often a long run keeps house again: lost leases, changes matched late, the breaker, its own heartbeat.
 BEAT_SECONDS = 10.0
@@ -136,8 +136,8 @@ class Runner:
         return await self._run(tick)
 
     async def _run(self, tick: Tick) -> Summary:
-        from scheduler.engine import EngineSettings
-        from scheduler.logs import configure
+        from minutehand.scheduler.engine import EngineSettings
+        from minutehand.scheduler.logs import configure
 
         configure(self._log)
         settings = EngineSettings(
@@ -166,7 +166,7 @@ class Runner:
         return summary
 
     def _make_engine(self, execute: Execute, settings: EngineSettings) -> Engine:
-        from scheduler.engine import Engine
+        from minutehand.scheduler.engine import Engine
 
         return Engine(self._store, execute, settings)
 
@@ -196,7 +196,7 @@ class Runner:
             return
         import structlog
 
-        from scheduler.logs import configure
+        from minutehand.scheduler.logs import configure
 
         configure(self._log)
         log = structlog.get_logger()
@@ -208,7 +208,7 @@ def alerts_of(store: Store, settings: RunSettings) -> Alerts | None:
     """Return who tells people of trouble; None where nobody is to be told, so that nothing is imported for it."""
     if not settings.alert.targets:
         return None
-    from scheduler.alerts.telling import Alerts
+    from minutehand.scheduler.alerts.telling import Alerts
 
     alert = settings.alert
     return Alerts(store, alert.targets, share=alert.share, age_seconds=alert.age_seconds)
@@ -216,7 +216,7 @@ def alerts_of(store: Store, settings: RunSettings) -> Alerts | None:
 
 def configure_logs(settings: LogSettings) -> None:
     """Set up logging now that something may be said."""
-    from scheduler.logs import configure
+    from minutehand.scheduler.logs import configure
 
     configure(settings)
 
@@ -228,11 +228,11 @@ async def hands(
     """Open the executor that the settings name; what it does is traced, if they say so."""
     made: LocalExecutor | RemoteExecutor
     if settings.remote is not None:
-        from executor.remote import RemoteExecutor
+        from minutehand.executor.remote import RemoteExecutor
 
         made = RemoteExecutor(store, settings.remote, settings, stopping=stopping)
     else:
-        from executor.local import LocalExecutor
+        from minutehand.executor.local import LocalExecutor
 
         made = LocalExecutor(store, settings, stopping=stopping)
     async with exported(wanted=settings.traces), made:

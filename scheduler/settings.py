@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import click
 
-from executor.settings import ExecutorSettings
-from executor.tracing import is_wanted
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.tracing import is_wanted
 
 
 class Seconds(click.ParamType[float]):
@@ -312,7 +312,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         run = replace(run, alert=_taken(AlertSettings, _ALERT, given), **_taken(dict, _PING, given))
         executor = _taken(partial(_executor_settings, given["road"]), _EXECUTOR, given)
         if run.executor != "local":
-            from scheduler.remote import with_remote
+            from minutehand.scheduler.remote import with_remote
 
             run, executor = with_remote(run, executor, given["road"])
         return command(run=run, executor=executor, log=_taken(LogSettings, _LOG, given), **given)
@@ -465,7 +465,7 @@ def _executor_settings(
 ) -> ExecutorSettings:
     names = frozenset(name.strip() for name in functions.split(",") if name.strip())
     if names or given["email_via"] or given["sms_via"]:
-        from scheduler.remote import functions_of
+        from minutehand.scheduler.remote import functions_of
 
         given |= functions_of(road)
     return ExecutorSettings(

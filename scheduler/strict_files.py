@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from store import Json
+from minutehand.store import Json
 
 #: The largest file, in bytes, and how deep it may be nested.
 MAX_BYTES = 1_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from executor.outcome import Ended, Outcome
-from store import Execution, Json, Settled
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.store import Execution, Json, Settled
 
 #: Executions that a summary names one by one; all are counted.
 MOST_LISTED = 1000

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from dashboard.access.base import Access
-from dashboard.operator import Operator
-from dashboard.window import Window
-from executor.actions.contract import BadStep
-from executor.settings import ExecutorSettings
-from scheduler.road import project
-from scheduler.settings import RoadSettings, RunSettings, WindowSettings
-from store import Json, Store
-from store.errors import BadRequest
+from minutehand.dashboard.access.base import Access
+from minutehand.dashboard.operator import Operator
+from minutehand.dashboard.window import Window
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.road import project
+from minutehand.scheduler.settings import RoadSettings, RunSettings, WindowSettings
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest
 
 
 def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration`."""
-    from dashboard.access.choice import choose
+    from minutehand.dashboard.access.choice import choose
 
     def users() -> Access:
-        from dashboard.access.users import Users
-        from store.project import project_url
+        from minutehand.dashboard.access.users import Users
+        from minutehand.store.project import project_url
 
         url, key = project(road)
         return Users(project_url(url), key, secret=settings.supabase_jwt_secret)
@@ -41,22 +41,22 @@ def open_window(
     """Return the window over a store."""
 
     async def doctor() -> list[Json]:
-        from scheduler.commands.doctor import as_json
-        from scheduler.doctor.checks import examine
-        from scheduler.doctor.subject import gather
+        from minutehand.scheduler.commands.doctor import as_json
+        from minutehand.scheduler.doctor.checks import examine
+        from minutehand.scheduler.doctor.subject import gather
 
         subject = await gather(store, run, executor)
         found: list[Json] = as_json(subject, examine(subject))["checks"]  # type: ignore[assignment]
         return found
 
     async def lint(workflow: str) -> list[Json]:
-        from scheduler.lint import lint_saved
+        from minutehand.scheduler.lint import lint_saved
 
         return [finding for linted in await lint_saved(store, [workflow]) for finding in linted.as_json()["findings"]]
 
     async def rehearse(workflow: str, row: str) -> Json:
-        from executor import dry_run
-        from scheduler.rehearsal_text import rehearsal_json
+        from minutehand.executor import dry_run
+        from minutehand.scheduler.rehearsal_text import rehearsal_json
 
         preview = await store.preview(workflow, row=row)
         try:

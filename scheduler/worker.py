@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from scheduler.alerts.pings import BEAT_SECONDS, Pings
-from scheduler.engine import Engine, EngineSettings, Execute
-from scheduler.pulse import Pulse
-from scheduler.run import Runner
-from scheduler.sd_notify import Watcher
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.summary import Summary
-from store import Store, Tick
-from store.errors import BadConfiguration, StoreError, Unreachable
+from minutehand.scheduler.alerts.pings import BEAT_SECONDS, Pings
+from minutehand.scheduler.engine import Engine, EngineSettings, Execute
+from minutehand.scheduler.pulse import Pulse
+from minutehand.scheduler.run import Runner
+from minutehand.scheduler.sd_notify import Watcher
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Store, Tick
+from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
 
 if TYPE_CHECKING:
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.settings import ExecutorSettings
 
 #: Seconds between the tries of what has failed: the first, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scheduler.strict_files import MAX_BYTES, BadFile, Place, read_values
-from store import Json
+from minutehand.scheduler.strict_files import MAX_BYTES, BadFile, Place, read_values
+from minutehand.store import Json
 
 #: Columns of the app's own that may hold steps or conditions: read and written in place, never translated.
 DIALECT = (

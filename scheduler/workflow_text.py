@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from executor.actions.contract import BadStep
-from executor.dialects import read_plan
-from executor.step_words import in_short, outline
-from scheduler.lint import Linted
-from scheduler.output import shown
-from store import Json
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import read_plan
+from minutehand.executor.step_words import in_short, outline
+from minutehand.scheduler.lint import Linted
+from minutehand.scheduler.output import shown
+from minutehand.store import Json
 
 
 def line(card: Json) -> Json:

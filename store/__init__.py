@@ -1,7 +1,18 @@
 """The door: the only Python that speaks to the database."""
 
-from store.records import Claim, Context, Execution, Json, Lease, LeaseLost, Reservation, Settled, Tick, Workflow
-from store.store import Store
+from minutehand.store.records import (
+    Claim,
+    Context,
+    Execution,
+    Json,
+    Lease,
+    LeaseLost,
+    Reservation,
+    Settled,
+    Tick,
+    Workflow,
+)
+from minutehand.store.store import Store
 
 __all__ = [
     "Claim",

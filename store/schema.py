@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 
-from store import adoption
-from store.drivers.postgres import explain, where
-from store.errors import Conflict, SchemaMismatch
+from minutehand.store import adoption
+from minutehand.store.drivers.postgres import explain, where
+from minutehand.store.errors import Conflict, SchemaMismatch
 
 #: One lock for all who migrate: "minutehand", as a number.  Held by the transaction, so that a pooler keeps it.
 _LOCK = 0x6D696E7574656861
@@ -33,8 +33,9 @@ class Report:
 
 def sql_root() -> Path:
     """Return the folder of the SQL files: in a wheel inside this package, in a checkout beside it."""
-    inside = Path(__file__).parent / "sql"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "sql"
+    here = Path(__file__).resolve().parent  # in a checkout the package is reached through a link
+    inside = here / "sql"
+    return inside if inside.is_dir() else here.parent / "sql"
 
 
 def migrations() -> list[Path]:

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
-from store.drivers import Driver
-from store.errors import Conflict, Unreachable
-from store.records import Claim, Context, Json, Lease, Settled, Tick
+from minutehand.store.drivers import Driver
+from minutehand.store.errors import Conflict, Unreachable
+from minutehand.store.records import Claim, Context, Json, Lease, Settled, Tick
 
 #: Seconds between the tries of a call whose repetition changes nothing.
 _PAUSES = (0.1, 0.5, 2.0)
@@ -32,14 +32,14 @@ class Store:
     @classmethod
     def postgres(cls, url: str, *, road: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
         """Take the Postgres road to the database at `url`; nothing is opened before the first call."""
-        from store.drivers.postgres import PostgresDriver
+        from minutehand.store.drivers.postgres import PostgresDriver
 
         return cls(PostgresDriver(url, road=road), now=now)
 
     @classmethod
     def supabase(cls, url: str, key: str, *, now: Callable[[], datetime] | None = None) -> Store:
         """Take the Supabase road to the project at `url`.  Errors: `BadConfiguration` when URL or key cannot be one."""
-        from store.drivers.supabase import SupabaseDriver
+        from minutehand.store.drivers.supabase import SupabaseDriver
 
         return cls(SupabaseDriver(url, key), now=now)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 from tests import servers
 from tests.supabase.stack import Project, Stack, running_stack
 

@@ -19,7 +19,7 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 
 #: Mark a module or a test with it to run on the newest and on the oldest server (each test must use a database).
 on_both_servers = pytest.mark.parametrize("server", ["pg18", "pg15"], indirect=True)
@@ -132,7 +132,7 @@ def _administer(server: str, statement: str, name: str, template: str = "templat
 @functools.cache
 def migrated_template(server: str) -> str:
     """Make, once a server and session, the database that the others are cloned from."""
-    from store.schema import migrate
+    from minutehand.store.schema import migrate
 
     _administer(server, "create database {name} template {template} strategy file_copy", TEMPLATE)
     try:

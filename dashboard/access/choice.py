@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dashboard.access.base import Access
-from dashboard.access.loopback import is_loopback
-from store.errors import BadConfiguration
+from minutehand.dashboard.access.base import Access
+from minutehand.dashboard.access.loopback import is_loopback
+from minutehand.store.errors import BadConfiguration
 
 
 def choose(
@@ -19,17 +19,17 @@ def choose(
 ) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration` when nobody could be told from anybody."""
     if proxy_header:
-        from dashboard.access.proxied import Proxied
+        from minutehand.dashboard.access.proxied import Proxied
 
         return Proxied(proxy_header, proxy_from)
     if logins:
-        from dashboard.access.logins import Logins
+        from minutehand.dashboard.access.logins import Logins
 
         return Logins(logins)
     if users is not None:
         return users()
     if is_loopback(f"[{host}]" if ":" in host else host):
-        from dashboard.access.loopback import Loopback
+        from minutehand.dashboard.access.loopback import Loopback
 
         return Loopback()
     raise BadConfiguration(

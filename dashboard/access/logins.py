@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from dashboard.access.base import Access, Denied
-from dashboard.visitor import PERMISSIONS, Visitor
-from store.errors import BadConfiguration
+from minutehand.dashboard.access.base import Access, Denied
+from minutehand.dashboard.visitor import PERMISSIONS, Visitor
+from minutehand.store.errors import BadConfiguration
 
 _LOGIN = re.compile(r"(?P<name>[^\s:=@]+):(?P<password>[^\s:=@]+)(?:=(?P<permissions>[a-z,]+))?(?:@(?P<tenant>\S+))?")
 #: A guess must be dear.

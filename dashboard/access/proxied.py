@@ -7,9 +7,9 @@ import ipaddress
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from dashboard.access.base import Access, Denied
-from dashboard.visitor import PERMISSIONS, Visitor
-from store.errors import BadConfiguration
+from minutehand.dashboard.access.base import Access, Denied
+from minutehand.dashboard.visitor import PERMISSIONS, Visitor
+from minutehand.store.errors import BadConfiguration
 
 
 class Proxied(Access):

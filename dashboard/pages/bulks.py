@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard.pages.failures import SPANS
-from dashboard.pages.presses import VERBS, Form, formed
-from dashboard.search import BadSearch, as_filter, parse_search, split
-from dashboard.window import HEADERS, Shown, Visit, Window, refusal
-from store.errors import NotFound
+from minutehand.dashboard.pages.failures import SPANS
+from minutehand.dashboard.pages.presses import VERBS, Form, formed
+from minutehand.dashboard.search import BadSearch, as_filter, parse_search, split
+from minutehand.dashboard.window import HEADERS, Shown, Visit, Window, refusal
+from minutehand.store.errors import NotFound
 
 #: Seconds over which something may be spread at most.
 LONGEST_SPREAD = 86_400.0

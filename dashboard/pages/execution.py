@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.timeline import band, timeline
-from dashboard.window import Shown, Visit
-from executor.actions.contract import BadStep, Step
-from executor.dialects import all_steps, read_steps
-from store import Json
-from store.errors import NotFound
+from minutehand.dashboard.timeline import band, timeline
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import all_steps, read_steps
+from minutehand.store import Json
+from minutehand.store.errors import NotFound
 
 
 async def execution(visit: Visit) -> Shown:

@@ -8,11 +8,11 @@ from functools import lru_cache
 from urllib.parse import urlencode
 from uuid import UUID
 
-from dashboard.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
-from dashboard.window import Shown, Visit
-from executor.actions.contract import BadStep
-from executor.dialects import all_steps, read_steps
-from store import Json
+from minutehand.dashboard.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import all_steps, read_steps
+from minutehand.store import Json
 
 #: Rows of a page.
 ROWS = 50

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from dashboard.search import as_filter
-from dashboard.window import Shown, Visit
-from store import Json
+from minutehand.dashboard.search import as_filter
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.store import Json
 
 #: How far back the page may look.
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}

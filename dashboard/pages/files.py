@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
-from dashboard.access.base import Denied
-from dashboard.looks import LIMIT_SECONDS
-from dashboard.search import BadSearch, as_filter, parse_search, split
-from dashboard.visitor import Forbidden
-from dashboard.window import HEADERS, Window
-from dashboard.words import subject
-from store import Json
-from store.errors import StoreError
+from minutehand.dashboard.access.base import Denied
+from minutehand.dashboard.looks import LIMIT_SECONDS
+from minutehand.dashboard.search import BadSearch, as_filter, parse_search, split
+from minutehand.dashboard.visitor import Forbidden
+from minutehand.dashboard.window import HEADERS, Window
+from minutehand.dashboard.words import subject
+from minutehand.store import Json
+from minutehand.store.errors import StoreError
 
 COLUMNS = (
     "id", "created_at", "status", "workflow", "entity_id", "subject", "attempt", "max_attempts", "code", "reason",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from dashboard.visitor import Forbidden
-from dashboard.window import Shown, Visit
-from store import Json
+from minutehand.dashboard.visitor import Forbidden
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.store import Json
 
 #: The worst first.
 _LEVELS = ("fail", "warn")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from dashboard import charts
-from dashboard.charts import SPANS
-from dashboard.window import Shown, Visit
-from dashboard.words import counted, length, moment
-from store import Json
+from minutehand.dashboard import charts
+from minutehand.dashboard.charts import SPANS
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.words import counted, length, moment
+from minutehand.store import Json
 
 #: Executions of a tick, and the modes that tick once a minute.
 TICK, PER_MINUTE = 10, ("run-once", "start")

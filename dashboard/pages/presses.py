@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from dashboard.access.base import Denied
-from dashboard.visitor import Forbidden, Visitor
-from dashboard.window import HEADERS, Window, refusal
-from store import Json, Store
-from store.errors import BadRequest, StoreError
+from minutehand.dashboard.access.base import Denied
+from minutehand.dashboard.visitor import Forbidden, Visitor
+from minutehand.dashboard.window import HEADERS, Window, refusal
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest, StoreError
 
 #: Each verb: what it takes, and what it asks of the store.
 VERBS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]] = {

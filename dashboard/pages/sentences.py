@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from executor.actions.contract import BadStep, Step
-from executor.dialects import read_steps
-from executor.step_words import conditions_in_words, in_words
-from store import Json
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import read_steps
+from minutehand.executor.step_words import conditions_in_words, in_words
+from minutehand.store import Json
 
 #: So many steps are named.
 _NAMED = 6

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 
-from dashboard.pages.executions import kinds
-from dashboard.pages.sentences import sentence
-from dashboard.window import Shown, Visit
-from store import Json
-from store.errors import BadRequest, NotFound
+from minutehand.dashboard.pages.executions import kinds
+from minutehand.dashboard.pages.sentences import sentence
+from minutehand.dashboard.window import Shown, Visit
+from minutehand.store import Json
+from minutehand.store.errors import BadRequest, NotFound
 
 
 async def workflows(visit: Visit) -> Shown:

@@ -11,19 +11,19 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from executor.actions.contract import Action, BadStep
+from minutehand.executor.actions.contract import Action, BadStep
 
 BUILT_IN = {
-    "email": "executor.actions.email:EmailAction",
-    "sms": "executor.actions.sms:SmsAction",
-    "webhook": "executor.actions.webhook:WebhookAction",
-    "function": "executor.actions.function:FunctionAction",
-    "update_record": "executor.actions.record:UpdateRecordAction",
-    "create_record": "executor.actions.record:CreateRecordAction",
-    "notify": "executor.actions.notify:NotifyAction",
-    "condition": "executor.actions.condition:ConditionAction",
-    "wait": "executor.actions.wait:WaitAction",
-    "stop": "executor.actions.stop:StopAction",
+    "email": "minutehand.executor.actions.email:EmailAction",
+    "sms": "minutehand.executor.actions.sms:SmsAction",
+    "webhook": "minutehand.executor.actions.webhook:WebhookAction",
+    "function": "minutehand.executor.actions.function:FunctionAction",
+    "update_record": "minutehand.executor.actions.record:UpdateRecordAction",
+    "create_record": "minutehand.executor.actions.record:CreateRecordAction",
+    "notify": "minutehand.executor.actions.notify:NotifyAction",
+    "condition": "minutehand.executor.actions.condition:ConditionAction",
+    "wait": "minutehand.executor.actions.wait:WaitAction",
+    "stop": "minutehand.executor.actions.stop:StopAction",
 }
 GROUP = "minutehand.actions"
 

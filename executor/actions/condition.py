@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from executor.actions.contract import BadStep, StepRun
-from executor.outcome import StepResult
+from minutehand.executor.actions.contract import BadStep, StepRun
+from minutehand.executor.outcome import StepResult
 
 
 class ConditionAction:

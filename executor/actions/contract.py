@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from executor.outcome import OnUncertain, StepResult
+from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
-    from executor.http import HttpClient
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.http import HttpClient
+    from minutehand.executor.settings import ExecutorSettings
 
 
 class BadStep(Exception):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.letters import (
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.letters import (
     MOST_BYTES,
     MOST_RECIPIENTS,
     BadAddress,
@@ -15,12 +15,12 @@ from executor.letters import (
     parse_address,
     unsubscribe_headers,
 )
-from executor.outcome import StepResult
-from executor.recipients import NoRecipient, of_client
-from executor.replies import storable
+from minutehand.executor.outcome import StepResult
+from minutehand.executor.recipients import NoRecipient, of_client
+from minutehand.executor.replies import storable
 
 if TYPE_CHECKING:
-    from executor.providers import MailProvider
+    from minutehand.executor.providers import MailProvider
 
 
 class EmailAction:
@@ -44,8 +44,8 @@ class EmailAction:
 
     async def run(self, run: StepRun) -> StepResult:
         """Send the message once and judge the answer."""
-        from executor.providers import NotConfigured
-        from executor.providers.choice import mail_provider
+        from minutehand.executor.providers import NotConfigured
+        from minutehand.executor.providers.choice import mail_provider
 
         self.check(run.step.config)
         try:

@@ -10,12 +10,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.calls import as_body, identity, shown_body, what_happened
-from executor.http import USER_AGENT, HttpError
-from executor.outcome import OnUncertain, Send, StepResult
-from executor.remote_replies import read_answer
-from executor.replies import Reply, storable
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.calls import as_body, identity, shown_body, what_happened
+from minutehand.executor.http import USER_AGENT, HttpError
+from minutehand.executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.remote_replies import read_answer
+from minutehand.executor.replies import Reply, storable
 
 #: What a function may be called: nothing that a URL could read as a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.apprise_targets import tell
-from executor.http import USER_AGENT
-from executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.apprise_targets import tell
+from minutehand.executor.http import USER_AGENT
+from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 #: Who gets it, as records say it: which targets these are is the operator's affair.
 TEAM = "the team"

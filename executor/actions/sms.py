@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.outcome import OnUncertain, StepResult
-from executor.recipients import NoRecipient, of_client
-from executor.replies import storable
-from executor.segments import segments
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.outcome import OnUncertain, StepResult
+from minutehand.executor.recipients import NoRecipient, of_client
+from minutehand.executor.replies import storable
+from minutehand.executor.segments import segments
 
 #: Segments of one text; what is longer is refused, never cut.
 MOST_SEGMENTS = 10
@@ -35,9 +35,9 @@ class SmsAction:
 
     async def run(self, run: StepRun) -> StepResult:
         """Send the text once and judge the answer."""
-        from executor.phones import BadNumber, BadRegion, to_e164
-        from executor.providers import NotConfigured, Text
-        from executor.providers.choice import text_provider
+        from minutehand.executor.phones import BadNumber, BadRegion, to_e164
+        from minutehand.executor.providers import NotConfigured, Text
+        from minutehand.executor.providers.choice import text_provider
 
         self.check(run.step.config)
         try:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from executor.actions.contract import BadStep, StepRun
-from executor.outcome import StepResult
+from minutehand.executor.actions.contract import BadStep, StepRun
+from minutehand.executor.outcome import StepResult
 
 #: The longest wait: what should happen later than that is better decided then.
 LONGEST = timedelta(days=366)

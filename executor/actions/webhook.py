@@ -13,10 +13,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.calls import as_body, identity, shown_body, what_happened
-from executor.http import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
-from executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.calls import as_body, identity, shown_body, what_happened
+from minutehand.executor.http import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
+from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 

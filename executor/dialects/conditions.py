@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from executor.actions.contract import BadStep
-from executor.dialects.bounds import is_nothing, kind, shown
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects.bounds import is_nothing, kind, shown
 
 _PLAIN = frozenset({"field_comparison", "field", "comparison"})
 _GROUPS = frozenset({"group", "and", "or", "all", "any", "condition", "rule"})

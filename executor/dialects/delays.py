@@ -9,8 +9,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from executor.actions.contract import BadStep
-from executor.dialects.bounds import is_nothing, shown
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects.bounds import is_nothing, shown
 
 _WORDS = {
     "minute": ("m", "min", "mins", "minute", "minutes"),

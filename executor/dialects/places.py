@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from executor.actions.contract import BadStep
-from executor.dialects.bounds import is_nothing, kind, shown, weigh
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects.bounds import is_nothing, kind, shown, weigh
 
 #: The keys under which an object holds steps: several, or a single one.
 HOLDING = ("steps", "actions", "action")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from executor.actions import action_for
-from executor.actions.contract import BadStep, Step
-from executor.dialects import conditions, delays, shapes
-from executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
-from executor.dialects.order import hold_order
-from executor.dialects.places import find_steps, is_trigger
-from executor.dialects.variables import translate_value
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import conditions, delays, shapes
+from minutehand.executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
+from minutehand.executor.dialects.order import hold_order
+from minutehand.executor.dialects.places import find_steps, is_trigger
+from minutehand.executor.dialects.variables import translate_value
 
 #: What a workflow's row, or the place of its steps, may wish of the time and the channel; see docs/dialects.md.
 _WISHES = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")

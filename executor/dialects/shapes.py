@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from executor.actions.contract import BadStep
-from executor.dialects.bounds import MAX_NAME, is_nothing, kind, shown
-from executor.dialects.plain_text import is_html, without_tags
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects.bounds import MAX_NAME, is_nothing, kind, shown
+from minutehand.executor.dialects.plain_text import is_html, without_tags
 
 #: The types of the normal form -> what else apps call them.  What stands nowhere here is left as it is: a plug-in's.
 TYPES = {

@@ -10,11 +10,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from executor.outcome import OnUncertain, StepResult
+from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
-    from executor.actions.contract import StepRun
-    from executor.letters import Letter
+    from minutehand.executor.actions.contract import StepRun
+    from minutehand.executor.letters import Letter
 
 
 class NotConfigured(Exception):

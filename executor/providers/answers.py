@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from executor.http import HttpError
-from executor.outcome import StepResult
-from executor.remote_replies import read_answer
-from executor.replies import Reply, retry_after_seconds, storable
+from minutehand.executor.http import HttpError
+from minutehand.executor.outcome import StepResult
+from minutehand.executor.remote_replies import read_answer
+from minutehand.executor.replies import Reply, retry_after_seconds, storable
 
 if TYPE_CHECKING:
-    from executor.actions.contract import StepRun
+    from minutehand.executor.actions.contract import StepRun
 
 __all__ = ["Said", "ask", "no_id", "read_answer", "refusal", "text_of"]
 

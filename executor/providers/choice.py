@@ -9,15 +9,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from executor.http import BadTarget, parse_url
-from executor.letters import BadAddress, parse_sender
-from executor.providers import MailProvider, NotConfigured, TextProvider
+from minutehand.executor.http import BadTarget, parse_url
+from minutehand.executor.letters import BadAddress, parse_sender
+from minutehand.executor.providers import MailProvider, NotConfigured, TextProvider
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
-    from executor.providers.functions import Function
-    from executor.settings import ExecutorSettings
+    from minutehand.executor.providers.functions import Function
+    from minutehand.executor.settings import ExecutorSettings
 
 _FUNCTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -28,7 +28,7 @@ def mail_provider(settings: ExecutorSettings) -> MailProvider:
         case "":
             raise NotConfigured("nothing is set up to send e-mail: set RESEND_API_KEY or SMTP_URL, and EMAIL_FROM")
         case "resend":
-            from executor.providers.resend import Resend
+            from minutehand.executor.providers.resend import Resend
 
             return Resend(
                 base_url=_base("RESEND_BASE_URL", settings.resend_base_url),
@@ -38,7 +38,7 @@ def mail_provider(settings: ExecutorSettings) -> MailProvider:
         case "smtp":
             return _smtp(settings)
         case name:
-            from executor.providers.functions import FunctionMail
+            from minutehand.executor.providers.functions import FunctionMail
 
             address = _sender(settings) if settings.email_from else None
             return FunctionMail(function=_function("MINUTEHAND_EMAIL_VIA", name, settings), address=address)
@@ -54,7 +54,7 @@ def text_provider(settings: ExecutorSettings) -> TextProvider:
                 "or TELNYX_API_KEY and TELNYX_FROM"
             )
         case "twilio":
-            from executor.providers.twilio import Twilio
+            from minutehand.executor.providers.twilio import Twilio
 
             sid = _secret("TWILIO_ACCOUNT_SID", settings.twilio_account_sid)
             if not re.fullmatch("[A-Za-z0-9]+", sid):
@@ -66,7 +66,7 @@ def text_provider(settings: ExecutorSettings) -> TextProvider:
                 sender=_secret("TWILIO_FROM", settings.twilio_from),
             )
         case "telnyx":
-            from executor.providers.telnyx import Telnyx
+            from minutehand.executor.providers.telnyx import Telnyx
 
             return Telnyx(
                 base_url=_base("TELNYX_BASE_URL", settings.telnyx_base_url),
@@ -74,14 +74,14 @@ def text_provider(settings: ExecutorSettings) -> TextProvider:
                 sender=_secret("TELNYX_FROM", settings.telnyx_from),
             )
         case name:
-            from executor.providers.functions import FunctionText
+            from minutehand.executor.providers.functions import FunctionText
 
             return FunctionText(function=_function("MINUTEHAND_SMS_VIA", name, settings))
 
 
 def _smtp(settings: ExecutorSettings) -> MailProvider:
-    from executor.mail import BadServer, parse_server
-    from executor.providers.smtp import Smtp
+    from minutehand.executor.mail import BadServer, parse_server
+    from minutehand.executor.providers.smtp import Smtp
 
     if not settings.smtp_url:
         raise NotConfigured("SMTP_URL is not set: give smtp://user:password@host:port")
@@ -121,7 +121,7 @@ def _base(name: str, url: str) -> str:
 
 
 def _function(setting: str, name: str, settings: ExecutorSettings) -> Function:
-    from executor.providers.functions import Function
+    from minutehand.executor.providers.functions import Function
 
     if not _FUNCTION.fullmatch(name):
         raise NotConfigured(f"{setting} must be the name of an edge function: letters, digits, - and _")

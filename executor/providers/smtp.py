@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from executor.outcome import OnUncertain, StepResult
+from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
-    from executor.actions.contract import StepRun
-    from executor.letters import Letter
-    from executor.mail import SmtpServer
+    from minutehand.executor.actions.contract import StepRun
+    from minutehand.executor.letters import Letter
+    from minutehand.executor.mail import SmtpServer
 
 #: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
 MOST_CONNECTIONS = 8
@@ -42,7 +42,7 @@ class Smtp:
 
     async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
         """Hand the letter over in a conversation of its own."""
-        from executor import mail
+        from minutehand.executor import mail
 
         seconds = run.settings.action_timeout_seconds
         return await mail.deliver(self.server, self.address, letter, key, timeout_seconds=seconds)

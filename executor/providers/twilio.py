@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from executor.outcome import Send, StepResult
-from executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.outcome import Send, StepResult
+from minutehand.executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
 
 if TYPE_CHECKING:
-    from executor.actions.contract import StepRun
-    from executor.providers import Text
-    from executor.replies import Reply
+    from minutehand.executor.actions.contract import StepRun
+    from minutehand.executor.providers import Text
+    from minutehand.executor.replies import Reply
 
 _CODES = {
     "21211": "bad_recipient",  # invalid

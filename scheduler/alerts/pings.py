@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from store.errors import BadConfiguration, StoreError
+from minutehand.store.errors import BadConfiguration, StoreError
 
 if TYPE_CHECKING:
-    from scheduler.settings import LogSettings
+    from minutehand.scheduler.settings import LogSettings
 
 #: Of one try, of which there are two; and how much of a summary is sent.
 TRY_SECONDS, MOST_BYTES = 5.0, 10_000
@@ -58,7 +58,7 @@ class Pings:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and not self._has_ended:
-            from scheduler.cli import exit_code
+            from minutehand.scheduler.cli import exit_code
 
             status = exit_code(error) if isinstance(error, StoreError) else 130 if kind is KeyboardInterrupt else 1
             self.end(status, str(error) if isinstance(error, StoreError) else "")
@@ -84,7 +84,7 @@ class Pings:
                 return
         import structlog
 
-        from scheduler.logs import configure
+        from minutehand.scheduler.logs import configure
 
         configure(self._log)
         log = structlog.get_logger()

@@ -11,9 +11,9 @@ import uuid
 
 import structlog
 
-from scheduler.alerts.words import message
-from store import Store
-from store.errors import StoreError
+from minutehand.scheduler.alerts.words import message
+from minutehand.store import Store
+from minutehand.store.errors import StoreError
 
 #: How long it may take; a tick waits no longer for it.
 TELL_SECONDS = 10.0
@@ -60,7 +60,7 @@ class Alerts:
         due = await self._store.alerts_take(token, share=self._share, age_seconds=self._age_seconds)
         if not due or not self._urls:
             return 0
-        from executor.apprise_targets import tell
+        from minutehand.executor.apprise_targets import tell
 
         told = await tell(self._urls, *message(due))
         taken = sum(told.took)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from datetime import datetime
 
-from store import Json
+from minutehand.store import Json
 
 #: Incidents that are written out in one message; of the rest the number is told.
 WRITTEN = 10

@@ -6,11 +6,18 @@ import asyncio
 
 import click
 
-from scheduler.output import print_rows
-from scheduler.road import ask_store
-from scheduler.settings import AlertSettings, LogSettings, RoadSettings, alert_options, output_option, road_options
-from store import Json, Store
-from store.errors import BadConfiguration
+from minutehand.scheduler.output import print_rows
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import (
+    AlertSettings,
+    LogSettings,
+    RoadSettings,
+    alert_options,
+    output_option,
+    road_options,
+)
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadConfiguration
 
 COLUMNS = ("opened_at", "kind", "summary", "count", "told", "recovered_at")
 
@@ -41,13 +48,13 @@ def check(output: str, road: RoadSettings, alert: AlertSettings, log: LogSetting
     """
 
     async def look(store: Store) -> list[Json]:
-        from scheduler.alerts.telling import Alerts
+        from minutehand.scheduler.alerts.telling import Alerts
 
         made = Alerts(store, alert.targets, share=alert.share, age_seconds=alert.age_seconds)
         await made.tell()
         return await store.incidents()
 
-    from scheduler.logs import configure
+    from minutehand.scheduler.logs import configure
 
     configure(log)
     rows = ask_store(road, look)
@@ -63,7 +70,7 @@ def test(alert: AlertSettings, log: LogSettings) -> int:
         raise BadConfiguration(
             "MINUTEHAND_ALERT_URLS (--alert-urls) is not set: give Apprise URLs, separated by spaces"
         )
-    from executor.apprise_targets import Told, tell
+    from minutehand.executor.apprise_targets import Told, tell
 
     async def go() -> list[Told]:
         title, text = "Minutehand: a test", "Somebody tried `minutehand alerts test`.  Nothing is wrong."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from scheduler.road import embedded_home
-from scheduler.settings import RoadSettings, road_options
+from minutehand.scheduler.road import embedded_home
+from minutehand.scheduler.settings import RoadSettings, road_options
 
 
 @click.group("db", short_help="Look after the embedded PostgreSQL.", epilog='Example: psql "$(minutehand db url)"')
@@ -17,7 +17,7 @@ def db() -> None:
 @road_options
 def url(road: RoadSettings) -> None:
     """Start it if need be, and print its address."""
-    from store.embedded import Embedded
+    from minutehand.store.embedded import Embedded
 
     click.echo(Embedded(embedded_home(road)).start())
 
@@ -26,7 +26,7 @@ def url(road: RoadSettings) -> None:
 @road_options
 def start(road: RoadSettings) -> None:
     """Start it."""
-    from store.embedded import Embedded
+    from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(road))
     ran = server.running()
@@ -38,7 +38,7 @@ def start(road: RoadSettings) -> None:
 @road_options
 def stop(road: RoadSettings) -> None:
     """Stop it; its data stays."""
-    from store.embedded import Embedded
+    from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(road))
     click.echo(f"{'stopped' if server.stop() else 'was not running'} in {server.home}")
@@ -48,7 +48,7 @@ def stop(road: RoadSettings) -> None:
 @road_options
 def status(road: RoadSettings) -> int:
     """Say whether it runs, and where; exit 3 when not."""
-    from store.embedded import Embedded
+    from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(road))
     running = server.running()

@@ -14,7 +14,7 @@ def demo() -> int:
     PostgreSQL, mail server and web server are the demo's own: it reads no DATABASE_URL, SUPABASE_*, SMTP_URL or .env.
     Its files are in `demo` below MINUTEHAND_HOME (or your data folder); each run begins anew.
     """
-    from scheduler.demo.play import run
-    from store.embedded import default_home
+    from minutehand.scheduler.demo.play import run
+    from minutehand.store.embedded import default_home
 
     return run(default_home(os.environ) / "demo")

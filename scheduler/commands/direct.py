@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from dashboard.tokens import Tokens
-from scheduler.output import print_json, shown
-from scheduler.road import ask_store
-from scheduler.settings import SECONDS, RoadSettings, api_token_option, output_option, road_options
-from store import Json
+from minutehand.dashboard.tokens import Tokens
+from minutehand.scheduler.output import print_json, shown
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import SECONDS, RoadSettings, api_token_option, output_option, road_options
+from minutehand.store import Json
 
 #: What `on --no-claim` means, said each time.
 NO_CLAIM = (

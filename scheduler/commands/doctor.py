@@ -8,13 +8,13 @@ from collections import Counter
 
 import click
 
-from executor.settings import ExecutorSettings
-from scheduler.doctor.checks import Check, examine
-from scheduler.doctor.finding import Finding
-from scheduler.doctor.subject import Subject, gather
-from scheduler.output import print_json
-from scheduler.road import open_store
-from scheduler.settings import LogSettings, RoadSettings, RunSettings, output_option, run_options
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.doctor.checks import Check, examine
+from minutehand.scheduler.doctor.finding import Finding
+from minutehand.scheduler.doctor.subject import Subject, gather
+from minutehand.scheduler.output import print_json
+from minutehand.scheduler.road import open_store
+from minutehand.scheduler.settings import LogSettings, RoadSettings, RunSettings, output_option, run_options
 
 WIDTH = 100
 

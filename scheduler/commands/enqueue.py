@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from scheduler.output import print_json
-from scheduler.road import ask_store
-from scheduler.settings import RoadSettings, output_option, road_options
+from minutehand.scheduler.output import print_json
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import RoadSettings, output_option, road_options
 
 
 @click.command(

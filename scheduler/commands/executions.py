@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from dashboard.search import STATUSES, BadSearch, as_filter, parse_search
-from dashboard.timeline import timeline
-from scheduler.output import print_json, print_rows, shown
-from scheduler.road import ask_store
-from scheduler.settings import SECONDS, RoadSettings, output_option, road_options
-from store import Json, Store
+from minutehand.dashboard.search import STATUSES, BadSearch, as_filter, parse_search
+from minutehand.dashboard.timeline import timeline
+from minutehand.scheduler.output import print_json, print_rows, shown
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import SECONDS, RoadSettings, output_option, road_options
+from minutehand.store import Json, Store
 
 COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "code", "reason")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from scheduler.output import print_json, print_rows
-from scheduler.road import ask_store
-from scheduler.settings import RoadSettings, output_option, road_options
+from minutehand.scheduler.output import print_json, print_rows
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import RoadSettings, output_option, road_options
 
 SCOPES = click.Choice(["recipient", "tenant"])
 COLUMNS = ("scope", "tenant", "channel", "n", "per", "on_exceed")

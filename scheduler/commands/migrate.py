@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scheduler.road import database
-from scheduler.settings import RoadSettings, road_options
+from minutehand.scheduler.road import database
+from minutehand.scheduler.settings import RoadSettings, road_options
 
 if TYPE_CHECKING:
-    from store.adoption import Step
+    from minutehand.store.adoption import Step
 
 
 @click.command(
@@ -28,7 +28,7 @@ def migrate(only_print: bool, dry_run: bool, road: RoadSettings) -> None:
 
     Tables that the app has already are adopted: what is added to them is told first, with its locks.
     """
-    from store import schema
+    from minutehand.store import schema
 
     if only_print:
         click.echo(schema.script())

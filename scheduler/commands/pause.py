@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from scheduler.output import print_json
-from scheduler.road import ask_store
-from scheduler.settings import RoadSettings, output_option, road_options
-from store import Json
+from minutehand.scheduler.output import print_json
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import RoadSettings, output_option, road_options
+from minutehand.store import Json
 
 
 @click.command(

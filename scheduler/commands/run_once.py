@@ -8,12 +8,12 @@ import signal
 
 import click
 
-from executor.settings import ExecutorSettings
-from scheduler.alerts.pings import Pings
-from scheduler.road import open_store
-from scheduler.run import Runner, stopped_by_signals
-from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, output_option, run_options
-from scheduler.summary import Summary
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.alerts.pings import Pings
+from minutehand.scheduler.road import open_store
+from minutehand.scheduler.run import Runner, stopped_by_signals
+from minutehand.scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, output_option, run_options
+from minutehand.scheduler.summary import Summary
 
 
 @click.command(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from executor.settings import ExecutorSettings
-from scheduler.road import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
-from scheduler.run import LAST_WORDS_SECONDS, alerts_of, hands, stopped_by_signals
-from scheduler.settings import (
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.road import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
+from minutehand.scheduler.run import LAST_WORDS_SECONDS, alerts_of, hands, stopped_by_signals
+from minutehand.scheduler.settings import (
     LogSettings,
     RoadSettings,
     RunSettings,
@@ -24,18 +24,18 @@ from scheduler.settings import (
     run_options,
     window_options,
 )
-from scheduler.window import access_to
-from store import Store
-from store.errors import BadConfiguration, Unreachable
+from minutehand.scheduler.window import access_to
+from minutehand.store import Store
+from minutehand.store.errors import BadConfiguration, Unreachable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from dashboard.access.base import Access
-    from dashboard.tokens import Tokens
-    from dashboard.window import Window
-    from scheduler.on_demand import OnDemand
-    from scheduler.worker import Worker
+    from minutehand.dashboard.access.base import Access
+    from minutehand.dashboard.tokens import Tokens
+    from minutehand.dashboard.window import Window
+    from minutehand.scheduler.on_demand import OnDemand
+    from minutehand.scheduler.worker import Worker
 
 
 @click.command(
@@ -70,9 +70,9 @@ def serve(
     nobody called for, a tick beside it runs: `start`, `run-once` from cron, or a worker in the same process
     (--with-worker).  SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
     """
-    from dashboard.server import listen
-    from dashboard.tokens import Tokens
-    from scheduler.logs import configure
+    from minutehand.dashboard.server import listen
+    from minutehand.dashboard.tokens import Tokens
+    from minutehand.scheduler.logs import configure
 
     tokens = Tokens.parse(api_token)
     if tokens.first is None and not window.dashboard:
@@ -99,17 +99,17 @@ async def _serve(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> None:
-    from scheduler.on_demand import OnDemand
+    from minutehand.scheduler.on_demand import OnDemand
 
     async with open_store(road) as store:
         await refuse_bad_configuration(store)
         window = worker = None
         if access is not None:
-            from scheduler.window import open_window
+            from minutehand.scheduler.window import open_window
 
             window = open_window(store, access, run, executor, read_only=settings.read_only)
         if poll_seconds is not None:
-            from scheduler.worker import Worker
+            from minutehand.scheduler.worker import Worker
 
             worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
         async with hands(store, executor, stopping=lambda: on_demand.stopping) as made:
@@ -119,7 +119,7 @@ async def _serve(
 
 async def look(store: Store, worker: Worker | None) -> None:
     """Look whether there is work to be done with.  Errors: see `dashboard.app.Ready`."""
-    from dashboard.app import WorkerStuck
+    from minutehand.dashboard.app import WorkerStuck
 
     if worker is not None and worker.pulse.is_stuck:
         raise WorkerStuck
@@ -143,9 +143,9 @@ async def _answer(
     """
     from structlog import get_logger
 
-    from dashboard.app import make_app
-    from dashboard.executor_endpoint import ExecutorEndpoint
-    from dashboard.server import Server
+    from minutehand.dashboard.app import make_app
+    from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
+    from minutehand.dashboard.server import Server
 
     logger = get_logger()
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
@@ -179,8 +179,8 @@ async def _answer(
 
 def _pages(window: Window) -> tuple[list[BaseRoute], Callable[[], None]]:
     """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
-    from dashboard.live import Live
-    from dashboard.site import routes
+    from minutehand.dashboard.live import Live
+    from minutehand.dashboard.site import routes
 
     live = Live(window)
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import click
 
-from executor.settings import ExecutorSettings
-from executor.tracing import exported
-from scheduler.alerts.pings import Pings
-from scheduler.road import open_store, refuse_bad_configuration
-from scheduler.run import Runner, stopped_by_signals
-from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, run_options
-from store.errors import StoreError
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.tracing import exported
+from minutehand.scheduler.alerts.pings import Pings
+from minutehand.scheduler.road import open_store, refuse_bad_configuration
+from minutehand.scheduler.run import Runner, stopped_by_signals
+from minutehand.scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, run_options
+from minutehand.store.errors import StoreError
 
 
 @click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
@@ -35,8 +35,8 @@ async def _run(
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
     from structlog import get_logger
 
-    from scheduler.cli import exit_code
-    from scheduler.logs import configure
+    from minutehand.scheduler.cli import exit_code
+    from minutehand.scheduler.logs import configure
 
     configure(log)
     logger = get_logger()

@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from scheduler.output import counted, print_json, replace_file, shown
-from scheduler.road import ask_store, look_at_figures, open_store
-from scheduler.settings import SECONDS, RoadSettings, executor_option, output_option, road_options
-from store import Json, Store
-from store.errors import BadConfiguration, StoreError
+from minutehand.scheduler.output import counted, print_json, replace_file, shown
+from minutehand.scheduler.road import ask_store, look_at_figures, open_store
+from minutehand.scheduler.settings import SECONDS, RoadSettings, executor_option, output_option, road_options
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadConfiguration, StoreError
 
 #: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -98,7 +98,7 @@ def status(
     name, metrics = ask_store(road, look_once)
     problems = judge(metrics)
     if output == "prometheus":
-        from dashboard.exposition import exposition
+        from minutehand.dashboard.exposition import exposition
 
         if write is None:
             click.echo(exposition(metrics), nl=False)
@@ -116,8 +116,8 @@ async def read_steps_too(store: Store) -> Json:
 
     Errors: those of `look_at_figures`.
     """
-    from executor.actions.contract import BadStep
-    from executor.dialects import read_steps
+    from minutehand.executor.actions.contract import BadStep
+    from minutehand.executor.dialects import read_steps
 
     metrics = await look_at_figures(store, steps=True)
     for workflow in metrics["workflows"]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from scheduler.output import print_rows
-from scheduler.road import ask_store
-from scheduler.settings import RoadSettings, output_option, road_options
+from minutehand.scheduler.output import print_rows
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import RoadSettings, output_option, road_options
 
 COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scheduler.units import KINDS, hidden_part, program_path, units
+from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 
 
 @click.command(

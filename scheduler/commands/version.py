@@ -11,6 +11,6 @@ import click
 @click.command("version", short_help="Print the version.", epilog="Example: minutehand version")
 def version() -> None:
     """Print this program's version, its schema and its Python."""
-    from store import schema
+    from minutehand.store import schema
 
     click.echo(f"minutehand {installed('minutehand')} (schema {schema.version()}, Python {platform.python_version()})")

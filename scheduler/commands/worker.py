@@ -8,11 +8,11 @@ import sys
 
 import click
 
-from executor.settings import ExecutorSettings
-from scheduler.road import open_store, refuse_bad_configuration
-from scheduler.run import stopped_by_signals
-from scheduler.sd_notify import Watcher, watcher_of
-from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, poll_option, run_options
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.road import open_store, refuse_bad_configuration
+from minutehand.scheduler.run import stopped_by_signals
+from minutehand.scheduler.sd_notify import Watcher, watcher_of
+from minutehand.scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, poll_option, run_options
 
 
 @click.command(
@@ -50,8 +50,8 @@ def worker(
         asyncio.run(_run(poll_seconds, max_jobs, max_time, watcher, road, run, executor, log))
         return 0
 
-    from scheduler.logs import configure
-    from scheduler.processes import Processes
+    from minutehand.scheduler.logs import configure
+    from minutehand.scheduler.processes import Processes
 
     configure(log)
     parent = Processes(
@@ -78,8 +78,8 @@ async def _run(
 ) -> None:
     from structlog import get_logger
 
-    from scheduler.logs import configure
-    from scheduler.worker import Worker
+    from minutehand.scheduler.logs import configure
+    from minutehand.scheduler.worker import Worker
 
     configure(log)
     logger = get_logger()

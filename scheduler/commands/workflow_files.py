@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scheduler.output import print_json, print_rows
-from scheduler.road import open_store
-from scheduler.settings import RoadSettings, output_option, road_options
-from store import Json, Store
+from minutehand.scheduler.output import print_json, print_rows
+from minutehand.scheduler.road import open_store
+from minutehand.scheduler.settings import RoadSettings, output_option, road_options
+from minutehand.store import Json, Store
 
 if TYPE_CHECKING:
-    from scheduler.lint import Linted
-    from scheduler.workflow_files import FileWorkflow
+    from minutehand.scheduler.lint import Linted
+    from minutehand.scheduler.workflow_files import FileWorkflow
 
 #: Passes `lint`, and applies as it stands to an app with a table of jobs.
 EXAMPLE = """\
@@ -98,8 +98,8 @@ def apply(
     They are linted first: nothing is saved, and the exit code is 2, when any of them has an error.  Workflows that no
     file names are left alone.
     """
-    from scheduler.lint import lint_files
-    from scheduler.workflow_text import lint_text
+    from minutehand.scheduler.lint import lint_files
+    from minutehand.scheduler.workflow_text import lint_text
 
     found = [one for file in files for one in _read(file, organization, user)]
 
@@ -137,8 +137,8 @@ def export(names: tuple[str, ...], folder: Path | None, road: RoadSettings) -> i
 
     Steps stay in the shape that the app gave them.  What cannot be read is named and left out, with exit code 3.
     """
-    from scheduler.strict_files import as_yaml
-    from scheduler.workflow_files import as_file
+    from minutehand.scheduler.strict_files import as_yaml
+    from minutehand.scheduler.workflow_files import as_file
 
     async def go() -> list[Json]:
         async with open_store(road) as store:
@@ -197,8 +197,8 @@ def lint(subjects: tuple[str, ...], organization: str | None, user: str | None, 
     Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
     something is wrong.
     """
-    from scheduler.lint import lint_files, lint_saved
-    from scheduler.workflow_text import lint_text
+    from minutehand.scheduler.lint import lint_files, lint_saved
+    from minutehand.scheduler.workflow_text import lint_text
 
     files = [subject for subject in subjects if _is_file(subject)]
     names = [subject for subject in subjects if not _is_file(subject)]
@@ -236,8 +236,8 @@ def _read(file: str, organization: str | None, user: str | None) -> list[FileWor
 
 
 def _parsed(file: str) -> list[FileWorkflow]:
-    from scheduler.strict_files import BadFile
-    from scheduler.workflow_files import read_file, read_text
+    from minutehand.scheduler.strict_files import BadFile
+    from minutehand.scheduler.workflow_files import read_file, read_text
 
     try:
         return read_text(sys.stdin.read(), "stdin") if file == "-" else read_file(Path(file))

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import click
 
-from executor.actions.contract import BadStep
-from executor.settings import ExecutorSettings
-from scheduler.commands.enqueue import read_payload
-from scheduler.commands.pause import tell_paused, tell_resumed
-from scheduler.commands.workflow_files import apply, export, lint, new
-from scheduler.output import print_json, print_rows
-from scheduler.road import ask_store
-from scheduler.settings import LogSettings, RoadSettings, RunSettings, output_option, road_options, run_options
-from store import Json, Store
-from store.errors import BadRequest
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.commands.enqueue import read_payload
+from minutehand.scheduler.commands.pause import tell_paused, tell_resumed
+from minutehand.scheduler.commands.workflow_files import apply, export, lint, new
+from minutehand.scheduler.output import print_json, print_rows
+from minutehand.scheduler.road import ask_store
+from minutehand.scheduler.settings import (
+    LogSettings,
+    RoadSettings,
+    RunSettings,
+    output_option,
+    road_options,
+    run_options,
+)
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest
 
 COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
 
@@ -34,7 +41,7 @@ def workflows() -> None:
 @road_options
 def ls(output: str, road: RoadSettings) -> None:
     """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
-    from scheduler.workflow_text import line
+    from minutehand.scheduler.workflow_text import line
 
     print_rows(
         [line(card) for card in ask_store(road, lambda store: store.workflows())],
@@ -58,7 +65,7 @@ def show(workflow: str, output: str, road: RoadSettings) -> None:
     if output == "json":
         print_json(found)
     else:
-        from scheduler.workflow_text import as_text
+        from minutehand.scheduler.workflow_text import as_text
 
         click.echo(as_text(found))
 
@@ -106,8 +113,8 @@ def test(
 
     Takes the settings of a processor, and fails a step as it would.  Exit 3 when a step would fail.
     """
-    from executor.dry_run import Rehearsed, rehearse
-    from scheduler.rehearsal_text import rehearsal_json, rehearsal_text
+    from minutehand.executor.dry_run import Rehearsed, rehearse
+    from minutehand.scheduler.rehearsal_text import rehearsal_json, rehearsal_text
 
     data = read_payload(payload)
 

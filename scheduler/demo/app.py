@@ -13,8 +13,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from store import Json
-from store.errors import BadConfiguration, Conflict, Unreachable
+from minutehand.store import Json
+from minutehand.store.errors import BadConfiguration, Conflict, Unreachable
 
 _FILES = Path(__file__).parent
 #: Seconds to wait for whoever else uses the demo's database: a second demo above all.

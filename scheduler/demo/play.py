@@ -16,17 +16,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from executor.settings import ExecutorSettings
-from scheduler.demo.story import STORY, Change, Line, Made, told
-from scheduler.settings import LogSettings, RoadSettings, RunSettings
-from store import Store
-from store.errors import EmbeddedUnavailable
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.story import STORY, Change, Line, Made, told
+from minutehand.scheduler.settings import LogSettings, RoadSettings, RunSettings
+from minutehand.store import Store
+from minutehand.store.errors import EmbeddedUnavailable
 
 if TYPE_CHECKING:
-    from scheduler.demo.app import App
-    from scheduler.demo.receivers import HttpReceiver, Request, SmtpReceiver
-    from scheduler.demo.show import Show
-    from scheduler.summary import Summary
+    from minutehand.scheduler.demo.app import App
+    from minutehand.scheduler.demo.receivers import HttpReceiver, Request, SmtpReceiver
+    from minutehand.scheduler.demo.show import Show
+    from minutehand.scheduler.summary import Summary
 
 
 def run(home: Path) -> int:
@@ -55,10 +55,10 @@ def _forget_other_servers() -> None:
 
 
 async def _play(home: Path, started: float) -> int:
-    from scheduler.demo.app import App
-    from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
-    from scheduler.demo.show import Show
-    from store.embedded import Embedded
+    from minutehand.scheduler.demo.app import App
+    from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+    from minutehand.scheduler.demo.show import Show
+    from minutehand.store.embedded import Embedded
 
     show, server = Show(), Embedded(home)
     with show.stage("PostgreSQL") as say:
@@ -86,8 +86,8 @@ async def _tell(
     show: Show, app: App, url: str, home: Path, settings: ExecutorSettings, receiver_url: str
 ) -> list[Line]:
     """Set everything up, change the jobs, run one tick; returns what became of each change."""
-    from scheduler.road import open_store
-    from store import schema
+    from minutehand.scheduler.road import open_store
+    from minutehand.store import schema
 
     with show.stage("Schema") as say:
         app.start_anew()
@@ -115,7 +115,7 @@ async def _tell(
 
 async def _tick(store: Store, settings: ExecutorSettings) -> Summary:
     """Do what `minutehand run-once` does."""
-    from scheduler.run import Runner
+    from minutehand.scheduler.run import Runner
 
     quiet = LogSettings(log_level="error", log_format="console")
     return await Runner(store, RunSettings(), settings, quiet, mode="demo").tick()
@@ -150,7 +150,7 @@ def _problems(smtp: SmtpReceiver, http: HttpReceiver, secret: str) -> list[str]:
 
 def _signed(request: Request, secret: str) -> bool:
     """Whether the request is signed as its receiver would check it."""
-    from executor.actions.webhook import sign, signing_key
+    from minutehand.executor.actions.webhook import sign, signing_key
 
     sent_at = int(request.headers["webhook-timestamp"])
     signature = sign(signing_key(secret), request.headers["webhook-id"], sent_at, request.body)

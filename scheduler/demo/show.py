@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from scheduler.demo.receivers import Mail, Request
-from scheduler.demo.story import Line
+from minutehand.scheduler.demo.receivers import Mail, Request
+from minutehand.scheduler.demo.story import Line
 
 _COLOURS = {"completed": "green", "failed": "red", "skipped": "yellow", "not fired": "yellow"}
 #: Where the second line of a pair begins.

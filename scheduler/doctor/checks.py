@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scheduler.doctor import direct, ground, intake, queue, vacuum, walls, workflows
-from scheduler.doctor.finding import Finding, fail
-from scheduler.doctor.subject import Subject
+from minutehand.scheduler.doctor import direct, ground, intake, queue, vacuum, walls, workflows
+from minutehand.scheduler.doctor.finding import Finding, fail
+from minutehand.scheduler.doctor.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ class Check:
 CHECKS = (
     Check("ground", "road", ground.road),
     Check("ground", "clock", ground.clock),
-    Check("ground", "packages", ground.packages),
     Check("ground", "schema", ground.schema, ("schema",)),
     Check("ground", "functions", ground.functions, ("functions",)),
     Check("walls", "grants", walls.grants, ("grants",)),

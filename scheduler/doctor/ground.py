@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.doctor.finding import Finding, each, fail, ok, warn
-from scheduler.doctor.subject import Subject
+from minutehand.scheduler.doctor.finding import Finding, each, fail, ok, warn
+from minutehand.scheduler.doctor.subject import Subject
 
 #: Leases and due times are the database's; this machine's clock matters for schedules and logs.
 MOST_CLOCK_SECONDS = 5.0
@@ -30,21 +30,6 @@ def clock(subject: Subject) -> list[Finding]:
     side = "ahead of" if ahead > 0 else "behind"
     fact = f"the database's clock is {abs(ahead):.0f} s {side} this machine's; the database's decides what is due"
     return [warn(fact, "timedatectl set-ntp true")]
-
-
-def packages(subject: Subject) -> list[Finding]:
-    """Look whether the four packages, whose names are common ones, are all this program's."""
-    home = subject.installed or subject.rooms["scheduler"]
-    strangers = {room: folder for room, folder in subject.rooms.items() if folder != home}
-    if not strangers:
-        return [ok(f"all four packages are from {home}")]
-    told = ", ".join(f"`{room}` from {folder}" for room, folder in strangers.items())
-    return [
-        fail(
-            f"{told}: another project's package of that name, or another copy; ours are in {home}",
-            "pipx install minutehand   # an environment of its own, and no PYTHONPATH",
-        )
-    ]
 
 
 def schema(subject: Subject) -> list[Finding]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scheduler.doctor.finding import Finding, each, fail, name, ok, warn
-from scheduler.doctor.subject import Subject
-from store import Json
+from minutehand.scheduler.doctor.finding import Finding, each, fail, name, ok, warn
+from minutehand.scheduler.doctor.subject import Subject
+from minutehand.store import Json
 
 QUEUE = "public.automation_execution_logs"
 

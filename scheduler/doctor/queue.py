@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from executor.actions.contract import BadStep
-from executor.dialects import read_steps
-from scheduler.doctor.finding import Finding, each, fail, length, literal, ok, warn
-from scheduler.doctor.subject import Subject
-from scheduler.output import counted, shown
-from store import Json
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import read_steps
+from minutehand.scheduler.doctor.finding import Finding, each, fail, length, literal, ok, warn
+from minutehand.scheduler.doctor.subject import Subject
+from minutehand.scheduler.output import counted, shown
+from minutehand.store import Json
 
 #: A processor comes by each minute; after so long it does not.
 MOST_SILENT_SECONDS = 300

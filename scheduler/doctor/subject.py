@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module, metadata
-from pathlib import Path
-from typing import Any
 
-from executor.settings import ExecutorSettings
-from scheduler.settings import RunSettings
-from store import Json, Store
-from store.errors import SchemaMismatch
-
-ROOMS = ("scheduler", "dashboard", "executor", "store")
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.settings import RunSettings
+from minutehand.store import Json, Store
+from minutehand.store.errors import SchemaMismatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +27,6 @@ class Subject:
     clock_seconds: float = 0.0
     #: Name and checksum of each migration that this program brings.
     migrations: dict[str, str] = field(default_factory=dict)
-    #: The folder that each room was imported from.
-    rooms: dict[str, Path] = field(default_factory=dict)
-    #: The folder that `minutehand` was installed into; None for a checkout.
-    installed: Path | None = None
     #: Where the steps run: `local`, or elsewhere.
     executor: str = "local"
     #: Settings that e-mails need and this program has not.
@@ -55,7 +46,7 @@ class Subject:
 
 async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> Subject:
     """Ask the database, and look at this program.  Errors: `StoreError`, but for a schema that is not there."""
-    from store import schema
+    from minutehand.store import schema
 
     facts, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
     needed = {"SMTP_URL": executor.smtp_url, "EMAIL_FROM": executor.email_from}
@@ -66,8 +57,6 @@ async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> 
         refusal=refusal,
         clock_seconds=ahead,
         migrations={path.stem: schema.checksum(path) for path in schema.migrations()},
-        rooms={room: Path(str(import_module(room).__file__)).parent.parent for room in ROOMS},
-        installed=_installed(),
         executor=run.executor,
         missing_for_email=tuple(name for name, value in needed.items() if not value),
     )
@@ -93,13 +82,3 @@ def clock_ahead(sent: datetime, began: datetime, answered: datetime, received: d
     10.0
     """
     return ((began - sent) + (answered - received)).total_seconds() / 2
-
-
-def _installed() -> Path | None:
-    """Return where pip put the program; None where it runs from a checkout."""
-    try:
-        distribution: Any = metadata.distribution("minutehand")
-    except metadata.PackageNotFoundError:
-        return None
-    folder = Path(str(distribution.locate_file("")))
-    return folder if (folder / "scheduler").is_dir() else None

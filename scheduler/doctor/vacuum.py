@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from scheduler.doctor.finding import Finding, each, length, literal, ok, warn
-from scheduler.doctor.subject import Subject
-from scheduler.output import counted
-from store import Json
+from minutehand.scheduler.doctor.finding import Finding, each, length, literal, ok, warn
+from minutehand.scheduler.doctor.subject import Subject
+from minutehand.scheduler.output import counted
+from minutehand.store import Json
 
 #: Fewer dead rows than these cost nothing; more than a fifth of a table, and vacuum does not keep up.
 LEAST_DEAD = 10_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from executor.actions.contract import BadStep
-from executor.dialects import read_steps
-from scheduler.doctor.finding import Finding, each, fail, literal, ok, warn
-from scheduler.doctor.intake import feeders
-from scheduler.doctor.subject import Subject
-from store import Json
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import read_steps
+from minutehand.scheduler.doctor.finding import Finding, each, fail, literal, ok, warn
+from minutehand.scheduler.doctor.intake import feeders
+from minutehand.scheduler.doctor.subject import Subject
+from minutehand.store import Json
 
 #: A workflow of this type is started by hand, no change is waited for.
 BY_HAND = "manual"

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from store.errors import BadConfiguration
+from minutehand.store.errors import BadConfiguration
 
 _FILES = Path(__file__).parent / "files"
 #: What each kind consists of.  The later ones are of another machine, where the program is on the PATH, or of none.

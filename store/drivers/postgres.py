@@ -15,8 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
-from store.json import dumps, loads
+from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
+from minutehand.store.json import dumps, loads
 
 #: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
 TRANSACTION_POOLER_PORT = "6543"

@@ -13,9 +13,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from store.errors import AccessDenied, BadConfiguration, BadRequest, StoreError, Unreachable, from_sqlstate
-from store.json import dumps, loads
-from store.project import WANTED, project_url, server_key
+from minutehand.store.errors import AccessDenied, BadConfiguration, BadRequest, StoreError, Unreachable, from_sqlstate
+from minutehand.store.json import dumps, loads
+from minutehand.store.project import WANTED, project_url, server_key
 
 if TYPE_CHECKING:
     from httpx import Response

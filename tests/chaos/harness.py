@@ -24,7 +24,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import dict_row
 
-from scheduler.demo.receivers import Answer, HttpReceiver, Mail, Request, SmtpReceiver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Mail, Request, SmtpReceiver
 from tests.journeys.app import App, Minutehand, Running, email, wait_until, webhook
 from tests.servers import Database
 

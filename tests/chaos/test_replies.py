@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
-from scheduler.run import Runner
-from scheduler.settings import LogSettings, RunSettings
-from store import Store
-from store.drivers import Driver
-from store.drivers.postgres import PostgresDriver
-from store.drivers.supabase import SupabaseDriver
-from store.errors import StoreError, Unreachable
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.run import Runner
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.store import Store
+from minutehand.store.drivers import Driver
+from minutehand.store.drivers.postgres import PostgresDriver
+from minutehand.store.drivers.supabase import SupabaseDriver
+from minutehand.store.errors import StoreError, Unreachable
 from tests.contract.doors import Counted
 from tests.journeys.app import App, email, webhook
 from tests.supabase.stack import Project
@@ -97,7 +97,7 @@ class Road:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call is repeated at once."""
-    monkeypatch.setattr("store.store._PAUSES", (0, 0, 0))
+    monkeypatch.setattr("minutehand.store.store._PAUSES", (0, 0, 0))
 
 
 @pytest.fixture(params=["postgres", "supabase"])

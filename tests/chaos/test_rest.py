@@ -11,7 +11,7 @@ from typing import Self
 import httpx
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
 from tests.chaos.harness import LONG, RECOVERED_SECONDS, Post, Scene, Shop, crew, holders, of_size, pid_of, reckon
 from tests.journeys.app import App, Minutehand, wait_until
 from tests.supabase.stack import Project

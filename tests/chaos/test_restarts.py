@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 from tests.chaos.harness import LONG, RECOVERED_SECONDS, Post, Scene, Shop, connected, crew, holders, of_size, reckon
 from tests.journeys.app import App, Minutehand, wait_until
 

@@ -16,14 +16,14 @@ import psycopg
 import pytest
 import structlog
 
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.worker import Worker
-from store import Store
-from store.drivers import postgres
-from store.drivers.postgres import PostgresDriver
-from store.errors import Unreachable
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.worker import Worker
+from minutehand.store import Store
+from minutehand.store.drivers import postgres
+from minutehand.store.drivers.postgres import PostgresDriver
+from minutehand.store.errors import Unreachable
 from tests.chaos.harness import LONG, Shop
 from tests.chaos.line import Line
 from tests.contract.doors import Counted
@@ -121,7 +121,7 @@ def test_a_call_that_hangs_is_tried_once_more_and_leaves_nothing_behind(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "CALL_SECONDS", 0.3)
-    monkeypatch.setattr("store.store._LONGEST_TRYING_SECONDS", 0.5)
+    monkeypatch.setattr("minutehand.store.store._LONGEST_TRYING_SECONDS", 0.5)
     driver = Counted(PostgresDriver(app.database.url))
 
     async def claim() -> None:
@@ -149,7 +149,7 @@ select id, 'job_completed', 'north', 'pending', '{}', now() + interval '1.5 s' f
 def test_what_is_in_flight_holds_up_no_claim_when_the_database_comes_back(
     app: App, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.store._PAUSES", ())  # a claim fails at once, not when it was repeated for a while
+    monkeypatch.setattr("minutehand.store.store._PAUSES", ())  # no repeats: a claim fails at once
     gate = Gate()
     shop.then(Answer(after=gate))
 

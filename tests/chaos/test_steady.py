@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 from tests.chaos.harness import LONG, Post, Scene, Shop, connected, crew, of_size, reckon
 from tests.journeys.app import App, Minutehand, wait_until
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from store import Claim, Store
-from store.drivers import Driver
+from minutehand.store import Claim, Store
+from minutehand.store.drivers import Driver
 from tests.journeys.app import App
 from tests.servers import Database
 

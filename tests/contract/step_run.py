@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from executor.actions import action_for
-from executor.actions.contract import Deliver, Message, Step
-from executor.http import HttpClient
-from executor.outcome import OnUncertain, StepResult
-from executor.settings import ExecutorSettings
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.http import HttpClient
+from minutehand.executor.outcome import OnUncertain, StepResult
+from minutehand.executor.settings import ExecutorSettings
 
 #: Whom the tests write to, and what.
 CLIENT = {"id": "c1", "name": "Zoë <b>", "email": "client@example.com", "phone": "+1 (202) 555-0123"}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from executor import mail
-from executor.actions.contract import BadStep
-from executor.actions.email import EmailAction
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from scheduler.demo.receivers import SmtpReceiver
+from minutehand.executor import mail
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.actions.email import EmailAction
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.scheduler.demo.receivers import SmtpReceiver
 from tests.contract.step_run import CLIENT, CONFIG, SENDER, LeaseLost, act, email_run, send_email, step_run
 
 

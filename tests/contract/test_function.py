@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from executor.actions import action_for
-from executor.actions.contract import BadStep
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.contract.acting import acted
 
 CONTEXT = {"job": {"id": "J-1"}}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver
-from store.drivers.postgres import PostgresDriver
-from store.drivers.supabase import SupabaseDriver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.store.drivers.postgres import PostgresDriver
+from minutehand.store.drivers.supabase import SupabaseDriver
 
 ODD = ('{"a":' * 3_000 + "1" + "}" * 3_000, "1" + "0" * 6_000)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import StepResult, Verdict
-from scheduler.demo.receivers import Answer
+from minutehand.executor.outcome import StepResult, Verdict
+from minutehand.scheduler.demo.receivers import Answer
 from tests.contract.step_run import CONFIG, act, step_run
 from tests.providers.api import ApiServer
 from tests.providers.functions import FunctionsServer

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import Ended, OnUncertain, Outcome
-from executor.remote import RemoteExecutor, call_body
-from executor.settings import ExecutorSettings, Remote
-from executor.step_run import send_key
-from scheduler.demo.receivers import Answer, HttpReceiver
-from store import Context, LeaseLost, Store
+from minutehand.executor.outcome import Ended, OnUncertain, Outcome
+from minutehand.executor.remote import RemoteExecutor, call_body
+from minutehand.executor.settings import ExecutorSettings, Remote
+from minutehand.executor.step_run import send_key
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.store import Context, LeaseLost, Store
 from tests.journeys.app import App, webhook
 from tests.servers import Database
 from tests.unit.executions import execution

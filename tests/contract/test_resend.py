@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from scheduler.demo.receivers import Answer
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.scheduler.demo.receivers import Answer
 from tests.contract.step_run import CLIENT, CONFIG, StubRun, act, step_run
 from tests.providers.api import reply
 from tests.providers.resend import KEY, ResendServer

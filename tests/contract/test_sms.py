@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import BadStep
-from executor.actions.sms import SmsAction
-from executor.outcome import StepResult, Verdict
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.actions.sms import SmsAction
+from minutehand.executor.outcome import StepResult, Verdict
 from tests.contract.step_run import CLIENT, LeaseLost, act, step_run
 from tests.providers.telnyx import TelnyxServer
 from tests.providers.twilio import TwilioServer

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from executor import mail
-from executor.actions.contract import Deliver, Message
-from executor.actions.email import EmailAction
-from executor.outcome import StepResult, Verdict
-from executor.providers.smtp import MOST_CONNECTIONS
-from scheduler.demo.receivers import SmtpReceiver, Trouble
+from minutehand.executor import mail
+from minutehand.executor.actions.contract import Deliver, Message
+from minutehand.executor.actions.email import EmailAction
+from minutehand.executor.outcome import StepResult, Verdict
+from minutehand.executor.providers.smtp import MOST_CONNECTIONS
+from minutehand.scheduler.demo.receivers import SmtpReceiver, Trouble
 from tests.contract.step_run import StubRun, email_run, send_email
 
 

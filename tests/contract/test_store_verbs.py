@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from store import Store, schema
-from store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
+from minutehand.store import Store, schema
+from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
 from tests.contract.doors import Door
 from tests.journeys.app import App, webhook
 

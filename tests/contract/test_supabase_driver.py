@@ -10,11 +10,19 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver
-from store import Store
-from store.drivers import supabase
-from store.errors import AccessDenied, BadConfiguration, BadRequest, Conflict, SchemaMismatch, StoreError, Unreachable
-from store.project import project_url, server_key
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.store import Store
+from minutehand.store.drivers import supabase
+from minutehand.store.errors import (
+    AccessDenied,
+    BadConfiguration,
+    BadRequest,
+    Conflict,
+    SchemaMismatch,
+    StoreError,
+    Unreachable,
+)
+from minutehand.store.project import project_url, server_key
 from tests.journeys.app import Gate
 
 KEY = "sb_secret_hush"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from tests.contract.step_run import StubRun, act, step_run
 from tests.providers.api import reply
 from tests.providers.twilio import TOKEN, TwilioServer

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from executor.actions.contract import BadStep, Message
-from executor.actions.webhook import WebhookAction
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.executor.actions.contract import BadStep, Message
+from minutehand.executor.actions.webhook import WebhookAction
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.contract.acting import acted
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from scheduler.demo.receivers import HttpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver
 from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
 
 TOKENS = "a-new-token,an-old-token"

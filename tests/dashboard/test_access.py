@@ -14,8 +14,8 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dashboard.access import logins, loopback
-from dashboard.pages import presses
+from minutehand.dashboard.access import logins, loopback
+from minutehand.dashboard.pages import presses
 from tests.dashboard.served import Serve, Served
 from tests.dashboard.users import Project, for_users, project, role
 from tests.journeys.app import App, Minutehand

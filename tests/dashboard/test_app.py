@@ -9,16 +9,16 @@ from typing import NoReturn
 import httpx
 from structlog.testing import capture_logs
 
-from dashboard import executor_endpoint, tokens
-from dashboard.access.loopback import Loopback
-from dashboard.app import make_app
-from dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
-from dashboard.live import Live
-from dashboard.operator import Operator
-from dashboard.site import routes
-from dashboard.tokens import Tokens
-from dashboard.window import Window
-from store import Json, Store
+from minutehand.dashboard import executor_endpoint, tokens
+from minutehand.dashboard.access.loopback import Loopback
+from minutehand.dashboard.app import make_app
+from minutehand.dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
+from minutehand.dashboard.live import Live
+from minutehand.dashboard.operator import Operator
+from minutehand.dashboard.site import routes
+from minutehand.dashboard.tokens import Tokens
+from minutehand.dashboard.window import Window
+from minutehand.store import Json, Store
 
 
 async def broken(execution_id: str) -> Turn:

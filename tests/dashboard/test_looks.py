@@ -6,7 +6,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from dashboard.server import listen
+from minutehand.dashboard.server import listen
 from tests.dashboard.served import Served
 from tests.journeys.app import App, wait_until
 from tests.servers import Database

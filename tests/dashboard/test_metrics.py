@@ -9,13 +9,13 @@ import httpx
 import pytest
 from freezegun import freeze_time
 
-from dashboard.app import make_app
-from dashboard.executor_endpoint import ExecutorEndpoint, Turn
-from dashboard.exposition import CONTENT_TYPE, exposition
-from dashboard.fresh import FRESH_SECONDS, Fresh
-from dashboard.tokens import Tokens
-from store import Json
-from store.errors import Unreachable
+from minutehand.dashboard.app import make_app
+from minutehand.dashboard.executor_endpoint import ExecutorEndpoint, Turn
+from minutehand.dashboard.exposition import CONTENT_TYPE, exposition
+from minutehand.dashboard.fresh import FRESH_SECONDS, Fresh
+from minutehand.dashboard.tokens import Tokens
+from minutehand.store import Json
+from minutehand.store.errors import Unreachable
 from tests.dashboard.prometheus import check_metrics, parse
 from tests.dashboard.served import completed, problem
 from tests.docs.pages import page, rows, section, words

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from scheduler.demo.receivers import Answer
+from minutehand.scheduler.demo.receivers import Answer
 from tests.dashboard.served import PATH, completed, problem
 from tests.journeys.app import Gate, wait_until
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from dashboard import charts, search, words
-from dashboard.history import History
-from dashboard.pages import sentences
-from dashboard.pages.overview import drain, next_look
-from dashboard.pages.sentences import sentence
-from dashboard.timeline import band, timeline
-from dashboard.words import why
+from minutehand.dashboard import charts, search, words
+from minutehand.dashboard.history import History
+from minutehand.dashboard.pages import sentences
+from minutehand.dashboard.pages.overview import drain, next_look
+from minutehand.dashboard.pages.sentences import sentence
+from minutehand.dashboard.timeline import band, timeline
+from minutehand.dashboard.words import why
 
 T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
 

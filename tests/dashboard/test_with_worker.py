@@ -12,18 +12,18 @@ import psycopg
 import pytest
 import structlog
 
-from dashboard import fresh
-from dashboard.app import make_app
-from dashboard.executor_endpoint import ExecutorEndpoint
-from dashboard.tokens import Tokens
-from executor.settings import ExecutorSettings
-from scheduler import pulse
-from scheduler.commands.serve import look
-from scheduler.demo.receivers import Answer, HttpReceiver
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.worker import Worker
-from store import Store
-from store.embedded import Embedded
+from minutehand.dashboard import fresh
+from minutehand.dashboard.app import make_app
+from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
+from minutehand.dashboard.tokens import Tokens
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler import pulse
+from minutehand.scheduler.commands.serve import look
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.worker import Worker
+from minutehand.store import Store
+from minutehand.store.embedded import Embedded
 from tests.dashboard.served import TOKENS, Serve, completed, problem
 from tests.journeys.app import App, Gate, Minutehand, wait_until
 from tests.journeys.test_start import complete_one

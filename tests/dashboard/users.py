@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
 from tests.dashboard.served import Serve, Served
 
 

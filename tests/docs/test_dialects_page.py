@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import BadStep
-from executor.dialects import MAX_DEPTH, MAX_STEPS, read_plan, read_steps
-from executor.dialects.bounds import MAX_TEXT, MAX_VALUES
-from executor.dialects.variables import translate
-from executor.render import Renderer
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import MAX_DEPTH, MAX_STEPS, read_plan, read_steps
+from minutehand.executor.dialects.bounds import MAX_TEXT, MAX_VALUES
+from minutehand.executor.dialects.variables import translate
+from minutehand.executor.render import Renderer
 from tests.docs.pages import blocks, page, rows, section, words
 from tests.servers import Database
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.doctor.checks import CHECKS
+from minutehand.scheduler.doctor.checks import CHECKS
 from tests.docs.pages import page, rows, section, words
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver
 from tests.docs.pages import blocks, page
 from tests.journeys.app import App, Minutehand
 from tests.servers import Database

@@ -74,11 +74,13 @@ def files_below(folder: Path, name: str) -> dict[str, bytes]:
     return {f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
 
 
-def test_the_wheel_holds_the_four_packages_and_sql_inside_store_and_nothing_else(wheel: Path) -> None:
-    wanted = files_below(ROOT / "sql", "store/sql")
+def test_the_wheel_holds_one_package_with_sql_inside_its_store_and_nothing_else(wheel: Path) -> None:
+    wanted = files_below(ROOT / "sql", "minutehand/store/sql")
     assert wanted
     for package in PACKAGES:
-        wanted |= files_below(ROOT / package, package)
+        wanted |= files_below(ROOT / package, f"minutehand/{package}")
+    for name in ("__init__.py", "py.typed"):
+        wanted[f"minutehand/{name}"] = (ROOT / "minutehand" / name).read_bytes()
     with zipfile.ZipFile(wheel) as archive:
         held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
     assert sorted(held) == sorted(wanted)
@@ -86,9 +88,20 @@ def test_the_wheel_holds_the_four_packages_and_sql_inside_store_and_nothing_else
 
 
 def test_what_is_installed_is_imported_from_where_it_is_installed(environment: Path, folder: Path) -> None:
-    code = f"import {', '.join(PACKAGES)}\nfor module in {', '.join(PACKAGES)}: print(module.__file__)"
+    code = f"from minutehand import {', '.join(PACKAGES)}\nfor module in {', '.join(PACKAGES)}: print(module.__file__)"
     found = run(environment / "python", "-c", code, cwd=folder, home=folder / "home").splitlines()
     assert [Path(path).is_relative_to(environment.parent) for path in found] == [True] * len(PACKAGES)
+
+
+def test_no_common_name_is_taken_from_the_users_own_modules(environment: Path, folder: Path) -> None:
+    (folder / "home" / "store.py").write_text("taken = True")
+    code = "import store, minutehand.store; print(store.taken, minutehand.store.Store.__name__)"
+    assert run(environment / "python", "-c", code, cwd=folder / "home", home=folder / "home").split() == [
+        "True",
+        "Store",
+    ]
+    missing = "import importlib.util; print([importlib.util.find_spec(name) for name in ('executor', 'scheduler')])"
+    assert run(environment / "python", "-c", missing, cwd=folder, home=folder / "home").strip() == "[None, None]"
 
 
 def test_the_demo_runs_from_the_wheel_in_any_folder(environment: Path, folder: Path) -> None:

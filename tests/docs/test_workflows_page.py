@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
-from executor.dialects import read_steps
-from executor.render import Renderer, renderer_of
-from executor.render_operations import OPERATIONS
-from executor.render_tree import TESTS
+from minutehand.executor.dialects import read_steps
+from minutehand.executor.render import Renderer, renderer_of
+from minutehand.executor.render_operations import OPERATIONS
+from minutehand.executor.render_tree import TESTS
 from tests.docs.pages import blocks, page, rows, section, words
 from tests.servers import Database
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import SECRET, App, Minutehand
 from tests.journeys.world import ROADS, World
 from tests.providers.twilio import TwilioServer

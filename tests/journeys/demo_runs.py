@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 from tests.servers import temporary_folder
 
 ROOT = Path(__file__).parents[2]
 #: What the console script does.
-COMMAND_LINE = "from scheduler.cli import main\nmain()"
+COMMAND_LINE = "from minutehand.scheduler.cli import main\nmain()"
 
 
 @contextmanager

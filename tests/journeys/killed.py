@@ -12,8 +12,8 @@ import signal
 import sys
 from typing import Any
 
-from executor.step_run import LocalStepRun
-from scheduler.cli import main
+from minutehand.executor.step_run import LocalStepRun
+from minutehand.scheduler.cli import main
 
 _passed = itertools.count(1)
 
@@ -27,11 +27,11 @@ def point(last: int) -> None:
 def break_at(last: int) -> None:
     """Let the process die at its n-th point."""
     if "SUPABASE_URL" in os.environ:
-        from store.drivers.supabase import SupabaseDriver
+        from minutehand.store.drivers.supabase import SupabaseDriver
 
         _wrap_call(SupabaseDriver, last)
     else:
-        from store.drivers.postgres import PostgresDriver
+        from minutehand.store.drivers.postgres import PostgresDriver
 
         _wrap_call(PostgresDriver, last)
     send = LocalStepRun.send

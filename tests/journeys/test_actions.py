@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import App, Minutehand, email, webhook
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
 from tests.adopted import ANNA, NORTH, complete, old_app, workflow
 from tests.journeys.app import SECRET, Minutehand, email, wait_until, webhook
 from tests.servers import Database, on_both_servers

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
 from tests.journeys.app import App, Minutehand, wait_until, webhook
 
 NOBODY = "http://127.0.0.1:9"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from executor.local import LocalExecutor
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer, Trouble
-from scheduler.engine import Engine, EngineSettings
-from scheduler.summary import Summary
-from store import Store
+from minutehand.executor.local import LocalExecutor
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer, Trouble
+from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Store
 from tests.journeys.app import App, email, webhook
 
 BIG = "x" * 1_000_000

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from scheduler.demo.receivers import Answer, HttpReceiver
-from store.drivers.postgres import PostgresDriver
-from store.embedded import Embedded
-from store.errors import Unreachable
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.store.drivers.postgres import PostgresDriver
+from minutehand.store.embedded import Embedded
+from minutehand.store.errors import Unreachable
 from tests import servers
 from tests.chaos.line import Line
 from tests.journeys.app import App, Minutehand, Running, wait_until, webhook

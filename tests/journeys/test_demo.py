@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.demo.app import App
-from store.errors import BadConfiguration
+from minutehand.scheduler.demo.app import App
+from minutehand.store.errors import BadConfiguration
 from tests.journeys.demo_runs import folders, minutehand
 from tests.servers import Database
 
 #: The mail server takes every message, and keeps none.
 FORGETFUL = """
-from scheduler.demo import receivers
+from minutehand.scheduler.demo import receivers
 
 class Forgetful(receivers.SmtpReceiver):
     messages = property(lambda self: [], lambda self, kept: None)
@@ -27,7 +27,7 @@ receivers.SmtpReceiver = Forgetful
 """
 #: The mail server takes no message.
 REFUSING = """
-from scheduler.demo import receivers
+from minutehand.scheduler.demo import receivers
 
 class Refusing(receivers.SmtpReceiver):
     def __enter__(self):
@@ -39,7 +39,7 @@ receivers.SmtpReceiver = Refusing
 """
 #: The web server got a request that nobody should have made.
 CALLED_TWICE = """
-from scheduler.demo import receivers
+from minutehand.scheduler.demo import receivers
 
 class CalledTwice(receivers.HttpReceiver):
     def _take(self, request):
@@ -51,7 +51,7 @@ receivers.HttpReceiver = CalledTwice
 #: What arrived is not what was signed.
 TAMPERING = """
 from dataclasses import replace
-from scheduler.demo import receivers
+from minutehand.scheduler.demo import receivers
 
 class Tampering(receivers.HttpReceiver):
     def _take(self, request):
@@ -61,7 +61,7 @@ receivers.HttpReceiver = Tampering
 """
 #: No event can be written.
 UNRECORDED = """
-from scheduler.demo import app
+from minutehand.scheduler.demo import app
 
 class Unrecorded(app.App):
     def add_workflows(self, receiver_url):

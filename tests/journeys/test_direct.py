@@ -10,7 +10,7 @@ from functools import partial
 import httpx
 import pytest
 
-from scheduler.demo.receivers import Answer
+from minutehand.scheduler.demo.receivers import Answer
 from tests.dashboard.served import PATH, Serve, Served
 from tests.docs.pages import DOCS
 from tests.journeys.app import App, Gate, wait_until, webhook

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.journeys.app import App, Gate, Minutehand, wait_until
 from tests.servers import Database
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from scheduler.demo.receivers import HttpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver
 from tests.journeys.app import App, Minutehand, email, webhook
 from tests.journeys.test_bad_input import ends_of, inner
 from tests.servers import on_both_servers

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, Mail, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, Mail, SmtpReceiver
 from tests.journeys.app import App, Minutehand, email, webhook
 from tests.providers.twilio import TwilioServer
 

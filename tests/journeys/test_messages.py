@@ -8,7 +8,7 @@ import threading
 import pytest
 from standardwebhooks import Webhook
 
-from scheduler.demo.receivers import Answer, Trouble
+from minutehand.scheduler.demo.receivers import Answer, Trouble
 from tests.journeys.app import SECRET, Gate, email, wait_until, webhook
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver
 from tests.journeys.app import App, Minutehand, wait_until, webhook
 
 STATUSES = ["planned", "on the way", "at work", "completed", "paid"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.journeys.app import App, Gate, Minutehand, wait_until, webhook
 
 COUNT = 500

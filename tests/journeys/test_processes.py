@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import structlog
 
-from scheduler.demo.receivers import Answer, HttpReceiver
-from scheduler.processes import Processes
-from scheduler.sd_notify import Watcher
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.processes import Processes
+from minutehand.scheduler.sd_notify import Watcher
 from tests.journeys.app import App, Gate, Minutehand, Running, wait_until, webhook
 from tests.journeys.watching import systemd
 from tests.servers import Database
@@ -159,8 +159,8 @@ def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, even
 
 
 def test_one_that_does_not_end_within_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scheduler.processes.END_SECONDS", 0.1)
-    monkeypatch.setattr("scheduler.processes.LAST_WORDS_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.processes.END_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.processes.LAST_WORDS_SECONDS", 0.1)
     ready: list[str] = []
 
     class Heard(Watcher):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import App, Minutehand, email, webhook
 from tests.servers import Database
 

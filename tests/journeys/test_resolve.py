@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver, Trouble
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver, Trouble
 from tests.journeys.app import App, Minutehand, email, webhook
 
 

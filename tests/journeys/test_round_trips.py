@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from executor.settings import ExecutorSettings
-from scheduler.run import Runner
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.summary import Summary
-from store import Store
-from store.drivers.supabase import SupabaseDriver
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.run import Runner
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Store
+from minutehand.store.drivers.supabase import SupabaseDriver
 from tests.contract.doors import Counted
 from tests.journeys.app import App, webhook
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from scheduler.demo.receivers import Answer
+from minutehand.scheduler.demo.receivers import Answer
 from tests.journeys.app import COMMAND, Gate, email, wait_until, webhook
 from tests.servers import url_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 
-from scheduler.demo.receivers import Answer, Trouble
+from minutehand.scheduler.demo.receivers import Answer, Trouble
 from tests.journeys.app import Gate, email, wait_until, webhook
 from tests.journeys.world import World, sms
 from tests.providers.api import reply

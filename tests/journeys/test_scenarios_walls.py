@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from threading import Event
 from typing import Any
 
-from scheduler.demo.receivers import Answer
+from minutehand.scheduler.demo.receivers import Answer
 from tests.journeys.app import Gate, email, wait_until, webhook
 from tests.journeys.world import World, sms
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from scheduler.demo.receivers import Answer
+from minutehand.scheduler.demo.receivers import Answer
 from tests.journeys.app import App, Gate, wait_until, webhook
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.dashboard.served import PATH, Serve
 from tests.journeys.app import SECRET, App, Minutehand, email, wait_until, webhook
 from tests.supabase.net_standin import delivering

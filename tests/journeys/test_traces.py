@@ -17,8 +17,8 @@ from uuid import UUID
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from executor import tracing
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.executor import tracing
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.dashboard.served import TOKENS, Serve, completed
 from tests.journeys.app import App, Gate, Minutehand, email, wait_until, webhook
 from tests.unit.executions import execution

@@ -12,21 +12,21 @@ import psycopg
 import pytest
 import structlog
 
-from executor.settings import ExecutorSettings
-from scheduler import pulse
-from scheduler.demo.receivers import HttpReceiver
-from scheduler.sd_notify import Systemd, Watcher, watcher_of
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.worker import Worker
-from store import Store
-from store.embedded import Embedded
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler import pulse
+from minutehand.scheduler.demo.receivers import HttpReceiver
+from minutehand.scheduler.sd_notify import Systemd, Watcher, watcher_of
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.worker import Worker
+from minutehand.store import Store
+from minutehand.store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, wait_until, webhook
 from tests.journeys.watching import systemd
 from tests.servers import SETTINGS, Database
 
 BLOCKING = """
 import time
-from executor.outcome import StepResult
+from minutehand.executor.outcome import StepResult
 
 class Block:
     def check(self, config):
@@ -117,7 +117,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
     app: App, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.drivers.postgres.CALL_SECONDS", 2.0)
+    monkeypatch.setattr("minutehand.store.drivers.postgres.CALL_SECONDS", 2.0)
 
     async def go(watcher: Watcher) -> None:
         store = Store.postgres(app.database.url)

@@ -14,14 +14,14 @@ import psycopg
 import pytest
 import structlog
 
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
-from scheduler.run import PRUNE_SECONDS
-from scheduler.settings import LogSettings, RunSettings
-from scheduler.worker import Worker
-from store import Store
-from store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
-from store.embedded import Embedded
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
+from minutehand.scheduler.run import PRUNE_SECONDS
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.worker import Worker
+from minutehand.store import Store
+from minutehand.store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
+from minutehand.store.embedded import Embedded
 from tests.contract.doors import Counted
 from tests.journeys.app import App, Gate, Minutehand, Running, email, wait_until, webhook
 from tests.journeys.test_start import complete_one
@@ -173,8 +173,8 @@ CONNECTED = "select count(*) from pg_stat_activity where datname = %s and applic
 
 def test_an_idle_minute_is_ten_transactions_at_most(app: App, own_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute, played thirty times as fast; the database counts, its listener included."""
-    monkeypatch.setattr("store.drivers.postgres.LISTENER_CHECK_SECONDS", LISTENER_CHECK_SECONDS / 30)
-    monkeypatch.setattr("scheduler.run.PRUNE_SECONDS", PRUNE_SECONDS / 30)
+    monkeypatch.setattr("minutehand.store.drivers.postgres.LISTENER_CHECK_SECONDS", LISTENER_CHECK_SECONDS / 30)
+    monkeypatch.setattr("minutehand.scheduler.run.PRUNE_SECONDS", PRUNE_SECONDS / 30)
     name = app.database.one("select pg_stat_force_next_flush(), current_database() as name")["name"]
     with psycopg.connect(app.database.url.replace(f"/{name}?", "/postgres?"), autocommit=True) as beside:
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests import adopted
 from tests.journeys.app import App, Minutehand, email, webhook
 from tests.servers import Database

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import SECRET, App, Minutehand
 from tests.providers.twilio import TwilioServer
 from tests.supabase.stack import Project

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.demo.receivers import Answer, HttpReceiver, Request
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scheduler.demo.receivers import Answer, Request
+from minutehand.scheduler.demo.receivers import Answer, Request
 from tests.providers.api import ApiServer, reply
 
 KEY = "service-role-key"

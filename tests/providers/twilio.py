@@ -6,7 +6,7 @@ import base64
 from typing import Any
 from urllib.parse import parse_qs
 
-from scheduler.demo.receivers import Answer, Request
+from minutehand.scheduler.demo.receivers import Answer, Request
 from tests.providers.api import ApiServer, reply
 
 SID, TOKEN = "AC" + "0" * 32, "a-token-of-twilio"

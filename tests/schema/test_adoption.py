@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import schema
-from store.adoption import Step
+from minutehand.store import schema
+from minutehand.store.adoption import Step
 from tests.adopted import TABLES, WORDS, old_app, own
 from tests.servers import Database, on_both_servers
 

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import schema
-from store.errors import Conflict, StoreError
+from minutehand.store import schema
+from minutehand.store.errors import Conflict, StoreError
 from tests.adopted import old_app, own
 from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import session

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from store import schema
-from store.errors import StoreError
+from minutehand.store import schema
+from minutehand.store.errors import StoreError
 from tests.schema.catalog import catalog
 from tests.servers import Database, on_both_servers
 

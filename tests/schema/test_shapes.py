@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from store import schema
+from minutehand.store import schema
 from tests.servers import Database, on_both_servers
 
 pytestmark = on_both_servers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from store import schema
+from minutehand.store import schema
 from tests.adopted import old_app
 from tests.servers import Database, on_both_servers
 

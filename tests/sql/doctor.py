@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from scheduler.doctor.checks import examine
-from scheduler.doctor.finding import Finding
-from scheduler.doctor.subject import Subject
-from store import schema
+from minutehand.scheduler.doctor.checks import examine
+from minutehand.scheduler.doctor.finding import Finding
+from minutehand.scheduler.doctor.subject import Subject
+from minutehand.store import schema
 from tests.servers import Database
 
 SENDER = """
@@ -30,7 +30,6 @@ def subject(database: Database, *, now: str | None = None, **settings: Any) -> S
         "kind": "direct",
         "facts": database.call("automation_doctor", p_now=now),
         "migrations": {path.stem: schema.checksum(path) for path in schema.migrations()},
-        "rooms": {"scheduler": schema.sql_root()},
     }
     return Subject(**values | settings)
 

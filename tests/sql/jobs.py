@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from store.schema import migrate
+from minutehand.store.schema import migrate
 from tests.servers import CLOCK, Database
 
 TABLE = """

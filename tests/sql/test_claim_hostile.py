@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from store.schema import migrate
+from minutehand.store.schema import migrate
 from tests.adopted import NORTH, old_app, workflow
 from tests.servers import Database, on_both_servers
 

@@ -189,7 +189,7 @@ def test_an_apps_own_trigger_on_the_logs_does_nothing_beside_ours(app: Database)
 
 
 def test_a_migration_leaves_the_apps_function_alone_and_renews_ours(app: Database) -> None:
-    from store.schema import script
+    from minutehand.store.schema import script
 
     body = "select prosrc from pg_proc where proname = %s"
     app.sql(OWN)

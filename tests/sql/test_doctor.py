@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from scheduler.doctor.checks import examine
-from scheduler.doctor.finding import MOST
-from store import schema
-from store.errors import BadRequest
+from minutehand.scheduler.doctor.checks import examine
+from minutehand.scheduler.doctor.finding import MOST
+from minutehand.store import schema
+from minutehand.store.errors import BadRequest
 from tests.servers import Database, on_both_servers
 from tests.sql.doctor import levels, mended, subject, told
 from tests.sql.jobs import session, watched_jobs, workflow

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from scheduler.doctor import vacuum
-from store import schema
-from store.embedded import Embedded
+from minutehand.scheduler.doctor import vacuum
+from minutehand.store import schema
+from minutehand.store.embedded import Embedded
 from tests.servers import Database, on_both_servers
 from tests.sql.doctor import levels, mended, subject, told
 from tests.sql.queue_rows import backlog, session, workflow

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from store import schema
+from minutehand.store import schema
 from tests import servers
 from tests.servers import Database
 from tests.sql.jobs import STEPS, events, move, session, watched_jobs, when, workflow

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from store import schema
+from minutehand.store import schema
 from tests import adopted
 from tests.servers import CLOCK, Database, on_both_servers
 from tests.sql import jobs

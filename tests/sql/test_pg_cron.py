@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.units import units
+from minutehand.scheduler.units import units
 from tests import servers
 from tests.servers import Database
 from tests.sql import direct

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import schema
+from minutehand.store import schema
 from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import (
     NOW,

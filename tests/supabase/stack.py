@@ -33,7 +33,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from store import schema
+from minutehand.store import schema
 from tests import servers
 from tests.journeys.app import wait_until
 from tests.supabase import net_standin

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from store import schema
+from minutehand.store import schema
 from tests.journeys.app import wait_until
 from tests.schema.catalog import catalog
 from tests.supabase.client import knows

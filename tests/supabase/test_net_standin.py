@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from tests.journeys.app import wait_until
 from tests.servers import Database, on_both_servers
 from tests.supabase import net_standin

@@ -9,7 +9,7 @@ import pytest
 from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
-from store import schema
+from minutehand.store import schema
 from tests.journeys.app import wait_until
 from tests.supabase.client import ask, knows
 from tests.supabase.stack import Project, Stack, on_both_grants, on_both_stacks

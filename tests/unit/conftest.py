@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import structlog
 
-from scheduler.cli import run
+from minutehand.scheduler.cli import run
 
 
 @dataclass

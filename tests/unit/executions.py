@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from store import Execution, Lease, Workflow
+from minutehand.store import Execution, Lease, Workflow
 
 
 def execution(id_: str = "e1", *, lease_seconds: float = 60, **more: Any) -> Execution:

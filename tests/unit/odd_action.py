@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from executor.actions.contract import BadStep, Message, StepRun
-from executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 
 
 class OddAction:

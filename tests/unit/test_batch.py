@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from store.batch import Batch
-from store.errors import Unreachable
+from minutehand.store.batch import Batch
+from minutehand.store.errors import Unreachable
 
 
 def batch(call, **more) -> Batch[int, tuple[str, int]]:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import structlog
 
-from executor.settings import ExecutorSettings
-from scheduler import run as module
-from scheduler.demo.receivers import Answer, HttpReceiver
-from scheduler.run import Runner
-from scheduler.settings import LogSettings, RunSettings
-from store import Store
-from store.errors import Unreachable
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler import run as module
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.scheduler.run import Runner
+from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.store import Store
+from minutehand.store.errors import Unreachable
 from tests.journeys.app import App, Gate, webhook
 from tests.servers import Database
 
@@ -34,7 +34,7 @@ def shop() -> Iterator[HttpReceiver]:
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The log's entries; the beat is quick."""
     monkeypatch.setattr(module, "BEAT_SECONDS", SOON)
-    monkeypatch.setattr("scheduler.logs.configure", lambda settings: None)
+    monkeypatch.setattr("minutehand.scheduler.logs.configure", lambda settings: None)
     with structlog.testing.capture_logs() as entries:
         yield entries
 

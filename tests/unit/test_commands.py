@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from store import schema
+from minutehand.store import schema
 from tests.journeys.app import COMMAND, App, Minutehand, email
 from tests.servers import temporary_folder
 from tests.unit.conftest import Call, Said

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.actions.contract import BadStep, Step
-from executor.dialects import MAX_NAME, read_steps
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import MAX_NAME, read_steps
 
 EMAIL = {"subject": "Hi", "message": "Hello"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import BadStep, Step
-from executor.dialects import all_steps, read_steps
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import all_steps, read_steps
 
 HELD = [{"field": "status", "operator": "equals", "value": "done"}]
 ALSO = [{"field": "revenue", "operator": "greater_than", "value": 500}]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import BadStep
-from executor.dialects import read_steps
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import read_steps
 
 TEXT = {"message": "Hi"}
 UNTIL = "2026-03-29T10:00:00Z"

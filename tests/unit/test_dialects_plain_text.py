@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from executor.dialects.bounds import MAX_TEXT
-from executor.dialects.plain_text import is_html, without_tags
-from executor.dialects.variables import translate
+from minutehand.executor.dialects.bounds import MAX_TEXT
+from minutehand.executor.dialects.plain_text import is_html, without_tags
+from minutehand.executor.dialects.variables import translate
 
 
 @pytest.mark.parametrize(

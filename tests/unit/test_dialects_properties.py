@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executor.actions.contract import BadStep, RenderError, Step
-from executor.dialects import Plan, all_steps, read_plan
-from executor.dialects.variables import translate
-from executor.render import Renderer
+from minutehand.executor.actions.contract import BadStep, RenderError, Step
+from minutehand.executor.dialects import Plan, all_steps, read_plan
+from minutehand.executor.dialects.variables import translate
+from minutehand.executor.render import Renderer
 from tests.unit.test_dialects_shapes import DIALECTS
 
 BOUNDED = settings(max_examples=200, deadline=None)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import BadStep, Step
-from executor.dialects import MAX_DEPTH, MAX_STEPS, Plan, all_steps, read_plan, read_steps
+from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.dialects import MAX_DEPTH, MAX_STEPS, Plan, all_steps, read_plan, read_steps
 
 TEXT = {"subject": "Thanks", "message": "Thank you!"}
 EMAIL = {"type": "email", "config": TEXT}

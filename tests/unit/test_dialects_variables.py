@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import RenderError
-from executor.dialects import read_steps
-from executor.dialects.variables import find, translate
-from executor.render import Renderer
-from executor.render_filters import NOTHING
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.dialects import read_steps
+from minutehand.executor.dialects.variables import find, translate
+from minutehand.executor.render import Renderer
+from minutehand.executor.render_filters import NOTHING
 
 CONTEXT: dict[str, Any] = {
     "job": {

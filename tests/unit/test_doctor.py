@@ -6,21 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.commands.doctor import WIDTH, as_json, as_text
-from scheduler.doctor import direct, ground
-from scheduler.doctor.checks import CHECKS, Check, examine
-from scheduler.doctor.finding import MOST, each, fail, ok, warn
-from scheduler.doctor.subject import Subject
+from minutehand.scheduler.commands.doctor import WIDTH, as_json, as_text
+from minutehand.scheduler.doctor import direct, ground
+from minutehand.scheduler.doctor.checks import CHECKS, Check, examine
+from minutehand.scheduler.doctor.finding import MOST, each, fail, ok, warn
+from minutehand.scheduler.doctor.subject import Subject
 
 HERE = Path("/opt/minutehand")
-ROOMS = dict.fromkeys(("scheduler", "dashboard", "executor", "store"), HERE)
 MIGRATIONS = {"0001_tables": "a", "0002_adoption": "b"}
 OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
 
 
 def of(**values: object) -> Subject:
     """A subject of these values."""
-    given: dict = {"road": "postgres", "kind": "direct", "rooms": ROOMS, "migrations": MIGRATIONS, "facts": {}}
+    given: dict = {"road": "postgres", "kind": "direct", "migrations": MIGRATIONS, "facts": {}}
     return Subject(**given | values)
 
 
@@ -47,17 +46,9 @@ def test_a_clock_that_is_off_is_told(ahead: float, level: str, words: str) -> No
     assert (finding.level, words in finding.fact) == (level, True)
 
 
-def test_a_package_of_a_common_name_that_is_not_ours_is_named() -> None:
-    assert [finding.level for finding in ground.packages(of())] == ["ok"]
-    (finding,) = ground.packages(of(rooms=ROOMS | {"store": Path("/srv/shop")}))
-    assert (finding.level, "`store` from /srv/shop" in finding.fact) == ("fail", True)
-    (finding,) = ground.packages(of(installed=Path("/usr/lib/python3/site-packages")))
-    assert (finding.level, "`executor` from /opt/minutehand" in finding.fact) == ("fail", True)
-
-
 def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
     told = examine(of(facts=None, refusal="there is no such function. Run something"))
-    assert [check.name for check, _ in told] == ["road", "packages", "schema"]
+    assert [check.name for check, _ in told] == ["road", "schema"]
     finding = told[-1][1]
     assert (finding.level, finding.mend) == ("fail", "minutehand migrate")
     assert "0002_adoption" in finding.fact

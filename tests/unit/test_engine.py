@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from executor.outcome import Ended, Outcome
-from scheduler.engine import Engine, EngineSettings
-from scheduler.leases import Leases
-from scheduler.summary import Summary
-from store import Claim, Execution, LeaseLost, Settled, Store
-from store.errors import Unreachable
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.leases import Leases
+from minutehand.scheduler.summary import Summary
+from minutehand.store import Claim, Execution, LeaseLost, Settled, Store
+from minutehand.store.errors import Unreachable
 
 ROWS = """
 with w as (
@@ -86,7 +86,7 @@ def test_a_budget_is_kept_and_without_one_all_are_run(rows, run, budget, done, d
 
 
 def test_more_than_one_claim_brings_are_all_run(rows, run, monkeypatch):
-    monkeypatch.setattr("scheduler.engine.CLAIM_SIZE", 10)
+    monkeypatch.setattr("minutehand.scheduler.engine.CLAIM_SIZE", 10)
     rows(47)
     seen: list[str] = []
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from scheduler.environment import fill_environment, from_files
-from store.errors import BadConfiguration
+from minutehand.scheduler.environment import fill_environment, from_files
+from minutehand.store.errors import BadConfiguration
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.cli import exit_code
-from store.drivers.postgres import PostgresDriver, where
-from store.errors import (
+from minutehand.scheduler.cli import exit_code
+from minutehand.store.drivers.postgres import PostgresDriver, where
+from minutehand.store.errors import (
     AccessDenied,
     BadConfiguration,
     BadRequest,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from executor.actions import action_for
-from executor.actions.contract import BadStep
-from executor.outcome import StepResult, Verdict
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.outcome import StepResult, Verdict
 from tests.contract.acting import acted
 
 CONTEXT = {"trigger": {"table_name": "jobs", "record_id": "J-1"}}

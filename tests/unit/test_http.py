@@ -12,10 +12,20 @@ from typing import Any
 
 import pytest
 
-from executor.http import KEPT_BYTES, BadTarget, HttpClient, HttpError, MaybeSent, NotSent, Reply, parse_url, shown_url
-from executor.outcome import Verdict
-from executor.settings import ExecutorSettings
-from scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.executor.http import (
+    KEPT_BYTES,
+    BadTarget,
+    HttpClient,
+    HttpError,
+    MaybeSent,
+    NotSent,
+    Reply,
+    parse_url,
+    shown_url,
+)
+from minutehand.executor.outcome import Verdict
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 
 OPEN = ExecutorSettings(allow_private_addresses=True)
 CLOSED = ExecutorSettings()

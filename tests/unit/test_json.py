@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.json import MAX_DEPTH, MAX_DEPTH_READ, MAX_STRING, _cut, dumps, loads
+from minutehand.store.json import MAX_DEPTH, MAX_DEPTH_READ, MAX_STRING, _cut, dumps, loads
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from executor import addresses, replies
-from executor.addresses import is_public
-from executor.http import Reply, judge_reply, retry_after_seconds
-from executor.outcome import Verdict
-from executor.replies import storable
+from minutehand.executor import addresses, replies
+from minutehand.executor.addresses import is_public
+from minutehand.executor.http import Reply, judge_reply, retry_after_seconds
+from minutehand.executor.outcome import Verdict
+from minutehand.executor.replies import storable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

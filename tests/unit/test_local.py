@@ -11,15 +11,15 @@ import pytest
 from freezegun import freeze_time
 from psycopg.types.json import Jsonb
 
-from executor import actions
-from executor.actions.contract import Step
-from executor.local import LocalExecutor, template_context
-from executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult
-from executor.records import step_record
-from executor.settings import ExecutorSettings
-from executor.step_run import send_key
-from executor.walk import next_step
-from store import Context, LeaseLost, Store
+from minutehand.executor import actions
+from minutehand.executor.actions.contract import Step
+from minutehand.executor.local import LocalExecutor, template_context
+from minutehand.executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult
+from minutehand.executor.records import step_record
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.step_run import send_key
+from minutehand.executor.walk import next_step
+from minutehand.store import Context, LeaseLost, Store
 from tests.unit.executions import execution
 
 
@@ -123,7 +123,7 @@ def test_what_an_action_does_wrong_ends_its_step_and_nothing_else(run, database,
 
 
 def test_an_action_that_hangs_is_cut_off_and_its_fate_unknown(run, monkeypatch):
-    monkeypatch.setattr("executor.local.STEP_SECONDS", 0.05)
+    monkeypatch.setattr("minutehand.executor.local.STEP_SECONDS", 0.05)
     outcome = run(odd("hang"))
     assert (outcome.ended, outcome.code) == (Ended.UNKNOWN, "uncertain_send")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor import invisible, letters, phones, recipients, segments
-from executor.phones import BadNumber, BadRegion, to_e164
-from executor.providers import answers
+from minutehand.executor import invisible, letters, phones, recipients, segments
+from minutehand.executor.phones import BadNumber, BadRegion, to_e164
+from minutehand.executor.providers import answers
 
 
 @pytest.mark.parametrize("module", [invisible, letters, phones, recipients, segments, answers])

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import RenderError
-from executor.render import MAX_DEPTH, Renderer
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.render import MAX_DEPTH, Renderer
 
 CONTEXT: dict[str, Any] = {
     "client": {

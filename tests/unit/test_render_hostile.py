@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from executor.actions.contract import RenderError
-from executor.render import MAX_SOURCE, Renderer
-from executor.render_filters import FILTERS, MAX_TEXT
-from executor.render_operations import MAX_TURNS
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.render import MAX_SOURCE, Renderer
+from minutehand.executor.render_filters import FILTERS, MAX_TEXT
+from minutehand.executor.render_operations import MAX_TURNS
 
 CONTEXT: dict[str, Any] = {
     "client": {"name": "client", "items": ["one", "two", 3], "secret": "s3cret-value"},

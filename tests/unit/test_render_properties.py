@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executor.actions.contract import RenderError
-from executor.render import Renderer
-from executor.render_filters import FILTERS
+from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.render import Renderer
+from minutehand.executor.render_filters import FILTERS
 
 NAMES = st.sampled_from(["client", "job", "name", "phone", "items", "x", "_y"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab<&'\"0-:T% \n", max_size=8)

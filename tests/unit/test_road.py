@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.road import check_schema, database, open_store, project, road_of
-from scheduler.settings import RoadSettings
-from store import schema
-from store.embedded import Embedded
-from store.errors import BadConfiguration, SchemaMismatch
+from minutehand.scheduler.road import check_schema, database, open_store, project, road_of
+from minutehand.scheduler.settings import RoadSettings
+from minutehand.store import schema
+from minutehand.store.embedded import Embedded
+from minutehand.store.errors import BadConfiguration, SchemaMismatch
 from tests.servers import temporary_folder
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from scheduler import settings
-from scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, private_addresses
+from minutehand.scheduler import settings
+from minutehand.scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, private_addresses
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from executor.outcome import Ended, Outcome
-from scheduler.commands.run_once import as_text
-from scheduler.summary import ENDS, MOST_LISTED, Summary, end_of
-from store import Settled
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.scheduler.commands.run_once import as_text
+from minutehand.scheduler.summary import ENDS, MOST_LISTED, Summary, end_of
+from minutehand.store import Settled
 from tests.unit.executions import execution
 
 

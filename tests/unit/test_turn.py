@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from executor import actions
-from executor.local import LocalExecutor
-from executor.outcome import Ended, Outcome, StepResult
-from executor.settings import ExecutorSettings
-from store import Store
-from store.drivers.postgres import PostgresDriver
+from minutehand.executor import actions
+from minutehand.executor.local import LocalExecutor
+from minutehand.executor.outcome import Ended, Outcome, StepResult
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.store import Store
+from minutehand.store.drivers.postgres import PostgresDriver
 from tests.servers import Database
 from tests.unit import odd_action
 from tests.unit.odd_action import OddAction
@@ -190,7 +190,7 @@ def test_a_wait_at_the_end_is_none(run):
 
 
 def test_the_database_away_in_the_middle_releases_it_and_the_next_call_tells_what_was_done(run, database, monkeypatch):
-    from store.errors import AccessDenied
+    from minutehand.store.errors import AccessDenied
 
     advance = Counted.advance
 

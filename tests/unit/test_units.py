@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scheduler import units as module
-from scheduler.processes import END_SECONDS
-from scheduler.pulse import SLACK_SECONDS
-from scheduler.run import LAST_WORDS_SECONDS
-from scheduler.sd_notify import Watcher
-from scheduler.units import KINDS, hidden_part, program_path, units
-from store.drivers.postgres import CALL_SECONDS
-from store.errors import BadConfiguration
+from minutehand.scheduler import units as module
+from minutehand.scheduler.processes import END_SECONDS
+from minutehand.scheduler.pulse import SLACK_SECONDS
+from minutehand.scheduler.run import LAST_WORDS_SECONDS
+from minutehand.scheduler.sd_notify import Watcher
+from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
+from minutehand.store.drivers.postgres import CALL_SECONDS
+from minutehand.store.errors import BadConfiguration
 from tests.docs.pages import ROOT, is_a_command
 from tests.servers import require
 

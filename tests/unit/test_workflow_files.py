@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executor import step_words
-from scheduler import rehearsal_text, workflow_text
-from scheduler.strict_files import BadFile, as_yaml, read_values
-from scheduler.workflow_files import EMPTY, as_file, read_file, read_text
+from minutehand.executor import step_words
+from minutehand.scheduler import rehearsal_text, workflow_text
+from minutehand.scheduler.strict_files import BadFile, as_yaml, read_values
+from minutehand.scheduler.workflow_files import EMPTY, as_file, read_file, read_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
