@@ -42,6 +42,7 @@ class Server(uvicorn.Server):
                 log_level="critical",  # what it has to say is said by the application, as events
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # the peer's address decides who is let in: no header may change it
                 timeout_graceful_shutdown=math.ceil(grace_seconds),
             )
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 from starlette.requests import Request
@@ -25,7 +26,7 @@ from minutehand.dashboard.problems import TRACE
 from minutehand.dashboard.render import render
 from minutehand.dashboard.visitor import Forbidden, Visitor
 from minutehand.store import Json, Store
-from minutehand.store.errors import NotFound, StoreError
+from minutehand.store.errors import BadRequest, NotFound, StoreError
 
 log = structlog.get_logger()
 
@@ -113,22 +114,33 @@ def page(window: Window, make: Page) -> Callable[[Request], Awaitable[Response]]
         except Forbidden as error:
             return refusal(window, request, None, 403, "This is not yours to see", f"it takes the permission {error}")
         visit = Visit(window, request, visitor, datetime.now(UTC))
+        if "\0" in unquote(str(request.url)):
+            return refusal(window, request, visit, 422, "This cannot be asked", "no text of a database has this letter")
         try:
             shown = await make(visit)
         except Forbidden as error:
             return refusal(window, request, visit, 403, "This is not yours to do", f"it takes the permission {error}")
-        except NotFound as error:
-            return refusal(window, request, visit, 404, "There is no such thing here", str(error))
         except TimeoutError:
             return refusal(window, request, visit, 503, "The database took too long", TOO_LONG)
         except StoreError as error:
-            return refusal(window, request, visit, 503, "The database cannot be asked", str(error))
+            return _refused(visit, error)
         except Exception as error:
             log.exception("request_crashed", path=request.url.path, exc_info=error)
             return refusal(window, request, visit, 500, "A bug of Minutehand", f"{TRACE.capitalize()}.")
         return respond(window, visit, shown)
 
     return answer
+
+
+def _refused(visit: Visit, error: StoreError) -> Response:
+    """Say why the database gave nothing.  A tenant is told neither where it is nor what else is there."""
+    status, title, to_tenants = 503, "The database cannot be asked", "Ask whoever runs it."
+    if isinstance(error, NotFound):
+        status, title, to_tenants = 404, "There is no such thing here", "It is not there, or not yours."
+    elif isinstance(error, BadRequest):
+        status, title, to_tenants = 422, "This cannot be asked", "It is not there, or not yours."
+    detail = str(error) if visit.visitor.tenant is None else to_tenants
+    return refusal(visit.window, visit.request, visit, status, title, detail)
 
 
 def respond(window: Window, visit: Visit | None, shown: Shown) -> Response:

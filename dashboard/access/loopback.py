@@ -19,6 +19,9 @@ class Loopback(Access):
 
     async def visitor(self, request: Request) -> Visitor:
         """See `Access`."""
+        if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
+            said = "A proxy brought this from elsewhere: give the dashboard a login, MINUTEHAND_LOGINS.\n"
+            raise Denied(PlainTextResponse(said, 421))
         if is_loopback(request.headers.get("host", "")):
             return Visitor(name="this machine", permissions=frozenset(PERMISSIONS))
         raise Denied(PlainTextResponse("This page is for this machine: call it by http://127.0.0.1.\n", 421))

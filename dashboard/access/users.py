@@ -30,6 +30,8 @@ ROLES: Mapping[str, frozenset[str]] = {
 CLAIM = "minutehand_role"
 #: Seconds that the project's keys are believed, and that it may take to answer.
 KEYS_SECONDS, ASK_SECONDS = 600.0, 10.0
+#: So many sign in at once; who guesses waits, and its place is taken meanwhile: the project counts us, not them.
+SIGN_INS, WRONG_SECONDS = 5, 1.0
 #: Only these: a token must not choose to be signed by nobody, or by a public key taken for a secret.
 _ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
@@ -49,8 +51,11 @@ class Users(Access):
         self._headers = {"apikey": key, "content-type": "application/json"}
         #: Signs the tokens of a project that has no asymmetric keys yet.
         self._secret = secret
-        self._keys: dict[str, Any] = {}
+        #: By their id; each with the one algorithm that it is for.
+        self._keys: dict[str, tuple[str, Any]] = {}
         self._keys_until = 0.0
+        self._reading = asyncio.Lock()
+        self._signing_in = asyncio.Semaphore(SIGN_INS)
 
     async def visitor(self, request: Request) -> Visitor:
         """See `Access`."""
@@ -70,9 +75,12 @@ class Users(Access):
             key = await self._key_for(header)
             if key is None:
                 return None
-            algorithms = ["HS256"] if header.get("alg") == "HS256" else list(_ALGORITHMS)
             claims = jwt.decode(
-                token, key, algorithms=algorithms, audience="authenticated", options={"require": ["exp", "sub", "aud"]}
+                token,
+                key,
+                algorithms=[header["alg"]],
+                audience="authenticated",
+                options={"require": ["exp", "sub", "aud"]},
             )
         except jwt.PyJWTError:
             return None
@@ -91,11 +99,15 @@ class Users(Access):
 
     async def sign_in(self, email: str, password: str) -> tuple[str, int]:
         """Return the token that the project gives, and its seconds.  Errors: `SignInFailed`."""
+        if self._signing_in.locked():
+            raise SignInFailed("too many sign in at this moment; try again in a little while")
         body = json.dumps({"email": email, "password": password}).encode()
-        status, said = await asyncio.to_thread(self._ask, "/auth/v1/token?grant_type=password", body)
-        token = said.get("access_token")
-        if status != 200 or not isinstance(token, str):
-            raise SignInFailed("the project does not know this e-mail with this password")
+        async with self._signing_in:
+            status, said = await asyncio.to_thread(self._ask, "/auth/v1/token?grant_type=password", body)
+            token = said.get("access_token")
+            if status != 200 or not isinstance(token, str):
+                await asyncio.sleep(WRONG_SECONDS)
+                raise SignInFailed("the project does not know this e-mail with this password")
         if await self.visitor_of(token) is None:
             raise SignInFailed(f"this user may not look here: app_metadata.{CLAIM} names no role")
         return token, int(said.get("expires_in", 3600))
@@ -105,11 +117,14 @@ class Users(Access):
             return self._secret
         if header.get("alg") not in _ALGORITHMS:
             return None
-        if header.get("kid") not in self._keys and time.monotonic() >= self._keys_until - KEYS_SECONDS + 10:
-            self._keys_until = 0.0  # a new key; looked for each 10 s at most
-        if time.monotonic() >= self._keys_until:
-            await self._read_keys()
-        return self._keys.get(str(header.get("kid")))
+        kid = str(header.get("kid"))
+        async with self._reading:  # who comes meanwhile is answered from what was read
+            # A new key is looked for each 10 s at most.
+            is_new = kid not in self._keys and time.monotonic() >= self._keys_until - KEYS_SECONDS + 10
+            if is_new or time.monotonic() >= self._keys_until:
+                await self._read_keys()
+        algorithm, key = self._keys.get(kid, (None, None))
+        return key if algorithm == header["alg"] else None
 
     async def _read_keys(self) -> None:
         import jwt
@@ -118,7 +133,7 @@ class Users(Access):
         self._keys_until = time.monotonic() + KEYS_SECONDS
         if status == 200:
             self._keys = {
-                str(key.get("kid")): jwt.PyJWK(key).key
+                str(key.get("kid")): (key["alg"], jwt.PyJWK(key).key)
                 for key in said.get("keys", [])
                 if key.get("alg") in _ALGORITHMS and key.get("use", "sig") == "sig"
             }

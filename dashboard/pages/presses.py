@@ -133,10 +133,13 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
 def back_to(address: str) -> str:
     """Return where the browser goes on: a page of ours, whatever the form says.
 
-    >>> back_to("/executions?q=a"), back_to("//evil.example"), back_to("https://evil.example/")
-    ('/executions?q=a', '/', '/')
+    >>> back_to("/executions?q=a"), back_to("//evil.example"), back_to("https://evil.example/"), back_to("http://[")
+    ('/executions?q=a', '/', '/', '/')
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith(("//", "/\\")):
         return "/"
     return parts.path + (f"?{parts.query}" if parts.query else "")

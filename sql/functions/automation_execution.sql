@@ -1,6 +1,6 @@
 -- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record),
---   "sends" (its rows of communication_logs), "claimed_at", "past" (minutehand.remember), "trigger_data", "event_id", "caused_by", "workflow_version",
---   "waits_for" (why a pending one is not claimed now, in words; else null)
+--   "sends" (its rows of communication_logs), "claimed_at", "past" (minutehand.remember), "trigger_data", "event_id",
+--   "caused_by", "workflow_version", "waits_for" (why a pending one is not claimed now, in words; else null)
 -- p_id is its id or the beginning of one, if only one begins so.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
 create or replace function public.automation_execution(p_id text, p_now timestamptz default null)

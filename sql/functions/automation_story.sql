@@ -1,5 +1,5 @@
--- automation_story(p_id, p_now) -> one execution as automation_execution gives it, with "subject", "tenant", "definition" (of the version
---   that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation", "types", "old" (what changed),
+-- automation_story(p_id, p_now) -> one execution as automation_execution gives it, with "subject", "tenant", "definition" (of
+--   the version that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation", "types", "old" (what changed),
 --   "new"} | null, "conditions" (the result tree of that event, or null), "related": {"row": [others of the same row],
 --   "cause": what caused it | null}, each as in lists; "now"
 -- All that happened around one execution.  p_id as there.
@@ -15,7 +15,13 @@ declare
   v_old jsonb;
 begin
   select * into v_log from public.automation_execution_logs where id = (v_answer ->> 'id')::uuid;
-  select * into v_event from public.automation_events where id = v_log.event_id;
+  -- Who may write executions may name any event: what another tenant's row held is not told.
+  select * into v_event
+  from public.automation_events e
+  where e.id = v_log.event_id and case
+    when e.organization_id is not null then e.organization_id = v_log.organization_id::text
+    when e.user_id is not null then e.user_id = v_log.user_id::text
+    else true end;
   select coalesce(
     (select definition from public.automation_workflow_versions v
      where v.workflow_id = v_log.workflow_id and v.version = v_log.workflow_version),
@@ -28,7 +34,8 @@ begin
     v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
   end if;
   return v_answer || jsonb_build_object(
-    'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'subject', minutehand.subject(v_log), 'definition', v_definition,
+    'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'subject', minutehand.subject(v_log),
+    'definition', v_definition,
     'event', case when v_event.id is not null then jsonb_build_object(
       'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
       'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
@@ -38,7 +45,8 @@ begin
     'related', jsonb_build_object(
       'row', (
         select coalesce(jsonb_agg(
-          minutehand.listed(l, w.name) || jsonb_build_object('subject', minutehand.subject(l)) order by l.created_at desc, l.id desc), '[]')
+          minutehand.listed(l, w.name) || jsonb_build_object('subject', minutehand.subject(l))
+          order by l.created_at desc, l.id desc), '[]')
         from (
           select * from public.automation_execution_logs o
           where o.entity_id = v_log.entity_id and o.id <> v_log.id and minutehand.tenant_of(o) = minutehand.tenant_of(v_log)

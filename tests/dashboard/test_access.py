@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -200,6 +201,57 @@ def test_read_only_changes_nothing_whoever_asks(serve: Serve, app: App) -> None:
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
+def test_an_execution_that_names_another_tenants_change_tells_nothing_of_it(guarded: Served, app: App) -> None:
+    app.workflow(name="South's", organization_id="south")
+    app.database.sql("insert into jobs (id, organization_id, status) values ('S-1', 'south', 'scheduled')")
+    app.database.sql("update jobs set status = 'completed' where id = 'S-1'")
+    event = app.database.one("select id from automation_events where entity_id = 'S-1' order by id desc limit 1")["id"]
+    id_ = failed(app, "north")
+    app.database.sql("update automation_execution_logs set event_id = %s, replay_of = id where id = %s", event, id_)
+    page = guarded.client.get(f"{guarded.url}/executions/{id_}", auth=NORTH)
+    assert (page.status_code, "S-1" in page.text) == (200, False)
+    theirs = app.database.one("select id from automation_execution_logs where organization_id = 'south'")["id"]
+    assert "S-1" in guarded.client.get(f"{guarded.url}/executions/{theirs}", auth=OPS).text
+
+
+def test_a_tenant_learns_neither_where_the_database_is_nor_what_else_is_there(guarded: Served, app: App) -> None:
+    app.workflow(name="South's", organization_id="south")
+    app.workflow(name="Twice", organization_id="south")
+    app.workflow(name="Twice", organization_id="south")
+    told = {
+        guarded.client.get(f"{guarded.url}{path}", auth=NORTH).text.partition("</h1>")[2].partition("</p>")[0]
+        for path in (
+            "/workflows/South's",
+            "/workflows/Nothing",
+            "/workflows/Twice",
+            f"/executions/{failed(app, 'south')}",
+        )
+    }
+    assert told == {"<p>It is not there, or not yours."}
+    assert "2 workflows" in guarded.client.get(f"{guarded.url}/workflows/Twice", auth=OPS).text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/executions/%00", 422),
+        ("/workflows/%00", 422),
+        ("/executions?q=entity:a%00b", 422),
+        ("/executions?q=since:2026-03-01T10:00%2B23:59", 422),
+        ("/executions/0", 404),
+    ],
+)
+def test_what_the_database_cannot_be_asked_is_said(serve: Serve, app: App, path: str, status: int) -> None:
+    with serve() as served:
+        answer = served.get(path)
+        assert (answer.status_code, "<h1>" in answer.text) == (status, True)
+
+
+def test_headers_that_are_no_text_let_nobody_in(guarded: Served) -> None:
+    for shown in ("Basic \xe9\xe9".encode("latin-1"), b"Basic /zr/", "Bearer \xe9.\xe9.a".encode("latin-1")):
+        assert guarded.client.get(guarded.url, headers={b"Authorization": shown}).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("form", "status"),
     [
@@ -256,8 +308,21 @@ def test_a_proxy_names_who_looks_and_nobody_else_does(serve: Serve) -> None:
         assert (named.status_code, "ann" in named.text) == (200, True)
         twice = httpx.Headers([("X-User", "ann"), ("X-User", "root")])
         assert served.client.get(served.url, headers=twice).status_code == 401
+        onward = {"X-User": "ann", "X-Forwarded-For": "203.0.113.9"}
+        assert served.client.get(served.url, headers=onward).status_code == 200, (
+            "whom the proxy serves is not the proxy"
+        )
     with serve(MINUTEHAND_PROXY_HEADER="X-User", MINUTEHAND_PROXY_FROM="10.9.9.0/24") as served:
         assert served.client.get(served.url, headers={"X-User": "ann"}).status_code == 403
+        forged = {"X-User": "ann", "X-Forwarded-For": "10.9.9.1"}
+        assert served.client.get(served.url, headers=forged).status_code == 403, "a header is no address"
+
+
+def test_loopback_is_not_for_what_a_proxy_brings_from_elsewhere(serve: Serve) -> None:
+    with serve() as served:
+        for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
+            assert served.client.get(served.url, headers={header: "203.0.113.9"}).status_code == 421
+        assert served.get("/").status_code == 200
 
 
 def look(served: Served, token: str, path: str = "/executions") -> httpx.Response:
@@ -293,10 +358,37 @@ def test_a_token_that_is_not_the_projects_is_none(for_users: Served, project: Pr
         project.token(**role("emperor")),
         f"{unsigned}.",
         _signed_with_public_key(pem, role("admin")),
+        _said_to_be("RS256", project.token(**role("admin"))),
+        _said_to_be("EdDSA", project.token(**role("admin"))),
         "nonsense",
     ):
         answer = look(for_users, token)
         assert (answer.status_code, answer.headers.get("location", "").partition("?")[0]) == (303, "/login"), token
+
+
+def _said_to_be(algorithm: str, token: str) -> str:
+    """The token under a header that names another algorithm than its key is for."""
+    head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": "k1"}).encode()).decode().rstrip("=")
+    return ".".join((head, *token.split(".")[1:]))
+
+
+def test_keys_that_nobody_has_are_looked_for_once(for_users: Served, project: Project) -> None:
+    look(for_users, project.token(**role("admin")))
+    before = len(project.requests)
+    tokens = [project.token(kid=f"unknown-{number}", **role("admin")) for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        assert {answer.status_code for answer in pool.map(lambda token: look(for_users, token), tokens)} == {303}
+    assert len(project.requests) - before <= 1
+
+
+def test_guesses_are_slow_and_few_at_a_time(for_users: Served, project: Project) -> None:
+    def guess(number: int) -> int:
+        said = {"email": "ann@example.com", "password": f"wrong-{number}"}
+        return for_users.client.post(f"{for_users.url}/login", data=said, headers={"Origin": for_users.url}).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        assert set(pool.map(guess, range(30))) == {401}
+    assert len([request for request in project.requests if "token" in request.path]) <= 10
 
 
 def _signed_with_public_key(pem: bytes, claims: dict[str, Any]) -> str:

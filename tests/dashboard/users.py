@@ -23,10 +23,10 @@ class Project(HttpReceiver):
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.claims: dict[str, Any] = {}
 
-    def token(self, key: Any = None, alg: str = "ES256", **claims: Any) -> str:
+    def token(self, key: Any = None, alg: str = "ES256", kid: str = "k1", **claims: Any) -> str:
         """A token of a user of the project's."""
         said = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
-        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": "k1"})
+        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": kid})
 
     def _take(self, request: Request) -> Answer:
         if request.path.endswith("jwks.json"):
