@@ -15,9 +15,9 @@ from benchmarks.noop import KINDS
 from minutehand.executor.actions import BUILT_IN
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.config import LogSettings
+from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.scheduler.logs import configure
-from minutehand.scheduler.settings import LogSettings
 from minutehand.store import Json, Store
 
 

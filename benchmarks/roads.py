@@ -17,9 +17,9 @@ from benchmarks import ground
 from minutehand.executor.actions import BUILT_IN
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.config import LogSettings
+from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.scheduler.logs import configure
-from minutehand.scheduler.settings import LogSettings
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.drivers.supabase import SupabaseDriver

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 COMMANDS = {
-    "run-once": [sys.executable, "-m", "minutehand.scheduler.cli", "run-once"],
+    "run-once": [sys.executable, "-m", "minutehand.scheduler.cli.main", "run-once"],
     "import": [sys.executable, "-c", "import psycopg"],
 }
 

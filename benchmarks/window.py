@@ -126,7 +126,7 @@ def new_history(server: str, rows: int) -> str:
 def serving(url: str) -> Iterator[httpx.Client]:
     """Run `minutehand serve` over it; gives a client of its pages."""
     environment = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parent.parent), "DATABASE_URL": url}
-    command = [sys.executable, "-m", "minutehand.scheduler.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "minutehand.scheduler.cli.main", "serve", "--port", "0"]
     with tempfile.TemporaryDirectory(prefix="mh-bench-") as folder:
         process = subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None

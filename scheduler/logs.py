@@ -10,7 +10,7 @@ from typing import TextIO, cast
 
 import structlog
 
-from minutehand.scheduler.settings import LogSettings
+from minutehand.scheduler.config import LogSettings
 
 
 class _Stderr:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
 from minutehand.scheduler.demo.story import STORY, Change, Line, Made, told
-from minutehand.scheduler.settings import LogSettings, RoadSettings, RunSettings
 from minutehand.store import Store
 from minutehand.store.errors import EmbeddedUnavailable
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from minutehand.scheduler.demo.app import App
     from minutehand.scheduler.demo.receivers import HttpReceiver, Request, SmtpReceiver
     from minutehand.scheduler.demo.show import Show
-    from minutehand.scheduler.summary import Summary
+    from minutehand.scheduler.engine.summary import Summary
 
 
 def run(home: Path) -> int:
@@ -86,7 +86,7 @@ async def _tell(
     show: Show, app: App, url: str, home: Path, settings: ExecutorSettings, receiver_url: str
 ) -> list[Line]:
     """Set everything up, change the jobs, run one tick; returns what became of each change."""
-    from minutehand.scheduler.road import open_store
+    from minutehand.scheduler.database import open_store
     from minutehand.store import schema
 
     with show.stage("Schema") as say:
@@ -115,7 +115,7 @@ async def _tell(
 
 async def _tick(store: Store, settings: ExecutorSettings) -> Summary:
     """Do what `minutehand run-once` does."""
-    from minutehand.scheduler.run import Runner
+    from minutehand.scheduler.engine.tick import Runner
 
     quiet = LogSettings(log_level="error", log_format="console")
     return await Runner(store, RunSettings(), settings, quiet, mode="demo").tick()

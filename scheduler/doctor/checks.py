@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minutehand.scheduler.doctor import direct, ground, intake, queue, vacuum, walls, workflows
+from minutehand.scheduler.doctor import database, direct, permissions, queue, triggers, vacuum, workflows
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding, fail
-from minutehand.scheduler.doctor.subject import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,18 @@ class Check:
 
 
 CHECKS = (
-    Check("ground", "road", ground.road),
-    Check("ground", "clock", ground.clock),
-    Check("ground", "schema", ground.schema, ("schema",)),
-    Check("ground", "functions", ground.functions, ("functions",)),
-    Check("walls", "grants", walls.grants, ("grants",)),
-    Check("walls", "row security", walls.row_security, ("grants",)),
-    Check("walls", "policies", walls.policies, ("grants",)),
-    Check("intake", "triggers", intake.triggers, ("triggers",)),
-    Check("intake", "duplicates", intake.duplicates, ("triggers",)),
-    Check("intake", "constraints", intake.constraints, ("triggers",)),
-    Check("intake", "columns", intake.columns, ("columns",)),
-    Check("intake", "stubs", intake.stubs, ("functions",)),
+    Check("ground", "road", database.road),
+    Check("ground", "clock", database.clock),
+    Check("ground", "schema", database.schema, ("schema",)),
+    Check("ground", "functions", database.functions, ("functions",)),
+    Check("walls", "grants", permissions.grants, ("grants",)),
+    Check("walls", "row security", permissions.row_security, ("grants",)),
+    Check("walls", "policies", permissions.policies, ("grants",)),
+    Check("intake", "triggers", triggers.triggers, ("triggers",)),
+    Check("intake", "duplicates", triggers.duplicates, ("triggers",)),
+    Check("intake", "constraints", triggers.constraints, ("triggers",)),
+    Check("intake", "columns", triggers.columns, ("columns",)),
+    Check("intake", "stubs", triggers.stubs, ("functions",)),
     Check("workflows", "workflows", workflows.workflows, ("workflows",)),
     Check("workflows", "switches", workflows.switches, ("workflows",)),
     Check("workflows", "settings", workflows.settings, ("workflows",)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding, each, fail, ok, warn
-from minutehand.scheduler.doctor.subject import Subject
 
 _PARTS = {"pg_net": "pg_net", "vault": "Vault", "cron": "pg_cron"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
+from minutehand.scheduler.cli.output import counted, shown
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding, each, fail, length, literal, ok, warn
-from minutehand.scheduler.doctor.subject import Subject
-from minutehand.scheduler.output import counted, shown
 from minutehand.store import Json
 
 #: A processor comes by each minute; after so long it does not.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from minutehand.scheduler.cli.output import counted
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding, each, length, literal, ok, warn
-from minutehand.scheduler.doctor.subject import Subject
-from minutehand.scheduler.output import counted
 from minutehand.store import Json
 
 #: Fewer dead rows than these cost nothing; more than a fifth of a table, and vacuum does not keep up.

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding, each, fail, literal, ok, warn
-from minutehand.scheduler.doctor.intake import feeders
-from minutehand.scheduler.doctor.subject import Subject
+from minutehand.scheduler.doctor.triggers import feeders
 from minutehand.store import Json
 
 #: A workflow of this type is started by hand, no change is waited for.

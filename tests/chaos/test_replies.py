@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
-from minutehand.scheduler.run import Runner
-from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.engine.tick import Runner
 from minutehand.store import Store
 from minutehand.store.drivers import Driver
 from minutehand.store.drivers.postgres import PostgresDriver

@@ -17,9 +17,9 @@ import pytest
 import structlog
 
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import Answer
-from minutehand.scheduler.settings import LogSettings, RunSettings
-from minutehand.scheduler.worker import Worker
+from minutehand.scheduler.engine.worker import Worker
 from minutehand.store import Store
 from minutehand.store.drivers import postgres
 from minutehand.store.drivers.postgres import PostgresDriver

@@ -17,11 +17,11 @@ from minutehand.dashboard.app import make_app
 from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
 from minutehand.dashboard.tokens import Tokens
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler import pulse
-from minutehand.scheduler.commands.serve import look
+from minutehand.scheduler.cli.commands.serve import look
+from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
-from minutehand.scheduler.settings import LogSettings, RunSettings
-from minutehand.scheduler.worker import Worker
+from minutehand.scheduler.engine.worker import Worker
+from minutehand.scheduler.process import liveness
 from minutehand.store import Store
 from minutehand.store.embedded import Embedded
 from tests.dashboard.served import TOKENS, Serve, completed, problem
@@ -73,7 +73,7 @@ NEWER = "insert into automation_migrations (name, checksum) values ('9999_later'
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A beat is late soon, and a look is never old."""
-    monkeypatch.setattr(pulse, "SLACK_SECONDS", 0.3)
+    monkeypatch.setattr(liveness, "SLACK_SECONDS", 0.3)
     monkeypatch.setattr(fresh, "FRESH_SECONDS", 0.0)
     yield
     structlog.reset_defaults()

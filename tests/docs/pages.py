@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from minutehand.scheduler.cli import cli
+from minutehand.scheduler.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -58,7 +58,7 @@ def main() -> None:
         home = Path(folder) / "home"
         environment = {"HOME": folder, "PATH": os.environ["PATH"], "TERM": "xterm-256color"}
         environment["MINUTEHAND_HOME"] = str(home)
-        command = [sys.executable, "-m", "minutehand.scheduler.cli"]
+        command = [sys.executable, "-m", "minutehand.scheduler.cli.main"]
         try:
             text = output_at_a_terminal([*command, "demo"], environment)
         finally:

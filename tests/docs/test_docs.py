@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minutehand.executor.actions import GROUP
-from minutehand.scheduler.cli import COMMANDS
+from minutehand.scheduler.cli.main import COMMANDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, commands_of, is_a_command, page, rows, section, words
 from tests.journeys.app import App, webhook
 from tests.servers import Database
@@ -143,7 +143,7 @@ def test_every_log_event_is_listed_with_its_level_and_fields() -> None:
 
 
 def test_every_problem_of_status_has_an_answer() -> None:
-    source = ast.parse((ROOT / "scheduler/commands/status.py").read_text())
+    source = ast.parse((ROOT / "scheduler/cli/commands/status.py").read_text())
     (function,) = (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == "found_problems")
     told = [row[0] for row in rows(section(page("operations.md"), "## What to do when `status` says …"))]
     problems = []
@@ -157,7 +157,7 @@ def test_every_problem_of_status_has_an_answer() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    from minutehand.scheduler import cli as module
+    from minutehand.scheduler.cli import main as module
 
     stated = re.findall(r"(?:codes: |; )(\d+) ", " ".join(str(module.__doc__).split()))
     assert [row[0] for row in rows(section(page("operations.md"), "## Exit codes"))] == stated
@@ -175,7 +175,7 @@ def test_the_sql_of_the_operations_page_runs_and_the_least_role_is_enough(databa
         url = database.url.replace("//postgres@", "//minutehand_runner@")
         for arguments, code in ((("run-once", "-o", "json"), 0), (("status",), 0), (("executions", "ls"), 78)):
             done = subprocess.run(
-                [sys.executable, "-m", "minutehand.scheduler.cli", *arguments],
+                [sys.executable, "-m", "minutehand.scheduler.cli.main", *arguments],
                 env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DATABASE_URL": url, "PYTHONPATH": str(ROOT)},
                 cwd=tmp_path, capture_output=True, text=True, timeout=60,
             )  # fmt: skip

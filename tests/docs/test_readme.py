@@ -47,7 +47,7 @@ def environment():
 
 
 def minutehand(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "minutehand.scheduler.cli", *arguments]
+    command = [sys.executable, "-m", "minutehand.scheduler.cli.main", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, cwd=environment["HOME"])
 
 
@@ -74,7 +74,7 @@ def test_every_command_of_the_readme_works_in_its_order(environment):
 
 def assert_starts_and_stops(command: str, environment: dict[str, str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "minutehand.scheduler.cli", command],
+        [sys.executable, "-m", "minutehand.scheduler.cli.main", command],
         env=environment | {"MINUTEHAND_API_TOKEN": "a-token"},
         stderr=subprocess.PIPE,
         text=True,

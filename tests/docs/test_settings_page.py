@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from minutehand.scheduler.cli import cli
+from minutehand.scheduler.cli.main import cli
 from tests.docs.pages import DOCS
 
 

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from tests.servers import Database
 
-COMMAND = (sys.executable, "-m", "minutehand.scheduler.cli")
+COMMAND = (sys.executable, "-m", "minutehand.scheduler.cli.main")
 #: Webhooks are signed with it; `printf 'a test secret' | base64`.
 SECRET = "whsec_YSB0ZXN0IHNlY3JldA=="
 #: How long a test waits for what must happen, before it says that it did not.

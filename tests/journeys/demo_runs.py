@@ -14,7 +14,7 @@ from tests.servers import temporary_folder
 
 ROOT = Path(__file__).parents[2]
 #: What the console script does.
-COMMAND_LINE = "from minutehand.scheduler.cli import main\nmain()"
+COMMAND_LINE = "from minutehand.scheduler.cli.main import main\nmain()"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from minutehand.executor.step_run import LocalStepRun
-from minutehand.scheduler.cli import main
+from minutehand.scheduler.cli.main import main
 
 _passed = itertools.count(1)
 

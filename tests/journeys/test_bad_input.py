@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.demo.receivers import Answer, Trouble
-from minutehand.scheduler.engine import Engine, EngineSettings
-from minutehand.scheduler.summary import Summary
+from minutehand.scheduler.engine.engine import Engine, EngineSettings
+from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Store
 from tests.journeys.app import App, email, webhook
 

@@ -15,8 +15,8 @@ import pytest
 import structlog
 
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
-from minutehand.scheduler.processes import Processes
-from minutehand.scheduler.sd_notify import Watcher
+from minutehand.scheduler.process.sd_notify import Watcher
+from minutehand.scheduler.process.supervisor import Processes
 from tests.journeys.app import App, Gate, Minutehand, Running, wait_until, webhook
 from tests.journeys.watching import systemd
 from tests.servers import Database
@@ -159,8 +159,8 @@ def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, even
 
 
 def test_one_that_does_not_end_within_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minutehand.scheduler.processes.END_SECONDS", 0.1)
-    monkeypatch.setattr("minutehand.scheduler.processes.LAST_WORDS_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.process.supervisor.END_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.process.supervisor.LAST_WORDS_SECONDS", 0.1)
     ready: list[str] = []
 
     class Heard(Watcher):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.run import Runner
-from minutehand.scheduler.settings import LogSettings, RunSettings
-from minutehand.scheduler.summary import Summary
+from minutehand.scheduler.config import LogSettings, RunSettings
+from minutehand.scheduler.engine.summary import Summary
+from minutehand.scheduler.engine.tick import Runner
 from minutehand.store import Store
 from minutehand.store.drivers.supabase import SupabaseDriver
 from tests.contract.doors import Counted

@@ -13,11 +13,11 @@ import pytest
 import structlog
 
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler import pulse
+from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import HttpReceiver
-from minutehand.scheduler.sd_notify import Systemd, Watcher, watcher_of
-from minutehand.scheduler.settings import LogSettings, RunSettings
-from minutehand.scheduler.worker import Worker
+from minutehand.scheduler.engine.worker import Worker
+from minutehand.scheduler.process import liveness
+from minutehand.scheduler.process.sd_notify import Systemd, Watcher, watcher_of
 from minutehand.store import Store
 from minutehand.store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, wait_until, webhook
@@ -109,7 +109,7 @@ def test_with_bad_configuration_it_is_never_ready(empty_database: Database, tmp_
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A beat is late soon."""
-    monkeypatch.setattr(pulse, "SLACK_SECONDS", 0.3)
+    monkeypatch.setattr(liveness, "SLACK_SECONDS", 0.3)
     yield
     structlog.reset_defaults()
 

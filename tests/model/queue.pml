@@ -7,7 +7,7 @@
      settle    automation_settle    the end, or pending again; the send's record travels with it
      expire    automation_tick      a lease that is over goes back; the third lost one ends the row
    Replies are lost after the transaction; a settle may arrive long after its caller has told it again; workers crash between any
-   two steps, and others begin in their places; a worker's own clock may say that its lease is over (scheduler/leases.py).
+   two steps, and others begin in their places; a worker's own clock may say that its lease is over (scheduler/engine/leases.py).
    That clock is the one assumption: it runs from before the call, so it is over before the database's.
 
    Holds: a row ends once; its mail leaves once at most, and only from who holds the row; only a fault costs a lease; with LIVE,

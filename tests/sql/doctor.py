@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.scheduler.doctor.checks import examine
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import Finding
-from minutehand.scheduler.doctor.subject import Subject
 from minutehand.store import schema
 from tests.servers import Database
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 import structlog
 
-from minutehand.scheduler.cli import run
+from minutehand.scheduler.cli.main import run
 
 
 @dataclass

@@ -12,10 +12,10 @@ import pytest
 import structlog
 
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler import run as module
+from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
-from minutehand.scheduler.run import Runner
-from minutehand.scheduler.settings import LogSettings, RunSettings
+from minutehand.scheduler.engine import tick as module
+from minutehand.scheduler.engine.tick import Runner
 from minutehand.store import Store
 from minutehand.store.errors import Unreachable
 from tests.journeys.app import App, Gate, webhook

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from minutehand.scheduler.cli import COMMANDS, cli
+from minutehand.scheduler.cli.main import COMMANDS, cli
 from tests.journeys.app import Minutehand, wait_until
 
 

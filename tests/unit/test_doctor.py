@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from minutehand.scheduler.commands.doctor import WIDTH, as_json, as_text
-from minutehand.scheduler.doctor import direct, ground
+from minutehand.scheduler.cli.commands.doctor import WIDTH, as_json, as_text
+from minutehand.scheduler.doctor import database, direct
 from minutehand.scheduler.doctor.checks import CHECKS, Check, examine
+from minutehand.scheduler.doctor.facts import Subject
 from minutehand.scheduler.doctor.finding import MOST, each, fail, ok, warn
-from minutehand.scheduler.doctor.subject import Subject
 
 HERE = Path("/opt/minutehand")
 MIGRATIONS = {"0001_tables": "a", "0002_adoption": "b"}
@@ -33,7 +33,7 @@ def of(**values: object) -> Subject:
     ],
 )
 def test_the_road_and_its_kind_are_named(kind: str, words: str) -> None:
-    (finding,) = ground.road(of(kind=kind))
+    (finding,) = database.road(of(kind=kind))
     assert (finding.level, words in finding.fact) == ("ok", True)
 
 
@@ -42,7 +42,7 @@ def test_the_road_and_its_kind_are_named(kind: str, words: str) -> None:
     [(0.0, "ok", ""), (-5.0, "ok", ""), (61.2, "warn", "61 s ahead of"), (-7.0, "warn", "7 s behind")],
 )
 def test_a_clock_that_is_off_is_told(ahead: float, level: str, words: str) -> None:
-    (finding,) = ground.clock(of(clock_seconds=ahead))
+    (finding,) = database.clock(of(clock_seconds=ahead))
     assert (finding.level, words in finding.fact) == (level, True)
 
 
@@ -87,7 +87,11 @@ def test_what_there_is_too_much_of_is_counted() -> None:
 
 def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -> None:
     fact, mend = "a long fact " * 30, "select " + "something " * 30
-    told = [(CHECKS[0], ok("fine")), (CHECKS[1], fail(fact, mend)), (Check("other", "x", ground.road), warn("y", "z"))]
+    told = [
+        (CHECKS[0], ok("fine")),
+        (CHECKS[1], fail(fact, mend)),
+        (Check("other", "x", database.road), warn("y", "z")),
+    ]
     lines = as_text(told).splitlines()
     assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}mend: {mend}"]
     assert lines[:2] == ["ground", "  ok    road              fine"]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.scheduler.engine import Engine, EngineSettings
-from minutehand.scheduler.leases import Leases
-from minutehand.scheduler.summary import Summary
+from minutehand.scheduler.engine.engine import Engine, EngineSettings
+from minutehand.scheduler.engine.leases import Leases
+from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Claim, Execution, LeaseLost, Settled, Store
 from minutehand.store.errors import Unreachable
 
@@ -86,7 +86,7 @@ def test_a_budget_is_kept_and_without_one_all_are_run(rows, run, budget, done, d
 
 
 def test_more_than_one_claim_brings_are_all_run(rows, run, monkeypatch):
-    monkeypatch.setattr("minutehand.scheduler.engine.CLAIM_SIZE", 10)
+    monkeypatch.setattr("minutehand.scheduler.engine.engine.CLAIM_SIZE", 10)
     rows(47)
     seen: list[str] = []
 

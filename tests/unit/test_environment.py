@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from minutehand.scheduler.environment import fill_environment, from_files
+from minutehand.scheduler.cli.environment import fill_environment, from_files
 from minutehand.store.errors import BadConfiguration
 
 

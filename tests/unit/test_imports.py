@@ -37,7 +37,7 @@ import atexit, json, sys
 atexit.register(lambda: print(json.dumps([name.partition(".")[0] for name in sys.modules]), file=sys.stderr))
 """
 COMMAND = """
-from minutehand.scheduler.cli import main
+from minutehand.scheduler.cli.main import main
 sys.exit(main())
 """
 
@@ -60,7 +60,7 @@ def run(code: str, *arguments: str, **environment: str) -> tuple[str, set[str]]:
 
 
 def test_the_command_line_starts_without_its_parts() -> None:
-    _, imported = run("import minutehand.scheduler.cli")
+    _, imported = run("import minutehand.scheduler.cli.main")
     assert imported & (LAZY | {"psycopg"}) == set()
 
 

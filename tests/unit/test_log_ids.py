@@ -14,7 +14,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.scheduler.engine import Engine, EngineSettings
+from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.store import Execution, LeaseLost, Store
 from minutehand.store.errors import Unreachable
 from tests.journeys.app import App, Minutehand, email
@@ -90,7 +90,7 @@ def test_how_a_turn_goes_wrong_is_told_with_its_ids(database, error, event):
 LIBRARY = """
 import logging, structlog
 from minutehand.scheduler.logs import configure
-from minutehand.scheduler.settings import LogSettings
+from minutehand.scheduler.config import LogSettings
 for _ in range(2):
     configure(LogSettings(log_format="json", log_level="debug"))
 with structlog.contextvars.bound_contextvars(execution_id="e-1"):

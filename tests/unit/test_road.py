@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from minutehand.scheduler.road import check_schema, database, open_store, project, road_of
-from minutehand.scheduler.settings import RoadSettings
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import check_schema, database, open_store, project, road_of
 from minutehand.store import schema
 from minutehand.store.embedded import Embedded
 from minutehand.store.errors import BadConfiguration, SchemaMismatch

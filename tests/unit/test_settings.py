@@ -3,8 +3,9 @@ from __future__ import annotations
 import click
 import pytest
 
-from minutehand.scheduler import settings
-from minutehand.scheduler.settings import SECONDS, LogSettings, RoadSettings, RunSettings, private_addresses
+from minutehand.scheduler.cli import options
+from minutehand.scheduler.cli.options import SECONDS, private_addresses
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_private_addresses_are_none_all_or_a_list(text, parsed):
     assert private_addresses(text) == parsed
 
 
-def collected(*arguments: str, decorate=settings.run_options, **environ: str):
+def collected(*arguments: str, decorate=options.run_options, **environ: str):
     """Call a command that has the options, and give the records that it got."""
     got = {}
 

@@ -16,7 +16,7 @@ from select import select
 import pytest
 from psycopg.types.json import Jsonb
 
-from minutehand.scheduler import output
+from minutehand.scheduler.cli import output
 from tests.dashboard.prometheus import check_metrics, parse
 from tests.docs.pages import blocks, page
 from tests.journeys.app import COMMAND, DEADLINE_SECONDS, Minutehand, wait_until

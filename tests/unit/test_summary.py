@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.scheduler.commands.run_once import as_text
-from minutehand.scheduler.summary import ENDS, MOST_LISTED, Summary, end_of
+from minutehand.scheduler.cli.commands.run_once import as_text
+from minutehand.scheduler.engine.summary import ENDS, MOST_LISTED, Summary, end_of
 from minutehand.store import Settled
 from tests.unit.executions import execution
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from minutehand.scheduler import units as module
-from minutehand.scheduler.processes import END_SECONDS
-from minutehand.scheduler.pulse import SLACK_SECONDS
-from minutehand.scheduler.run import LAST_WORDS_SECONDS
-from minutehand.scheduler.sd_notify import Watcher
+from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS
+from minutehand.scheduler.process.liveness import SLACK_SECONDS
+from minutehand.scheduler.process.sd_notify import Watcher
+from minutehand.scheduler.process.supervisor import END_SECONDS
 from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 from minutehand.store.drivers.postgres import CALL_SECONDS
 from minutehand.store.errors import BadConfiguration

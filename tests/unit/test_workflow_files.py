@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minutehand.executor import step_words
-from minutehand.scheduler import rehearsal_text, workflow_text
-from minutehand.scheduler.strict_files import BadFile, as_yaml, read_values
-from minutehand.scheduler.workflow_files import EMPTY, as_file, read_file, read_text
+from minutehand.scheduler.workflow_files import dry_run_text, text
+from minutehand.scheduler.workflow_files.parse import EMPTY, as_file, read_file, read_text
+from minutehand.scheduler.workflow_files.strict_yaml import BadFile, as_yaml, read_values
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -24,7 +24,7 @@ JSON = st.recursive(
 
 
 def test_examples_in_docstrings_are_true() -> None:
-    assert [doctest.testmod(module).failed for module in (step_words, workflow_text, rehearsal_text)] == [0] * 3
+    assert [doctest.testmod(module).failed for module in (step_words, text, dry_run_text)] == [0] * 3
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,1 @@
+"""The command line: its entry point, its options and its commands."""

@@ -1,0 +1,83 @@
+"""`minutehand alerts`: what is wrong, whether it reaches people, and a look from another machine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from minutehand.scheduler.cli.options import alert_options, output_option, road_options
+from minutehand.scheduler.cli.output import print_rows
+from minutehand.scheduler.config import AlertSettings, LogSettings, RoadSettings
+from minutehand.scheduler.database import ask_store
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadConfiguration
+
+COLUMNS = ("opened_at", "kind", "summary", "count", "told", "recovered_at")
+
+
+@click.group("alerts", short_help="See what is wrong, and test who is told.", epilog="Example: minutehand alerts ls")
+def alerts() -> None:
+    """What is wrong, who is told of it, and whether that arrives."""
+
+
+@alerts.command("ls", epilog="Example: minutehand alerts ls --all -o json")
+@click.option("--all", "all_", is_flag=True, help="Also what has recovered, of 90 days.")
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(all_: bool, output: str, road: RoadSettings) -> None:
+    """List the incidents that are open, the newest first."""
+    rows = ask_store(road, lambda store: store.incidents(all_=all_))
+    print_rows(rows, COLUMNS, output, empty="nothing is wrong, as far as somebody looked")
+
+
+@alerts.command("check", epilog="Example: minutehand alerts check")
+@output_option("table", "json", "jsonl")
+@alert_options
+@road_options
+def check(output: str, road: RoadSettings, alert: AlertSettings, log: LogSettings) -> int:
+    """Look for trouble now, tell the targets of it, and list what is open.  Exit 3 when something is.
+
+    Made for cron on another machine: it also sees that no processor is there any more.
+    """
+
+    async def look(store: Store) -> list[Json]:
+        from minutehand.scheduler.alerts.notifier import Alerts
+
+        made = Alerts(store, alert.targets, share=alert.share, age_seconds=alert.age_seconds)
+        await made.tell()
+        return await store.incidents()
+
+    from minutehand.scheduler.logs import configure
+
+    configure(log)
+    rows = ask_store(road, look)
+    print_rows(rows, COLUMNS, output, empty="nothing is wrong")
+    return 3 if rows else 0
+
+
+@alerts.command("test", epilog="Example: minutehand alerts test")
+@alert_options
+def test(alert: AlertSettings, log: LogSettings) -> int:
+    """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 when one did not take it."""
+    if not alert.targets:
+        raise BadConfiguration(
+            "MINUTEHAND_ALERT_URLS (--alert-urls) is not set: give Apprise URLs, separated by spaces"
+        )
+    from minutehand.executor.apprise_targets import Told, tell
+
+    async def go() -> list[Told]:
+        title, text = "Minutehand: a test", "Somebody tried `minutehand alerts test`.  Nothing is wrong."
+        return list(await asyncio.gather(*(tell((url,), title, text) for url in alert.targets)))
+
+    told = asyncio.run(go())
+    for number, one in enumerate(told, start=1):
+        said = (
+            "Apprise does not know such a URL"
+            if one.unknown
+            else "took it"
+            if all(one.took)
+            else f"did not: {one.words}"
+        )
+        click.echo(f"target {number}: {said}")
+    return 0 if all(all(one.took) for one in told) else 3

@@ -1,0 +1,99 @@
+"""`minutehand direct`: call the executor for each new execution at once, from the database (pg_net)."""
+
+from __future__ import annotations
+
+import click
+
+from minutehand.dashboard.tokens import Tokens
+from minutehand.scheduler.cli.options import SECONDS, api_token_option, output_option, road_options
+from minutehand.scheduler.cli.output import print_json, shown
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+from minutehand.store import Json
+
+#: What `on --no-claim` means, said each time.
+NO_CLAIM = (
+    "! --no-claim: an execution is `processing` from its insert, for a function that does not claim. No limit is "
+    "applied to rows that the app inserts; the function must mark the log itself (status, completed_at); a tick takes "
+    "over only what it has not marked after 480 s."
+)
+
+
+@click.group(
+    "direct",
+    short_help="Call the executor at once for each new execution.",
+    epilog="\b\nExample: minutehand direct on --url https://automations.example.com/functions/v1/automation-executor",
+)
+def direct() -> None:
+    """Let the database call the executor at once for each new execution (pg_net; the token stands in Vault).
+
+    A call is a doorbell: who is called claims first, so that a call lost, late or doubled changes nothing.  Go on
+    running `start`, or `run-once` from cron: it takes what no call reached.
+    """
+
+
+@direct.command("on", epilog="Example: minutehand direct on --url https://automations.example.com")
+@click.option("--url", required=True, help="Whom to call: `minutehand serve`, or an edge function; with its path.")
+@click.option(
+    "--no-claim", is_flag=True, help="For a function that does not claim: insert as processing, under a lease."
+)
+@click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
+@click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
+@api_token_option
+@road_options
+def on(url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, road: RoadSettings) -> None:
+    """Call URL for each new execution that is due; or change how."""
+    token = Tokens.parse(api_token).first
+    done = ask_store(
+        road,
+        lambda store: store.direct_on(
+            url, token=token, timeout_ms=round(timeout * 1000), no_claim=no_claim, replace=replace
+        ),
+    )
+    if done["replaced"]:
+        click.echo(f"-- the app's function, as it was:\n{done['replaced'].rstrip()};\n")
+    click.echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
+    if done["token"]:
+        click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={done['token']} where serve runs")
+    if no_claim:
+        click.echo(NO_CLAIM, err=True)
+
+
+@direct.command("off", epilog="Example: minutehand direct off")
+@road_options
+def off(road: RoadSettings) -> None:
+    """Call nobody any more.  Ticks go on; the token stays in Vault."""
+    was_on = ask_store(road, lambda store: store.direct_off())["was_on"]
+    click.echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
+
+
+@direct.command("rotate", epilog="Example: minutehand direct rotate")
+@api_token_option
+@road_options
+def rotate(api_token: str | None, road: RoadSettings) -> None:
+    """Put a new token into Vault: MINUTEHAND_API_TOKEN's first if it is new, else one that is made.
+
+    Without a gap: first set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting here.
+    """
+    done = ask_store(road, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
+    both = ",".join(filter(None, (done["token"], done["previous"])))
+    click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={both} where serve runs,")
+    click.echo(f"and once nothing of before is under way, MINUTEHAND_API_TOKEN={done['token']}")
+
+
+@direct.command("status", epilog="Example: minutehand direct status -o json")
+@output_option("table", "json")
+@road_options
+def status(output: str, road: RoadSettings) -> None:
+    """Say whether direct mode is on, and what it lacks."""
+    found = ask_store(road, lambda store: store.direct_status())
+    if output == "json":
+        print_json(found)
+    else:
+        click.echo("\n".join([*as_lines(found), *(f"! {problem}" for problem in found["problems"])]))
+
+
+def as_lines(found: Json) -> list[str]:
+    """Return the status for a person."""
+    names = ("on", "url", "timeout_ms", "no_claim", "function", "pg_net", "vault", "secret")
+    return [f"{name:<11} {shown(found[name])}" for name in names]

@@ -1,0 +1,82 @@
+"""`minutehand enqueue`: start a workflow by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+
+
+@click.command(
+    "enqueue",
+    short_help="Start a workflow by hand.",
+    epilog="\b\nExample: minutehand enqueue 'Thank the client' --row J-2019 --key thanks-J-2019",
+)
+@click.argument("workflow")
+@click.option("--row", metavar="ID", help="The row it is about.")
+@click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")
+@click.option("--at", metavar="TIME", help="When, as ISO 8601: 2026-12-24T09:00:00+01:00.  [default: now]")
+@click.option("--key", help="Happen once for this key, however often it is asked.")
+@click.option("--dry-run", is_flag=True, help="Check everything, start nothing.")
+@output_option("table", "json")
+@road_options
+def enqueue(
+    workflow: str,
+    row: str | None,
+    payload: str | None,
+    at: str | None,
+    key: str | None,
+    dry_run: bool,
+    output: str,
+    road: RoadSettings,
+) -> None:
+    """Start WORKFLOW, named by its name or id, for a row or with a payload."""
+    when, data = _instant(at), read_payload(payload)
+    made = ask_store(
+        road, lambda store: store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
+    )
+    if output == "json":
+        print_json(made)
+    elif made["dry_run"]:
+        click.echo(f"would start {made['workflow']} at {made['due'][:19]}; nothing was started")
+    elif made["existed"]:
+        click.echo(f"{made['workflow']} was started before for this key: {made['id']}")
+    else:
+        click.echo(f"{made['workflow']} is due at {made['due'][:19]}: {made['id']}")
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no ISO 8601 time", param_hint="--at") from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def read_payload(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        if text == "@-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            text = Path(text[1:]).read_text()
+        payload = json.loads(text)
+    except OSError as error:
+        raise click.BadParameter(str(error), param_hint="--payload") from None
+    except ValueError as error:
+        raise click.BadParameter(f"this is no JSON: {error}", param_hint="--payload") from None
+    if not isinstance(payload, dict | list):
+        raise click.BadParameter("a payload is an object or a list", param_hint="--payload")
+    return payload

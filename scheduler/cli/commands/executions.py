@@ -1,0 +1,171 @@
+"""`minutehand executions` (alias `logs`): what ran, what waits, what failed and why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from minutehand.dashboard.search import STATUSES, BadSearch, as_filter, parse_search
+from minutehand.dashboard.timeline import timeline
+from minutehand.scheduler.cli.options import SECONDS, output_option, road_options
+from minutehand.scheduler.cli.output import print_json, print_rows, shown
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+from minutehand.store import Json, Store
+
+COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "code", "reason")
+
+
+@click.group(
+    "executions",
+    short_help="List, show, retry, resolve, release and cancel executions.",
+    epilog="Example: minutehand executions ls --status failed --since 1d",
+)
+def executions() -> None:
+    """What ran, what waits, what failed and why."""
+
+
+@executions.command("ls", epilog="Example: minutehand executions ls code:uncertain_send since:7d -o json")
+@click.argument("search", metavar="[WORD:VALUE…]", nargs=-1)
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--code", help="A code: no_recipient, rate_limited, uncertain_send, …")
+@click.option("--workflow", help="Its name or id.")
+@click.option("--entity", metavar="ID", help="The row it was about.")
+@click.option("--since", type=SECONDS, help="Not older than: 30m, 1h, 7d.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(
+    search: tuple[str, ...],
+    status: str | None,
+    code: str | None,
+    workflow: str | None,
+    entity: str | None,
+    since: float | None,
+    limit: int,
+    output: str,
+    road: RoadSettings,
+) -> None:
+    """List executions, newest first.
+
+    Search words are `status:`, `workflow:`, `entity:`, `code:`, `error:`, `since:` and `until:`, as on the dashboard.
+    """
+    options = {"status": status, "code": code, "workflow": workflow, "entity": entity}
+    asked: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if since is not None:
+        asked["since"] = timedelta(seconds=since)
+    try:
+        filters = as_filter(asked | parse_search(search), datetime.now(UTC))
+    except BadSearch as error:
+        raise click.UsageError(str(error)) from None
+    rows = ask_store(road, lambda store: store.executions(filters, limit=limit))
+    print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
+
+
+@executions.command("show", epilog="Example: minutehand executions show 01a209d4")
+@click.argument("execution_id", metavar="ID")
+@output_option("table", "json")
+@road_options
+def show(execution_id: str, output: str, road: RoadSettings) -> None:
+    """Show one execution with its way, steps and sends.  The beginning of its id is enough."""
+    if output == "json":
+        print_json(ask_store(road, lambda store: store.execution(execution_id)))
+    else:
+        click.echo(as_text(ask_store(road, lambda store: store.story(execution_id))))
+
+
+@executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@output_option("table", "json")
+@road_options
+def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
+    """Run again what failed in these executions; what succeeded is not done twice."""
+    return _answered(ask_store(road, lambda store: store.retry(list(ids))), output)
+
+
+@executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--reason", help="Kept with the execution.")
+@output_option("table", "json")
+@road_options
+def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSettings) -> int:
+    """End pending or processing executions.  What was sent by then stays sent."""
+    return _answered(ask_store(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+
+
+@executions.command(
+    "resolve", epilog="\b\nExample: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
+)
+@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@click.option("--sent", is_flag=True, help="It had arrived: the step is done.")
+@click.option("--resend", is_flag=True, help="It had not: it is sent again, under a new key.")
+@click.option("--drop", is_flag=True, help="It is given up: the step has failed.")
+@output_option("table", "json")
+@road_options
+def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: str, road: RoadSettings) -> int:
+    """Say what became of sends whose fate was unknown (uncertain_send); then the execution goes on."""
+    said = [word for word, is_said in (("sent", sent), ("resend", resend), ("drop", drop)) if is_said]
+    if len(said) != 1:
+        raise click.UsageError("say what you found out, one of these: --sent, --resend or --drop")
+    return _answered(ask_store(road, lambda store: store.resolve(list(ids), said[0])), output)
+
+
+@executions.command("release", epilog="Example: minutehand executions release --stale")
+@click.argument("ids", metavar="[ID…]", nargs=-1)
+@click.option("--stale", is_flag=True, help="All that are held.")
+@output_option("table", "json")
+@road_options
+def release(ids: tuple[str, ...], stale: bool, output: str, road: RoadSettings) -> int:
+    """Run what was held as stale, since it came due while no processor ran.  It is due at once."""
+    if stale == bool(ids):
+        raise click.UsageError("name the executions, or give --stale for all that are held")
+    if ids:
+        return _answered(ask_store(road, lambda store: store.release(list(ids)))["answers"], output)
+    released = ask_store(road, _release_all)
+    if output == "json":
+        print_json({"released": released})
+    else:
+        click.echo(f"{released} released: they are due now")
+    return 0
+
+
+async def _release_all(store: Store) -> int:
+    released, more = 0, True
+    while more:
+        answer = await store.release()
+        released += answer["released"]
+        more = answer["more"]
+    return released
+
+
+def _answered(answers: list[Json], output: str) -> int:
+    """Print one answer for each id; exit code 2 when any was refused."""
+    print_rows(answers, ("id", "answer", "reason"), output, empty="nothing was asked for")
+    return 2 if any(answer["answer"] in ("refused", "missing") for answer in answers) else 0
+
+
+def as_text(found: Json) -> str:
+    """Return one execution (`Store.story`) for a person."""
+    lines = [f"{found['workflow']} for {found['entity_id'] or 'no row'}: {found['status']}"]
+    if found["code"] or found["reason"]:
+        lines.append(f"  {found['code'] or ''}: {found['reason'] or ''}".rstrip(": "))
+    for label, name in (("id", "id"), ("due", "scheduled_at"), ("caused by", "caused_by"), ("worker", "worker")):
+        if found[name] is not None:
+            lines.append(f"  {label:<10} {shown(found[name])}")
+    if found.get("waits_for"):
+        lines.append(f"  {'waits':<10} {found['waits_for']}")
+    lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
+    lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
+    for moment in timeline(found, with_recipients=True):
+        detail = f"  ({moment.detail})" if moment.detail else ""
+        lines.append(f"  {moment.at:%Y-%m-%d %H:%M:%S}  {moment.words}{detail}")
+    for step in found["steps"]:
+        why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
+        lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
+    for send in found["sends"]:
+        number = f" ({send['external_id']})" if send["external_id"] else ""
+        lines.append(f"  {send['channel']} to {send['recipient']}: {send['status']}{number}")
+    return "\n".join(lines)

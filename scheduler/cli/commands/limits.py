@@ -1,0 +1,94 @@
+"""`minutehand limits`: how many messages may leave, to one recipient and of one tenant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+
+SCOPES = click.Choice(["recipient", "tenant"])
+COLUMNS = ("scope", "tenant", "channel", "n", "per", "on_exceed")
+
+_channel = click.option("--channel", default="", metavar="email|sms|…", help="Of one channel.  [default: all together]")
+_tenant = click.option("--tenant", default="", metavar="ID", help="Of one tenant.  [default: of each without its own]")
+
+
+@click.group(
+    "limits",
+    short_help="How many messages may leave.",
+    epilog="Example: minutehand limits set recipient 3 --per '1 day' --channel sms",
+)
+def limits() -> None:
+    """How many messages may leave, to one recipient and of one tenant; decided when each takes its place."""
+
+
+@limits.command("ls", epilog="Example: minutehand limits ls")
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(output: str, road: RoadSettings) -> None:
+    """List the limits."""
+    print_rows(ask_store(road, lambda store: store.limits()), COLUMNS, output, empty="no limits are set")
+
+
+@limits.command(
+    "set",
+    short_help="Let so many leave within a period.",
+    epilog="Example: minutehand limits set tenant 500 --per '1 hour' --on-exceed delay",
+)
+@click.argument("scope", type=SCOPES)
+@click.argument("n", type=click.IntRange(0, 1_000_000))
+@click.option("--per", default="1 day", show_default=True, metavar="INTERVAL", help="1 hour, 7 days, …")
+@_channel
+@_tenant
+@click.option(
+    "--on-exceed",
+    type=click.Choice(["delay", "drop"]),
+    default="delay",
+    show_default=True,
+    help="What becomes of more: sent when there is room, or failed with why.",
+)
+@output_option("table", "json")
+@road_options
+def set_(
+    scope: str, n: int, per: str, channel: str, tenant: str, on_exceed: str, output: str, road: RoadSettings
+) -> None:
+    """Let N messages leave to one recipient, or of one tenant, within a period."""
+    given = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
+    made = ask_store(road, lambda store: store.set_limit(scope, **given))
+    if output == "json":
+        print_json(made)
+    else:
+        click.echo(f"set: {in_words(made)}")
+
+
+@limits.command("rm", epilog="Example: minutehand limits rm recipient --channel sms")
+@click.argument("scope", type=SCOPES)
+@_channel
+@_tenant
+@road_options
+def rm(scope: str, channel: str, tenant: str, road: RoadSettings) -> int:
+    """Remove a limit."""
+    answer = ask_store(road, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant))
+    if answer["answer"] == "missing":
+        click.echo("there is no such limit; see them with: minutehand limits ls", err=True)
+        return 2
+    click.echo(f"removed: {in_words(answer)}")
+    return 0
+
+
+def in_words(limit: dict[str, Any]) -> str:
+    """Return a limit as a sentence.
+
+    >>> in_words({"scope": "recipient", "tenant": "", "channel": "sms", "n": 3, "per": "1 day", "on_exceed": "drop"})
+    'at most 3 sms to one recipient within 1 day; more are dropped'
+    """
+    whom = "to one recipient" if limit["scope"] == "recipient" else "of one tenant"
+    where = f" of {limit['tenant']}" if limit["tenant"] else ""
+    end = "dropped" if limit["on_exceed"] == "drop" or limit["n"] == 0 else "delayed"
+    what = limit["channel"] or "messages"
+    return f"at most {limit['n']} {what} {whom}{where} within {limit['per']}; more are {end}"

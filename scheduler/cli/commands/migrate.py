@@ -1,0 +1,61 @@
+"""`minutehand migrate`: bring the database to this program's schema."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from minutehand.scheduler.cli.options import road_options
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import database
+
+if TYPE_CHECKING:
+    from minutehand.store.adoption import Step
+
+
+@click.command(
+    "migrate",
+    short_help="Bring the database to this program's schema.",
+    epilog="\b\nExample: minutehand migrate --print > supabase/migrations/20261123120000_minutehand.sql",
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the SQL instead, as one file; needs no database.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done to which table, and what it locks; do nothing.")
+@road_options
+def migrate(only_print: bool, dry_run: bool, road: RoadSettings) -> None:
+    """Apply tables and functions, in one transaction; safe to repeat, and for several at once.
+
+    Tables that the app has already are adopted: what is added to them is told first, with its locks.
+    """
+    from minutehand.store import schema
+
+    if only_print:
+        click.echo(schema.script())
+        return
+    url, name = database(road)
+
+    def tell(steps: list[Step]) -> None:
+        click.echo(as_text(steps), err=not dry_run)
+
+    report = asyncio.run(schema.migrate(url, tell=tell, dry_run=dry_run))
+    applied = ", ".join(report.applied) or "nothing new"
+    said = f"schema {report.version} on the {name} road: {applied}; {report.functions} functions "
+    click.echo(f"would be {said}would be current; nothing was changed" if dry_run else f"{said}are current")
+
+
+def as_text(steps: list[Step]) -> str:
+    """Return the steps for a person, a paragraph for each table."""
+    lines = ["These tables are there already. Their rows stay as they are; in one transaction we"]
+    table = ""
+    for step in steps:
+        if step.table != table:
+            table = step.table
+            rows = "never counted" if step.rows is None else f"about {step.rows:,}"
+            lines.append(f"{table} (rows: {rows})")
+        said = f"{step.what} {', '.join(step.names)}"
+        lines += textwrap.wrap(said, 100, initial_indent="  ", subsequent_indent="    ")
+        lines.append(f"    lock: {step.lock}")
+    lines.append("Each lock is held to the end of the transaction: the app's statements on these tables wait.")
+    return "\n".join(lines)

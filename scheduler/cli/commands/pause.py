@@ -1,0 +1,64 @@
+"""`minutehand pause` and `resume`: hold everything, or one tenant.  One workflow: `minutehand workflows pause`."""
+
+from __future__ import annotations
+
+import click
+
+from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+from minutehand.store import Json
+
+
+@click.command(
+    "pause", short_help="Hold all that is pending.", epilog='Example: minutehand pause --reason "wrong price list"'
+)
+@click.option("--tenant", metavar="ID", help="Only this tenant's: its organization_id, else user_id.")
+@click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
+@output_option("table", "json")
+@road_options
+def pause(tenant: str | None, reason: str | None, output: str, road: RoadSettings) -> None:
+    """Hold everything, or one tenant: no processor begins a step or a send any more.
+
+    Changes are recorded as before, and what they start waits.  What has left has left.
+    """
+    tell_paused(
+        ask_store(road, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason)), output
+    )
+
+
+@click.command("resume", short_help="Let it run again.", epilog="Example: minutehand resume")
+@click.option("--tenant", metavar="ID", help="Only this tenant's.")
+@output_option("table", "json")
+@road_options
+def resume(tenant: str | None, output: str, road: RoadSettings) -> None:
+    """End a pause.  What was held is due as before; see it first: minutehand executions ls --status pending."""
+    tell_resumed(ask_store(road, lambda store: store.resume(scope=scope_of(tenant), target=tenant)), output)
+
+
+def scope_of(tenant: str | None) -> str:
+    """Return the scope that the options name."""
+    return "all" if tenant is None else "tenant"
+
+
+def tell_paused(answer: Json, output: str) -> None:
+    """Print what is paused, and how much that holds."""
+    if output == "json":
+        return print_json(answer)
+    word = "was paused already" if answer["existed"] else "paused"
+    why = f" ({answer['reason']})" if answer["reason"] else ""
+    return click.echo(f"{answer['name']} {word}{why}: {answer['held']} pending are held")
+
+
+def tell_resumed(answer: Json, output: str) -> None:
+    """Print what goes on, and which pauses remain."""
+    if output == "json":
+        return print_json(answer)
+    if not answer["existed"]:
+        click.echo(f"{answer['name']} was not paused")
+    else:
+        click.echo(f"{answer['name']} resumed: {answer['held']} pending go on when they are due")
+    if answer["still_paused"]:
+        click.echo(f"still paused: {', '.join(answer['still_paused'])}; see: minutehand status")
+    return None

@@ -1,0 +1,87 @@
+"""`minutehand run-once`: one tick and exit; for cron, systemd timers and catching up by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import click
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.alerts.heartbeat_ping import Pings
+from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.database import open_store
+from minutehand.scheduler.engine.summary import Summary
+from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
+
+
+@click.command(
+    "run-once",
+    short_help="Run what is due, and exit.",
+    epilog="Example: minutehand run-once --drain --max-time 50s",
+)
+@click.option("--drain", is_flag=True, help="Go on until nothing is due, instead of one batch.")
+@click.option("--max-time", type=SECONDS, help="Stop claiming after this long: 50s, 5m.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["never", "dead", "any"]),
+    default="never",
+    show_default=True,
+    help="Exit 4 when executions failed for good (dead), or were also retried or lost (any).",
+)
+@output_option("table", "json")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing when nothing was due.")
+@run_options
+def run_once(
+    drain: bool,
+    max_time: float | None,
+    fail_on: str,
+    output: str,
+    quiet: bool,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> int:
+    """Run up to a batch of due executions, once.
+
+    Safe to start at any time and in any number: no execution runs twice.  Prints what became of each.
+    """
+
+    async def go() -> tuple[Summary, list[int]]:
+        async with open_store(road) as store:
+            runner = Runner(store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
+            with stopped_by_signals(runner.stop) as signals:
+                return await runner.tick(), signals
+
+    with Pings(run.ping_url, log) as ping:
+        summary, signals = asyncio.run(go())
+        status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
+        ping.end(status, as_text(summary))
+    if not (quiet and summary.claimed == summary.held == 0):
+        click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if output == "json" else as_text(summary))
+    return status
+
+
+def as_text(summary: Summary) -> str:
+    """Return the summary for a person: a line, and one for each execution that did not complete."""
+    lines = []
+    if summary.held:
+        lines += [
+            f"{summary.held} held as stale: they came due while no processor ran, and were not sent",
+            "  see them: minutehand executions ls --code stale",
+            "  run them: minutehand executions release ID… (or --stale for all)",
+        ]
+    if summary.claimed == 0:
+        return "\n".join([*lines, f"nothing due ({summary.road}, {summary.seconds:.2f} s)"])
+    ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
+    lines.append(
+        f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.road}, {summary.seconds:.2f} s)"
+    )
+    for row in summary.executions:
+        if row["status"] != "completed":
+            what = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")
+            lines.append(f"  {row['status']:<10} {row['workflow']} / {row['entity_id'] or '-'}  {what}")
+    return "\n".join(lines)

@@ -1,0 +1,183 @@
+"""`minutehand serve`: the dashboard, and an execution run when somebody asks for it, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import click
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.cli.options import api_token_option, poll_option, run_options, window_options
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings, WindowSettings
+from minutehand.scheduler.dashboard_wiring import access_to
+from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
+from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, hands, stopped_by_signals
+from minutehand.store import Store
+from minutehand.store.errors import BadConfiguration, Unreachable
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from minutehand.dashboard.access.base import Access
+    from minutehand.dashboard.tokens import Tokens
+    from minutehand.dashboard.window import Window
+    from minutehand.scheduler.engine.on_demand import OnDemand
+    from minutehand.scheduler.engine.worker import Worker
+
+
+@click.command(
+    "serve",
+    short_help="Show the dashboard, and run executions when called.",
+    epilog="Example: minutehand serve --host 0.0.0.0 --port 8787",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Port to listen on; 0: a free one."
+)
+@click.option("--with-worker", is_flag=True, help="Run what is due, too, as `worker` does.")
+@poll_option
+@api_token_option
+@window_options
+@run_options
+def serve(
+    host: str,
+    port: int,
+    with_worker: bool,
+    poll_seconds: float,
+    api_token: str | None,
+    window: WindowSettings,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> None:
+    """Show the dashboard at /, and answer calls: POST /functions/v1/automation-executor runs the execution it names.
+
+    The dashboard is open to this machine; any other --host needs a login.  Callers show MINUTEHAND_API_TOKEN.  What
+    nobody called for, a tick beside it runs: `start`, `run-once` from cron, or a worker in the same process
+    (--with-worker).  SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
+    """
+    from minutehand.dashboard.server import listen
+    from minutehand.dashboard.tokens import Tokens
+    from minutehand.scheduler.logs import configure
+
+    tokens = Tokens.parse(api_token)
+    if tokens.first is None and not window.dashboard:
+        raise BadConfiguration(
+            "no token for callers: set MINUTEHAND_API_TOKEN (a new one: openssl rand -hex 32); "
+            "`minutehand direct on` gives the same to the database"
+        )
+    access = access_to(host, road, window) if window.dashboard else None
+    configure(log)
+    with listen(host, port) as listener:
+        asyncio.run(
+            _serve(listener, tokens, access, window, poll_seconds if with_worker else None, road, run, executor, log)
+        )
+
+
+async def _serve(
+    listener: socket.socket,
+    tokens: Tokens,
+    access: Access | None,
+    settings: WindowSettings,
+    poll_seconds: float | None,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> None:
+    from minutehand.scheduler.engine.on_demand import OnDemand
+
+    async with open_store(road) as store:
+        await refuse_bad_configuration(store)
+        window = worker = None
+        if access is not None:
+            from minutehand.scheduler.dashboard_wiring import open_window
+
+            window = open_window(store, access, run, executor, read_only=settings.read_only)
+        if poll_seconds is not None:
+            from minutehand.scheduler.engine.worker import Worker
+
+            worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
+        async with hands(store, executor, stopping=lambda: on_demand.stopping) as made:
+            on_demand = OnDemand(store, made.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
+            await _answer(listener, tokens, store, on_demand, worker, run, window)
+
+
+async def look(store: Store, worker: Worker | None) -> None:
+    """Look whether there is work to be done with.  Errors: see `dashboard.app.Ready`."""
+    from minutehand.dashboard.app import WorkerStuck
+
+    if worker is not None and worker.pulse.is_stuck:
+        raise WorkerStuck
+    if worker is not None and worker.pulse.is_away:
+        raise Unreachable("the worker could not ask it")
+    await look_at_schema(store)
+
+
+async def _answer(
+    listener: socket.socket,
+    tokens: Tokens,
+    store: Store,
+    on_demand: OnDemand,
+    worker: Worker | None,
+    run: RunSettings,
+    window: Window | None,
+) -> None:
+    """Answer calls, and work, until a signal ends it; what runs then has its grace.
+
+    Errors: those of `Worker.work`, which end it, too.
+    """
+    from structlog import get_logger
+
+    from minutehand.dashboard.app import make_app
+    from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
+    from minutehand.dashboard.server import Server
+
+    logger = get_logger()
+    endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
+    pages, close = ([], None) if window is None else _pages(window)
+    app = make_app(endpoint, lambda: look(store, worker), lambda: look_at_figures(store), tokens, pages)
+    server = Server(app, grace_seconds=run.grace_seconds + LAST_WORDS_SECONDS)
+
+    def stop() -> None:
+        on_demand.stop()
+        if close is not None:
+            close()
+        server.stop()
+        if worker is not None:
+            worker.stop()
+
+    with stopped_by_signals(stop):
+        host, port = listener.getsockname()[:2]
+        logger.info("serving", road=store.road, host=host, port=port)
+        alerts = alerts_of(store, run)
+        watching = None if alerts is None else asyncio.ensure_future(alerts.watch())
+        work = None if worker is None else asyncio.ensure_future(worker.work())
+        if work is not None:
+            work.add_done_callback(lambda _: stop())
+        await server.serve([listener])  # also what nobody waits for any more ends before that does
+        if watching is not None:
+            watching.cancel()
+        if work is not None:
+            await work
+    logger.info("stopped")
+
+
+def _pages(window: Window) -> tuple[list[BaseRoute], Callable[[], None]]:
+    """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
+    from minutehand.dashboard.live import Live
+    from minutehand.dashboard.site import routes
+
+    live = Live(window)
+
+    def close() -> None:
+        live.stop()
+        window.bulks.stop()
+
+    return routes(window, live), close

@@ -1,0 +1,79 @@
+"""`minutehand start`: a tick every minute, from one process (APScheduler)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import click
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.tracing import exported
+from minutehand.scheduler.alerts.heartbeat_ping import Pings
+from minutehand.scheduler.cli.options import SECONDS, run_options
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.database import open_store, refuse_bad_configuration
+from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
+from minutehand.store.errors import StoreError
+
+
+@click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
+@click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Time between ticks.")
+@run_options
+def start(every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings) -> None:
+    """Run a tick every minute, the first at once.
+
+    SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
+    """
+    if run.hold_seconds is not None and every >= run.hold_seconds:
+        raise click.UsageError("--hold-later-than must be longer than --every: between two ticks nothing is looked at")
+    asyncio.run(_run(every, road, run, executor, log))
+
+
+async def _run(
+    every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+) -> None:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+    from structlog import get_logger
+
+    from minutehand.scheduler.cli.main import exit_code
+    from minutehand.scheduler.logs import configure
+
+    configure(log)
+    logger = get_logger()
+    async with open_store(road) as store, exported(wanted=executor.traces):
+        await refuse_bad_configuration(store)
+        runner = Runner(store, run, executor, log, mode="start")
+        pings = Pings(run.ping_url, log)
+        stopped = asyncio.Event()
+
+        async def tick() -> None:
+            """The wall around one tick: the next minute tries again."""
+            pings.begin()
+            try:
+                summary = await runner.tick()
+            except StoreError as error:
+                logger.error("tick_failed", reason=str(error))
+                pings.end(exit_code(error), str(error))
+            else:
+                pings.end(0)
+                if summary.held:
+                    logger.warning("backlog_held", held=summary.held)
+                counts = {end: count for end, count in summary.ends.items() if count}
+                logger.info("tick_done", claimed=summary.claimed, due=summary.due, **counts)
+
+        def stop() -> None:
+            runner.stop()
+            stopped.set()
+
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        job = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+        scheduler.add_job(tick, "interval", seconds=every, next_run_time=datetime.now(UTC), id="tick", **job)
+        with stopped_by_signals(stop):
+            scheduler.start()
+            logger.info("started", road=store.road, every_seconds=every, batch_size=run.batch_size)
+            await stopped.wait()
+            scheduler.remove_all_jobs()
+            await runner.idle()
+            scheduler.shutdown(wait=False)
+        logger.info("stopped")

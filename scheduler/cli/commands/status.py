@@ -1,0 +1,228 @@
+"""`minutehand status`: the first look."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from minutehand.scheduler.cli.options import SECONDS, executor_option, output_option, road_options
+from minutehand.scheduler.cli.output import counted, print_json, replace_file, shown
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store, look_at_figures, open_store
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadConfiguration, StoreError
+
+#: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
+_HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
+
+#: Returns the figures.  Errors: `StoreError`.
+Look = Callable[[Store], Awaitable[Json]]
+#: Returns what needs a person, in words.
+Judge = Callable[[Json], list[str]]
+
+
+@click.command(
+    "status",
+    short_help="Say how things stand.",
+    epilog="Example: minutehand status --check --max-age 10m --max-failed 20",
+)
+@click.option(
+    "--check", is_flag=True, help="Exit 3 when something needs a person; --max-age and --max-failed imply it."
+)
+@click.option("--max-age", type=SECONDS, default=300.0, show_default=True, help="How long the oldest due may wait.")
+@click.option(
+    "--max-failed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How many may have failed within the last hour.",
+)
+@click.option(
+    "--watch",
+    "every",
+    type=SECONDS,
+    is_flag=False,
+    flag_value="2s",
+    metavar="[TIME]",
+    help="Look again and again; each 2 s, if no time is given.",
+)
+@output_option("table", "json", "prometheus")
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With -o prometheus: replace FILE as a whole, for the node exporter's textfile collector.",
+)
+@executor_option
+@road_options
+@click.pass_context
+def status(
+    context: click.Context,
+    check: bool,
+    max_age: float,
+    max_failed: int,
+    every: float | None,
+    output: str,
+    write: Path | None,
+    executor: str,
+    road: RoadSettings,
+) -> int:
+    """Say what is due, what failed, which workflows cannot fire, and who processes.
+
+    Monitors look at the exit code; `-o prometheus` prints what a textfile collector reads.
+    """
+    if write is not None and output != "prometheus":
+        raise click.UsageError("--write goes with -o prometheus")
+    check = check or any(
+        context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
+    )
+    look: Look = read_steps_too if executor == "local" else look_at_figures
+    judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
+    if every is not None:
+        if check or output == "prometheus":
+            raise click.UsageError("--watch has no end: it goes with neither --check nor -o prometheus")
+        if every < 0.1:
+            raise click.UsageError("--watch must be 0.1 or more")
+        asyncio.run(_watch(road, every, look, judge, as_json=output == "json"))
+
+    async def look_once(store: Store) -> tuple[str, Json]:
+        return store.road, await look(store)
+
+    name, metrics = ask_store(road, look_once)
+    problems = judge(metrics)
+    if output == "prometheus":
+        from minutehand.dashboard.exposition import exposition
+
+        if write is None:
+            click.echo(exposition(metrics), nl=False)
+        else:
+            replace_file(write, exposition(metrics))
+    elif output == "json":
+        print_json({"road": name, **metrics, "problems": problems})
+    else:
+        click.echo(as_text(name, metrics, problems))
+    return 3 if check and problems else 0
+
+
+async def read_steps_too(store: Store) -> Json:
+    """Look, and read the steps of workflows, up to a bound: those that cannot be read are a problem, too.
+
+    Errors: those of `look_at_figures`.
+    """
+    from minutehand.executor.actions.contract import BadStep
+    from minutehand.executor.dialects import read_steps
+
+    metrics = await look_at_figures(store, steps=True)
+    for workflow in metrics["workflows"]:
+        definition = workflow.pop("definition", None)
+        if definition is None:
+            continue
+        try:
+            if not read_steps(definition):
+                workflow["problem"] = "it has no step that can be run"
+        except BadStep as error:
+            workflow["problem"] = f"its steps cannot be read: {error}"
+    return metrics
+
+
+async def _watch(road: RoadSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
+    """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
+    redraw = not as_json and sys.stdout.isatty()
+    async with open_store(road) as store:
+        while True:
+            try:
+                metrics = await look(store)
+            except BadConfiguration:
+                raise
+            except StoreError as error:
+                _tell(f"! {error}", redraw=redraw, err=not redraw)
+            else:
+                problems = judge(metrics)
+                if as_json:
+                    told = json.dumps({"road": store.road, **metrics, "problems": problems}, ensure_ascii=False)
+                elif redraw:
+                    told = f"{shown(metrics['now'])} UTC, every {every:g} s; Ctrl-C ends it\n\n"
+                    told += as_text(store.road, metrics, problems)
+                else:
+                    told = as_line(metrics, problems)
+                _tell(told, redraw=redraw)
+            await asyncio.sleep(every)
+
+
+def _tell(text: str, *, redraw: bool, err: bool = False) -> None:
+    if redraw:
+        text = _HOME + "".join(f"{line}{_WIPE_LINE}\n" for line in text.splitlines()) + _WIPE_REST
+    click.echo(text, err=err, nl=not redraw)
+
+
+def as_line(metrics: Json, problems: list[str]) -> str:
+    """Return one look as one line."""
+    counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
+    return "  ! ".join([f"{shown(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
+
+
+def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[str]:
+    """Return what needs a person, in words."""
+    failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
+    problems = []
+    if (metrics["oldest_due_seconds"] or 0) > max_age:
+        problems.append(f"the oldest due execution waits for {metrics['oldest_due_seconds']} s: does a processor run?")
+    if failed > max_failed:
+        problems.append(f"{failed} failed in the last hour: minutehand executions ls --status failed")
+    if count := metrics["uncertain"]:
+        sends = counted(count, "send is", "sends are")
+        problems.append(f"{sends} uncertain: minutehand executions ls --code uncertain_send")
+    if count := events["lost"]:
+        problems.append(f"{counted(count, 'change')} could not be recorded: see the database's log for the warnings")
+    if count := events["set_aside"]:
+        problems.append(f"{counted(count, 'change was', 'changes were')} set aside: see automation_events.error")
+    if count := events["no_tenant"]:
+        problems.append(f"{counted(count, 'change names', 'changes name')} no tenant: see automation_events.error")
+    if count := metrics["foreign_processing"]:
+        problems.append(f"{counted(count, 'row is', 'rows are')} processing under another processor")
+    problems += [f"workflow {w['name']!r} can never fire: {w['problem']}" for w in metrics["workflows"] if w["problem"]]
+    return problems
+
+
+def as_text(road: str, metrics: Json, problems: list[str]) -> str:
+    """Return the first look for a person."""
+    tables = (
+        ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
+    )
+    on = sum(workflow["on"] for workflow in metrics["workflows"])
+    workers = metrics["workers"]
+    seen = (
+        f"{workers[0]['mode']} on {workers[0]['host']}, {shown(workers[0]['heartbeat_at'])} UTC" if workers else "never"
+    )
+    lines = [
+        f"road        {road}, schema {metrics['schema_version']}",
+        f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
+        f"last hour   {hour_of(metrics)}",
+        f"tables      {tables}",
+        f"workflows   {on} on, {len(metrics['workflows']) - on} off",
+        f"processor   last seen: {seen}",
+    ]
+    lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
+    lines += [f"! {problem}" for problem in problems]
+    return "\n".join(lines)
+
+
+def hour_of(metrics: Json) -> str:
+    """Return what became of the last hour's executions."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
+
+
+def paused(control: Json, workflows: list[Json]) -> str:
+    """Return one pause for a person: what is held, and why."""
+    names = {workflow["id"]: workflow["name"] for workflow in workflows}
+    target = names.get(control["target"], control["target"])
+    what = "everything" if control["scope"] == "all" else f"{control['scope']} {target}"
+    return f"{what}: {control['reason']}" if control["reason"] else what

@@ -1,0 +1,82 @@
+"""`minutehand trigger`: which tables are watched."""
+
+from __future__ import annotations
+
+import click
+
+from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.output import print_rows
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import ask_store
+
+COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
+
+
+@click.group("trigger", short_help="Say which tables are watched.", epilog="Example: minutehand trigger add jobs")
+def trigger() -> None:
+    """Watch tables: each change of a watched table is recorded, and starts the workflows that match it."""
+
+
+@trigger.command(
+    "add", epilog="\b\nExample: minutehand trigger add jobs --link client_id=clients --exclude search_text"
+)
+@click.argument("table")
+@click.option("--id", "id_", default="id", show_default=True, help="The key's column.")
+@click.option("--type", "type_", help="What events are called: job makes job_created.  [default: the table, singular]")
+@click.option("--status", default="status", show_default=True, help="The status column.")
+@click.option("--tenant", help="Column that says whose a row is, or none.  [default: organization_id, else user_id]")
+@click.option("--exclude", default="", metavar="COLUMN,…", help="Columns that are not recorded.")
+@click.option("--link", multiple=True, metavar="COLUMN=TABLE", help="A reference that has no foreign key; repeatable.")
+@click.option("--writable", is_flag=True, help="Let workflows of a row's own tenant write this table.")
+@road_options
+def add(
+    table: str,
+    id_: str,
+    type_: str | None,
+    status: str,
+    tenant: str | None,
+    exclude: str,
+    link: tuple[str, ...],
+    writable: bool,
+    road: RoadSettings,
+) -> None:
+    """Watch TABLE, or change how it is watched."""
+    links = dict(_pair(text) for text in link)
+    given = {
+        "id": id_,
+        "type": type_,
+        "status": status,
+        "tenant": tenant,
+        "exclude": [column.strip() for column in exclude.split(",") if column.strip()],
+        "links": links,
+        "writable": writable,
+    }
+    added = ask_store(road, lambda store: store.add_trigger(table, **given))
+    whose = f"whose it is: {added['tenant']}" if added["tenant"] else "one tenant"
+    may = "; workflows may write it" if added["writable"] else ""
+    click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
+
+
+@trigger.command("rm", epilog="Example: minutehand trigger rm jobs")
+@click.argument("table")
+@road_options
+def rm(table: str, road: RoadSettings) -> None:
+    """Stop watching TABLE.  What is pending stays pending."""
+    removed = ask_store(road, lambda store: store.remove_trigger(table))["removed"]
+    click.echo(f"{table} is no longer watched" if removed else f"{table} was not watched")
+
+
+@trigger.command("ls", epilog="Example: minutehand trigger ls -o json")
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(output: str, road: RoadSettings) -> None:
+    """List the watched tables."""
+    found = ask_store(road, lambda store: store.triggers())
+    print_rows(found, COLUMNS, output, empty="no table is watched; begin with: minutehand trigger add TABLE")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, _, table = text.partition("=")
+    if not column or not table:
+        raise click.BadParameter(f"{text!r}: write COLUMN=TABLE or COLUMN=TABLE.COLUMN", param_hint="--link")
+    return column.strip(), table.strip()

@@ -1,0 +1,103 @@
+"""`minutehand worker`: all day, each execution as soon as it is due."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import click
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.cli.options import SECONDS, poll_option, run_options
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.database import open_store, refuse_bad_configuration
+from minutehand.scheduler.engine.tick import stopped_by_signals
+from minutehand.scheduler.process.sd_notify import Watcher, watcher_of
+
+
+@click.command(
+    "worker", short_help="Run what is due at once, until stopped.", epilog="Example: minutehand worker --processes 4"
+)
+@poll_option
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Work in so many processes; one that dies is begun anew.",
+)
+@click.option("--max-jobs", type=click.IntRange(1), metavar="N", help="End after so many executions; each process.")
+@click.option("--max-time", type=SECONDS, help="End after this long: 1h.")
+@run_options
+def worker(
+    poll_seconds: float,
+    processes: int,
+    max_jobs: int | None,
+    max_time: float | None,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> int:
+    """Run each execution as soon as it is due, all day; PostgreSQL tells of it (NOTIFY), and a poll stands behind that.
+
+    Over REST and a transaction pooler it polls alone.  Any number may run at once, beside cron, too.  SIGTERM and
+    Ctrl-C end it cleanly: running steps finish within --grace, the rest is released.
+    """
+    watcher = watcher_of(os.environ)
+    if processes == 1:
+        asyncio.run(_run(poll_seconds, max_jobs, max_time, watcher, road, run, executor, log))
+        return 0
+
+    from minutehand.scheduler.logs import configure
+    from minutehand.scheduler.process.supervisor import Processes
+
+    configure(log)
+    parent = Processes(
+        count=processes,
+        command=[sys.executable, *sys.orig_argv[1:], "--processes", "1"],  # of two the last holds
+        environ=os.environ,
+        watcher=watcher,
+        grace_seconds=run.grace_seconds,
+        may_end=max_jobs is not None or max_time is not None,
+        max_seconds=max_time,
+    )
+    return asyncio.run(parent.run())
+
+
+async def _run(
+    poll_seconds: float,
+    max_jobs: int | None,
+    max_seconds: float | None,
+    watcher: Watcher,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> None:
+    from structlog import get_logger
+
+    from minutehand.scheduler.engine.worker import Worker
+    from minutehand.scheduler.logs import configure
+
+    configure(log)
+    logger = get_logger()
+    async with open_store(road) as store:
+        await refuse_bad_configuration(store)
+        made = Worker(
+            store,
+            run,
+            executor,
+            log,
+            poll_seconds=poll_seconds,
+            max_jobs=max_jobs,
+            max_seconds=max_seconds,
+            watcher=watcher,
+        )
+        with stopped_by_signals(made.stop), watcher.obeyed(made.stop):
+            logger.info("working", road=store.road, poll_seconds=poll_seconds, listens=store.can_listen)
+            summary = await made.work()
+        counts = {end: count for end, count in summary.ends.items() if count}
+        logger.info("worker_stopped", claimed=summary.claimed, **counts)

@@ -1,0 +1,254 @@
+"""`minutehand workflows new|apply|export|lint`: workflows as files."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.database import open_store
+from minutehand.store import Json, Store
+
+if TYPE_CHECKING:
+    from minutehand.scheduler.workflow_files.lint import Linted
+    from minutehand.scheduler.workflow_files.parse import FileWorkflow
+
+#: Passes `lint`, and applies as it stands to an app with a table of jobs.
+EXAMPLE = """\
+# A workflow: when it fires, and what it does then.  Check it:  minutehand workflows lint FILE --organization ID
+# Save it: minutehand workflows apply FILE --organization ID    rehearse it: minutehand workflows test NAME --row ID
+name: Thank the client
+
+# Whose it is: only changes of this organisation's rows start it (or of this user's: user_id).  Or say it to `apply`.
+# organization_id: north
+
+# <type>_created, _updated, _deleted, _status_changed, or <type>_<status>; a table's type is its name in the singular.
+trigger: job_completed
+
+# Which of these changes; all must hold.  Without conditions: each.
+conditions:
+  - field: title
+    operator: is_not_empty
+
+steps:
+  - type: email           # to the client, unless it says `to`
+    name: Thanks
+    config:
+      subject: "{{ job.title }}: done"
+      message: |
+        Dear {{ client.name }},
+
+        your job {{ job.id }} is done. Thank you!
+
+  - type: wait
+    config: {for: 2 days}
+
+  - type: condition       # goes on with `then` or `else`
+    config:
+      conditions:
+        - {field: status, operator: equals, value: completed}
+    then:
+      - type: sms
+        config:
+          message: "Dear {{ client.name }}, was all well with {{ job.title }}?"
+    else:
+      - type: stop
+
+# Once an hour for the same row and status is the default.
+settings:
+  rate_limit: {n: 1, per: 1 day}
+"""
+
+
+@click.command("new", epilog="Example: minutehand workflows new > thanks.yaml")
+def new() -> None:
+    """Print an example to change: a workflow with its comments."""
+    click.echo(EXAMPLE, nl=False)
+
+
+_organization = click.option(
+    "--organization", metavar="ID", help="Whose they are, where a file names neither organisation nor user."
+)
+_user = click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")
+
+
+@click.command(
+    "apply",
+    short_help="Save the workflows of files by their names.",
+    epilog="Example: minutehand workflows apply thanks.yaml --organization north",
+)
+@click.argument("files", metavar="FILE…", nargs=-1, required=True)
+@_organization
+@_user
+@click.option("--dry-run", is_flag=True, help="Check everything, save nothing.")
+@output_option("table", "json")
+@road_options
+def apply(
+    files: tuple[str, ...], organization: str | None, user: str | None, dry_run: bool, output: str, road: RoadSettings
+) -> int:
+    """Save the workflows of FILE (- is stdin) by their names: created, updated or unchanged.
+
+    They are linted first: nothing is saved, and the exit code is 2, when any of them has an error.  Workflows that no
+    file names are left alone.
+    """
+    from minutehand.scheduler.workflow_files.lint import lint_files
+    from minutehand.scheduler.workflow_files.text import lint_text
+
+    found = [one for file in files for one in _read(file, organization, user)]
+
+    async def go() -> tuple[list[Linted], list[Json]]:
+        async with open_store(road) as store:
+            linted = await lint_files(found, store)
+            if any(one.is_bad for one in linted):
+                return linted, []
+            return linted, [await store.save_workflow(one.row, dry_run=dry_run) | {"where": one.where} for one in found]
+
+    linted, saved = asyncio.run(go())
+    told = [one for one in linted if any(finding.level != "note" for finding in one.findings)]
+    if told:
+        click.echo(lint_text(told), err=True)
+    if not saved:
+        click.echo("minutehand: nothing was saved", err=True)
+        return 2
+    rows = [one | {"answer": _WOULD[one["answer"]] if dry_run else one["answer"]} for one in saved]
+    print_rows(rows if output == "table" else saved, ("answer", "name", "version", "where"), output, empty="")
+    return 0
+
+
+_WOULD = {"created": "would create", "updated": "would update", "unchanged": "unchanged"}
+
+
+@click.command(
+    "export", short_help="Write workflows as files.", epilog="Example: minutehand workflows export --dir workflows"
+)
+@click.argument("names", metavar="[NAME]…", nargs=-1)
+@click.option("--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
+              help="A file for each, named after it.  [default: all to stdout]")  # fmt: skip
+@road_options
+def export(names: tuple[str, ...], folder: Path | None, road: RoadSettings) -> int:
+    """Write workflows as files, such that applying them changes nothing: all, or those of these names or ids.
+
+    Steps stay in the shape that the app gave them.  What cannot be read is named and left out, with exit code 3.
+    """
+    from minutehand.scheduler.workflow_files.parse import as_file
+    from minutehand.scheduler.workflow_files.strict_yaml import as_yaml
+
+    async def go() -> list[Json]:
+        async with open_store(road) as store:
+            return await store.workflows(list(names) or None)
+
+    cards = asyncio.run(go())
+    keys = [_key(card) for card in cards]
+    written = [
+        as_file(card["definition"], with_id=keys.count(_key(card)) > 1)
+        for card in cards
+        if card["definition"] is not None
+    ]
+    if folder is None:
+        click.echo(as_yaml(written), nl=False)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, one in zip(_file_names(written), written, strict=True):
+            (folder / name).write_text(as_yaml([one]), encoding="utf-8")
+            click.echo(str(folder / name))
+    unread = [card for card in cards if card["definition"] is None]
+    for card in unread:
+        click.echo(f"minutehand: {card['name']} is left out: {card['problem']}", err=True)
+    return 3 if unread else 0
+
+
+def _key(card: Json) -> tuple[str, str]:
+    """What `apply` finds a saved workflow by."""
+    return card["name"], card["organization_id"] or card["user_id"] or ""
+
+
+def _file_names(workflows: list[Json]) -> list[str]:
+    names: list[str] = []
+    for one in workflows:
+        stem = re.sub(r"[^a-z0-9]+", "-", one["name"].lower()).strip("-")[:80] or "workflow"
+        names.append(next(name for number in count(1) if (name := _numbered(stem, number)) not in names))
+    return names
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem}.yaml" if number == 1 else f"{stem}-{number}.yaml"
+
+
+@click.command(
+    "lint",
+    short_help="Say what is wrong, and what each step would do.",
+    epilog="Example: minutehand workflows lint thanks.yaml",
+)
+@click.argument("subjects", metavar="[NAME|FILE]…", nargs=-1)
+@_organization
+@_user
+@output_option("table", "json")
+@road_options
+def lint(subjects: tuple[str, ...], organization: str | None, user: str | None, output: str, road: RoadSettings) -> int:
+    """Say what is wrong with workflows, and what each step would do: all that are saved, or these, or those of files.
+
+    Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
+    something is wrong.
+    """
+    from minutehand.scheduler.workflow_files.lint import lint_files, lint_saved
+    from minutehand.scheduler.workflow_files.text import lint_text
+
+    files = [subject for subject in subjects if _is_file(subject)]
+    names = [subject for subject in subjects if not _is_file(subject)]
+    found = [one for file in files for one in _read(file, organization, user)]
+
+    async def go(store: Store | None) -> list[Linted]:
+        linted = await lint_files(found, store)
+        if store is not None and (names or not files):
+            linted += await lint_saved(store, names or None)
+        return linted
+
+    async def with_store() -> list[Linted]:
+        async with open_store(road) as store:
+            return await go(store)
+
+    offline = not names and files and not _has_database(road)
+    linted = asyncio.run(go(None) if offline else with_store())
+    if output == "json":
+        print_json([one.as_json() for one in linted])
+    else:
+        click.echo(lint_text(linted))
+    if offline:
+        click.echo("minutehand: no database is configured, so conditions and statuses were not checked", err=True)
+    return 3 if any(one.is_bad for one in linted) else 0
+
+
+def _read(file: str, organization: str | None, user: str | None) -> list[FileWorkflow]:
+    """Read a file's workflows; those that name no tenant are the given one's."""
+    given = {key: it for key, it in (("organization_id", organization), ("user_id", user)) if it}
+    found = _parsed(file)
+    for one in found:
+        if all(one.row.get(name) is None for name in ("organization_id", "user_id", "id")):
+            one.row.update(given)
+    return found
+
+
+def _parsed(file: str) -> list[FileWorkflow]:
+    from minutehand.scheduler.workflow_files.parse import read_file, read_text
+    from minutehand.scheduler.workflow_files.strict_yaml import BadFile
+
+    try:
+        return read_text(sys.stdin.read(), "stdin") if file == "-" else read_file(Path(file))
+    except BadFile as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _is_file(subject: str) -> bool:
+    return subject == "-" or subject.endswith((".yaml", ".yml", ".json")) or Path(subject).is_file()
+
+
+def _has_database(road: RoadSettings) -> bool:
+    return any((road.database_url, road.supabase_url, road.home, road.road))

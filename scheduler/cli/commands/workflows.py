@@ -1,0 +1,131 @@
+"""`minutehand workflows`: what there is, how it stands, and what it would do.  Files are in workflow_files.py."""
+
+from __future__ import annotations
+
+import click
+
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.cli.commands.enqueue import read_payload
+from minutehand.scheduler.cli.commands.pause import tell_paused, tell_resumed
+from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
+from minutehand.scheduler.cli.options import output_option, road_options, run_options
+from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.database import ask_store
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest
+
+COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
+
+
+@click.group(
+    "workflows",
+    short_help="Write, check, rehearse and pause workflows.",
+    epilog="Example: minutehand workflows lint",
+)
+def workflows() -> None:
+    """The users' rules: as files, checked, rehearsed on a real row, and how they stand."""
+
+
+@workflows.command(
+    "ls", short_help="List the workflows and how they stand.", epilog="Example: minutehand workflows ls -o json"
+)
+@output_option("table", "json", "jsonl")
+@road_options
+def ls(output: str, road: RoadSettings) -> None:
+    """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
+    from minutehand.scheduler.workflow_files.text import line
+
+    print_rows(
+        [line(card) for card in ask_store(road, lambda store: store.workflows())],
+        COLUMNS,
+        output,
+        empty="no workflows yet; begin with: minutehand workflows new",
+    )
+
+
+@workflows.command(
+    "show",
+    short_help="Show a workflow, and why it may not fire.",
+    epilog="Example: minutehand workflows show 'Thank the client'",
+)
+@click.argument("workflow")
+@output_option("table", "json")
+@road_options
+def show(workflow: str, output: str, road: RoadSettings) -> None:
+    """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
+    found = ask_store(road, lambda store: store.workflow(workflow))
+    if output == "json":
+        print_json(found)
+    else:
+        from minutehand.scheduler.workflow_files.text import as_text
+
+        click.echo(as_text(found))
+
+
+@workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")
+@click.argument("workflow")
+@click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
+@output_option("table", "json")
+@road_options
+def pause(workflow: str, reason: str | None, output: str, road: RoadSettings) -> None:
+    """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
+    tell_paused(ask_store(road, lambda store: store.pause(scope="workflow", target=workflow, reason=reason)), output)
+
+
+@workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
+@click.argument("workflow")
+@output_option("table", "json")
+@road_options
+def resume(workflow: str, output: str, road: RoadSettings) -> None:
+    """Let WORKFLOW run again; what was held is due as before."""
+    tell_resumed(ask_store(road, lambda store: store.resume(scope="workflow", target=workflow)), output)
+
+
+@workflows.command(
+    "test",
+    short_help="Rehearse it on a row: nothing is sent.",
+    epilog="Example: minutehand workflows test 'Thank the client' --row J-2019",
+)
+@click.argument("workflow")
+@click.option("--row", metavar="ID", help="The row it is about, with its newest change.")
+@click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")
+@output_option("table", "json")
+@run_options
+def test(
+    workflow: str,
+    row: str | None,
+    payload: str | None,
+    output: str,
+    road: RoadSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
+) -> int:
+    """Rehearse WORKFLOW on a row: fill in every step, find every recipient, judge every condition.  Nothing is sent.
+
+    Takes the settings of a processor, and fails a step as it would.  Exit 3 when a step would fail.
+    """
+    from minutehand.executor.dry_run import Rehearsed, rehearse
+    from minutehand.scheduler.workflow_files.dry_run_text import rehearsal_json, rehearsal_text
+
+    data = read_payload(payload)
+
+    async def go(store: Store) -> tuple[Json, list[Rehearsed]]:
+        preview = await store.preview(workflow, row=row, payload=data)
+        return preview, await rehearse(preview, executor, store.evaluate)
+
+    try:
+        preview, told = ask_store(road, go)
+    except BadStep as error:
+        raise BadRequest(f"{workflow!r} cannot run: {error}") from None
+    if output == "json":
+        print_json(rehearsal_json(preview, told))
+    else:
+        click.echo(rehearsal_text(preview, told))
+    return 3 if any(one.fails for one in told) else 0
+
+
+for of_files in (new, apply, export, lint):
+    workflows.add_command(of_files)

@@ -1,0 +1,112 @@
+"""The command line: `minutehand`.  A command is imported when it is called, so that a cron run pays for its own only.
+
+Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 executions failed and `--fail-on` was asked;
+69 the database is unreachable; 78 bad configuration; 130 interrupted; 143 a second SIGTERM came.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from minutehand.scheduler.cli.environment import fill_environment
+from minutehand.store.errors import BadConfiguration, BadRequest, StoreError
+
+#: Where each command lives: module and attribute.  An alias is a second name of the same.
+COMMANDS = {
+    "demo": "minutehand.scheduler.cli.commands.demo:demo",
+    "migrate": "minutehand.scheduler.cli.commands.migrate:migrate",
+    "run-once": "minutehand.scheduler.cli.commands.run_once:run_once",
+    "start": "minutehand.scheduler.cli.commands.start:start",
+    "worker": "minutehand.scheduler.cli.commands.worker:worker",
+    "serve": "minutehand.scheduler.cli.commands.serve:serve",
+    "trigger": "minutehand.scheduler.cli.commands.trigger:trigger",
+    "direct": "minutehand.scheduler.cli.commands.direct:direct",
+    "enqueue": "minutehand.scheduler.cli.commands.enqueue:enqueue",
+    "workflows": "minutehand.scheduler.cli.commands.workflows:workflows",
+    "executions": "minutehand.scheduler.cli.commands.executions:executions",
+    "logs": "minutehand.scheduler.cli.commands.executions:executions",
+    "limits": "minutehand.scheduler.cli.commands.limits:limits",
+    "pause": "minutehand.scheduler.cli.commands.pause:pause",
+    "resume": "minutehand.scheduler.cli.commands.pause:resume",
+    "status": "minutehand.scheduler.cli.commands.status:status",
+    "alerts": "minutehand.scheduler.cli.commands.alerts:alerts",
+    "doctor": "minutehand.scheduler.cli.commands.doctor:doctor",
+    "prune": "minutehand.scheduler.cli.commands.prune:prune",
+    "units": "minutehand.scheduler.cli.commands.units:units_command",
+    "db": "minutehand.scheduler.cli.commands.db:db",
+    "version": "minutehand.scheduler.cli.commands.version:version",
+}
+#: These never look at a `.env` file: the demo has a world of its own.
+WITHOUT_ENVIRONMENT = ("demo", "version")
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order a newcomer meets them."""
+        return [name for name in COMMANDS if name != "logs"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Try it: minutehand demo",
+)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Run the automations of an app whose data is in Postgres.
+
+    A trigger records each change, `run-once` or `start` runs what is due, and every message that did not go out has a
+    code and a reason.  Settings come from flags, then the environment, then a `.env` file here.
+    """
+    if context.invoked_subcommand not in WITHOUT_ENVIRONMENT:
+        fill_environment()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; the one place where an error becomes a line and a code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="minutehand", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("minutehand: interrupted", err=True)
+        return 130
+    except StoreError as error:
+        click.echo(f"minutehand: {error}", err=True)
+        return exit_code(error)
+    except SystemExit:
+        return 0  # click's word for a reader that went away, as `| head` does
+
+
+def exit_code(error: StoreError) -> int:
+    """Return the code that says what kind of error this is (sysexits.h: EX_UNAVAILABLE, EX_CONFIG)."""
+    if isinstance(error, BadConfiguration):
+        return 78
+    return 2 if isinstance(error, BadRequest) else 69
+
+
+if __name__ == "__main__":
+    main()

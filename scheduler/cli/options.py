@@ -1,0 +1,423 @@
+"""The options of the commands, with their environment variables, parsed into the records of `scheduler/config.py`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial, reduce, wraps
+from pathlib import Path
+from typing import Any, ClassVar
+
+import click
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.tracing import is_wanted
+from minutehand.scheduler.config import AlertSettings, LogSettings, RoadSettings, RunSettings, WindowSettings
+
+
+class Seconds(click.ParamType[float]):
+    """A length of time: `50`, `50s`, `5m`, `2h`, `1d`; in seconds."""
+
+    name = "TIME"
+    _UNITS: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse the text; a number passes."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip().lower())
+        if match is None:
+            self.fail(f"{value!r} is no length of time; write 50s, 5m or 2h", param, ctx)
+        return float(match[1]) * self._UNITS[match[2]]
+
+
+SECONDS = Seconds()
+
+
+class SecondsOrOff(Seconds):
+    """A length of time of at least `minimum` seconds, or `off` (None)."""
+
+    def __init__(self, minimum: float) -> None:
+        self.minimum = minimum
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse the text."""
+        if str(value).strip().lower() == "off":
+            return None
+        seconds = super().convert(value, param, ctx)
+        if seconds < self.minimum:
+            least = f"{self.minimum / 86_400:g}d" if self.minimum >= 86_400 else f"{self.minimum / 60:g}m"
+            self.fail(f"{value!r} is too short; write {least} or more, or off", param, ctx)
+        return seconds
+
+
+class Option(click.Option):
+    """An option whose errors also name its variable: the bad value may stand there."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """See click."""
+        hint = super().get_error_hint(ctx)
+        return f"{hint} (or {self.envvar})" if self.envvar else hint
+
+
+_option = partial(click.option, cls=Option)
+#: The records' own defaults: no option has another.
+RUN, ALERT, LOG = RunSettings(), AlertSettings(), LogSettings()
+EXECUTOR = ExecutorSettings()
+
+_ROAD_OPTIONS = [
+    _option("--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"),
+    _option(
+        "--supabase-url",
+        envvar="SUPABASE_URL",
+        metavar="URL",
+        help="A Supabase project, reached over its REST API.  [env: SUPABASE_URL]",
+    ),
+    _option(
+        "--supabase-key",
+        envvar="SUPABASE_SERVICE_ROLE_KEY",
+        metavar="KEY",
+        help="The project's secret key: sb_secret_…, or the legacy service_role.  [env: SUPABASE_SERVICE_ROLE_KEY]",
+    ),
+    _option(
+        "--home",
+        envvar="MINUTEHAND_HOME",
+        type=click.Path(path_type=Path),
+        help="Folder of the embedded PostgreSQL, used when no database is named.  [env: MINUTEHAND_HOME]",
+    ),
+    _option(
+        "--road",
+        envvar="MINUTEHAND_ROAD",
+        type=click.Choice(["postgres", "supabase", "embedded"]),
+        help="Take this road although several are set.  [env: MINUTEHAND_ROAD]",
+    ),
+]
+#: `status`, which runs nothing, takes it too: who runs the steps is who reads them.
+executor_option = _option(
+    "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default=RUN.executor,
+    show_default=True,
+    help="Where the steps run: here, in the edge function, or at --executor-url.  [env: MINUTEHAND_EXECUTOR]",
+)  # fmt: skip
+_RUN_OPTIONS = [
+    _option(
+        "-n", "--batch-size", envvar="MINUTEHAND_BATCH_SIZE", type=click.IntRange(1, 10_000), default=RUN.batch_size,
+        show_default=True, help="Executions of one tick.  [env: MINUTEHAND_BATCH_SIZE]",
+    ),
+    _option(
+        "--concurrency", envvar="MINUTEHAND_CONCURRENCY", type=click.IntRange(1, 1000), default=RUN.concurrency,
+        show_default=True,
+        help="Executions in flight at once.  [env: MINUTEHAND_CONCURRENCY]",
+    ),
+    _option(
+        "--lease-seconds", envvar="MINUTEHAND_LEASE_SECONDS", type=click.IntRange(10, 86_400),
+        default=RUN.lease_seconds, show_default=True, help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
+    ),
+    _option(
+        "--max-attempts", envvar="MINUTEHAND_MAX_ATTEMPTS", type=click.IntRange(1, 100), default=RUN.max_attempts,
+        show_default=True,
+        help="Attempts of one step before it has failed.  [env: MINUTEHAND_MAX_ATTEMPTS]",
+    ),
+    _option(
+        "--grace", "grace_seconds", envvar="MINUTEHAND_GRACE_SECONDS", type=SECONDS, default=RUN.grace_seconds,
+        show_default=True,
+        help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
+    ),
+    _option(
+        "--hold-later-than", "hold_seconds", envvar="MINUTEHAND_HOLD_LATER_THAN", default=RUN.hold_seconds,
+        type=SecondsOrOff(minimum=300.0),  # less would hold what cron's own delay makes late
+        metavar="TIME|off", show_default=True,
+        help="After a time without any processor, hold what is late by more.  [env: MINUTEHAND_HOLD_LATER_THAN]",
+    ),
+    _option(
+        "--keep", "keep_seconds", envvar="MINUTEHAND_KEEP", type=SecondsOrOff(minimum=86_400.0), default="off",
+        metavar="TIME|off", show_default=True,
+        help="Delete executions that ended and are older, a bite a tick: 90d.  [env: MINUTEHAND_KEEP]",
+    ),
+    executor_option,
+    _option(
+        "--executor-url", envvar="MINUTEHAND_EXECUTOR_URL", metavar="URL",
+        help="Address of the executor http.  [env: MINUTEHAND_EXECUTOR_URL]",
+    ),
+    _option(
+        "--executor-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
+        help="Shown to the executor http; of two the first.  [env: MINUTEHAND_API_TOKEN]",
+    ),
+    _option(
+        "--executor-timeout", "executor_timeout_seconds", envvar="MINUTEHAND_EXECUTOR_TIMEOUT", type=SECONDS,
+        default=RUN.executor_timeout_seconds, show_default=True,
+        help="How long function or http may take to reply.  [env: MINUTEHAND_EXECUTOR_TIMEOUT]",
+    ),
+]  # fmt: skip
+_PING_OPTIONS = [
+    _option(
+        "--ping-url", envvar="MINUTEHAND_PING_URL", metavar="URL",
+        help="Told when a run begins and how it ends, as healthchecks.io reads it.  [env: MINUTEHAND_PING_URL]",
+    ),
+]  # fmt: skip
+_ALERT_OPTIONS = [
+    _option(
+        "--alert-urls", envvar="MINUTEHAND_ALERT_URLS", metavar="URL …", default="",
+        help="Who is told of trouble: Apprise URLs, separated by spaces.  [env: MINUTEHAND_ALERT_URLS]",
+    ),
+    _option(
+        "--alert-failed-share", "share", envvar="MINUTEHAND_ALERT_FAILED_SHARE", type=click.FloatRange(0, 1),
+        default=ALERT.share, show_default=True, metavar="SHARE",
+        help="Trouble: so much of a workflow failed within 15 minutes.  [env: MINUTEHAND_ALERT_FAILED_SHARE]",
+    ),
+    _option(
+        "--alert-max-age", "age_seconds", envvar="MINUTEHAND_ALERT_MAX_AGE", type=SECONDS, default=ALERT.age_seconds,
+        show_default=True,
+        help="Trouble: the oldest due execution waits longer.  [env: MINUTEHAND_ALERT_MAX_AGE]",
+    ),
+]  # fmt: skip
+_EXECUTOR_OPTIONS = [
+    _option(
+        "--email-via", envvar="MINUTEHAND_EMAIL_VIA", metavar="smtp|resend|FUNCTION",
+        help="How e-mail goes; default: what is set up.  [env: MINUTEHAND_EMAIL_VIA]",
+    ),
+    _option(
+        "--email-from", envvar="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.  [env: EMAIL_FROM]"
+    ),
+    _option(
+        "--smtp-url", envvar="SMTP_URL", metavar="URL",
+        help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
+    ),
+    _option(
+        "--resend-api-key", envvar="RESEND_API_KEY", metavar="KEY", help="E-mail by Resend.  [env: RESEND_API_KEY]"
+    ),
+    _option(
+        "--resend-base-url", envvar="RESEND_BASE_URL", metavar="URL", default=EXECUTOR.resend_base_url,
+        help="Another address of Resend's API.  [env: RESEND_BASE_URL]",
+    ),
+    _option(
+        "--sms-via", envvar="MINUTEHAND_SMS_VIA", metavar="twilio|telnyx|FUNCTION",
+        help="How texts go; default: what is set up.  [env: MINUTEHAND_SMS_VIA]",
+    ),
+    _option(
+        "--twilio-account-sid", envvar="TWILIO_ACCOUNT_SID", metavar="SID",
+        help="Texts by Twilio.  [env: TWILIO_ACCOUNT_SID]",
+    ),
+    _option(
+        "--twilio-auth-token", envvar="TWILIO_AUTH_TOKEN", metavar="TOKEN", help="Its secret.  [env: TWILIO_AUTH_TOKEN]"
+    ),
+    _option(
+        "--twilio-from", envvar="TWILIO_FROM", metavar="NUMBER|MG…",
+        help="The number, or messaging service, that texts come from.  [env: TWILIO_FROM]",
+    ),
+    _option(
+        "--twilio-base-url", envvar="TWILIO_BASE_URL", metavar="URL", default=EXECUTOR.twilio_base_url,
+        help="Another address of Twilio's API.  [env: TWILIO_BASE_URL]",
+    ),
+    _option("--telnyx-api-key", envvar="TELNYX_API_KEY", metavar="KEY", help="Texts by Telnyx.  [env: TELNYX_API_KEY]"),
+    _option(
+        "--telnyx-from", envvar="TELNYX_FROM", metavar="NUMBER", help="The number they come from.  [env: TELNYX_FROM]"
+    ),
+    _option(
+        "--telnyx-base-url", envvar="TELNYX_BASE_URL", metavar="URL", default=EXECUTOR.telnyx_base_url,
+        help="Another address of Telnyx's API.  [env: TELNYX_BASE_URL]",
+    ),
+    _option(
+        "--phone-region", envvar="MINUTEHAND_PHONE_REGION", metavar="CC",
+        help="Country of numbers that name none: US, DE, ….  [env: MINUTEHAND_PHONE_REGION]",
+    ),
+    _option(
+        "--functions", envvar="MINUTEHAND_FUNCTIONS", metavar="NAME,…", default="",
+        help="Edge functions that workflows may call.  [env: MINUTEHAND_FUNCTIONS]",
+    ),
+    _option(
+        "--notify-urls", envvar="MINUTEHAND_NOTIFY_URLS", metavar="URL …", default="",
+        help="Where `notify` goes: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
+    ),
+    _option(
+        "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
+        help="Signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
+    ),
+    _option(
+        "--allow-private-addresses", envvar="MINUTEHAND_ALLOW_PRIVATE_ADDRESSES", metavar="1|HOST:PORT,…", default="",
+        help="Private addresses that workflows may reach.  [env: MINUTEHAND_ALLOW_PRIVATE_ADDRESSES]",
+    ),
+]  # fmt: skip
+_LOG_OPTIONS = [
+    _option(
+        "--log-level", envvar="MINUTEHAND_LOG_LEVEL", default=LOG.log_level, show_default=True,
+        type=click.Choice(["debug", "info", "warning", "error"]), help="How much to log.  [env: MINUTEHAND_LOG_LEVEL]",
+    ),
+    _option(
+        "--log-format", envvar="MINUTEHAND_LOG_FORMAT", default=LOG.log_format, show_default=True,
+        type=click.Choice(["auto", "console", "json"]),
+        help="auto: console at a terminal, JSON otherwise.  [env: MINUTEHAND_LOG_FORMAT]",
+    ),
+]  # fmt: skip
+
+_WINDOW_OPTIONS = [
+    _option(
+        "--logins", envvar="MINUTEHAND_LOGINS", metavar="NAME:PASSWORD …", default="",
+        help="Who may look, each with =permissions and @tenant if need be.  [env: MINUTEHAND_LOGINS]",
+    ),
+    _option(
+        "--supabase-users", envvar="MINUTEHAND_SUPABASE_USERS", is_flag=True,
+        help="Let the project's users look, by app_metadata.minutehand_role.  [env: MINUTEHAND_SUPABASE_USERS]",
+    ),
+    _option(
+        "--supabase-jwt-secret", envvar="SUPABASE_JWT_SECRET", metavar="SECRET",
+        help="Checks their tokens where the project signs with a secret still.  [env: SUPABASE_JWT_SECRET]",
+    ),
+    _option(
+        "--proxy-header", envvar="MINUTEHAND_PROXY_HEADER", metavar="NAME", default="",
+        help="The header in which a proxy names who looks.  [env: MINUTEHAND_PROXY_HEADER]",
+    ),
+    _option(
+        "--proxy-from", envvar="MINUTEHAND_PROXY_FROM", metavar="ADDRESS,…", default="",
+        help="The proxy's addresses; from elsewhere nobody is let in.  [env: MINUTEHAND_PROXY_FROM]",
+    ),
+    _option(
+        "--read-only", envvar="MINUTEHAND_READ_ONLY", is_flag=True,
+        help="Nothing can be pressed.  [env: MINUTEHAND_READ_ONLY]",
+    ),
+    _option(
+        "--dashboard/--no-dashboard", envvar="MINUTEHAND_DASHBOARD", default=True, show_default=True,
+        help="Show the dashboard at /.  [env: MINUTEHAND_DASHBOARD]",
+    ),
+]  # fmt: skip
+
+#: Not among the executor's own: `direct`, which runs nothing, takes it too.
+api_token_option = _option(
+    "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
+    help="What callers of `serve` show; two are good while one is rotated.  [env: MINUTEHAND_API_TOKEN]",
+)  # fmt: skip
+
+#: Of those that work all day.
+poll_option = _option(
+    "--poll-seconds", envvar="MINUTEHAND_POLL_SECONDS", type=SECONDS, default=10.0, show_default=True,
+    callback=lambda context, option, value: _at_least(0.1, value),
+    help="Look at least so often, whether or not a hint came.  [env: MINUTEHAND_POLL_SECONDS]",
+)  # fmt: skip
+
+
+def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which database; the command gets them as `road: RoadSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(road=_taken(_road_settings, _ROAD_OPTIONS, given), **given)
+
+    return _with(called, _ROAD_OPTIONS)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of everything that runs executions.
+
+    The command gets `road: RoadSettings`, `run: RunSettings`, `executor: ExecutorSettings` and `log: LogSettings`.
+    """
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        run = _taken(RunSettings, _RUN_OPTIONS, given)
+        run = replace(run, alert=_taken(AlertSettings, _ALERT_OPTIONS, given), **_taken(dict, _PING_OPTIONS, given))
+        executor = _taken(partial(_executor_settings, given["road"]), _EXECUTOR_OPTIONS, given)
+        if run.executor != "local":
+            from minutehand.scheduler.executor_config import with_remote
+
+            run, executor = with_remote(run, executor, given["road"])
+        return command(run=run, executor=executor, log=_taken(LogSettings, _LOG_OPTIONS, given), **given)
+
+    return road_options(
+        _with(called, [*_RUN_OPTIONS, *_ALERT_OPTIONS, *_PING_OPTIONS, *_EXECUTOR_OPTIONS, *_LOG_OPTIONS])
+    )
+
+
+def alert_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who is told of what; the command gets `alert: AlertSettings` and `log: LogSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(
+            alert=_taken(AlertSettings, _ALERT_OPTIONS, given), log=_taken(LogSettings, _LOG_OPTIONS, given), **given
+        )
+
+    return _with(called, [*_ALERT_OPTIONS, *_LOG_OPTIONS])
+
+
+def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who may look at the dashboard; the command gets `window: WindowSettings`."""
+
+    @wraps(command)
+    def called(**given: Any) -> Any:
+        return command(window=_taken(WindowSettings, _WINDOW_OPTIONS, given), **given)
+
+    return _with(called, _WINDOW_OPTIONS)
+
+
+def output_option(*formats: str) -> Callable[[Any], Any]:
+    """Add `-o`; the first format is the default."""
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the result."
+    )
+
+
+def _at_least(least: float, value: float) -> float:
+    if value < least:
+        raise click.BadParameter(f"must be {least:g} or more")
+    return value
+
+
+def _with(command: Callable[..., Any], options: list[Any]) -> Callable[..., Any]:
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+def _taken(make: Callable[..., Any], options: list[Any], given: dict[str, Any]) -> Any:
+    """Make a record of these options, and take them out of what the command is given."""
+    names = [parameter.name for parameter in _with(lambda: None, options).__click_params__]  # type: ignore[attr-defined]
+    return make(**{name: given.pop(name) for name in names})
+
+
+def _road_settings(
+    *,
+    database_url: str | None,
+    supabase_url: str | None,
+    supabase_key: str | None,
+    home: Path | None,
+    road: str | None,
+) -> RoadSettings:
+    """Complete the options with what the command line alone may know."""
+    return RoadSettings(
+        database_url=database_url or None,
+        home=home,
+        road=road,
+        supabase_url=supabase_url or None,
+        supabase_key=supabase_key or None,
+        at_terminal=sys.stdin.isatty() or sys.stderr.isatty(),
+    )
+
+
+def _executor_settings(
+    road: RoadSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **given: Any
+) -> ExecutorSettings:
+    names = frozenset(name.strip() for name in functions.split(",") if name.strip())
+    if names or given["email_via"] or given["sms_via"]:
+        from minutehand.scheduler.executor_config import functions_of
+
+        given |= functions_of(road)
+    return ExecutorSettings(
+        allow_private_addresses=private_addresses(allow_private_addresses),
+        functions=names,
+        notify_urls=tuple(notify_urls.split()),
+        traces=is_wanted(os.environ),
+        **given,
+    )
+
+
+def private_addresses(text: str) -> bool | frozenset[str]:
+    """Parse `--allow-private-addresses`: nothing, `1` for all, or `host:port,…`.
+
+    >>> private_addresses(""), private_addresses("1"), sorted(private_addresses("10.0.0.5:80, db:81"))
+    (False, True, ['10.0.0.5:80', 'db:81'])
+    """
+    if text.strip().lower() in ("", "0", "off", "false", "no"):
+        return False
+    if text.strip().lower() in ("1", "on", "true", "yes"):
+        return True
+    return frozenset(part.strip() for part in text.split(",") if part.strip())

@@ -1,0 +1,68 @@
+"""The dashboard's window, opened by the command line: what its pages ask of this room."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from minutehand.dashboard.access.base import Access
+from minutehand.dashboard.operator import Operator
+from minutehand.dashboard.window import Window
+from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.config import RoadSettings, RunSettings, WindowSettings
+from minutehand.scheduler.database import project
+from minutehand.store import Json, Store
+from minutehand.store.errors import BadRequest
+
+
+def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access:
+    """Return who is let in at this address.  Errors: `BadConfiguration`."""
+    from minutehand.dashboard.access.choice import choose
+
+    def users() -> Access:
+        from minutehand.dashboard.access.users import Users
+        from minutehand.store.project import project_url
+
+        url, key = project(road)
+        return Users(project_url(url), key, secret=settings.supabase_jwt_secret)
+
+    return choose(
+        host,
+        logins=settings.logins,
+        proxy_header=settings.proxy_header,
+        proxy_from=settings.proxy_from,
+        users=users if settings.supabase_users else None,
+    )
+
+
+def open_window(
+    store: Store, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
+) -> Window:
+    """Return the window over a store."""
+
+    async def doctor() -> list[Json]:
+        from minutehand.scheduler.cli.commands.doctor import as_json
+        from minutehand.scheduler.doctor.checks import examine
+        from minutehand.scheduler.doctor.facts import gather
+
+        subject = await gather(store, run, executor)
+        found: list[Json] = as_json(subject, examine(subject))["checks"]  # type: ignore[assignment]
+        return found
+
+    async def lint(workflow: str) -> list[Json]:
+        from minutehand.scheduler.workflow_files.lint import lint_saved
+
+        return [finding for linted in await lint_saved(store, [workflow]) for finding in linted.as_json()["findings"]]
+
+    async def rehearse(workflow: str, row: str) -> Json:
+        from minutehand.executor import dry_run
+        from minutehand.scheduler.workflow_files.dry_run_text import rehearsal_json
+
+        preview = await store.preview(workflow, row=row)
+        try:
+            return rehearsal_json(preview, await dry_run.rehearse(preview, executor, store.evaluate))
+        except BadStep as error:
+            raise BadRequest(f"it cannot run: {error}") from None
+
+    operator = Operator(doctor=doctor, lint=lint, rehearse=rehearse)
+    return Window(store, access, version("minutehand"), operator, read_only=read_only)

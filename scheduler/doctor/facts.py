@@ -1,0 +1,84 @@
+"""What the checks look at: the database's facts, this program, and its settings; gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.config import RunSettings
+from minutehand.store import Json, Store
+from minutehand.store.errors import SchemaMismatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One database and one program, as they stand."""
+
+    road: str
+    #: `direct`, `session`, `transaction` or `rest`.
+    kind: str
+    #: The answer of `automation_doctor`; None where the database has no such function.
+    facts: Json | None = None
+    #: Why there are no facts.
+    refusal: str = ""
+    #: How far the database's clock is ahead of this machine's.
+    clock_seconds: float = 0.0
+    #: Name and checksum of each migration that this program brings.
+    migrations: dict[str, str] = field(default_factory=dict)
+    #: Where the steps run: `local`, or elsewhere.
+    executor: str = "local"
+    #: Settings that e-mails need and this program has not.
+    missing_for_email: tuple[str, ...] = ()
+
+    def section(self, name: str) -> Json:
+        """Return the facts of one section."""
+        return self.facts[name] if self.facts else {}
+
+    @property
+    def migrate(self) -> str:
+        """The command that brings the schema: a project's REST API changes no tables."""
+        if self.kind == "rest":
+            return "minutehand migrate --print > supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql"
+        return "minutehand migrate"
+
+
+async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> Subject:
+    """Ask the database, and look at this program.  Errors: `StoreError`, but for a schema that is not there."""
+    from minutehand.store import schema
+
+    facts, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
+    needed = {"SMTP_URL": executor.smtp_url, "EMAIL_FROM": executor.email_from}
+    return Subject(
+        road=store.road,
+        kind=store.kind,
+        facts=facts,
+        refusal=refusal,
+        clock_seconds=ahead,
+        migrations={path.stem: schema.checksum(path) for path in schema.migrations()},
+        executor=run.executor,
+        missing_for_email=tuple(name for name, value in needed.items() if not value),
+    )
+
+
+async def _ask(store: Store, now: Callable[[], datetime]) -> tuple[Json | None, str, float]:
+    try:
+        await store.schema_version()  # so that opening the connection is no part of the round trip
+        sent = now()
+        facts = await store.doctor()
+        received = now()
+    except SchemaMismatch as error:
+        return None, str(error), 0.0
+    began, answered = (datetime.fromisoformat(facts[name]) for name in ("began", "answered"))
+    return facts, "", clock_ahead(sent, began, answered, received)
+
+
+def clock_ahead(sent: datetime, began: datetime, answered: datetime, received: datetime) -> float:
+    """Return how many seconds the other clock is ahead, half of the round trip taken off (RFC 5905 §8).
+
+    >>> at = lambda second: datetime(2030, 1, 1, 12, 0, second, tzinfo=UTC)
+    >>> clock_ahead(at(0), at(11), at(13), at(4))
+    10.0
+    """
+    return ((began - sent) + (answered - received)).total_seconds() / 2

@@ -1,0 +1,328 @@
+"""The one engine: housekeeping, claim ahead, independent lanes, flushed settles.
+
+    tick -> claim -> queue -> lanes -> execute -> settle
+             ^                                      |
+             +------- refilled before it is empty --+
+
+A tick is this engine with a budget; `--drain` is the same without one, and `worker` rests when nothing is due and goes
+on when something is.  Slow executions hold their own lane and nothing else; ends are told in batches whose size the
+load sets (store/batch.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from minutehand.executor import tracing
+from minutehand.executor.outcome import Ended, Outcome
+from minutehand.scheduler.engine.leases import Leases
+from minutehand.scheduler.engine.summary import Summary
+from minutehand.store import Execution, Json, LeaseLost, Settled, Store, Tick
+from minutehand.store.batch import Batch
+from minutehand.store.errors import StoreError
+
+log = structlog.get_logger()
+
+#: Seconds between two claims of nothing, whatever is said to be due.
+LEAST_REST = 0.05
+
+Execute = Callable[[Execution], Awaitable[Outcome]]
+
+#: Rows claimed by one call when there is no budget: 100 to 1,000 claim equally fast (measured by the peers), and what
+#: waits in this process another could have run.
+CLAIM_SIZE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How much to run, and how."""
+
+    worker: str
+    mode: str
+    #: Executions in flight at once.
+    concurrency: int = 50
+    #: Executions to claim in this run; None: until nothing is due.
+    budget: int | None = 10
+    #: Go on when nothing is due: rest until something is, or `wake` says that it may be.
+    continuous: bool = False
+    #: Claim these and no others; None: what is due, oldest first.
+    ids: tuple[str, ...] | None = None
+    lease_seconds: int = 120
+    max_attempts: int = 5
+    #: Stop claiming after this long; None: no limit.
+    max_seconds: float | None = None
+    #: How long running executions may go on after a stop.
+    grace_seconds: float = 20.0
+
+
+class Engine:
+    """One run over one database.  Make one for each run; `stop()` ends it early and cleanly."""
+
+    def __init__(self, store: Store, execute: Execute, settings: EngineSettings) -> None:
+        self._store = store
+        self._execute = execute
+        self._settings = settings
+        self._leases = Leases(store, settings.lease_seconds)
+        self._queue: asyncio.Queue[Execution] = asyncio.Queue()
+        self._settles: Batch[Json, Settled] = Batch(
+            store.settle,
+            key_of_ask=lambda said: str(said["id"]),
+            key_of_answer=lambda settled: settled.id,
+            linger_seconds=store.linger_seconds,
+        )
+        self._progress = asyncio.Event()
+        self._woken = asyncio.Event()
+        #: On the monotonic clock: when something that is known now will be due.
+        self._due_at = math.inf
+        self._stopping = asyncio.Event()
+        self._stopped_at = 0.0
+        self._suspects = False
+        self._came_back = False
+        self.summary = Summary(road=store.road)
+
+    def stop(self) -> None:
+        """Stop claiming; what is queued is released, what runs may finish within the grace."""
+        if not self.stopping:
+            self._stopped_at = time.monotonic()
+        self._stopping.set()
+        self._progress.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """Look again for what is due."""
+        self._woken.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stopping.is_set()
+
+    async def run(self, tick: Tick | None) -> Summary:
+        """Run what is due, after `tick`, within the budget; without one, what the settings name by id.
+
+        Errors: `StoreError` when claiming fails.
+        """
+        started = time.monotonic()
+        summary = self.summary
+        if tick is None or tick.due or self._settings.continuous:
+            with self._leases.kept():
+                await self._run_lanes(started)
+        if tick is None:
+            return summary
+        summary.lost_leases = tick.lost_leases
+        summary.due = max(0, tick.due - summary.claimed) if self._settings.budget is not None or self.stopping else 0
+        summary.seconds = time.monotonic() - started
+        return summary
+
+    async def _run_lanes(self, started: float) -> None:
+        budget = self._settings.budget
+        count = self._settings.concurrency if budget is None else min(self._settings.concurrency, budget)
+        lanes = [asyncio.ensure_future(self._lane()) for _ in range(count)]
+        try:
+            await self._feed(started)
+        finally:
+            await self._finish()
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _feed(self, started: float) -> None:
+        """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
+        settings = self._settings
+        while not self.stopping:
+            if self._is_time_up(started):
+                return self.stop()
+            left = CLAIM_SIZE if settings.budget is None else settings.budget - self.summary.claimed - len(self._leases)
+            if left <= 0:
+                return None
+            idle = len(self._leases) == 0
+            # A suspect runs with nothing else in flight: what is in flight ends first.
+            if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
+                await self._wait_for_progress(started)
+                continue
+            alone, asked = self._suspects, min(left, CLAIM_SIZE)
+            self._woken.clear()
+            claimed = await self._claim(asked, alone=alone)
+            if settings.continuous:
+                if claimed < asked and not self._suspects:
+                    await self._rest(started)
+                continue
+            # A tick ends with what was due when it looked; a drain looks until it finds nothing.
+            is_last = claimed == 0 and idle if settings.budget is None or alone else claimed < asked
+            if is_last and not self._suspects and not await self._something_comes_back(started):
+                return None
+            if claimed == 0 and len(self._leases) > 0:
+                await self._wait_for_progress(started)
+                await asyncio.sleep(self._store.linger_seconds)
+        return None
+
+    async def _rest(self, started: float) -> None:
+        """Wait until something may be due: a hint, what is known to be due then, what follows a failed step."""
+        until = self._due_at
+        if self._settings.max_seconds is not None:
+            until = min(until, started + self._settings.max_seconds)
+        try:
+            async with asyncio.timeout(None if until == math.inf else max(0.0, until - time.monotonic())):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _is_time_up(self, started: float) -> bool:
+        limit = self._settings.max_seconds
+        return limit is not None and time.monotonic() - started >= limit
+
+    async def _something_comes_back(self, started: float) -> bool:
+        """Wait for what is in flight; say whether some of it is due again at once, for what follows a failed step.
+
+        Also where time is up before that: the stop is the feed's to make.
+        """
+        while len(self._leases) and not self.stopping and not self._is_time_up(started):
+            await self._wait_for_progress(started)
+        came_back, self._came_back = self._came_back, False
+        return came_back or len(self._leases) > 0
+
+    async def _claim(self, limit: int, *, alone: bool) -> int:
+        settings = self._settings
+        claim = await self._store.claim(
+            limit,
+            worker=settings.worker,
+            lease_seconds=settings.lease_seconds,
+            max_attempts=settings.max_attempts,
+            alone=alone,
+            ids=None if settings.ids is None else list(settings.ids),
+        )
+        # Beside others in this process a suspect has no place: who names ids leaves it to a tick.
+        self._suspects = claim.suspects and not alone and settings.ids is None
+        rest = math.inf if claim.next_seconds is None else max(claim.next_seconds, LEAST_REST)
+        self._due_at = time.monotonic() + rest
+        for row in claim.ended:
+            self.summary.add_ended(row)
+        self._leases.add(claim.executions)
+        for execution in claim.executions:
+            self._queue.put_nowait(execution)
+        return len(claim.executions) + len(claim.ended)
+
+    async def _wait_for_progress(self, started: float) -> None:
+        left = None
+        if self._settings.max_seconds is not None:
+            left = max(0.0, self._settings.max_seconds - (time.monotonic() - started))
+        if self.stopping:  # it may have come during a claim
+            return
+        self._progress.clear()
+        try:
+            async with asyncio.timeout(left):
+                await self._progress.wait()
+        except TimeoutError:
+            pass
+
+    async def _lane(self) -> None:
+        while True:
+            execution = await self._queue.get()
+            if self.stopping:
+                self._settle(execution, _released(execution))
+            else:
+                await self._run_one(execution)
+
+    async def _run_one(self, execution: Execution) -> None:
+        """Run one execution.  What is logged within has its ids, whoever logs it."""
+        ids = {"execution_id": execution.id, "workflow": execution.workflow.name, "attempt": execution.attempt}
+        with structlog.contextvars.bound_contextvars(**ids), tracing.turn(execution) as tell:
+            outcome = await self._outcome(execution)
+            if outcome is None:
+                tell("lost")
+                self._lose(execution, "the lease was lost while it ran")
+            else:
+                tell(outcome.ended.value, outcome.code)
+                self._settle(execution, outcome)
+
+    async def _outcome(self, execution: Execution) -> Outcome | None:
+        """Return how its turn ended; None: the lease was lost.  The wall: what happens in here touches no other."""
+        try:
+            return await self._execute(execution)
+        except LeaseLost:
+            return None
+        except StoreError as error:
+            log.warning("execution_released", reason=str(error))
+            return _released(execution)
+        except Exception as error:
+            log.exception("execution_crashed")
+            return _failed(execution, "internal_error", f"a bug of the executor: {type(error).__name__}")
+
+    def _settle(self, execution: Execution, outcome: Outcome) -> None:
+        """Tell the end in the next batch; the lane does not wait for it."""
+        answer = self._settles.ask(outcome.as_json())
+        answer.add_done_callback(lambda future: self._settled(execution, outcome, future))
+
+    def _settled(self, execution: Execution, outcome: Outcome, answer: asyncio.Future[Settled]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
+            return self._lose(execution, "its end could not be told to the database")
+        settled = answer.result()
+        if not self._leases.drop(execution):
+            return None  # given up as lost when the grace ended; it was counted then
+        self.summary.add_settled(execution, outcome, settled)
+        if settled.status not in (None, "pending"):
+            tracing.ended(execution, str(settled.status), settled.code)
+        if settled.status == "pending" and settled.due_seconds is not None:
+            self._came_back |= outcome.more and settled.due_seconds == 0
+            if time.monotonic() + settled.due_seconds < self._due_at:  # before what the last claim knew of
+                self._due_at = time.monotonic() + settled.due_seconds
+                self._woken.set()
+        self._progress.set()
+        log.info(
+            "execution_settled",
+            execution_id=execution.id,
+            workflow=execution.workflow.name,
+            entity_id=execution.entity_id,
+            attempt=execution.attempt,
+            outcome=settled.status or settled.answer,
+            code=settled.code,
+            delay_seconds=settled.due_seconds,
+        )
+        return None
+
+    def _lose(self, execution: Execution, reason: str) -> None:
+        if not self._leases.drop(execution):
+            return
+        self.summary.add_lost(execution, reason)
+        self._progress.set()
+        log.warning("execution_lost", execution_id=execution.id, reason=reason)
+
+    async def _finish(self) -> None:
+        """Wait for what is in flight: without a stop as long as it takes, after one for the grace."""
+        deadline: float | None = None
+        while len(self._leases):
+            if self.stopping:
+                self._release_queued()
+                deadline = self._stopped_at + self._settings.grace_seconds
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                for execution in self._leases.held():
+                    self._lose(execution, "it was still running when the grace ended")
+                return
+            self._progress.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._progress.wait()
+            except TimeoutError:
+                continue
+
+    def _release_queued(self) -> None:
+        """Give back what has not begun, without waiting for a lane: another processor may take it now."""
+        while not self._queue.empty():
+            execution = self._queue.get_nowait()
+            self._settle(execution, _released(execution))
+
+
+def _released(execution: Execution) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.RELEASED)
+
+
+def _failed(execution: Execution, code: str, reason: str) -> Outcome:
+    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.FAILED, code=code, reason=reason)

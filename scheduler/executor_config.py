@@ -1,0 +1,73 @@
+"""Which executor elsewhere the settings name: the edge function of the project, or any URL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from minutehand.executor.http import BadTarget, parse_url
+from minutehand.executor.settings import ExecutorSettings, Remote
+from minutehand.scheduler.database import project
+from minutehand.store.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    from minutehand.scheduler.config import RoadSettings, RunSettings
+
+#: The app's edge function.
+FUNCTION = "/automation-executor"
+
+
+def with_remote(
+    run: RunSettings, executor: ExecutorSettings, road: RoadSettings
+) -> tuple[RunSettings, ExecutorSettings]:
+    """Return the settings with the executor elsewhere, and a lease that outlasts it.
+
+    Errors: `BadConfiguration` when something is missing or cannot be used.
+    """
+    remote = _function(run, road) if run.executor == "function" else _http(run)
+    lease_seconds = max(run.lease_seconds, remote.lease_seconds)
+    return replace(run, lease_seconds=lease_seconds), replace(executor, remote=remote)
+
+
+def functions_of(road: RoadSettings) -> dict[str, Any]:
+    """Return where the project's edge functions are and what lets us in, as fields of the executor's settings.
+
+    Nothing where no project is named: an action that needs it says so.  Errors: `BadConfiguration`.
+    """
+    from minutehand.store.project import project_url, server_key
+
+    if not (road.supabase_url and road.supabase_key):
+        return {}
+    url, key = project_url(road.supabase_url), server_key(road.supabase_key)
+    # Both headers, as the platform's own clients do.
+    return {
+        "functions_url": f"{url}/functions/v1",
+        "functions_headers": {"apikey": key, "authorization": f"Bearer {key}"},
+    }
+
+
+def _function(run: RunSettings, road: RoadSettings) -> Remote:
+    project(road)
+    found = functions_of(road)
+    url = found["functions_url"] + FUNCTION
+    return Remote(url=url, headers=found["functions_headers"], timeout_seconds=_timeout(run))
+
+
+def _http(run: RunSettings) -> Remote:
+    from minutehand.dashboard.tokens import Tokens
+
+    if not run.executor_url:
+        raise BadConfiguration("the executor http needs its address: set MINUTEHAND_EXECUTOR_URL (or --executor-url)")
+    try:
+        parse_url(run.executor_url)
+    except BadTarget as error:
+        raise BadConfiguration(f"MINUTEHAND_EXECUTOR_URL (--executor-url): {error}") from None
+    token = Tokens.parse(run.executor_token).first
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    return Remote(url=run.executor_url, headers=headers, timeout_seconds=_timeout(run))
+
+
+def _timeout(run: RunSettings) -> float:
+    if run.executor_timeout_seconds < 1:
+        raise BadConfiguration("MINUTEHAND_EXECUTOR_TIMEOUT (--executor-timeout) must be 1 s or more")
+    return run.executor_timeout_seconds

@@ -1,0 +1,1 @@
+"""Processes: the supervisor of several workers, liveness and systemd."""

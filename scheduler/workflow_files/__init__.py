@@ -1,0 +1,1 @@
+"""Workflow files: parsing, linting and printing them."""

@@ -1,0 +1,108 @@
+"""A rehearsed workflow, for a person and for a program."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from minutehand.executor.dry_run import Rehearsed
+from minutehand.executor.step_words import conditions_in_words, in_words
+from minutehand.scheduler.cli.output import shown
+from minutehand.store import Json
+
+
+def rehearsal_json(preview: Json, told: list[Rehearsed]) -> Json:
+    """Return the rehearsal for a program: what it was played on, what would stop it, and each step's end."""
+    workflow = {key: value for key, value in preview["workflow"].items() if key != "definition"}
+    kept = ("entity_id", "since", "trigger_data", "conditions", "stops")
+    return {"workflow": workflow, **{key: preview[key] for key in kept}, "steps": [_step(one) for one in told]}
+
+
+def _step(one: Rehearsed) -> Json:
+    step: Json = {"step": one.step.path, "id": one.step.key, "name": one.step.name, "type": one.step.type}
+    step["status"] = "failed" if one.fails else "success"
+    if one.fails:
+        step |= {"code": one.result.code, "reason": one.result.reason}
+    if (message := one.message) is not None:
+        step["message"] = {
+            "channel": message.channel,
+            "recipient": message.recipient,
+            "sender": message.sender,
+            "content": message.content,
+        }
+    if one.write is not None:
+        step["write"] = one.write
+    return step | {"result": one.result.result}
+
+
+def rehearsal_text(preview: Json, told: list[Rehearsed]) -> str:
+    """Return the rehearsal for a person."""
+    workflow = preview["workflow"]
+    lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(preview)}"]
+    lines += [f"! it would not run now: {stop['code']}: {stop['reason']}" for stop in preview["stops"]]
+    if (conditions := preview["conditions"]) and not conditions.get("held"):
+        lines += [f"    {leaf}" for leaf in _judged(conditions)]
+    for one in told:
+        lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
+    failed = sum(one.fails for one in told)
+    end = f"{failed} of {len(told)} steps would fail; " if failed else ""
+    return "\n".join([*lines, f"{end}nothing was sent, nothing was written"])
+
+
+def _judged(tree: Any) -> list[str]:
+    """Return each condition with what it found.
+
+    >>> _judged({"all": [{"field": "status", "operator": "equals", "wanted": "done", "actual": "new", "held": False}]})
+    ['no: status equals done; it is new']
+    """
+    if isinstance(tree, list):
+        return [line for node in tree for line in _judged(node)]
+    if not isinstance(tree, dict):
+        return []
+    if "field" not in tree:
+        return [line for group in ("all", "any", "not") for line in _judged(tree.get(group))]
+    wanted = f" {shown(tree['wanted'])}" if tree.get("wanted") is not None else ""
+    found = tree["problem"] if tree.get("problem") else f"it is {shown(tree.get('actual'))}"
+    return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {found}"]
+
+
+def _played_on(preview: Json) -> str:
+    if preview["entity_id"] is None:
+        return "started by hand with this payload"
+    subject = f"{preview['type']} {preview['entity_id']}"
+    if preview["since"] is None:
+        return f"{subject}: no such change of it is known, so nothing is known of the row before"
+    return f"{subject} as of its change at {shown(preview['since'])}"
+
+
+def _head(one: Rehearsed) -> str:
+    if one.fails:
+        return f"{one.step.name}: FAILS: {one.result.code}: {one.result.reason}"
+    if one.message is not None:
+        return f"{one.step.name}: {one.message.channel} to {one.message.recipient}, from {one.message.sender}"
+    if one.write is not None:
+        row = one.write["id"] if one.write["id"] is not None else "a new row"
+        return f"{one.step.name}: {one.write['operation']} {one.write['table']}, {row}"
+    if one.step.type == "condition":
+        holds = one.result.result.get("held") is True
+        return f"{one.step.name}: if {conditions_in_words(one.step.config['conditions'])}: {'yes' if holds else 'no'}"
+    if one.step.type == "wait":
+        return f"{one.step.name}: waits until {shown(one.result.result.get('until'))}; told here as of now"
+    return f"{one.step.name}: {in_words(one.step)}"
+
+
+def _details(one: Rehearsed) -> list[str]:
+    told: Json = {}
+    if one.message is not None:
+        told = one.message.content
+    elif one.write is not None:
+        told = one.write["values"]
+    elif one.step.type == "condition":
+        return _judged(one.result.result.get("conditions"))
+    return [line for name, value in told.items() for line in _detail(name, value)]
+
+
+def _detail(name: str, value: Any) -> list[str]:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    first, *more = text.splitlines() or [""]
+    return [f"{name}: {first}", *[f"    {line}" for line in more]]
