@@ -19,10 +19,10 @@ from benchmarks.drain import settings_for
 from benchmarks.ground import three_steps
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import Deliver, Message, Step
-from minutehand.executor.http import HttpClient
+from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
-from minutehand.executor.render import Renderer
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.templates.render import Renderer
 
 CONTEXT = {
     "job": {"id": 7, "title": "Job 7", "notes": "Bring a ladder. " * 10},

@@ -18,14 +18,14 @@ from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Deliver, Message, RenderError, Step
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
-from minutehand.executor.records import step_record
-from minutehand.executor.walk import next_step
+from minutehand.executor.step_order import next_step
+from minutehand.executor.step_record import step_record
 from minutehand.store import Context, Execution, Json, Lease, Workflow
 
 if TYPE_CHECKING:
-    from minutehand.executor.http import HttpClient
-    from minutehand.executor.render import Renderer
+    from minutehand.executor.http.client import HttpClient
     from minutehand.executor.settings import ExecutorSettings
+    from minutehand.executor.templates.render import Renderer
 
 #: The longest a step may take to say what it would do.
 STEP_SECONDS = 30
@@ -139,7 +139,7 @@ async def rehearse(preview: Json, settings: ExecutorSettings, evaluate: Judge) -
     Waits are told and not waited.  A step that would fail is followed by the next, unless it says `stop_on_error`.
     Errors: `BadStep` when the steps cannot be read at all.
     """
-    from minutehand.executor.render import renderer_of
+    from minutehand.executor.templates.render import renderer_of
 
     plan = read_steps(preview["workflow"]["definition"])
     renderer, context = renderer_of(preview["workflow"]["definition"]), _context(preview)

@@ -1,7 +1,7 @@
 """The local executor: runs an execution's steps in this process, and says how it ended.
 
 look -> step -> look -> step -> … -> Outcome.  The look before a step also tells how the one before it ended, and
-reserves the send that is to leave, so a step costs one call (executor/turn.py).  The last end travels with the settle.
+reserves the send that is to leave, so a step costs one call (attempt.py).  The last end travels with the settle.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import structlog
 from minutehand.executor import tracing
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import Action, BadStep, RenderError, Step
+from minutehand.executor.attempt import Changed, Held, Stopped, Turn
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.http import HttpClient
+from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
-from minutehand.executor.records import step_record
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.step_order import next_step
+from minutehand.executor.step_record import step_record
 from minutehand.executor.step_run import LocalStepRun
-from minutehand.executor.turn import Changed, Held, Stopped, Turn
-from minutehand.executor.walk import next_step
 from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
 from minutehand.store.batch import Batch
 from minutehand.store.errors import StoreError
@@ -145,7 +145,7 @@ class LocalExecutor:
 
     async def _try(self, action: Action, step: Step, turn: Turn) -> StepResult:
         """Run one step once.  Whatever its action does wrong ends this step, and nothing else."""
-        from minutehand.executor.render import renderer_of
+        from minutehand.executor.templates.render import renderer_of
 
         run = LocalStepRun(
             step=step,

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from minutehand.executor.calls import identity
-from minutehand.executor.http import HttpClient, HttpError
+from minutehand.executor.http.client import HttpClient, HttpError
+from minutehand.executor.http.outgoing import identity
+from minutehand.executor.http.remote_response import judge_answer, reported_steps
 from minutehand.executor.local import template_context
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
-from minutehand.executor.remote_replies import judge_answer, reported_steps
 from minutehand.executor.settings import ExecutorSettings, Remote
 from minutehand.executor.step_run import on_uncertain_of, send_key
 from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow

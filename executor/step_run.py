@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.attempt import Held, Turn
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
-from minutehand.executor.records import excerpt, step_record
-from minutehand.executor.turn import Held, Turn
+from minutehand.executor.step_record import excerpt, step_record
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
 
 if TYPE_CHECKING:
-    from minutehand.executor.http import HttpClient
-    from minutehand.executor.render import Renderer
+    from minutehand.executor.http.client import HttpClient
     from minutehand.executor.settings import ExecutorSettings
+    from minutehand.executor.templates.render import Renderer
 
 
 def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.http import BadTarget, parse_url
+from minutehand.executor.http.client import BadTarget, parse_url
 from minutehand.executor.settings import ExecutorSettings, Remote
 from minutehand.scheduler.database import project
 from minutehand.store.errors import BadConfiguration

@@ -7,7 +7,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.step_words import conditions_in_words, in_words
+from minutehand.executor.step_descriptions import conditions_in_words, in_words
 from minutehand.store import Json
 
 #: So many steps are named.

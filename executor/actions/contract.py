@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
-    from minutehand.executor.http import HttpClient
+    from minutehand.executor.http.client import HttpClient
     from minutehand.executor.settings import ExecutorSettings
 
 
@@ -83,7 +83,7 @@ class StepRun(Protocol):
 
     @property
     def http(self) -> HttpClient:
-        """The one guarded HTTP client (executor/http.py), for use inside `deliver`; a dry run has none."""
+        """The one guarded HTTP client (executor/http/client.py), for use inside `deliver`; a dry run has none."""
         ...
 
     @property

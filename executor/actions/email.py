@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.letters import (
+from minutehand.executor.email.message import (
     MOST_BYTES,
     MOST_RECIPIENTS,
     BadAddress,
@@ -15,9 +15,9 @@ from minutehand.executor.letters import (
     parse_address,
     unsubscribe_headers,
 )
+from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import StepResult
 from minutehand.executor.recipients import NoRecipient, of_client
-from minutehand.executor.replies import storable
 
 if TYPE_CHECKING:
     from minutehand.executor.providers import MailProvider
@@ -45,7 +45,7 @@ class EmailAction:
     async def run(self, run: StepRun) -> StepResult:
         """Send the message once and judge the answer."""
         from minutehand.executor.providers import NotConfigured
-        from minutehand.executor.providers.choice import mail_provider
+        from minutehand.executor.providers.factory import mail_provider
 
         self.check(run.step.config)
         try:

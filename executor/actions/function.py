@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.calls import as_body, identity, shown_body, what_happened
-from minutehand.executor.http import USER_AGENT, HttpError
+from minutehand.executor.http.client import USER_AGENT, HttpError
+from minutehand.executor.http.outgoing import as_body, identity, shown_body, what_happened
+from minutehand.executor.http.remote_response import read_answer
+from minutehand.executor.http.response import Reply, storable
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.remote_replies import read_answer
-from minutehand.executor.replies import Reply, storable
 
 #: What a function may be called: nothing that a URL could read as a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")

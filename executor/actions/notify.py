@@ -10,7 +10,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.apprise_targets import tell
-from minutehand.executor.http import USER_AGENT
+from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 #: Who gets it, as records say it: which targets these are is the operator's affair.

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.recipients import NoRecipient, of_client
-from minutehand.executor.replies import storable
-from minutehand.executor.segments import segments
+from minutehand.executor.sms.sms_segments import segments
 
 #: Segments of one text; what is longer is refused, never cut.
 MOST_SEGMENTS = 10
@@ -35,9 +35,9 @@ class SmsAction:
 
     async def run(self, run: StepRun) -> StepResult:
         """Send the text once and judge the answer."""
-        from minutehand.executor.phones import BadNumber, BadRegion, to_e164
         from minutehand.executor.providers import NotConfigured, Text
-        from minutehand.executor.providers.choice import text_provider
+        from minutehand.executor.providers.factory import text_provider
+        from minutehand.executor.sms.phone_numbers import BadNumber, BadRegion, to_e164
 
         self.check(run.step.config)
         try:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.calls import as_body, identity, shown_body, what_happened
-from minutehand.executor.http import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
+from minutehand.executor.http.client import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
+from minutehand.executor.http.outgoing import as_body, identity, shown_body, what_happened
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")

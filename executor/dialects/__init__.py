@@ -8,7 +8,7 @@ templates call things; plain_text.py: the words of an HTML text; bounds.py: how 
 
 from __future__ import annotations
 
-from minutehand.executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS
-from minutehand.executor.dialects.reading import Plan, all_steps, read_plan, read_steps
+from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS
+from minutehand.executor.dialects.parser import Plan, all_steps, read_plan, read_steps
 
 __all__ = ["MAX_DEPTH", "MAX_NAME", "MAX_STEPS", "Plan", "all_steps", "read_plan", "read_steps"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.bounds import is_nothing, kind, shown
+from minutehand.executor.dialects.limits import is_nothing, kind, shown
 
 _PLAIN = frozenset({"field_comparison", "field", "comparison"})
 _GROUPS = frozenset({"group", "and", "or", "all", "any", "condition", "rule"})

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.bounds import is_nothing, shown
+from minutehand.executor.dialects.limits import is_nothing, shown
 
 _WORDS = {
     "minute": ("m", "min", "mins", "minute", "minutes"),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from minutehand.executor.render_filters import NOTHING, child
+from minutehand.executor.templates.filters import NOTHING, child
 
 #: The things that a template may speak of within single braces or brackets; any other `{word}` is JSON, CSS or prose.
 _ROOTS = (

@@ -14,7 +14,7 @@ from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.letters import Letter
+    from minutehand.executor.email.message import Letter
 
 
 class NotConfigured(Exception):

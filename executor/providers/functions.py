@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.calls import identity
-from minutehand.executor.letters import joined
+from minutehand.executor.email.message import joined
+from minutehand.executor.http.outgoing import identity
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
 from minutehand.executor.recipients import client_of
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.letters import Letter
+    from minutehand.executor.email.message import Letter
+    from minutehand.executor.http.response import Reply
     from minutehand.executor.providers import Text
-    from minutehand.executor.replies import Reply
 
 #: Where such functions put their provider's message id.
 _IDS = ("messageId", "message_id", "mailgunId", "telnyxId", "externalId", "id", "sid")

@@ -10,16 +10,16 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.letters import joined
+from minutehand.executor.email.message import joined
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.letters import Letter
-    from minutehand.executor.replies import Reply
+    from minutehand.executor.email.message import Letter
+    from minutehand.executor.http.response import Reply
 
 _CODES = {
     "missing_api_key": "not_configured",

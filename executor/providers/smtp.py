@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.letters import Letter
-    from minutehand.executor.mail import SmtpServer
+    from minutehand.executor.email.message import Letter
+    from minutehand.executor.email.smtp_client import SmtpServer
 
 #: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
 MOST_CONNECTIONS = 8
@@ -42,7 +42,7 @@ class Smtp:
 
     async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
         """Hand the letter over in a conversation of its own."""
-        from minutehand.executor import mail
+        from minutehand.executor.email import smtp_client
 
         seconds = run.settings.action_timeout_seconds
-        return await mail.deliver(self.server, self.address, letter, key, timeout_seconds=seconds)
+        return await smtp_client.deliver(self.server, self.address, letter, key, timeout_seconds=seconds)

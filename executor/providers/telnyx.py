@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
+    from minutehand.executor.http.response import Reply
     from minutehand.executor.providers import Text
-    from minutehand.executor.replies import Reply
 
 _CODES = {
     "10002": "bad_recipient",  # invalid number

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.answers import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
+    from minutehand.executor.http.response import Reply
     from minutehand.executor.providers import Text
-    from minutehand.executor.replies import Reply
 
 _CODES = {
     "21211": "bad_recipient",  # invalid

@@ -113,7 +113,8 @@ _RUN_OPTIONS = [
     ),
     _option(
         "--lease-seconds", envvar="MINUTEHAND_LEASE_SECONDS", type=click.IntRange(10, 86_400),
-        default=RUN.lease_seconds, show_default=True, help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
+        default=RUN.lease_seconds, show_default=True,
+        help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
     ),
     _option(
         "--max-attempts", envvar="MINUTEHAND_MAX_ATTEMPTS", type=click.IntRange(1, 100), default=RUN.max_attempts,

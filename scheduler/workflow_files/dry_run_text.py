@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from minutehand.executor.dry_run import Rehearsed
-from minutehand.executor.step_words import conditions_in_words, in_words
+from minutehand.executor.step_descriptions import conditions_in_words, in_words
 from minutehand.scheduler.cli.output import shown
 from minutehand.store import Json
 

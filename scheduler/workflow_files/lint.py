@@ -8,7 +8,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, RenderError
 from minutehand.executor.dialects import Plan, all_steps, read_plan
-from minutehand.executor.step_words import outline
+from minutehand.executor.step_descriptions import outline
 from minutehand.scheduler.doctor.workflows import BY_HAND, near_words
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store
@@ -78,7 +78,7 @@ def _read(row: Json) -> tuple[Plan, list[Finding]]:
 
 def _of_templates(plan: Plan) -> Iterator[Finding]:
     """Compile every template; whether its variables are there, only a row can tell."""
-    from minutehand.executor.render import check_template
+    from minutehand.executor.templates.render import check_template
 
     for step in all_steps(plan.steps):
         for place, text in _texts(step.config, ""):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_plan
-from minutehand.executor.step_words import in_short, outline
+from minutehand.executor.step_descriptions import in_short, outline
 from minutehand.scheduler.cli.output import shown
 from minutehand.scheduler.workflow_files.lint import Linted
 from minutehand.store import Json

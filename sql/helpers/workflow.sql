@@ -120,7 +120,7 @@ language sql immutable as $$
 $$;
 
 -- minutehand.steps_problem(workflow's row) -> text: why there is nothing to run, or null.  Steps stand in four places
--- (executor/dialects/places.py reads them); a trigger is no step.
+-- (executor/dialects/locations.py reads them); a trigger is no step.
 create or replace function minutehand.steps_problem(p_row jsonb) returns text
 language sql immutable as $$
   select case

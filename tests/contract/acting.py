@@ -8,7 +8,7 @@ from typing import Any
 
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import Deliver, Message, Step
-from minutehand.executor.http import HttpClient
+from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.settings import ExecutorSettings
 

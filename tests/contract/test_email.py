@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from minutehand.executor import mail
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.actions.email import EmailAction
+from minutehand.executor.email import smtp_client
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.scheduler.demo.receivers import SmtpReceiver
 from tests.contract.step_run import CLIENT, CONFIG, SENDER, LeaseLost, act, email_run, send_email, step_run
@@ -342,8 +342,8 @@ def test_a_missing_or_crooked_setting_is_named_and_not_shown(url, sender, named)
 
 
 def test_a_server_url_is_read_with_its_defaults():
-    assert (mail.parse_server("smtp://h").port, mail.parse_server("smtps://h").port) == (587, 465)
-    server = mail.parse_server("smtp://me%40example.com:p%2F%3A%40w@h:25?starttls=required")
+    assert (smtp_client.parse_server("smtp://h").port, smtp_client.parse_server("smtps://h").port) == (587, 465)
+    server = smtp_client.parse_server("smtp://me%40example.com:p%2F%3A%40w@h:25?starttls=required")
     assert (server.user, server.password, server.starttls) == ("me@example.com", "p/:@w", "required")
     assert "p/:@w" not in repr(server)
 

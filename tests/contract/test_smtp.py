@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from minutehand.executor import mail
 from minutehand.executor.actions.contract import Deliver, Message
 from minutehand.executor.actions.email import EmailAction
+from minutehand.executor.email import smtp_client
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.executor.providers.smtp import MOST_CONNECTIONS
 from minutehand.scheduler.demo.receivers import SmtpReceiver, Trouble
@@ -194,9 +194,9 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
-    mail._tls_context.cache_clear()
+    smtp_client._tls_context.cache_clear()
     yield context
-    mail._tls_context.cache_clear()
+    smtp_client._tls_context.cache_clear()
 
 
 def test_starttls_encrypts_when_the_url_requires_it(certificate):
@@ -229,7 +229,7 @@ def test_a_certificate_that_is_not_trusted_stops_the_message(certificate, monkey
 
 def test_a_password_never_crosses_a_clear_connection(monkeypatch):
     # The receiver is on loopback, where clear text is allowed; taking that for another network is the whole test.
-    monkeypatch.setattr(mail, "ip_address", lambda _: ipaddress.ip_address("192.0.2.1"))
+    monkeypatch.setattr(smtp_client, "ip_address", lambda _: ipaddress.ip_address("192.0.2.1"))
     with SmtpReceiver(password="hush") as post:
         result = send_email(post.url.replace("//", "//me:hush@"))
         assert (result.verdict, result.code) == (Verdict.PERMANENT, "smtp_insecure")
@@ -237,7 +237,7 @@ def test_a_password_never_crosses_a_clear_connection(monkeypatch):
 
 
 def test_starttls_is_used_when_offered_beyond_loopback(certificate, monkeypatch):
-    monkeypatch.setattr(mail, "ip_address", lambda _: ipaddress.ip_address("192.0.2.1"))
+    monkeypatch.setattr(smtp_client, "ip_address", lambda _: ipaddress.ip_address("192.0.2.1"))
     with SmtpReceiver(password="hush", tls=certificate) as post:
         assert send_email(post.url.replace("//", "//me:hush@")).verdict is Verdict.DONE
         assert (post.messages[0].encrypted, post.messages[0].user) == (True, "me")

@@ -10,9 +10,9 @@ import pytest
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import MAX_DEPTH, MAX_STEPS, read_plan, read_steps
-from minutehand.executor.dialects.bounds import MAX_TEXT, MAX_VALUES
+from minutehand.executor.dialects.limits import MAX_TEXT, MAX_VALUES
 from minutehand.executor.dialects.variables import translate
-from minutehand.executor.render import Renderer
+from minutehand.executor.templates.render import Renderer
 from tests.docs.pages import blocks, page, rows, section, words
 from tests.servers import Database
 

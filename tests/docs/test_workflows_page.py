@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.render import Renderer, renderer_of
-from minutehand.executor.render_operations import OPERATIONS
-from minutehand.executor.render_tree import TESTS
+from minutehand.executor.templates.operations import OPERATIONS
+from minutehand.executor.templates.render import Renderer, renderer_of
+from minutehand.executor.templates.tree import TESTS
 from tests.docs.pages import blocks, page, rows, section, words
 from tests.servers import Database
 

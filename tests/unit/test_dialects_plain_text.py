@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from minutehand.executor.dialects.bounds import MAX_TEXT
+from minutehand.executor.dialects.limits import MAX_TEXT
 from minutehand.executor.dialects.plain_text import is_html, without_tags
 from minutehand.executor.dialects.variables import translate
 

@@ -9,8 +9,8 @@ import pytest
 from minutehand.executor.actions.contract import RenderError
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.dialects.variables import find, translate
-from minutehand.executor.render import Renderer
-from minutehand.executor.render_filters import NOTHING
+from minutehand.executor.templates.filters import NOTHING
+from minutehand.executor.templates.render import Renderer
 
 CONTEXT: dict[str, Any] = {
     "job": {

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from minutehand.executor.http import (
+from minutehand.executor.http.client import (
     KEPT_BYTES,
     BadTarget,
     HttpClient,

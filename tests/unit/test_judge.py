@@ -1,4 +1,4 @@
-"""What replies, waits, texts and addresses mean, without a network."""
+"""What response, waits, texts and addresses mean, without a network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from minutehand.executor import addresses, replies
-from minutehand.executor.addresses import is_public
-from minutehand.executor.http import Reply, judge_reply, retry_after_seconds
+from minutehand.executor.http.client import Reply, ip_ranges, judge_reply, response, retry_after_seconds
+from minutehand.executor.http.ip_ranges import is_public
+from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import Verdict
-from minutehand.executor.replies import storable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("module", [replies, addresses])
+@pytest.mark.parametrize("module", [response, ip_ranges])
 def test_the_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
 

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minutehand.executor import invisible, letters, phones, recipients, segments
-from minutehand.executor.phones import BadNumber, BadRegion, to_e164
-from minutehand.executor.providers import answers
+from minutehand.executor import recipients, unicode_checks
+from minutehand.executor.email import message
+from minutehand.executor.providers import responses
+from minutehand.executor.sms import phone_numbers, sms_segments
+from minutehand.executor.sms.phone_numbers import BadNumber, BadRegion, to_e164
 
 
-@pytest.mark.parametrize("module", [invisible, letters, phones, recipients, segments, answers])
+@pytest.mark.parametrize("module", [unicode_checks, message, phone_numbers, recipients, sms_segments, responses])
 def test_the_examples_in_the_docstrings_hold(module):
     done = doctest.testmod(module)
     assert done.attempted > 0
@@ -97,7 +99,7 @@ def test_what_is_no_number_is_refused_and_nothing_is_dug_out_of_it(written):
     shown = str(refused.value)
     shown.encode()
     assert len(shown) < 200
-    assert not any(invisible.is_invisible(character) for character in shown)
+    assert not any(unicode_checks.is_invisible(character) for character in shown)
 
 
 def test_an_extension_and_an_override_are_named():
@@ -150,4 +152,4 @@ def test_any_text_is_a_number_or_refused(text, region):
     ],
 )
 def test_segments_are_counted_as_networks_do(text, encoding, count):
-    assert segments.segments(text) == segments.Segments(encoding, count)
+    assert sms_segments.segments(text) == sms_segments.Segments(encoding, count)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minutehand.executor.http.remote_response import judge_answer, read_answer, reported_steps
+from minutehand.executor.http.response import Reply
 from minutehand.executor.outcome import StepResult, Verdict
-from minutehand.executor.remote_replies import judge_answer, read_answer, reported_steps
-from minutehand.executor.replies import Reply
 from minutehand.store.json import dumps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

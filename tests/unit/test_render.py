@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.render import MAX_DEPTH, Renderer
+from minutehand.executor.templates.render import MAX_DEPTH, Renderer
 
 CONTEXT: dict[str, Any] = {
     "client": {

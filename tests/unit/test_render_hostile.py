@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.render import MAX_SOURCE, Renderer
-from minutehand.executor.render_filters import FILTERS, MAX_TEXT
-from minutehand.executor.render_operations import MAX_TURNS
+from minutehand.executor.templates.filters import FILTERS, MAX_TEXT
+from minutehand.executor.templates.operations import MAX_TURNS
+from minutehand.executor.templates.render import MAX_SOURCE, Renderer
 
 CONTEXT: dict[str, Any] = {
     "client": {"name": "client", "items": ["one", "two", 3], "secret": "s3cret-value"},

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.render import Renderer
-from minutehand.executor.render_filters import FILTERS
+from minutehand.executor.templates.filters import FILTERS
+from minutehand.executor.templates.render import Renderer
 
 NAMES = st.sampled_from(["client", "job", "name", "phone", "items", "x", "_y"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab<&'\"0-:T% \n", max_size=8)

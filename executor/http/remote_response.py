@@ -10,8 +10,8 @@ import json
 from datetime import datetime
 from typing import Any
 
+from minutehand.executor.http.response import Reply, retry_after_seconds, storable
 from minutehand.executor.outcome import StepResult
-from minutehand.executor.replies import Reply, retry_after_seconds, storable
 
 #: Characters of a callee's own words that are kept.
 KEPT_WORDS = 300

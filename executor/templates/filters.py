@@ -199,7 +199,7 @@ def _time(value: Any, format: str = "%H:%M", tz: str | None = None) -> str:
     return _date(value, format, tz)
 
 
-#: Name -> function.  `default` and `escape` depend on the render and are in executor/render_operations.py.
+#: Name -> function.  `default` and `escape` depend on the render and are in executor/templates/operations.py.
 FILTERS: dict[str, Callable[..., Any]] = {
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.bounds import MAX_NAME, is_nothing, kind, shown
+from minutehand.executor.dialects.limits import MAX_NAME, is_nothing, kind, shown
 from minutehand.executor.dialects.plain_text import is_html, without_tags
 
 #: The types of the normal form -> what else apps call them.  What stands nowhere here is left as it is: a plug-in's.

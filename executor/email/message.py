@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.policy import SMTP
 
-from minutehand.executor.invisible import name_invisible
-from minutehand.executor.replies import storable
+from minutehand.executor.http.response import storable
+from minutehand.executor.unicode_checks import name_invisible
 
 #: RFC 5321 §4.5.3.1: what any server takes at least.
 MOST_RECIPIENTS = 100

@@ -22,9 +22,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from minutehand.executor.letters import Letter, joined, one_line
+from minutehand.executor.email.message import Letter, joined, one_line
+from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.replies import storable
 
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
 _QUEUE_ID = re.compile(

@@ -17,8 +17,17 @@ from markupsafe import escape
 
 from minutehand.executor.actions.contract import RenderError, UnresolvedVariable
 from minutehand.executor.dialects.variables import find, find_child
-from minutehand.executor.render_filters import ARITHMETIC, COMPARISONS, FILTERS, MAX_TEXT, NOTHING, Unfit, number, text
-from minutehand.executor.render_tree import spell
+from minutehand.executor.templates.filters import (
+    ARITHMETIC,
+    COMPARISONS,
+    FILTERS,
+    MAX_TEXT,
+    NOTHING,
+    Unfit,
+    number,
+    text,
+)
+from minutehand.executor.templates.tree import spell
 
 #: How often all loops of one render together may turn.
 MAX_TURNS = 1_000

@@ -1,4 +1,4 @@
-"""What a template may say: the allowed nodes, and their replacement by executor/render_operations.py.
+"""What a template may say: the allowed nodes, and their replacement by executor/templates/operations.py.
 
 A node that is not listed is refused by its line, so that a new feature of Jinja is refused until someone allows it.
 """
@@ -14,7 +14,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.render_filters import FILTERS, MAX_NUMBER
+from minutehand.executor.templates.filters import FILTERS, MAX_NUMBER
 
 #: The most nodes of one template's tree, and its depth: Jinja and Python compile a nested tree by recursion.
 MAX_NODES = 5_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.bounds import is_nothing, shown
+from minutehand.executor.dialects.limits import is_nothing, shown
 
 
 def hold_order(raws: list[Any], prefix: str) -> None:

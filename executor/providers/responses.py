@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.http import HttpError
+from minutehand.executor.http.client import HttpError
+from minutehand.executor.http.remote_response import read_answer
+from minutehand.executor.http.response import Reply, retry_after_seconds, storable
 from minutehand.executor.outcome import StepResult
-from minutehand.executor.remote_replies import read_answer
-from minutehand.executor.replies import Reply, retry_after_seconds, storable
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun

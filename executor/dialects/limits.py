@@ -13,7 +13,7 @@ MAX_STEPS = 100
 MAX_DEPTH = 10
 #: Characters of a step's name, type or id.
 MAX_NAME = 200
-#: Characters of one text: as many as a template may have (executor/render.py).
+#: Characters of one text: as many as a template may have (executor/templates/render.py).
 MAX_TEXT = 100_000
 #: Values in all that is read, and how deep they stand: a branch takes up to four levels, a config the rest.
 MAX_VALUES = 20_000

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from minutehand.executor.invisible import is_invisible
-from minutehand.executor.replies import storable
+from minutehand.executor.http.response import storable
+from minutehand.executor.unicode_checks import is_invisible
 
 #: They turn what follows around: a number that shows as another.
 _OVERRIDES = frozenset("\u202d\u202e")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.bounds import is_nothing, kind, shown, weigh
+from minutehand.executor.dialects.limits import is_nothing, kind, shown, weigh
 
 #: The keys under which an object holds steps: several, or a single one.
 HOLDING = ("steps", "actions", "action")

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from minutehand.executor.http import BadTarget, parse_url
-from minutehand.executor.letters import BadAddress, parse_sender
+from minutehand.executor.email.message import BadAddress, parse_sender
+from minutehand.executor.http.client import BadTarget, parse_url
 from minutehand.executor.providers import MailProvider, NotConfigured, TextProvider
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def text_provider(settings: ExecutorSettings) -> TextProvider:
 
 
 def _smtp(settings: ExecutorSettings) -> MailProvider:
-    from minutehand.executor.mail import BadServer, parse_server
+    from minutehand.executor.email.smtp_client import BadServer, parse_server
     from minutehand.executor.providers.smtp import Smtp
 
     if not settings.smtp_url:

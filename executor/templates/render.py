@@ -1,7 +1,7 @@
 """Templates, rendered honestly (R14) and within bounds: whoever wrote them, they run with the owner's rights.
 
-`Renderer` is the way in.  executor/render_tree.py lets only listed nodes of Jinja's tree pass, and replaces each that
-could reach a Python object by an operation of executor/render_operations.py: `client.items` becomes
+`Renderer` is the way in.  tree.py lets only listed nodes of Jinja's tree pass, and replaces each that
+could reach a Python object by an operation of operations.py: `client.items` becomes
 `get(client, ("items",))`, a lookup in JSON, so the compiled code holds neither attributes nor calls.  Jinja's sandbox
 stands behind that as a second wall.  Every operation is charged to the render's bounds, so that loops and growth end
 in a `RenderError`.
@@ -20,9 +20,9 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.render_filters import MAX_TEXT, text, to_json
-from minutehand.executor.render_operations import FAULTS, OPERATIONS, Run
-from minutehand.executor.render_tree import rewrite
+from minutehand.executor.templates.filters import MAX_TEXT, text, to_json
+from minutehand.executor.templates.operations import FAULTS, OPERATIONS, Run
+from minutehand.executor.templates.tree import rewrite
 
 #: The longest template, in characters.
 MAX_SOURCE = 100_000

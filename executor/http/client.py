@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from minutehand.executor.addresses import is_public
+from minutehand.executor.http.ip_ranges import is_public
+from minutehand.executor.http.response import Reply, judge_reply, retry_after_seconds
 from minutehand.executor.outcome import StepResult, Verdict
-from minutehand.executor.replies import Reply, judge_reply, retry_after_seconds
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession

@@ -8,10 +8,10 @@ from typing import Any
 
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Step
-from minutehand.executor.dialects import conditions, delays, shapes
-from minutehand.executor.dialects.bounds import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
-from minutehand.executor.dialects.order import hold_order
-from minutehand.executor.dialects.places import find_steps, is_trigger
+from minutehand.executor.dialects import conditions, delays, step_types
+from minutehand.executor.dialects.graph_edges import hold_order
+from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
+from minutehand.executor.dialects.locations import find_steps, is_trigger
 from minutehand.executor.dialects.variables import translate_value
 
 #: What a workflow's row, or the place of its steps, may wish of the time and the channel; see docs/dialects.md.
@@ -104,13 +104,13 @@ class _Reader:
             if not isinstance(raw, dict):
                 raise BadStep(f"an object is wanted, this is {kind(raw)}")
             label = f"{path} ({raw['name'][:MAX_NAME]})" if _is_text(raw.get("name")) else path
-            config = shapes.config_of(raw)
-            type_ = shapes.type_of(raw, config)
+            config = step_types.config_of(raw)
+            type_ = step_types.type_of(raw, config)
             label = label if label != path else f"{path} ({type_})"
-            step = self._step(raw, path, type_, shapes.stops_on_error(raw, config))
+            step = self._step(raw, path, type_, step_types.stops_on_error(raw, config))
             if type_ == "wait":
                 return self._wait(step, raw, config), None, []
-            delay = delays.delay_of(raw, config if type_ in shapes.TYPES else {}, _bare(raw))
+            delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _bare(raw))
             wait = None if delay is None else self._delay(step, delay)
             if type_ == "condition":
                 asked, arms = _asks(raw, config)
@@ -121,10 +121,10 @@ class _Reader:
             raise BadStep(f"step {label}: {error}") from None
 
     def _config(self, type_: str, config: dict[str, Any], label: str) -> dict[str, Any]:
-        if type_ in shapes.TYPES:
+        if type_ in step_types.TYPES:
             config = {key: value for key, value in config.items() if key not in delays.KEYS}
         notes: list[str] = []
-        config = shapes.normal_config(type_, config, notes)
+        config = step_types.normal_config(type_, config, notes)
         self._notes.extend(f"step {label}: {note}" for note in notes)
         return config
 
@@ -229,7 +229,7 @@ def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) ->
         if not is_nothing(raw.get(key)):
             raise BadStep(f"`{key}`: only a condition has branches")
     for key in ("conditions", "condition"):
-        if type_ in shapes.TYPES and not is_nothing(config.get(key)):
+        if type_ in step_types.TYPES and not is_nothing(config.get(key)):
             raise BadStep(f"`{key}` of a step are not read: put a condition step before it")
 
 

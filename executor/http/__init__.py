@@ -1,0 +1,1 @@
+"""HTTP: the guarded client, and what a response means."""

@@ -1,0 +1,1 @@
+"""Templates: a sandboxed subset of Jinja."""
