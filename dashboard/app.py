@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from minutehand.dashboard.executor_endpoint import PATH, ExecutorEndpoint
-from minutehand.dashboard.exposition import CONTENT_TYPE, exposition
+from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint
+from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
+from minutehand.dashboard.api.problems import come_back, crashed, no_token, refused
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.fresh import Fresh
-from minutehand.dashboard.problems import come_back, crashed, no_token, refused
-from minutehand.dashboard.tokens import Tokens
 from minutehand.store import Json
 from minutehand.store.errors import SchemaMismatch, StoreError
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from minutehand.dashboard.words import counted, moment
+from minutehand.dashboard.presentation.formatting import counted, moment
 from minutehand.store import Json
 
 #: What a bar is stacked of, from below.

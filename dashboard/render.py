@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
-from minutehand.dashboard import charts, words
+from minutehand.dashboard import charts
+from minutehand.dashboard.presentation import formatting
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -27,20 +28,20 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "lasting": words.length,
-        "short": words.short,
-        "count": words.count,
-        "counted": words.counted,
-        "value": words.value,
-        "pretty": words.pretty,
+        "lasting": formatting.length,
+        "short": formatting.short,
+        "count": formatting.count,
+        "counted": formatting.counted,
+        "value": formatting.value,
+        "pretty": formatting.pretty,
         "time": time,
         "age": age,
         "mark": mark,
     }
     made.globals |= {
-        "subject": words.subject,
-        "why": words.why,
-        "between": words.between,
+        "subject": formatting.subject,
+        "why": formatting.why,
+        "between": formatting.between,
         "spark": charts.spark,
         "static": static,
     }
@@ -61,7 +62,7 @@ def static(name: str) -> str:
 
 def time(text: str | None, form: str = "%d %b %H:%M:%S") -> Markup:
     """Show an instant in UTC, in an element that the browser may show in its own zone."""
-    at = words.moment(text)
+    at = formatting.moment(text)
     if at is None:
         return Markup("") if text is None else escape(text)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
@@ -71,18 +72,18 @@ def time(text: str | None, form: str = "%d %b %H:%M:%S") -> Markup:
 
 def age(text: str | None, now: Any) -> Markup:
     """Show how long ago an instant was, in one unit."""
-    at = words.moment(text)
+    at = formatting.moment(text)
     if at is None:
         return Markup("")
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), words.short(max(0.0, (now - at).total_seconds()))
+        at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), formatting.short(max(0.0, (now - at).total_seconds()))
     )
 
 
 def mark(status: str, code: str | None = None) -> Markup:
     """Show a status: its sign, its word, and its colour."""
     shown = "uncertain" if code == "uncertain_send" and status == "failed" else status
-    known = shown if shown in words.SIGNS else "other"
+    known = shown if shown in formatting.SIGNS else "other"
     return Markup('<span class="mark {}"><span aria-hidden="true">{}</span> {}</span>').format(
-        known, words.SIGNS.get(shown, "•"), shown
+        known, formatting.SIGNS.get(shown, "•"), shown
     )

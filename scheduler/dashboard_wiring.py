@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from minutehand.dashboard.access.base import Access
-from minutehand.dashboard.operator import Operator
-from minutehand.dashboard.window import Window
+from minutehand.dashboard.auth.base import Access
+from minutehand.dashboard.context import Window
+from minutehand.dashboard.services import Operator
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import RoadSettings, RunSettings, WindowSettings
@@ -17,10 +17,10 @@ from minutehand.store.errors import BadRequest
 
 def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration`."""
-    from minutehand.dashboard.access.choice import choose
+    from minutehand.dashboard.auth.factory import choose
 
     def users() -> Access:
-        from minutehand.dashboard.access.users import Users
+        from minutehand.dashboard.auth.users import Users
         from minutehand.store.project import project_url
 
         url, key = project(road)

@@ -54,7 +54,7 @@ def _function(run: RunSettings, road: RoadSettings) -> Remote:
 
 
 def _http(run: RunSettings) -> Remote:
-    from minutehand.dashboard.tokens import Tokens
+    from minutehand.dashboard.api.tokens import Tokens
 
     if not run.executor_url:
         raise BadConfiguration("the executor http needs its address: set MINUTEHAND_EXECUTOR_URL (or --executor-url)")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minutehand.dashboard.timeline import band, timeline
-from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.presentation.timeline import band, timeline
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import all_steps, read_steps
 from minutehand.store import Json

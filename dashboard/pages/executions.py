@@ -8,8 +8,8 @@ from functools import lru_cache
 from urllib.parse import urlencode
 from uuid import UUID
 
-from minutehand.dashboard.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
-from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import all_steps, read_steps
 from minutehand.store import Json

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from minutehand.dashboard.search import as_filter
-from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.presentation.search import as_filter
 from minutehand.store import Json
 
 #: How far back the page may look.

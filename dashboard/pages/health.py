@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from minutehand.dashboard.visitor import Forbidden
-from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.auth.identity import Forbidden
+from minutehand.dashboard.context import Shown, Visit
 from minutehand.store import Json
 
 #: The worst first.

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from minutehand.dashboard.access.base import Denied, check_origin
-from minutehand.dashboard.access.users import COOKIE, SignInFailed, Users
-from minutehand.dashboard.pages.presses import back_to, read_form
-from minutehand.dashboard.window import HEADERS, Shown, Window, refusal, respond
+from minutehand.dashboard.auth.base import Denied, check_origin
+from minutehand.dashboard.auth.users import COOKIE, SignInFailed, Users
+from minutehand.dashboard.context import HEADERS, Shown, Window, refusal, respond
+from minutehand.dashboard.pages.actions import back_to, read_form
 
 
 def login(window: Window) -> Callable[[Request], Awaitable[Response]]:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
-from minutehand.dashboard.window import Shown, Visit
-from minutehand.dashboard.words import counted, length, moment
+from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.presentation.formatting import counted, length, moment
 from minutehand.store import Json
 
 #: Executions of a tick, and the modes that tick once a minute.

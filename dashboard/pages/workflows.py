@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 
+from minutehand.dashboard.context import Shown, Visit
 from minutehand.dashboard.pages.executions import kinds
-from minutehand.dashboard.pages.sentences import sentence
-from minutehand.dashboard.window import Shown, Visit
+from minutehand.dashboard.pages.workflow_summary import sentence
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
 

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from minutehand.dashboard.executor_endpoint import AllLanesBusy, Turn
+from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, Turn
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.engine import Engine, EngineSettings, Execute
 from minutehand.store import Store

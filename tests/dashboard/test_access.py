@@ -15,8 +15,8 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from minutehand.dashboard.access import logins, loopback
-from minutehand.dashboard.pages import presses
+from minutehand.dashboard.auth import logins, loopback
+from minutehand.dashboard.pages import actions
 from tests.dashboard.served import Serve, Served
 from tests.dashboard.users import Project, for_users, project, role
 from tests.journeys.app import App, Minutehand
@@ -31,7 +31,7 @@ OPS, VIEWER, NORTH = (
 
 def test_examples_in_docstrings_are_true() -> None:
     flags = doctest.ELLIPSIS
-    assert [doctest.testmod(module, optionflags=flags).failed for module in (logins, loopback, presses)] == [0] * 3
+    assert [doctest.testmod(module, optionflags=flags).failed for module in (logins, loopback, actions)] == [0] * 3
 
 
 def failed(app: App, organization: str, reason: str = "no luck") -> str:

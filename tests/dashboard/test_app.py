@@ -9,15 +9,15 @@ from typing import NoReturn
 import httpx
 from structlog.testing import capture_logs
 
-from minutehand.dashboard import executor_endpoint, tokens
-from minutehand.dashboard.access.loopback import Loopback
+from minutehand.dashboard.api import executor_endpoint, tokens
+from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint, Turn
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.dashboard.executor_endpoint import PATH, ExecutorEndpoint, Turn
-from minutehand.dashboard.live import Live
-from minutehand.dashboard.operator import Operator
-from minutehand.dashboard.site import routes
-from minutehand.dashboard.tokens import Tokens
-from minutehand.dashboard.window import Window
+from minutehand.dashboard.auth.loopback import Loopback
+from minutehand.dashboard.context import Window
+from minutehand.dashboard.routes import routes
+from minutehand.dashboard.services import Operator
+from minutehand.dashboard.sse import Live
 from minutehand.store import Json, Store
 
 

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from freezegun import freeze_time
 
+from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint, Turn
+from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.dashboard.executor_endpoint import ExecutorEndpoint, Turn
-from minutehand.dashboard.exposition import CONTENT_TYPE, exposition
 from minutehand.dashboard.fresh import FRESH_SECONDS, Fresh
-from minutehand.dashboard.tokens import Tokens
 from minutehand.store import Json
 from minutehand.store.errors import Unreachable
 from tests.dashboard.prometheus import check_metrics, parse

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from minutehand.dashboard import charts, search, words
-from minutehand.dashboard.history import History
-from minutehand.dashboard.pages import sentences
+from minutehand.dashboard import charts
+from minutehand.dashboard.chart_cache import History
+from minutehand.dashboard.pages import workflow_summary
 from minutehand.dashboard.pages.overview import drain, next_look
-from minutehand.dashboard.pages.sentences import sentence
-from minutehand.dashboard.timeline import band, timeline
-from minutehand.dashboard.words import why
+from minutehand.dashboard.pages.workflow_summary import sentence
+from minutehand.dashboard.presentation import formatting, search
+from minutehand.dashboard.presentation.formatting import why
+from minutehand.dashboard.presentation.timeline import band, timeline
 
 T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
@@ -220,7 +221,7 @@ def test_a_bar_that_is_over_is_counted_once():
 
 
 def test_examples_in_docstrings_are_true():
-    assert [doctest.testmod(module).failed for module in (words, search, sentences)] == [0, 0, 0]
+    assert [doctest.testmod(module).failed for module in (formatting, search, workflow_summary)] == [0, 0, 0]
 
 
 JOBS = [{"table": "jobs", "type": "job", "status": "status"}]

@@ -13,9 +13,9 @@ import pytest
 import structlog
 
 from minutehand.dashboard import fresh
+from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
-from minutehand.dashboard.tokens import Tokens
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.commands.serve import look
 from minutehand.scheduler.config import LogSettings, RunSettings

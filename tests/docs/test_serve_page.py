@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from minutehand.dashboard.executor_endpoint import BODY_SECONDS, LARGEST_BODY
+from minutehand.dashboard.api.executor_endpoint import BODY_SECONDS, LARGEST_BODY
 from tests.docs.pages import ROOT, page, rows
 
 #: Given by the router, by `come_back`, and as plain JSON.

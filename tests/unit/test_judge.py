@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from minutehand.executor.http.client import Reply, ip_ranges, judge_reply, response, retry_after_seconds
+from minutehand.executor.http import ip_ranges, response
 from minutehand.executor.http.ip_ranges import is_public
-from minutehand.executor.http.response import storable
+from minutehand.executor.http.response import Reply, judge_reply, retry_after_seconds, storable
 from minutehand.executor.outcome import Verdict
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

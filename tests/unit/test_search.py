@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from minutehand.dashboard.search import BadSearch, parse_search
+from minutehand.dashboard.presentation.search import BadSearch, parse_search
 
 
 def test_words_are_read():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from minutehand.dashboard.tokens import Tokens
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.scheduler.cli.options import SECONDS, api_token_option, output_option, road_options
 from minutehand.scheduler.cli.output import print_json, shown
 from minutehand.scheduler.config import RoadSettings

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from minutehand.dashboard.search import STATUSES, BadSearch, as_filter, parse_search
-from minutehand.dashboard.timeline import timeline
+from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, parse_search
+from minutehand.dashboard.presentation.timeline import timeline
 from minutehand.scheduler.cli.options import SECONDS, output_option, road_options
 from minutehand.scheduler.cli.output import print_json, print_rows, shown
 from minutehand.scheduler.config import RoadSettings

@@ -23,9 +23,9 @@ from minutehand.store.errors import BadConfiguration, Unreachable
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from minutehand.dashboard.access.base import Access
-    from minutehand.dashboard.tokens import Tokens
-    from minutehand.dashboard.window import Window
+    from minutehand.dashboard.api.tokens import Tokens
+    from minutehand.dashboard.auth.base import Access
+    from minutehand.dashboard.context import Window
     from minutehand.scheduler.engine.on_demand import OnDemand
     from minutehand.scheduler.engine.worker import Worker
 
@@ -62,8 +62,8 @@ def serve(
     nobody called for, a tick beside it runs: `start`, `run-once` from cron, or a worker in the same process
     (--with-worker).  SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
     """
+    from minutehand.dashboard.api.tokens import Tokens
     from minutehand.dashboard.server import listen
-    from minutehand.dashboard.tokens import Tokens
     from minutehand.scheduler.logs import configure
 
     tokens = Tokens.parse(api_token)
@@ -135,8 +135,8 @@ async def _answer(
     """
     from structlog import get_logger
 
+    from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
     from minutehand.dashboard.app import make_app
-    from minutehand.dashboard.executor_endpoint import ExecutorEndpoint
     from minutehand.dashboard.server import Server
 
     logger = get_logger()
@@ -171,8 +171,8 @@ async def _answer(
 
 def _pages(window: Window) -> tuple[list[BaseRoute], Callable[[], None]]:
     """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
-    from minutehand.dashboard.live import Live
-    from minutehand.dashboard.site import routes
+    from minutehand.dashboard.routes import routes
+    from minutehand.dashboard.sse import Live
 
     live = Live(window)
 

@@ -99,7 +99,7 @@ def status(
     name, metrics = ask_store(road, look_once)
     problems = judge(metrics)
     if output == "prometheus":
-        from minutehand.dashboard.exposition import exposition
+        from minutehand.dashboard.api.metrics import exposition
 
         if write is None:
             click.echo(exposition(metrics), nl=False)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from minutehand.dashboard.visitor import Visitor
+from minutehand.dashboard.auth.identity import Visitor
 
 
 class Denied(Exception):

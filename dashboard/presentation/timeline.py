@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from minutehand.dashboard.words import between, counted, length, moment, untimed
+from minutehand.dashboard.presentation.formatting import between, counted, length, moment, untimed
 from minutehand.store import Json
 
 #: What a press is called afterwards.

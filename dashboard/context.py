@@ -17,14 +17,14 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from minutehand.dashboard.access.base import Access, Denied
-from minutehand.dashboard.bulk import Bulks
-from minutehand.dashboard.history import History
+from minutehand.dashboard.api.problems import TRACE
+from minutehand.dashboard.auth.base import Access, Denied
+from minutehand.dashboard.auth.identity import Forbidden, Visitor
+from minutehand.dashboard.bulk_runner import Bulks
+from minutehand.dashboard.chart_cache import History
 from minutehand.dashboard.looks import Looks
-from minutehand.dashboard.operator import Operator
-from minutehand.dashboard.problems import TRACE
 from minutehand.dashboard.render import render
-from minutehand.dashboard.visitor import Forbidden, Visitor
+from minutehand.dashboard.services import Operator
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, NotFound, StoreError
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
-from minutehand.dashboard.access.base import Denied
+from minutehand.dashboard.auth.base import Denied
+from minutehand.dashboard.auth.identity import Forbidden
+from minutehand.dashboard.context import HEADERS, Window
 from minutehand.dashboard.looks import LIMIT_SECONDS
-from minutehand.dashboard.search import BadSearch, as_filter, parse_search, split
-from minutehand.dashboard.visitor import Forbidden
-from minutehand.dashboard.window import HEADERS, Window
-from minutehand.dashboard.words import subject
+from minutehand.dashboard.presentation.formatting import subject
+from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 

@@ -17,8 +17,8 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from minutehand.dashboard.access.base import Access, Denied
-from minutehand.dashboard.visitor import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.base import Access, Denied
+from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
 
 COOKIE = "minutehand"
 #: What each role may, as the claim `app_metadata.minutehand_role` names it.

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from minutehand.dashboard.access.base import Denied
+from minutehand.dashboard.auth.base import Denied
+from minutehand.dashboard.context import HEADERS, Window
 from minutehand.dashboard.looks import LIMIT_SECONDS
-from minutehand.dashboard.window import HEADERS, Window
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 

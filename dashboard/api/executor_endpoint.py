@@ -16,8 +16,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from minutehand.dashboard.problems import come_back, no_token, problem
-from minutehand.dashboard.tokens import Tokens
+from minutehand.dashboard.api.problems import come_back, no_token, problem
+from minutehand.dashboard.api.tokens import Tokens
 from minutehand.store import Json
 from minutehand.store.errors import NotFound, StoreError
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from minutehand.dashboard.charts import Span, begin_of
-from minutehand.dashboard.words import moment
+from minutehand.dashboard.presentation.formatting import moment
 from minutehand.store import Json
 
 #: A bar is counted again until it is so old; by then what it has made has mostly ended.

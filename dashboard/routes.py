@@ -6,20 +6,20 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from minutehand.dashboard.live import Live
-from minutehand.dashboard.pages import bulks
+from minutehand.dashboard.api.problems import problem
+from minutehand.dashboard.context import Window, page
+from minutehand.dashboard.pages import bulk_actions
+from minutehand.dashboard.pages.actions import press, press_workflow
 from minutehand.dashboard.pages.execution import execution
 from minutehand.dashboard.pages.executions import executions
+from minutehand.dashboard.pages.exports import exported, step_html
 from minutehand.dashboard.pages.failures import failures
-from minutehand.dashboard.pages.files import exported, step_html
 from minutehand.dashboard.pages.health import health
 from minutehand.dashboard.pages.login import login, logout
 from minutehand.dashboard.pages.overview import overview
-from minutehand.dashboard.pages.presses import press, press_workflow
 from minutehand.dashboard.pages.workflows import workflow, workflows
-from minutehand.dashboard.problems import problem
 from minutehand.dashboard.render import STATIC
-from minutehand.dashboard.window import Window, page
+from minutehand.dashboard.sse import Live
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -30,15 +30,15 @@ def routes(window: Window, live: Live) -> list[BaseRoute]:
         Route("/", page(window, overview)),
         Route("/executions", page(window, executions)),
         Route("/executions/press", press(window), methods=["POST"]),
-        Route("/executions/all", page(window, bulks.ask)),
+        Route("/executions/all", page(window, bulk_actions.ask)),
         Route("/executions.{form:str}", exported(window)),
         Route("/executions/{id}", page(window, execution)),
         Route("/executions/{id}/steps/{step}/html", step_html(window)),
         Route("/failures", page(window, failures)),
-        Route("/failures/retry", page(window, bulks.ask)),
-        Route("/bulk", bulks.begin(window), methods=["POST"]),
-        Route("/bulk/{id}", page(window, bulks.watch)),
-        Route("/bulk/{id}/stop", bulks.stop(window), methods=["POST"]),
+        Route("/failures/retry", page(window, bulk_actions.ask)),
+        Route("/bulk", bulk_actions.begin(window), methods=["POST"]),
+        Route("/bulk/{id}", page(window, bulk_actions.watch)),
+        Route("/bulk/{id}/stop", bulk_actions.stop(window), methods=["POST"]),
         Route("/workflows", page(window, workflows)),
         Route("/workflows/{id}", page(window, workflow)),
         Route("/workflows/{id}/press", press_workflow(window), methods=["POST"]),

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from minutehand.dashboard.access.base import Denied
-from minutehand.dashboard.visitor import Forbidden, Visitor
-from minutehand.dashboard.window import HEADERS, Window, refusal
+from minutehand.dashboard.auth.base import Denied
+from minutehand.dashboard.auth.identity import Forbidden, Visitor
+from minutehand.dashboard.context import HEADERS, Window, refusal
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, StoreError
 

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from minutehand.dashboard.context import HEADERS, Shown, Visit, Window, refusal
+from minutehand.dashboard.pages.actions import VERBS, Form, formed
 from minutehand.dashboard.pages.failures import SPANS
-from minutehand.dashboard.pages.presses import VERBS, Form, formed
-from minutehand.dashboard.search import BadSearch, as_filter, parse_search, split
-from minutehand.dashboard.window import HEADERS, Shown, Visit, Window, refusal
+from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
 from minutehand.store.errors import NotFound
 
 #: Seconds over which something may be spread at most.

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from minutehand.dashboard.access.base import Access, Denied
-from minutehand.dashboard.visitor import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.base import Access, Denied
+from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
 
 #: The names of loopback.  Another one in `Host` is a page elsewhere whose name was turned to us (DNS rebinding).
 NAMES = ("localhost", "127.0.0.1", "::1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minutehand.dashboard.access.base import Access
-from minutehand.dashboard.access.loopback import is_loopback
+from minutehand.dashboard.auth.base import Access
+from minutehand.dashboard.auth.loopback import is_loopback
 from minutehand.store.errors import BadConfiguration
 
 
@@ -19,17 +19,17 @@ def choose(
 ) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration` when nobody could be told from anybody."""
     if proxy_header:
-        from minutehand.dashboard.access.proxied import Proxied
+        from minutehand.dashboard.auth.proxied import Proxied
 
         return Proxied(proxy_header, proxy_from)
     if logins:
-        from minutehand.dashboard.access.logins import Logins
+        from minutehand.dashboard.auth.logins import Logins
 
         return Logins(logins)
     if users is not None:
         return users()
     if is_loopback(f"[{host}]" if ":" in host else host):
-        from minutehand.dashboard.access.loopback import Loopback
+        from minutehand.dashboard.auth.loopback import Loopback
 
         return Loopback()
     raise BadConfiguration(

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from minutehand.dashboard.access.base import Access, Denied
-from minutehand.dashboard.visitor import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.base import Access, Denied
+from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
 from minutehand.store.errors import BadConfiguration
 
 _LOGIN = re.compile(

@@ -1,0 +1,1 @@
+"""The HTTP API: the executor's endpoint, metrics, health, and its tokens."""
