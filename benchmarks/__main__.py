@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import ground, roads, starts, window, writes
+from benchmarks import backends, ground, starts, window, writes
 from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
@@ -37,8 +37,8 @@ class Sizes:
     starts: int
     single_updates: int
     bulk_rows: int
-    #: Executions of a tick and of a drain, over each road.
-    roads: tuple[int, int]
+    #: Executions of a tick and of a drain, over each backend.
+    backends: tuple[int, int]
     #: Executions behind the dashboard, looks at each of its views, pages held open, and changes waited for on a screen.
     history: int
     looks: int
@@ -53,7 +53,7 @@ FULL = Sizes(
     starts=11,
     single_updates=200,
     bulk_rows=10_000,
-    roads=(10, 1_000),
+    backends=(10, 1_000),
     history=1_000_000,
     looks=40,
     pages=20,
@@ -66,7 +66,7 @@ QUICK = Sizes(
     starts=1,
     single_updates=5,
     bulk_rows=200,
-    roads=(10, 100),
+    backends=(10, 100),
     history=5_000,
     looks=2,
     pages=20,
@@ -75,7 +75,7 @@ QUICK = Sizes(
 
 
 #: What can be measured alone.
-PARTS = ("queue", "starts", "writes", "roads", "window")
+PARTS = ("queue", "starts", "writes", "backends", "window")
 
 
 @click.command()
@@ -87,7 +87,7 @@ PARTS = ("queue", "starts", "writes", "roads", "window")
 def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
     """Measure Minutehand on this machine, on a PostgreSQL of its own."""
     sizes = QUICK if quick else FULL
-    measures = (queue_figures, start_figures, write_figures, road_figures, window_figures)
+    measures = (queue_figures, start_figures, write_figures, backend_figures, window_figures)
     with ground.running_server() as server:
         facts = machine(server)
         figures = []
@@ -218,14 +218,14 @@ def write_figures(server: str, sizes: Sizes) -> list[Figure]:
     return figures
 
 
-def road_figures(server: str, sizes: Sizes) -> list[Figure]:
-    """Measure a tick and a drain over REST beside the Postgres road."""
-    progress("a tick and a drain over each road")
+def backend_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure a tick and a drain over REST beside the Postgres backend."""
+    progress("a tick and a drain over each backend")
     if not stack.MODULES.is_dir():
         progress("left out, REST needs once: npm ci --prefix tests/supabase --ignore-scripts")
         return []
     figures = []
-    for count, runs in roads.measured(server, sizes.rounds, sizes.roads).items():
+    for count, runs in backends.measured(server, sizes.rounds, sizes.backends).items():
         rest, postgres = middle(((run["rest"], run["postgres"]) for run in runs), lambda run: run.seconds)
         what = "A tick of 10" if count == 10 else f"A drain of {count:,}"
         figures.append(
@@ -234,7 +234,7 @@ def road_figures(server: str, sizes: Sizes) -> list[Figure]:
                 value=rest.seconds * 1000,
                 unit="ms",
                 baseline=postgres.seconds * 1000,
-                baseline_name=f"the Postgres road, {postgres.calls - 1} calls",
+                baseline_name=f"the Postgres backend, {postgres.calls - 1} calls",
                 more_is_better=False,
                 note=f"{rest.calls - 1} requests",
             )

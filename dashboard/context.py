@@ -150,7 +150,7 @@ def respond(window: Window, visit: Visit | None, shown: Shown) -> Response:
         "path": "" if visit is None else visit.request.url.path,
         "visitor": None if visit is None else visit.visitor,
         "token": "" if visit is None else window.access.form_token(visit.visitor),
-        "road": window.store.road,
+        "backend": window.store.backend,
         "version": window.version,
         "read_only": window.read_only,
         "signs_in": window.access.signs_in,

@@ -72,12 +72,12 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RoadSettings:
+class BackendSettings:
     """Which database was named, and whether somebody is there to see an empty one."""
 
     database_url: str | None = field(default=None, repr=False)
     supabase_url: str | None = None
     supabase_key: str | None = field(default=None, repr=False)
     home: Path | None = None
-    road: str | None = None
+    backend: str | None = None
     at_terminal: bool = False

@@ -9,13 +9,13 @@ from minutehand.dashboard.context import Window
 from minutehand.dashboard.services import Operator
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.config import RoadSettings, RunSettings, WindowSettings
+from minutehand.scheduler.config import BackendSettings, RunSettings, WindowSettings
 from minutehand.scheduler.database import project
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
 
 
-def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access:
+def access_to(host: str, backend: BackendSettings, settings: WindowSettings) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration`."""
     from minutehand.dashboard.auth.factory import choose
 
@@ -23,7 +23,7 @@ def access_to(host: str, road: RoadSettings, settings: WindowSettings) -> Access
         from minutehand.dashboard.auth.users import Users
         from minutehand.store.project import project_url
 
-        url, key = project(road)
+        url, key = project(backend)
         return Users(project_url(url), key, secret=settings.supabase_jwt_secret)
 
     return choose(

@@ -1,4 +1,4 @@
-"""Which road to the database, and the store at its end (design.md §3)."""
+"""Opens the database that the settings name: which backend, and a `Store` for it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
 
 
 @asynccontextmanager
-async def open_store(settings: RoadSettings, *, any_schema: bool = False) -> AsyncIterator[Store]:
+async def open_store(settings: BackendSettings, *, any_schema: bool = False) -> AsyncIterator[Store]:
     """Open the store; its connections close with the block.
 
     `any_schema` is for those who look at the schema themselves.  The embedded database is brought up to date here: it
     is ours alone, and nobody migrates what they have not set up.
     """
-    if road_of(settings) == "supabase":
+    if backend_of(settings) == "supabase":
         store = Store.supabase(*project(settings))
     else:
-        url, road = database(settings)
-        store = Store.postgres(url, road=road)
+        url, backend = database(settings)
+        store = Store.postgres(url, backend=backend)
     try:
-        if store.road == "embedded" and not any_schema:
+        if store.backend == "embedded" and not any_schema:
             await _bring_up_to_date(store, url)
         yield store
     finally:
         await store.close()
 
 
-def ask_store(settings: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
+def ask_store(settings: BackendSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
     """Open the store, ask it one thing, and close it: what most commands do."""
 
     async def go() -> Any:
@@ -44,7 +44,7 @@ def ask_store(settings: RoadSettings, verb: Callable[[Store], Awaitable[Any]]) -
     return asyncio.run(go())
 
 
-def project(settings: RoadSettings) -> tuple[str, str]:
+def project(settings: BackendSettings) -> tuple[str, str]:
     """Return the Supabase project's URL and key.  Errors: `BadConfiguration` when one is missing."""
     if settings.supabase_url is None or settings.supabase_key is None:
         missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SERVICE_ROLE_KEY"
@@ -53,17 +53,17 @@ def project(settings: RoadSettings) -> tuple[str, str]:
     return settings.supabase_url, settings.supabase_key
 
 
-def database(settings: RoadSettings) -> tuple[str, str]:
-    """Return the database's URL and the road's name; starts the embedded server where that is the road.
+def database(settings: BackendSettings) -> tuple[str, str]:
+    """Return the database's URL and the backend's name; starts the embedded server where that is the backend.
 
     Errors: `BadConfiguration` when nothing was named and nobody is there, `EmbeddedUnavailable`.
     """
-    road = road_of(settings)
-    if road == "postgres":
+    backend = backend_of(settings)
+    if backend == "postgres":
         if settings.database_url is None:
-            raise BadConfiguration("the postgres road needs DATABASE_URL")
+            raise BadConfiguration("the postgres backend needs DATABASE_URL")
         return settings.database_url, "postgres"
-    if road == "supabase":
+    if backend == "supabase":
         raise BadConfiguration(
             "a project's REST API changes no tables: write a migration with `minutehand migrate --print > "
             "supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql` and push it, or set DATABASE_URL to the "
@@ -74,17 +74,17 @@ def database(settings: RoadSettings) -> tuple[str, str]:
     return Embedded(embedded_home(settings)).start(), "embedded"
 
 
-def embedded_home(settings: RoadSettings) -> Path:
+def embedded_home(settings: BackendSettings) -> Path:
     """Return the folder of the embedded server."""
     from minutehand.store.embedded import default_home
 
     return settings.home or default_home(os.environ)
 
 
-def road_of(settings: RoadSettings) -> str:
-    """Return the road's name: what was asked for, else by what is set.  Errors: `BadConfiguration`."""
-    if settings.road is not None:
-        return settings.road
+def backend_of(settings: BackendSettings) -> str:
+    """Return the backend's name: what was asked for, else by what is set.  Errors: `BadConfiguration`."""
+    if settings.backend is not None:
+        return settings.backend
     if settings.database_url is not None:
         return "postgres"
     if settings.supabase_url is not None:

@@ -11,34 +11,34 @@ from minutehand.scheduler.database import project
 from minutehand.store.errors import BadConfiguration
 
 if TYPE_CHECKING:
-    from minutehand.scheduler.config import RoadSettings, RunSettings
+    from minutehand.scheduler.config import BackendSettings, RunSettings
 
 #: The app's edge function.
 FUNCTION = "/automation-executor"
 
 
 def with_remote(
-    run: RunSettings, executor: ExecutorSettings, road: RoadSettings
+    run: RunSettings, executor: ExecutorSettings, backend: BackendSettings
 ) -> tuple[RunSettings, ExecutorSettings]:
     """Return the settings with the executor elsewhere, and a lease that outlasts it.
 
     Errors: `BadConfiguration` when something is missing or cannot be used.
     """
-    remote = _function(run, road) if run.executor == "function" else _http(run)
+    remote = _function(run, backend) if run.executor == "function" else _http(run)
     lease_seconds = max(run.lease_seconds, remote.lease_seconds)
     return replace(run, lease_seconds=lease_seconds), replace(executor, remote=remote)
 
 
-def functions_of(road: RoadSettings) -> dict[str, Any]:
+def functions_of(backend: BackendSettings) -> dict[str, Any]:
     """Return where the project's edge functions are and what lets us in, as fields of the executor's settings.
 
     Nothing where no project is named: an action that needs it says so.  Errors: `BadConfiguration`.
     """
     from minutehand.store.project import project_url, server_key
 
-    if not (road.supabase_url and road.supabase_key):
+    if not (backend.supabase_url and backend.supabase_key):
         return {}
-    url, key = project_url(road.supabase_url), server_key(road.supabase_key)
+    url, key = project_url(backend.supabase_url), server_key(backend.supabase_key)
     # Both headers, as the platform's own clients do.
     return {
         "functions_url": f"{url}/functions/v1",
@@ -46,9 +46,9 @@ def functions_of(road: RoadSettings) -> dict[str, Any]:
     }
 
 
-def _function(run: RunSettings, road: RoadSettings) -> Remote:
-    project(road)
-    found = functions_of(road)
+def _function(run: RunSettings, backend: BackendSettings) -> Remote:
+    project(backend)
+    found = functions_of(backend)
     url = found["functions_url"] + FUNCTION
     return Remote(url=url, headers=found["functions_headers"], timeout_seconds=_timeout(run))
 

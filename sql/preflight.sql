@@ -1,7 +1,7 @@
 -- Runs before the migrations and changes nothing.  They lay themselves over what is there (R3); what they could not, this
 -- refuses: a table of one of our names that means something else, a key or column of another type, a status that cannot
 -- hold our words, a migration that is recorded and yet not there.  All of it at once, by name, with what to do.
--- Locks: none.  Errors: P0001.  Called by: store/schema.py, on both roads.
+-- Locks: none.  Errors: P0001.  Called by: store/schema.py, on both backends.
 do $$
 declare
   v_problems text[];

@@ -53,7 +53,7 @@ class Conflict(StoreError):
 
 
 def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -> StoreError:
-    """Turn the database's own word into one of ours: the one map, for every road.
+    """Turn the database's own word into one of ours: the one map, for every backend.
 
     `sqlstate` is five characters (PostgreSQL, appendix A), or None when the connection itself failed.
     """

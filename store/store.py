@@ -30,23 +30,23 @@ class Store:
         self._now = now
 
     @classmethod
-    def postgres(cls, url: str, *, road: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
-        """Take the Postgres road to the database at `url`; nothing is opened before the first call."""
+    def postgres(cls, url: str, *, backend: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
+        """Take the Postgres backend to the database at `url`; nothing is opened before the first call."""
         from minutehand.store.drivers.postgres import PostgresDriver
 
-        return cls(PostgresDriver(url, road=road), now=now)
+        return cls(PostgresDriver(url, backend=backend), now=now)
 
     @classmethod
     def supabase(cls, url: str, key: str, *, now: Callable[[], datetime] | None = None) -> Store:
-        """Take the Supabase road to the project at `url`.  Errors: `BadConfiguration` when URL or key cannot be one."""
+        """Reach the Supabase project at `url`.  Errors: `BadConfiguration` when URL or key cannot be one."""
         from minutehand.store.drivers.supabase import SupabaseDriver
 
         return cls(SupabaseDriver(url, key), now=now)
 
     @property
-    def road(self) -> str:
+    def backend(self) -> str:
         """`postgres`, `supabase` or `embedded`."""
-        return self._driver.road
+        return self._driver.backend
 
     @property
     def kind(self) -> str:
@@ -55,7 +55,7 @@ class Store:
 
     @property
     def can_listen(self) -> bool:
-        """Whether LISTEN works on this road."""
+        """Whether LISTEN works on this backend."""
         return self._driver.can_listen
 
     @property

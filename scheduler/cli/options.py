@@ -15,7 +15,7 @@ import click
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.tracing import is_wanted
-from minutehand.scheduler.config import AlertSettings, LogSettings, RoadSettings, RunSettings, WindowSettings
+from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings, RunSettings, WindowSettings
 
 
 class Seconds(click.ParamType[float]):
@@ -68,7 +68,7 @@ _option = partial(click.option, cls=Option)
 RUN, ALERT, LOG = RunSettings(), AlertSettings(), LogSettings()
 EXECUTOR = ExecutorSettings()
 
-_ROAD_OPTIONS = [
+_BACKEND_OPTIONS = [
     _option("--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"),
     _option(
         "--supabase-url",
@@ -89,10 +89,10 @@ _ROAD_OPTIONS = [
         help="Folder of the embedded PostgreSQL, used when no database is named.  [env: MINUTEHAND_HOME]",
     ),
     _option(
-        "--road",
-        envvar="MINUTEHAND_ROAD",
+        "--backend",
+        envvar="MINUTEHAND_BACKEND",
         type=click.Choice(["postgres", "supabase", "embedded"]),
-        help="Take this road although several are set.  [env: MINUTEHAND_ROAD]",
+        help="Use this backend even if others are configured.  [env: MINUTEHAND_BACKEND]",
     ),
 ]
 #: `status`, which runs nothing, takes it too: who runs the steps is who reads them.
@@ -298,34 +298,35 @@ poll_option = _option(
 )  # fmt: skip
 
 
-def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which database; the command gets them as `road: RoadSettings`."""
+def backend_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which database; the command gets them as `backend: BackendSettings`."""
 
     @wraps(command)
     def called(**given: Any) -> Any:
-        return command(road=_taken(_road_settings, _ROAD_OPTIONS, given), **given)
+        return command(backend=_taken(_backend_settings, _BACKEND_OPTIONS, given), **given)
 
-    return _with(called, _ROAD_OPTIONS)
+    return _with(called, _BACKEND_OPTIONS)
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of everything that runs executions.
 
-    The command gets `road: RoadSettings`, `run: RunSettings`, `executor: ExecutorSettings` and `log: LogSettings`.
+    The command gets `backend: BackendSettings`, `run: RunSettings`, `executor: ExecutorSettings` and
+    `log: LogSettings`.
     """
 
     @wraps(command)
     def called(**given: Any) -> Any:
         run = _taken(RunSettings, _RUN_OPTIONS, given)
         run = replace(run, alert=_taken(AlertSettings, _ALERT_OPTIONS, given), **_taken(dict, _PING_OPTIONS, given))
-        executor = _taken(partial(_executor_settings, given["road"]), _EXECUTOR_OPTIONS, given)
+        executor = _taken(partial(_executor_settings, given["backend"]), _EXECUTOR_OPTIONS, given)
         if run.executor != "local":
             from minutehand.scheduler.executor_config import with_remote
 
-            run, executor = with_remote(run, executor, given["road"])
+            run, executor = with_remote(run, executor, given["backend"])
         return command(run=run, executor=executor, log=_taken(LogSettings, _LOG_OPTIONS, given), **given)
 
-    return road_options(
+    return backend_options(
         _with(called, [*_RUN_OPTIONS, *_ALERT_OPTIONS, *_PING_OPTIONS, *_EXECUTOR_OPTIONS, *_LOG_OPTIONS])
     )
 
@@ -375,19 +376,19 @@ def _taken(make: Callable[..., Any], options: list[Any], given: dict[str, Any]) 
     return make(**{name: given.pop(name) for name in names})
 
 
-def _road_settings(
+def _backend_settings(
     *,
     database_url: str | None,
     supabase_url: str | None,
     supabase_key: str | None,
     home: Path | None,
-    road: str | None,
-) -> RoadSettings:
+    backend: str | None,
+) -> BackendSettings:
     """Complete the options with what the command line alone may know."""
-    return RoadSettings(
+    return BackendSettings(
         database_url=database_url or None,
         home=home,
-        road=road,
+        backend=backend,
         supabase_url=supabase_url or None,
         supabase_key=supabase_key or None,
         at_terminal=sys.stdin.isatty() or sys.stderr.isatty(),
@@ -395,13 +396,13 @@ def _road_settings(
 
 
 def _executor_settings(
-    road: RoadSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **given: Any
+    backend: BackendSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **given: Any
 ) -> ExecutorSettings:
     names = frozenset(name.strip() for name in functions.split(",") if name.strip())
     if names or given["email_via"] or given["sms_via"]:
         from minutehand.scheduler.executor_config import functions_of
 
-        given |= functions_of(road)
+        given |= functions_of(backend)
     return ExecutorSettings(
         allow_private_addresses=private_addresses(allow_private_addresses),
         functions=names,

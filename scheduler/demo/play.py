@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.demo.story import STORY, Change, Line, Made, told
 from minutehand.store import Store
 from minutehand.store.errors import EmbeddedUnavailable
@@ -93,8 +93,8 @@ async def _tell(
         app.start_anew()
         report = await schema.migrate(url)
         say(f"{report.version}, with {report.functions} functions, from sql/")
-    road = RoadSettings(home=home, road="embedded")
-    async with open_store(road, any_schema=True) as store:
+    backend = BackendSettings(home=home, backend="embedded")
+    async with open_store(backend, any_schema=True) as store:
         with show.stage("Sample app") as say:
             app.make_tables()
             await store.add_trigger("jobs")

@@ -66,7 +66,7 @@ class Show:
             self._below(f"webhook-id {request.headers['webhook-id']}, signed; JSON with {keys}")
 
     def next_commands(self, home: Path, failed: Line | None) -> None:
-        """Show the commands to go on with; the road is named, since a `.env` here may name another database."""
+        """Show the commands to go on with; the backend is named, since a `.env` here may name another database."""
         self._title("Look around: this database stays up until the next demo")
         words = (
             "executions ls",
@@ -75,7 +75,7 @@ class Show:
             "serve",
         )
         for word in words:
-            command = f"MINUTEHAND_ROAD=embedded MINUTEHAND_HOME={shlex.quote(str(home))} {_program()} {word}"
+            command = f"MINUTEHAND_BACKEND=embedded MINUTEHAND_HOME={shlex.quote(str(home))} {_program()} {word}"
             self._console.print(f"  {command}", soft_wrap=True)
         self._console.print("The last one shows it all in a browser, at http://127.0.0.1:8787")
 

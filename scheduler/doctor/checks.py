@@ -22,7 +22,7 @@ class Check:
 
 
 CHECKS = (
-    Check("ground", "road", database.road),
+    Check("ground", "backend", database.backend),
     Check("ground", "clock", database.clock),
     Check("ground", "schema", database.schema, ("schema",)),
     Check("ground", "functions", database.functions, ("functions",)),

@@ -1,4 +1,4 @@
-"""Checks of the ground: the road, the clock, whose packages these are, the schema and its functions."""
+"""Checks of the ground: the backend, the clock, whose packages these are, the schema and its functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from minutehand.scheduler.doctor.finding import Finding, each, fail, ok, warn
 
 #: Leases and due times are the database's; this machine's clock matters for schedules and logs.
 MOST_CLOCK_SECONDS = 5.0
-_ROADS = {
+_BACKENDS = {
     "direct": "straight to the server, LISTEN works",
     "session": "session pooler, LISTEN works; each connection takes one of the pool's",
     "transaction": "transaction pooler, no LISTEN: workers poll",
@@ -15,9 +15,9 @@ _ROADS = {
 }
 
 
-def road(subject: Subject) -> list[Finding]:
-    """Say which road leads to the database, and what it can."""
-    return [ok(f"{subject.road}: {_ROADS[subject.kind]}")]
+def backend(subject: Subject) -> list[Finding]:
+    """Say which backend is used, and what it can."""
+    return [ok(f"{subject.backend}: {_BACKENDS[subject.kind]}")]
 
 
 def clock(subject: Subject) -> list[Finding]:

@@ -16,7 +16,7 @@ from minutehand.store.errors import SchemaMismatch
 class Subject:
     """One database and one program, as they stand."""
 
-    road: str
+    backend: str
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
     #: The answer of `automation_doctor`; None where the database has no such function.
@@ -51,7 +51,7 @@ async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> 
     facts, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
     needed = {"SMTP_URL": executor.smtp_url, "EMAIL_FROM": executor.email_from}
     return Subject(
-        road=store.road,
+        backend=store.backend,
         kind=store.kind,
         facts=facts,
         refusal=refusal,

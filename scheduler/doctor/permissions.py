@@ -28,7 +28,7 @@ def _callable(item: Json) -> Finding:
 
 def _uncallable(function: str) -> Finding:
     return fail(
-        f"{function} may not be called by service_role: the REST road ends here",
+        f"{function} may not be called by service_role: the Supabase backend cannot work",
         f"grant execute on function {function} to service_role;",
     )
 

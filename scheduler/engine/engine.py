@@ -84,7 +84,7 @@ class Engine:
         self._stopped_at = 0.0
         self._suspects = False
         self._came_back = False
-        self.summary = Summary(road=store.road)
+        self.summary = Summary(backend=store.backend)
 
     def stop(self) -> None:
         """Stop claiming; what is queued is released, what runs may finish within the grace."""

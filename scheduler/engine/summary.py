@@ -20,7 +20,7 @@ class Summary:
     `claimed` is the sum of its ends; `due` is what is still due, counted to a cap; `held` was stale, and not claimed.
     """
 
-    road: str
+    backend: str
     claimed: int = 0
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
     due: int = 0
@@ -66,7 +66,7 @@ class Summary:
         """Return the stable shape."""
         return {
             "schema": 1,
-            "road": self.road,
+            "backend": self.backend,
             "claimed": self.claimed,
             **self.ends,
             "due": self.due,

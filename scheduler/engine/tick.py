@@ -132,7 +132,7 @@ class Runner:
 
     async def _work(self, tick: Tick) -> Summary:
         if tick.due == 0 or self.stopping:
-            return Summary(road=self._store.road, due=tick.due, lost_leases=tick.lost_leases)
+            return Summary(backend=self._store.backend, due=tick.due, lost_leases=tick.lost_leases)
         return await self._run(tick)
 
     async def _run(self, tick: Tick) -> Summary:

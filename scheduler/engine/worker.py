@@ -66,7 +66,7 @@ class Worker(Runner):
         self._stopped = asyncio.Event()
         self._listening = asyncio.Event()
         self._watcher = watcher or Watcher()
-        self._summary = Summary(road=store.road)
+        self._summary = Summary(backend=store.backend)
         #: Whether it is stuck, or its database away.
         self.pulse = Pulse(self._watcher, poll_seconds)
         self._pings = Pings(settings.ping_url, log_settings)

@@ -1,6 +1,6 @@
 -- automation_write_record(p_execution_id, p_token, p_step, p_table, p_operation, p_id, p_values, p_now) ->
 --   {"answer": "done" | "already" | "lost" | "refused", "id"?, "code"?, "reason"?}
--- The one road by which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
+-- The one way by which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
 -- transaction.  p_operation is update or create.  Only tables watched with --writable, never automation_*; only rows of
 -- the workflow's tenant, checked here.  Names and values are the workflow's words: columns must exist, values are cast by
 -- the column's own type, and a row's tenant columns cannot be written.

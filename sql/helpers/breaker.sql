@@ -1,5 +1,5 @@
 -- The breaker (R11): a workflow that is started again and again by changes that name no cause is paused, since it may be
--- causing them itself by a road that does not pass the cause on.
+-- causing them itself in a way that does not pass the cause on.
 
 -- minutehand.breaker(settings) -> (n, per): more starts than n within per are too many; n is null when it is off.
 -- settings.breaker = null turns it off; {"n": 1000, "per": "1 minute"} changes it: a second to an hour.  What cannot be read

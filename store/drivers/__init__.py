@@ -1,4 +1,4 @@
-"""How a call reaches the database: one method that matters, written once for each road."""
+"""How a call reaches the database: one method that matters, written once for each backend."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 
 class Driver(Protocol):
-    """One road to the database."""
+    """One backend to the database."""
 
     #: What summaries call it: `postgres`, `supabase` or `embedded`.
-    road: str
+    backend: str
     #: What leads there: `direct`, `session` or `transaction` (a pooler), or `rest`.
     kind: str
     #: Whether a worker may LISTEN here; where not, it polls.

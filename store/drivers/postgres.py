@@ -1,4 +1,4 @@
-"""The Postgres road: psycopg 3, async, over a small pool."""
+"""The Postgres backend: psycopg 3, async, over a small pool."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class PostgresDriver:
     """A pool of connections to one database.  Opened by the first call, so that making one costs nothing."""
 
     def __init__(
-        self, url: str, *, road: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
+        self, url: str, *, backend: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
     ) -> None:
-        self.road = road
+        self.backend = backend
         self._where = where(url)
         self.kind = kind_of(url)
         pooled = self.kind == "transaction"
@@ -192,7 +192,7 @@ async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """Build the one kind of statement this road knows.  Objects and lists travel as jsonb.
+    """Build the one kind of statement this backend knows.  Objects and lists travel as jsonb.
 
     >>> statement("automation_renew", {"p_tokens": []})[0]
     b'select public.automation_renew(p_tokens => %(p_tokens)s)'

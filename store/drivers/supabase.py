@@ -1,7 +1,7 @@
-"""The Supabase road: the `supabase` client's rpc, async.  A project's URL and a key of its server side are the set-up.
+"""The Supabase backend: the `supabase` client's rpc, async.  It needs a project's URL and a secret key.
 
 One call is one POST is one transaction.  The client repeats no POST, so a lost reply is met above, where a call is safe
-to repeat (R5).  PostgREST gives the database's own SQLSTATE, so that both roads share one map of errors.
+to repeat (R5).  PostgREST gives the database's own SQLSTATE, so that both backends share one map of errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _heard: ContextVar[Response | None] = ContextVar("heard", default=None)
 class SupabaseDriver:
     """A client of one project.  Made by the first call, so that making a driver costs nothing."""
 
-    road = "supabase"
+    backend = "supabase"
     kind = "rest"
     can_listen = False
     linger_seconds = 0.1
@@ -49,7 +49,7 @@ class SupabaseDriver:
         import httpx
         from postgrest.exceptions import APIError
 
-        # Cleaned as on the other road; instants and the like as text.
+        # Cleaned as on the other backend; instants and the like as text.
         sent = json.loads(dumps(arguments))
         _heard.set(None)
         try:

@@ -50,8 +50,8 @@ class Deaf(Counted):
         return answer
 
 
-class Road:
-    """The app on a project, reached by one road, and what its workflow has done so far."""
+class Backend:
+    """The app on a project, reached through one backend, and what its workflow has done so far."""
 
     def __init__(self, name: str, project: Project, shop: HttpReceiver, post: SmtpReceiver) -> None:
         drivers: dict[str, Callable[[], Driver]] = {
@@ -101,9 +101,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["postgres", "supabase"])
-def road(request: pytest.FixtureRequest, project: Project, shop: HttpReceiver, post: SmtpReceiver) -> Road:
-    """The app, reached by each road."""
-    return Road(request.param, project, shop, post)
+def backend(request: pytest.FixtureRequest, project: Project, shop: HttpReceiver, post: SmtpReceiver) -> Backend:
+    """The app, reached on each backend."""
+    return Backend(request.param, project, shop, post)
 
 
 @pytest.fixture
@@ -121,42 +121,42 @@ def post() -> Any:
 
 
 @pytest.mark.parametrize("is_served", [True, False], ids=["reply", "call"])
-def test_what_is_lost_once_costs_nothing(road: Road, is_served: bool) -> None:
+def test_what_is_lost_once_costs_nothing(backend: Backend, is_served: bool) -> None:
     lost: set[str] = set()
     for number in range(1, 30):
-        job = road.app.complete()
-        calls = road.run(number, 1, is_served=is_served)
+        job = backend.app.complete()
+        calls = backend.run(number, 1, is_served=is_served)
         if len(calls) < number:
             break
         lost.add(calls[number - 1])
         if calls == ["tick"]:  # it is repeated with the next beat
-            calls = road.run()
-        row = road.app.database.one("select * from automation_execution_logs where entity_id = %s", job)
+            calls = backend.run()
+        row = backend.app.database.one("select * from automation_execution_logs where entity_id = %s", job)
         assert (row["status"], row["lost_leases"] or 0) == ("completed", 0), calls
-        assert (road.hooks(job), road.done(job)) == (1, (1, 1, 1)), calls
+        assert (backend.hooks(job), backend.done(job)) == (1, (1, 1, 1)), calls
         assert calls.count("settle") == 1 + (calls[number - 1 : number] == ["settle"]), "all in one turn"
     assert lost == VERBS
 
 
 @pytest.mark.parametrize("is_served", [True, False], ids=["reply", "call"])
-def test_what_is_lost_for_good_is_found_by_its_lease(road: Road, is_served: bool) -> None:
+def test_what_is_lost_for_good_is_found_by_its_lease(backend: Backend, is_served: bool) -> None:
     uncertain: list[str] = []
     for number in range(1, 30):
-        job = road.app.complete()
-        calls = road.run(number, FOR_GOOD, is_served=is_served)
+        job = backend.app.complete()
+        calls = backend.run(number, FOR_GOOD, is_served=is_served)
         if len(calls) < number:
             break
         for _ in range(3):
-            road.app.expire_leases()
-            road.app.make_due()
-            road.run()
-            if road.app.end_of(job)[0] not in ("pending", "processing"):
+            backend.app.expire_leases()
+            backend.app.make_due()
+            backend.run()
+            if backend.app.end_of(job)[0] not in ("pending", "processing"):
                 break
-        status, code, _ = road.app.end_of(job)
+        status, code, _ = backend.app.end_of(job)
         if (status, code) == ("failed", "uncertain_send"):
             uncertain.append(calls[number - 1])
             # The e-mail had left and nobody could tell; or its place was taken, and nobody was told.
-            assert road.done(job) == (1, 0 if is_served else 1, 0)
+            assert backend.done(job) == (1, 0 if is_served else 1, 0)
         else:
-            assert (status, road.done(job)) == ("completed", (1, 1, 1)), calls
+            assert (status, backend.done(job)) == ("completed", (1, 1, 1)), calls
     assert uncertain == ["advance"]

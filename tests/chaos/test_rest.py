@@ -1,4 +1,4 @@
-"""The Supabase road: workers are killed, and the gateway refuses, cuts off and loses replies, while executions flow."""
+"""The Supabase backend: workers are killed; the gateway refuses, cuts off and loses replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A door to one database by one of its roads, for tests that every driver must pass."""
+"""A door to one database by one of its backends, for tests that every driver must pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The app's database, and a way to open a store over one road."""
+    """The app's database, and a way to open a store over one backend."""
 
     app: App
     open: Callable[[], Store]
@@ -48,7 +48,7 @@ class Counted:
     """A driver that notes each call by its function: over REST each is a request."""
 
     def __init__(self, driver: Driver) -> None:
-        self.road, self.kind = driver.road, driver.kind
+        self.backend, self.kind = driver.backend, driver.kind
         self.can_listen, self.linger_seconds = driver.can_listen, driver.linger_seconds
         self.calls: list[str] = []
         self._driver = driver

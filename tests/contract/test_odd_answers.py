@@ -1,4 +1,4 @@
-"""Answers that hold what Python's own JSON parser refuses, since somebody wrote such a row: each road reads them."""
+"""Answers that hold what Python's own JSON parser refuses, since somebody wrote such a row: each backend reads them."""
 
 from __future__ import annotations
 

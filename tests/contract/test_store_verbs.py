@@ -1,4 +1,4 @@
-"""Every verb of the store, by every road: the same answers, the same errors."""
+"""Every verb of the store, on every backend: the same answers, the same errors."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 @pytest.fixture(params=["postgres", "supabase"])
 def door(request: pytest.FixtureRequest, project: Any) -> Door:
-    """The app with one workflow, behind each road."""
+    """The app with one workflow, behind each backend."""
     app = App(project.owner)
     app.workflow(STEP, name="Thank the client")
-    roads = {
+    backends = {
         "postgres": lambda: Store.postgres(project.owner.url),
         "supabase": lambda: Store.supabase(project.url, project.secret_key),
     }
-    return Door(app, roads[request.param])
+    return Door(app, backends[request.param])
 
 
 def test_each_verb_is_tried_here() -> None:
@@ -343,7 +343,7 @@ def test_frozen_time_is_passed_on(door: Door) -> None:
         (lambda store: store.executions({"since": "yesterday-ish"}), BadRequest, "timestamp"),
     ],
 )
-def test_an_error_is_the_same_by_every_road(door: Door, verb: Any, kind: Any, words: str) -> None:
+def test_an_error_is_the_same_on_every_backend(door: Door, verb: Any, kind: Any, words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
         door.ask(verb)
     assert type(caught.value) is kind

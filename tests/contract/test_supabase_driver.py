@@ -1,4 +1,4 @@
-"""The Supabase road's own errors: what a project, or what stands before it, may answer; each names its mend."""
+"""The Supabase backend's own errors: what a project, or what stands before it, may answer; each names its mend."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_every_view_is_sound_over_rest(visit: Watched, names: dict[str, str]) ->
         assert page.locator("h1").count() == 1, path
         assert page.locator("main .problem-page .bad").count() == 0, path
         visit.look()
-    assert "supabase road" in visit.open("/").inner_text("footer")
+    assert "supabase backend" in visit.open("/").inner_text("footer")
 
 
 def test_presses_reach_the_project(visit: Watched, names: dict[str, str], project: Project) -> None:

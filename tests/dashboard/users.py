@@ -53,5 +53,5 @@ def project() -> Iterator[Project]:
 def for_users(serve: Serve, project: Project) -> Iterator[Served]:
     """One for the project's users."""
     settings = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
-    with serve("--supabase-users", "--road", "postgres", **settings) as running:
+    with serve("--supabase-users", "--backend", "postgres", **settings) as running:
         yield running

@@ -110,7 +110,8 @@ def test_the_glossary_has_each_word_once_and_the_words_that_the_code_uses() -> N
     told = [row[0] for row in rows(page("glossary.md"))]
     assert len(told) == len(set(told))
     wanted = """workflow, trigger, event, execution, step, action, enqueue, claim, renew, settle, lease, lease token,
-                attempt, backoff, jitter, wait, outcome, dead letter, idempotency key, due, tick, road, driver, store"""
+                attempt, backoff, jitter, wait, outcome, dead letter, idempotency key, due, tick, backend, driver,
+                store"""
     assert {" ".join(word.split()) for word in wanted.split(",")} <= set(told)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from tests.journeys.app import SECRET, App, Minutehand
-from tests.journeys.world import ROADS, World
+from tests.journeys.world import BACKENDS, World
 from tests.providers.twilio import TwilioServer
 from tests.servers import Database
 from tests.supabase.stack import Project
@@ -57,11 +57,11 @@ def texts() -> Iterator[TwilioServer]:
         yield server
 
 
-@pytest.fixture(params=ROADS)
+@pytest.fixture(params=BACKENDS)
 def world(
     request: pytest.FixtureRequest, shop: HttpReceiver, post: SmtpReceiver, texts: TwilioServer, tmp_path: Path
 ) -> World:
-    """The app and its command on either road."""
+    """The app and its command on either backend."""
     if request.param == "postgres":
         database: Database = request.getfixturevalue("database")
         minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url})

@@ -51,7 +51,7 @@ def production(trap: Trap, folder: Path) -> dict[str, str]:
         "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_0123456789",
         "SMTP_URL": f"smtp://app:secret@{host}:{port}",
         "EMAIL_FROM": "app@example.com",
-        "MINUTEHAND_ROAD": "postgres",
+        "MINUTEHAND_BACKEND": "postgres",
         "MINUTEHAND_WEBHOOK_SECRET": "whsec_c2VjcmV0",
         "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1",
         # Whoever looks for it stops with an error.

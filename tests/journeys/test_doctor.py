@@ -28,7 +28,7 @@ def test_what_is_broken_is_named_mended_and_well(app: App, database: Database, m
     app.workflow(email())
     minutehand.run_once()
     code, answer = looked(minutehand)
-    assert (code, answer["road"], answer["kind"], said(answer, "fail"), said(answer, "warn")) == (
+    assert (code, answer["backend"], answer["kind"], said(answer, "fail"), said(answer, "warn")) == (
         0, "postgres", "direct", [], [],
     )  # fmt: skip
     database.sql("alter table jobs disable trigger minutehand_capture")
@@ -68,7 +68,7 @@ def test_over_rest_the_same_is_seen(project: Project, tmp_path: Path) -> None:
     environment = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
     minutehand = Minutehand(tmp_path, environment)
     code, answer = looked(minutehand)
-    assert (code, answer["road"], answer["kind"], said(answer, "fail")) == (0, "supabase", "rest", []), answer
+    assert (code, answer["backend"], answer["kind"], said(answer, "fail")) == (0, "supabase", "rest", []), answer
     project.owner.sql("create policy hole on automation_execution_logs using (true)")
     project.owner.sql("alter table automation_workers disable row level security")
     project.owner.sql("grant select on automation_workers to anon")

@@ -33,7 +33,7 @@ def app(project: Any) -> App:
 
 @pytest.fixture(params=["function over REST", "function", "http"])
 def minutehand(request: pytest.FixtureRequest, project: Any, tmp_path: Path) -> Minutehand:
-    """The command with its two variables, or on the Postgres road with the same function."""
+    """The command with its two variables, or on the Postgres backend with the same function."""
     environment = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
     if request.param == "function":
         environment["DATABASE_URL"] = project.database.url

@@ -1,4 +1,4 @@
-"""Automations that cause each other come to an end, by whatever road (R11)."""
+"""Automations that cause each other come to an end, in whatever way (R11)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def hosted(project: Any) -> App:
 
 @pytest.fixture(params=["rest", "postgres"])
 def processor(request: pytest.FixtureRequest, project: Any, tmp_path: Path) -> Minutehand:
-    """The command, by either road, for the project's functions."""
+    """The command, on either backend, for the project's functions."""
     environment = {
         "SUPABASE_URL": project.url,
         "SUPABASE_SERVICE_ROLE_KEY": project.secret_key,

@@ -15,7 +15,7 @@ from tests.servers import url_of
 
 #: design.md §9.
 KEYS = [
-    *("schema", "road", "claimed"),
+    *("schema", "backend", "claimed"),
     *("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain"),
     *("due", "held", "seconds", "executions"),
 ]
@@ -46,7 +46,7 @@ def test_the_summary_has_exactly_the_keys_that_others_rely_on_and_adds_up(app, m
     app.database.sql("insert into automation_execution_logs (workflow_id) values (gen_random_uuid())")
     run = minutehand.run_once()
     assert list(run) == KEYS
-    assert (run["schema"], run["road"], run["claimed"]) == (1, "postgres", 2)
+    assert (run["schema"], run["backend"], run["claimed"]) == (1, "postgres", 2)
     assert (run["retried"], run["failed"]) == (1, 1)
     assert sum(run[end] for end in ENDS) == run["claimed"]
     assert {tuple(sorted(row)) for row in run["executions"]} == {tuple(sorted(EXECUTION_KEYS))}

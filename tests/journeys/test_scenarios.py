@@ -19,11 +19,11 @@ def scenarios() -> Iterator[tuple[str, ast.FunctionDef]]:
                 yield ast.get_docstring(node) or "", node
 
 
-def test_each_has_its_test_on_both_roads() -> None:
+def test_each_has_its_test_on_both_backends() -> None:
     numbers = []
     for words, test in scenarios():
         found = re.match(r"Scenario (\d+)[:,]", words)
         assert found, f"{test.name} does not say which scenario it plays"
-        assert "world" in {argument.arg for argument in test.args.args}, f"{test.name} is not played on both roads"
+        assert "world" in {argument.arg for argument in test.args.args}, f"{test.name} is not played on both backends"
         numbers.append(int(found[1]))
     assert set(numbers) == PLAYED

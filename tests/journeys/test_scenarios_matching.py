@@ -1,4 +1,4 @@
-"""Which change starts which workflow, and how its row is read: scenarios that operators asked for, on either road."""
+"""Which change starts which workflow, and how its row is read: scenarios from operators, on either backend."""
 
 from __future__ import annotations
 

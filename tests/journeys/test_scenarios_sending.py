@@ -1,4 +1,4 @@
-"""What leaves, what does not, and what is said of it: scenarios that operators asked for, on either road."""
+"""What leaves, what does not, and what is said of it: scenarios that operators asked for, on either backend."""
 
 from __future__ import annotations
 

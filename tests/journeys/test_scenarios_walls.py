@@ -1,4 +1,4 @@
-"""What holds when much happens at once, or goes wrong: scenarios that operators asked for, on either road."""
+"""What holds when much happens at once, or goes wrong: scenarios that operators asked for, on either backend."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_many_processors_run_each_once_and_one_that_is_killed_is_taken_over(worl
 
     What it had in hand comes back when its leases expire; nobody gets a second copy of what the provider had taken.
     """
-    count, gate = (1_000 if world.road == "postgres" else 300), Gate()
+    count, gate = (1_000 if world.backend == "postgres" else 300), Gate()
     world.app.workflow(sms("Job {{job.id}} is done."), settings=UNLIMITED)
     world.app.complete_many(count)
     world.texts.then(*[Answer(after=gate, hang_up=True)] * 4)
@@ -133,7 +133,7 @@ def test_a_stop_in_the_midst_lets_nothing_more_leave(world: World) -> None:
 
     A workflow's own stop and everybody's are two locks.  By tenant, and with others going on meanwhile: test_pause.py.
     """
-    count, before, lanes, gate = (500 if world.road == "postgres" else 200), 40, 10, Event()
+    count, before, lanes, gate = (500 if world.backend == "postgres" else 200), 40, 10, Event()
     world.shop.then(*[Answer()] * before, *[Answer(after=gate)] * lanes)
     world.app.workflow(webhook(world.shop.url + "/{{job.id}}"), name="Tell all", settings=UNLIMITED)
     world.app.complete_many(count)

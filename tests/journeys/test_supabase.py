@@ -42,7 +42,7 @@ def test_every_command_works_with_a_projects_url_and_key(
     app.workflow(email(), webhook(shop.url))
     job = app.complete()
     summary = minutehand.run_once()
-    assert (summary["road"], summary["completed"], summary["executions"][0]["entity_id"]) == ("supabase", 1, job)
+    assert (summary["backend"], summary["completed"], summary["executions"][0]["entity_id"]) == ("supabase", 1, job)
     assert [mail.recipients for mail in post.messages] == [("hotel@example.com",)]
     assert len(shop.requests) == 1
     assert "supabase, schema" in minutehand("status").stdout

@@ -1,4 +1,4 @@
-"""What the scenarios are played in: the app, its customers' mailboxes and phones, and the command, on either road."""
+"""The world of the scenarios: the app, its customers' mailboxes and phones, and the command, on either backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.journeys.app import SECRET, App, Minutehand
 from tests.providers.twilio import TwilioServer
 from tests.supabase.stack import Project
 
-ROADS = ("postgres", "supabase")
+BACKENDS = ("postgres", "supabase")
 #: The clients' telephones, as they came in: one not in the way that a provider wants it.
 MORE = """
 alter table clients add column phone text;
@@ -29,13 +29,13 @@ LAKEVIEW, MUSEUM = "+12025550123", "+12025550199"
 class World:
     """One scenario's world.  `shop` is whom webhooks reach, `post` the mail server, `texts` the SMS provider."""
 
-    road: str
+    backend: str
     app: App
     minutehand: Minutehand
     post: SmtpReceiver
     texts: TwilioServer
     shop: HttpReceiver
-    #: On the road `supabase`.
+    #: On the backend `supabase`.
     project: Project | None = None
 
     def __post_init__(self) -> None:

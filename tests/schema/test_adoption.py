@@ -44,16 +44,16 @@ def script(database: Database) -> None:
     database.connection.execute(schema.script().encode())
 
 
-on_both_roads = pytest.mark.parametrize("road", [migrate, script], ids=["migrate", "script"])
+on_both_backends = pytest.mark.parametrize("backend", [migrate, script], ids=["migrate", "script"])
 
 
-@on_both_roads
-def test_everything_of_the_apps_stays_as_it_was(empty_database: Database, road: Any) -> None:
+@on_both_backends
+def test_everything_of_the_apps_stays_as_it_was(empty_database: Database, backend: Any) -> None:
     database = empty_database
     old_app(database, logs=100_000)
     columns, before = columns_of(database), own(database)
     rows = contents(database, columns)
-    road(database)
+    backend(database)
     assert contents(database, columns) == rows
     after = own(database)
     assert {name for name in before if after.get(name) != before[name]} == CHANGED
@@ -63,8 +63,8 @@ def test_everything_of_the_apps_stays_as_it_was(empty_database: Database, road: 
     assert {new[name] for name in ("attempt", "lost_leases", "entity_id", "code")} == {None}, "an old row looks old"
 
 
-@on_both_roads
-def test_a_check_that_is_too_narrow_takes_the_old_words_and_ours(empty_database: Database, road: Any) -> None:
+@on_both_backends
+def test_a_check_that_is_too_narrow_takes_the_old_words_and_ours(empty_database: Database, backend: Any) -> None:
     old_app(empty_database, logs=100)
     empty_database.sql("alter table automation_execution_logs drop constraint automation_execution_logs_status_check")
     # As it first was; later words were only written where it did not apply.
@@ -72,7 +72,7 @@ def test_a_check_that_is_too_narrow_takes_the_old_words_and_ours(empty_database:
         "alter table automation_execution_logs add constraint automation_execution_logs_status_check"
         " check (status in ('pending', 'running', 'completed', 'failed')) not valid"
     )
-    road(empty_database)
+    backend(empty_database)
     write = "insert into automation_execution_logs (trigger_type, status) values ('x', %s)"
     for word in ("pending", "running", "processing", "completed", "failed", "skipped", "cancelled"):
         empty_database.sql(write, word)
@@ -81,7 +81,7 @@ def test_a_check_that_is_too_narrow_takes_the_old_words_and_ours(empty_database:
     said = own(empty_database)["constraint automation_execution_logs.automation_execution_logs_status_check"]
     assert "NOT VALID" in said, "its old rows were not checked before, and are not now"
     before = own(empty_database)
-    road(empty_database)
+    backend(empty_database)
     assert own(empty_database) == before
 
 
@@ -116,14 +116,14 @@ def test_a_new_database_has_nothing_to_tell(empty_database: Database) -> None:
     assert told == []
 
 
-def test_both_roads_adopt_alike_and_twice_changes_nothing(empty_database: Database) -> None:
+def test_both_backends_adopt_alike_and_twice_changes_nothing(empty_database: Database) -> None:
     found = []
-    for road in (migrate, script):
+    for backend in (migrate, script):
         empty_database.sql(
             "drop schema public cascade; drop schema if exists minutehand, auth cascade; create schema public"
         )
         old_app(empty_database)
-        road(empty_database)
+        backend(empty_database)
         found.append(own(empty_database))
         migrate(empty_database)
         script(empty_database)

@@ -26,7 +26,7 @@ def script(database: Database) -> None:
     database.connection.execute(schema.script().encode())
 
 
-on_both_roads = pytest.mark.parametrize("road", [migrate, script], ids=["migrate", "script"])
+on_both_backends = pytest.mark.parametrize("backend", [migrate, script], ids=["migrate", "script"])
 
 
 # --- refused ----------------------------------------------------------------------------------------------------------
@@ -53,10 +53,10 @@ REFUSED = {
 }
 
 
-@on_both_roads
+@on_both_backends
 @pytest.mark.parametrize("change", REFUSED)
 def test_what_cannot_be_adopted_is_refused_by_name_and_nothing_changes(
-    empty_database: Database, road: Any, change: str
+    empty_database: Database, backend: Any, change: str
 ) -> None:
     old_app(empty_database, logs=20)
     empty_database.sql(
@@ -65,8 +65,8 @@ def test_what_cannot_be_adopted_is_refused_by_name_and_nothing_changes(
     empty_database.sql(change)
     before = own(empty_database)
     with pytest.raises((StoreError, psycopg.Error), match=f"cannot migrate: .*{REFUSED[change]}") as refusal:
-        road(empty_database)
-    if road is migrate:
+        backend(empty_database)
+    if backend is migrate:
         assert "nothing was changed" in str(refusal.value)
     assert own(empty_database) == before
     assert empty_database.one("select to_regnamespace('minutehand')::text as name")["name"] is None

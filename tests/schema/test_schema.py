@@ -1,4 +1,4 @@
-"""The schema: both roads give one and the same, applying it again changes nothing, what is not ours is left alone."""
+"""The schema: both backends give the same one; applying it again changes nothing; what is not ours stays."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_printed_script_gives_the_same_schema(empty_database: Database) -> N
     assert printed[1] == migrated[1]
 
 
-def test_the_printed_script_applies_again_over_either_road(empty_database: Database) -> None:
+def test_the_printed_script_applies_again_over_either_backend(empty_database: Database) -> None:
     migrate(empty_database.url)
     before = catalog(empty_database)
     script(empty_database)
@@ -94,7 +94,7 @@ def owned(empty_database: Database) -> Iterator[Database]:
         run(sql.SQL("drop role {owner}").format(**names))
 
 
-def test_an_owner_who_is_no_superuser_gets_the_same_by_both_roads(owned: Database, empty_database: Database) -> None:
+def test_an_owner_who_is_no_superuser_gets_the_same_by_both_backends(owned: Database, empty_database: Database) -> None:
     migrate(owned.url)
     migrated = catalog(owned)
     assert owned.one("select current_setting('is_superuser') as super")["super"] == "off"
@@ -158,17 +158,17 @@ def test_a_next_migration_is_applied_once_and_a_failing_one_not_at_all(empty_dat
     assert empty_database.call("automation_schema_version") == {"version": 9000}
 
 
-@pytest.mark.parametrize("road", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
+@pytest.mark.parametrize("backend", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
 @pytest.mark.parametrize("again", [False, True], ids=["first", "upgrade"])
 def test_a_foreign_function_of_our_name_is_refused_by_name_and_nothing_changes(
-    empty_database: Database, road: Any, again: bool
+    empty_database: Database, backend: Any, again: bool
 ) -> None:
     if again:
         migrate(empty_database.url)
     empty_database.sql("create function automation_claim(p_queue text) returns text language sql as 'select p_queue'")
     before = catalog(empty_database)
     with pytest.raises((StoreError, psycopg.Error), match=r"automation_claim\(text\) exists and is not Minutehand's"):
-        road(empty_database)
+        backend(empty_database)
     assert catalog(empty_database) == before
     assert empty_database.one("select automation_claim('theirs') as said")["said"] == "theirs"
 

@@ -106,9 +106,9 @@ def roles(empty_database: Database) -> Iterator[Database]:
             empty_database.sql(f"drop role {role}")
 
 
-@pytest.mark.parametrize("road", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
-def test_only_the_service_role_may_call(roles: Database, road: Any) -> None:
-    road(roles)
+@pytest.mark.parametrize("backend", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
+def test_only_the_service_role_may_call(roles: Database, backend: Any) -> None:
+    backend(roles)
     for function in roles.sql(PUBLIC):
         for role, may in (("anon", False), ("authenticated", False), ("service_role", not function["is_trigger"])):
             query = "select has_function_privilege(%s::text, %s::oid, 'execute') as may"

@@ -26,7 +26,7 @@ create function app_harmless() returns trigger language plpgsql as $$ begin retu
 def subject(database: Database, *, now: str | None = None, **settings: Any) -> Subject:
     """What the checks look at, with the facts of this database."""
     values = {
-        "road": "postgres",
+        "backend": "postgres",
         "kind": "direct",
         "facts": database.call("automation_doctor", p_now=now),
         "migrations": {path.stem: schema.checksum(path) for path in schema.migrations()},

@@ -1,4 +1,4 @@
-"""automation_write_record: the one road by which an automation writes the app's rows."""
+"""automation_write_record: the one way by which an automation writes the app's rows."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def app(database) -> App:
 def test_migrate_makes_an_empty_database_ready_and_may_be_repeated(call, empty_database):
     first = call("migrate", DATABASE_URL=empty_database.url)
     assert (first.code, first.err) == (0, "")
-    assert first.out.startswith(f"schema {schema.version()} on the postgres road: 0001_tables")
+    assert first.out.startswith(f"schema {schema.version()} on the postgres backend: 0001_tables")
     second = call("migrate", DATABASE_URL=empty_database.url)
     assert (second.code, "nothing new" in second.out) == (0, True)
     assert call("run-once", DATABASE_URL=empty_database.url).code == 0
@@ -188,7 +188,7 @@ def test_status_says_how_things_stand_and_check_when_something_needs_a_person(at
     assert (bad.code, "! 1 failed in the last hour" in bad.out) == (3, True)
     assert at("status", "--check", "--max-failed", "1").code == 0
     shape = json.loads(at("status", "-o", "json").out)
-    assert (shape["road"], len(shape["problems"])) == ("postgres", 1)
+    assert (shape["backend"], len(shape["problems"])) == ("postgres", 1)
     app.complete()
     app.database.sql("update automation_execution_logs set created_at = now() - interval '1 hour', code = null")
     assert "does a processor run?" in at("status", "--check").out

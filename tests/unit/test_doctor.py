@@ -19,7 +19,7 @@ OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
 
 def of(**values: object) -> Subject:
     """A subject of these values."""
-    given: dict = {"road": "postgres", "kind": "direct", "migrations": MIGRATIONS, "facts": {}}
+    given: dict = {"backend": "postgres", "kind": "direct", "migrations": MIGRATIONS, "facts": {}}
     return Subject(**given | values)
 
 
@@ -32,8 +32,8 @@ def of(**values: object) -> Subject:
         ("rest", "REST, no LISTEN"),
     ],
 )
-def test_the_road_and_its_kind_are_named(kind: str, words: str) -> None:
-    (finding,) = database.road(of(kind=kind))
+def test_the_backend_and_its_kind_are_named(kind: str, words: str) -> None:
+    (finding,) = database.backend(of(kind=kind))
     assert (finding.level, words in finding.fact) == ("ok", True)
 
 
@@ -48,7 +48,7 @@ def test_a_clock_that_is_off_is_told(ahead: float, level: str, words: str) -> No
 
 def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
     told = examine(of(facts=None, refusal="there is no such function. Run something"))
-    assert [check.name for check, _ in told] == ["road", "schema"]
+    assert [check.name for check, _ in told] == ["backend", "schema"]
     finding = told[-1][1]
     assert (finding.level, finding.mend) == ("fail", "minutehand migrate")
     assert "0002_adoption" in finding.fact
@@ -90,11 +90,11 @@ def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -
     told = [
         (CHECKS[0], ok("fine")),
         (CHECKS[1], fail(fact, mend)),
-        (Check("other", "x", database.road), warn("y", "z")),
+        (Check("other", "x", database.backend), warn("y", "z")),
     ]
     lines = as_text(told).splitlines()
     assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}mend: {mend}"]
-    assert lines[:2] == ["ground", "  ok    road              fine"]
+    assert lines[:2] == ["ground", "  ok    backend              fine"]
     assert lines[-1] == "1 fail, 1 warn, 1 ok"
     printed = as_json(of(), told)
     assert (printed["ok"], printed["warn"], printed["fail"]) == (1, 1, 1)

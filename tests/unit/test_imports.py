@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.servers import Database
 
 ROOT = Path(__file__).parents[2]
-#: Costly to import, and used only by the commands, roads and actions that need them.
+#: Costly to import, and used only by the commands, backends and actions that need them.
 LAZY = {
     "aiohttp",
     "aiosmtpd",

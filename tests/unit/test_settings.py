@@ -5,7 +5,7 @@ import pytest
 
 from minutehand.scheduler.cli import options
 from minutehand.scheduler.cli.options import SECONDS, private_addresses
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_is_not_said_has_its_default():
     got = collected()
     assert got["run"] == RunSettings()
     assert got["log"] == LogSettings()
-    assert got["road"] == RoadSettings()
+    assert got["backend"] == BackendSettings()
     executor = got["executor"]
     assert (executor.smtp_url, executor.email_from, executor.allow_private_addresses) == (None, None, False)
 
@@ -67,7 +67,7 @@ def test_a_flag_wins_over_the_environment():
 
 def test_an_empty_variable_is_not_set():
     got = collected(DATABASE_URL="", MINUTEHAND_BATCH_SIZE="", SUPABASE_URL="", SMTP_URL="")
-    assert (got["road"].database_url, got["road"].supabase_url) == (None, None)
+    assert (got["backend"].database_url, got["backend"].supabase_url) == (None, None)
     assert got["run"].batch_size == 10
     assert got["executor"].smtp_url is None
 

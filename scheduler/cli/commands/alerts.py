@@ -6,9 +6,9 @@ import asyncio
 
 import click
 
-from minutehand.scheduler.cli.options import alert_options, output_option, road_options
+from minutehand.scheduler.cli.options import alert_options, backend_options, output_option
 from minutehand.scheduler.cli.output import print_rows
-from minutehand.scheduler.config import AlertSettings, LogSettings, RoadSettings
+from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration
@@ -24,18 +24,18 @@ def alerts() -> None:
 @alerts.command("ls", epilog="Example: minutehand alerts ls --all -o json")
 @click.option("--all", "all_", is_flag=True, help="Also what has recovered, of 90 days.")
 @output_option("table", "json", "jsonl")
-@road_options
-def ls(all_: bool, output: str, road: RoadSettings) -> None:
+@backend_options
+def ls(all_: bool, output: str, backend: BackendSettings) -> None:
     """List the incidents that are open, the newest first."""
-    rows = ask_store(road, lambda store: store.incidents(all_=all_))
+    rows = ask_store(backend, lambda store: store.incidents(all_=all_))
     print_rows(rows, COLUMNS, output, empty="nothing is wrong, as far as somebody looked")
 
 
 @alerts.command("check", epilog="Example: minutehand alerts check")
 @output_option("table", "json", "jsonl")
 @alert_options
-@road_options
-def check(output: str, road: RoadSettings, alert: AlertSettings, log: LogSettings) -> int:
+@backend_options
+def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogSettings) -> int:
     """Look for trouble now, tell the targets of it, and list what is open.  Exit 3 when something is.
 
     Made for cron on another machine: it also sees that no processor is there any more.
@@ -51,7 +51,7 @@ def check(output: str, road: RoadSettings, alert: AlertSettings, log: LogSetting
     from minutehand.scheduler.logs import configure
 
     configure(log)
-    rows = ask_store(road, look)
+    rows = ask_store(backend, look)
     print_rows(rows, COLUMNS, output, empty="nothing is wrong")
     return 3 if rows else 0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from minutehand.scheduler.cli.options import road_options
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.cli.options import backend_options
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import embedded_home
 
 
@@ -15,43 +15,43 @@ def db() -> None:
 
 
 @db.command("url", epilog='Example: psql "$(minutehand db url)"')
-@road_options
-def url(road: RoadSettings) -> None:
+@backend_options
+def url(backend: BackendSettings) -> None:
     """Start it if need be, and print its address."""
     from minutehand.store.embedded import Embedded
 
-    click.echo(Embedded(embedded_home(road)).start())
+    click.echo(Embedded(embedded_home(backend)).start())
 
 
 @db.command("start", epilog="Example: minutehand db start")
-@road_options
-def start(road: RoadSettings) -> None:
+@backend_options
+def start(backend: BackendSettings) -> None:
     """Start it."""
     from minutehand.store.embedded import Embedded
 
-    server = Embedded(embedded_home(road))
+    server = Embedded(embedded_home(backend))
     ran = server.running()
     server.start()
     click.echo(f"{'was running' if ran else 'started'} in {server.home}")
 
 
 @db.command("stop", epilog="Example: minutehand db stop")
-@road_options
-def stop(road: RoadSettings) -> None:
+@backend_options
+def stop(backend: BackendSettings) -> None:
     """Stop it; its data stays."""
     from minutehand.store.embedded import Embedded
 
-    server = Embedded(embedded_home(road))
+    server = Embedded(embedded_home(backend))
     click.echo(f"{'stopped' if server.stop() else 'was not running'} in {server.home}")
 
 
 @db.command("status", epilog="Example: minutehand db status")
-@road_options
-def status(road: RoadSettings) -> int:
+@backend_options
+def status(backend: BackendSettings) -> int:
     """Say whether it runs, and where; exit 3 when not."""
     from minutehand.store.embedded import Embedded
 
-    server = Embedded(embedded_home(road))
+    server = Embedded(embedded_home(backend))
     running = server.running()
     click.echo(f"{'running' if running else 'not running'} in {server.home}")
     return 0 if running else 3

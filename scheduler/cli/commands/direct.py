@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from minutehand.dashboard.api.tokens import Tokens
-from minutehand.scheduler.cli.options import SECONDS, api_token_option, output_option, road_options
+from minutehand.scheduler.cli.options import SECONDS, api_token_option, backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, shown
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
 
@@ -40,12 +40,14 @@ def direct() -> None:
 @click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
 @click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
 @api_token_option
-@road_options
-def on(url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, road: RoadSettings) -> None:
+@backend_options
+def on(
+    url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, backend: BackendSettings
+) -> None:
     """Call URL for each new execution that is due; or change how."""
     token = Tokens.parse(api_token).first
     done = ask_store(
-        road,
+        backend,
         lambda store: store.direct_on(
             url, token=token, timeout_ms=round(timeout * 1000), no_claim=no_claim, replace=replace
         ),
@@ -60,22 +62,22 @@ def on(url: str, no_claim: bool, timeout: float, replace: bool, api_token: str |
 
 
 @direct.command("off", epilog="Example: minutehand direct off")
-@road_options
-def off(road: RoadSettings) -> None:
+@backend_options
+def off(backend: BackendSettings) -> None:
     """Call nobody any more.  Ticks go on; the token stays in Vault."""
-    was_on = ask_store(road, lambda store: store.direct_off())["was_on"]
+    was_on = ask_store(backend, lambda store: store.direct_off())["was_on"]
     click.echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
 
 
 @direct.command("rotate", epilog="Example: minutehand direct rotate")
 @api_token_option
-@road_options
-def rotate(api_token: str | None, road: RoadSettings) -> None:
+@backend_options
+def rotate(api_token: str | None, backend: BackendSettings) -> None:
     """Put a new token into Vault: MINUTEHAND_API_TOKEN's first if it is new, else one that is made.
 
     Without a gap: first set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting here.
     """
-    done = ask_store(road, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
+    done = ask_store(backend, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
     both = ",".join(filter(None, (done["token"], done["previous"])))
     click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={both} where serve runs,")
     click.echo(f"and once nothing of before is under way, MINUTEHAND_API_TOKEN={done['token']}")
@@ -83,10 +85,10 @@ def rotate(api_token: str | None, road: RoadSettings) -> None:
 
 @direct.command("status", epilog="Example: minutehand direct status -o json")
 @output_option("table", "json")
-@road_options
-def status(output: str, road: RoadSettings) -> None:
+@backend_options
+def status(output: str, backend: BackendSettings) -> None:
     """Say whether direct mode is on, and what it lacks."""
-    found = ask_store(road, lambda store: store.direct_status())
+    found = ask_store(backend, lambda store: store.direct_status())
     if output == "json":
         print_json(found)
     else:

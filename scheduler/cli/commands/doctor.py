@@ -11,7 +11,7 @@ import click
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import output_option, run_options
 from minutehand.scheduler.cli.output import print_json
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store
 from minutehand.scheduler.doctor.checks import Check, examine
 from minutehand.scheduler.doctor.facts import Subject, gather
@@ -27,14 +27,16 @@ WIDTH = 100
 )
 @output_option("table", "json")
 @run_options
-def doctor(output: str, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings) -> int:
+def doctor(
+    output: str, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+) -> int:
     """Look at the database, the workflows and these settings; each line: ok, warn or fail, the fact, and what mends it.
 
     Changes nothing.  Takes the settings of a processor, and judges by them.  Exit 3 when something fails.
     """
 
     async def go() -> Subject:
-        async with open_store(road, any_schema=True) as store:
+        async with open_store(backend, any_schema=True) as store:
             return await gather(store, run, executor)
 
     subject = asyncio.run(go())
@@ -49,7 +51,7 @@ def doctor(output: str, road: RoadSettings, run: RunSettings, executor: Executor
 def as_json(subject: Subject, told: list[tuple[Check, Finding]]) -> dict[str, object]:
     """Return the findings for a program."""
     return {
-        "road": subject.road,
+        "backend": subject.backend,
         "kind": subject.kind,
         **_counts(told),
         "checks": [

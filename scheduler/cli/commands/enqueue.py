@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
 
@@ -28,7 +28,7 @@ from minutehand.scheduler.database import ask_store
 @click.option("--key", help="Happen once for this key, however often it is asked.")
 @click.option("--dry-run", is_flag=True, help="Check everything, start nothing.")
 @output_option("table", "json")
-@road_options
+@backend_options
 def enqueue(
     workflow: str,
     row: str | None,
@@ -37,12 +37,12 @@ def enqueue(
     key: str | None,
     dry_run: bool,
     output: str,
-    road: RoadSettings,
+    backend: BackendSettings,
 ) -> None:
     """Start WORKFLOW, named by its name or id, for a row or with a payload."""
     when, data = _instant(at), read_payload(payload)
     made = ask_store(
-        road, lambda store: store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
+        backend, lambda store: store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
     )
     if output == "json":
         print_json(made)

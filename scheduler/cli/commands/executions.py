@@ -10,9 +10,9 @@ import click
 
 from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, parse_search
 from minutehand.dashboard.presentation.timeline import timeline
-from minutehand.scheduler.cli.options import SECONDS, output_option, road_options
+from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows, shown
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
 
@@ -37,7 +37,7 @@ def executions() -> None:
 @click.option("--since", type=SECONDS, help="Not older than: 30m, 1h, 7d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
 @output_option("table", "json", "jsonl")
-@road_options
+@backend_options
 def ls(
     search: tuple[str, ...],
     status: str | None,
@@ -47,7 +47,7 @@ def ls(
     since: float | None,
     limit: int,
     output: str,
-    road: RoadSettings,
+    backend: BackendSettings,
 ) -> None:
     """List executions, newest first.
 
@@ -61,39 +61,39 @@ def ls(
         filters = as_filter(asked | parse_search(search), datetime.now(UTC))
     except BadSearch as error:
         raise click.UsageError(str(error)) from None
-    rows = ask_store(road, lambda store: store.executions(filters, limit=limit))
+    rows = ask_store(backend, lambda store: store.executions(filters, limit=limit))
     print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
 
 
 @executions.command("show", epilog="Example: minutehand executions show 01a209d4")
 @click.argument("execution_id", metavar="ID")
 @output_option("table", "json")
-@road_options
-def show(execution_id: str, output: str, road: RoadSettings) -> None:
+@backend_options
+def show(execution_id: str, output: str, backend: BackendSettings) -> None:
     """Show one execution with its way, steps and sends.  The beginning of its id is enough."""
     if output == "json":
-        print_json(ask_store(road, lambda store: store.execution(execution_id)))
+        print_json(ask_store(backend, lambda store: store.execution(execution_id)))
     else:
-        click.echo(as_text(ask_store(road, lambda store: store.story(execution_id))))
+        click.echo(as_text(ask_store(backend, lambda store: store.story(execution_id))))
 
 
 @executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 @output_option("table", "json")
-@road_options
-def retry(ids: tuple[str, ...], output: str, road: RoadSettings) -> int:
+@backend_options
+def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
     """Run again what failed in these executions; what succeeded is not done twice."""
-    return _answered(ask_store(road, lambda store: store.retry(list(ids))), output)
+    return _answered(ask_store(backend, lambda store: store.retry(list(ids))), output)
 
 
 @executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 @click.option("--reason", help="Kept with the execution.")
 @output_option("table", "json")
-@road_options
-def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSettings) -> int:
+@backend_options
+def cancel(ids: tuple[str, ...], reason: str | None, output: str, backend: BackendSettings) -> int:
     """End pending or processing executions.  What was sent by then stays sent."""
-    return _answered(ask_store(road, lambda store: store.cancel(list(ids), reason=reason)), output)
+    return _answered(ask_store(backend, lambda store: store.cancel(list(ids), reason=reason)), output)
 
 
 @executions.command(
@@ -104,27 +104,27 @@ def cancel(ids: tuple[str, ...], reason: str | None, output: str, road: RoadSett
 @click.option("--resend", is_flag=True, help="It had not: it is sent again, under a new key.")
 @click.option("--drop", is_flag=True, help="It is given up: the step has failed.")
 @output_option("table", "json")
-@road_options
-def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: str, road: RoadSettings) -> int:
+@backend_options
+def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: str, backend: BackendSettings) -> int:
     """Say what became of sends whose fate was unknown (uncertain_send); then the execution goes on."""
     said = [word for word, is_said in (("sent", sent), ("resend", resend), ("drop", drop)) if is_said]
     if len(said) != 1:
         raise click.UsageError("say what you found out, one of these: --sent, --resend or --drop")
-    return _answered(ask_store(road, lambda store: store.resolve(list(ids), said[0])), output)
+    return _answered(ask_store(backend, lambda store: store.resolve(list(ids), said[0])), output)
 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")
 @click.argument("ids", metavar="[ID…]", nargs=-1)
 @click.option("--stale", is_flag=True, help="All that are held.")
 @output_option("table", "json")
-@road_options
-def release(ids: tuple[str, ...], stale: bool, output: str, road: RoadSettings) -> int:
+@backend_options
+def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSettings) -> int:
     """Run what was held as stale, since it came due while no processor ran.  It is due at once."""
     if stale == bool(ids):
         raise click.UsageError("name the executions, or give --stale for all that are held")
     if ids:
-        return _answered(ask_store(road, lambda store: store.release(list(ids)))["answers"], output)
-    released = ask_store(road, _release_all)
+        return _answered(ask_store(backend, lambda store: store.release(list(ids)))["answers"], output)
+    released = ask_store(backend, _release_all)
     if output == "json":
         print_json({"released": released})
     else:

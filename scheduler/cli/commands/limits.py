@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
 SCOPES = click.Choice(["recipient", "tenant"])
@@ -29,10 +29,10 @@ def limits() -> None:
 
 @limits.command("ls", epilog="Example: minutehand limits ls")
 @output_option("table", "json", "jsonl")
-@road_options
-def ls(output: str, road: RoadSettings) -> None:
+@backend_options
+def ls(output: str, backend: BackendSettings) -> None:
     """List the limits."""
-    print_rows(ask_store(road, lambda store: store.limits()), COLUMNS, output, empty="no limits are set")
+    print_rows(ask_store(backend, lambda store: store.limits()), COLUMNS, output, empty="no limits are set")
 
 
 @limits.command(
@@ -53,13 +53,13 @@ def ls(output: str, road: RoadSettings) -> None:
     help="What becomes of more: sent when there is room, or failed with why.",
 )
 @output_option("table", "json")
-@road_options
+@backend_options
 def set_(
-    scope: str, n: int, per: str, channel: str, tenant: str, on_exceed: str, output: str, road: RoadSettings
+    scope: str, n: int, per: str, channel: str, tenant: str, on_exceed: str, output: str, backend: BackendSettings
 ) -> None:
     """Let N messages leave to one recipient, or of one tenant, within a period."""
     given = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
-    made = ask_store(road, lambda store: store.set_limit(scope, **given))
+    made = ask_store(backend, lambda store: store.set_limit(scope, **given))
     if output == "json":
         print_json(made)
     else:
@@ -70,10 +70,10 @@ def set_(
 @click.argument("scope", type=SCOPES)
 @_channel
 @_tenant
-@road_options
-def rm(scope: str, channel: str, tenant: str, road: RoadSettings) -> int:
+@backend_options
+def rm(scope: str, channel: str, tenant: str, backend: BackendSettings) -> int:
     """Remove a limit."""
-    answer = ask_store(road, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant))
+    answer = ask_store(backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant))
     if answer["answer"] == "missing":
         click.echo("there is no such limit; see them with: minutehand limits ls", err=True)
         return 2

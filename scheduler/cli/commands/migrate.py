@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minutehand.scheduler.cli.options import road_options
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.cli.options import backend_options
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import database
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 )
 @click.option("--print", "only_print", is_flag=True, help="Print the SQL instead, as one file; needs no database.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done to which table, and what it locks; do nothing.")
-@road_options
-def migrate(only_print: bool, dry_run: bool, road: RoadSettings) -> None:
+@backend_options
+def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
     """Apply tables and functions, in one transaction; safe to repeat, and for several at once.
 
     Tables that the app has already are adopted: what is added to them is told first, with its locks.
@@ -34,14 +34,14 @@ def migrate(only_print: bool, dry_run: bool, road: RoadSettings) -> None:
     if only_print:
         click.echo(schema.script())
         return
-    url, name = database(road)
+    url, name = database(backend)
 
     def tell(steps: list[Step]) -> None:
         click.echo(as_text(steps), err=not dry_run)
 
     report = asyncio.run(schema.migrate(url, tell=tell, dry_run=dry_run))
     applied = ", ".join(report.applied) or "nothing new"
-    said = f"schema {report.version} on the {name} road: {applied}; {report.functions} functions "
+    said = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions "
     click.echo(f"would be {said}would be current; nothing was changed" if dry_run else f"{said}are current")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
 
@@ -17,24 +17,24 @@ from minutehand.store import Json
 @click.option("--tenant", metavar="ID", help="Only this tenant's: its organization_id, else user_id.")
 @click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
 @output_option("table", "json")
-@road_options
-def pause(tenant: str | None, reason: str | None, output: str, road: RoadSettings) -> None:
+@backend_options
+def pause(tenant: str | None, reason: str | None, output: str, backend: BackendSettings) -> None:
     """Hold everything, or one tenant: no processor begins a step or a send any more.
 
     Changes are recorded as before, and what they start waits.  What has left has left.
     """
     tell_paused(
-        ask_store(road, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason)), output
+        ask_store(backend, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason)), output
     )
 
 
 @click.command("resume", short_help="Let it run again.", epilog="Example: minutehand resume")
 @click.option("--tenant", metavar="ID", help="Only this tenant's.")
 @output_option("table", "json")
-@road_options
-def resume(tenant: str | None, output: str, road: RoadSettings) -> None:
+@backend_options
+def resume(tenant: str | None, output: str, backend: BackendSettings) -> None:
     """End a pause.  What was held is due as before; see it first: minutehand executions ls --status pending."""
-    tell_resumed(ask_store(road, lambda store: store.resume(scope=scope_of(tenant), target=tenant)), output)
+    tell_resumed(ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant)), output)
 
 
 def scope_of(tenant: str | None) -> str:

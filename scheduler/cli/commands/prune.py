@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from minutehand.scheduler.cli.options import SECONDS, output_option, road_options
+from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Store
 
@@ -14,8 +14,8 @@ from minutehand.store import Store
 @click.command("prune", short_help="Delete old executions.", epilog="Example: minutehand prune --keep 90d")
 @click.option("--keep", type=SECONDS, required=True, metavar="TIME", help="How long they are kept: 90d.")
 @output_option("table", "json")
-@road_options
-def prune(keep: float, output: str, road: RoadSettings) -> None:
+@backend_options
+def prune(keep: float, output: str, backend: BackendSettings) -> None:
     """Delete the executions that ended, and were made longer ago than --keep, with their sends.
 
     What waits or runs stays.  It goes in small bites, so that nothing waits for it.  Processors do the same with their
@@ -29,7 +29,7 @@ def prune(keep: float, output: str, road: RoadSettings) -> None:
             deleted, more = deleted + bite["deleted"], bite["more"]
         return deleted
 
-    deleted = ask_store(road, all_of_it)
+    deleted = ask_store(backend, all_of_it)
     if output == "json":
         print_json({"deleted": deleted})
     else:

@@ -11,7 +11,7 @@ import click
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.alerts.heartbeat_ping import Pings
 from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
@@ -40,7 +40,7 @@ def run_once(
     fail_on: str,
     output: str,
     quiet: bool,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
@@ -51,7 +51,7 @@ def run_once(
     """
 
     async def go() -> tuple[Summary, list[int]]:
-        async with open_store(road) as store:
+        async with open_store(backend) as store:
             runner = Runner(store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
             with stopped_by_signals(runner.stop) as signals:
                 return await runner.tick(), signals
@@ -75,10 +75,10 @@ def as_text(summary: Summary) -> str:
             "  run them: minutehand executions release ID… (or --stale for all)",
         ]
     if summary.claimed == 0:
-        return "\n".join([*lines, f"nothing due ({summary.road}, {summary.seconds:.2f} s)"])
+        return "\n".join([*lines, f"nothing due ({summary.backend}, {summary.seconds:.2f} s)"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
     lines.append(
-        f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.road}, {summary.seconds:.2f} s)"
+        f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.backend}, {summary.seconds:.2f} s)"
     )
     for row in summary.executions:
         if row["status"] != "completed":

@@ -13,7 +13,7 @@ import click
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import api_token_option, poll_option, run_options, window_options
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings, WindowSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings, WindowSettings
 from minutehand.scheduler.dashboard_wiring import access_to
 from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, hands, stopped_by_signals
@@ -51,7 +51,7 @@ def serve(
     poll_seconds: float,
     api_token: str | None,
     window: WindowSettings,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
@@ -72,11 +72,11 @@ def serve(
             "no token for callers: set MINUTEHAND_API_TOKEN (a new one: openssl rand -hex 32); "
             "`minutehand direct on` gives the same to the database"
         )
-    access = access_to(host, road, window) if window.dashboard else None
+    access = access_to(host, backend, window) if window.dashboard else None
     configure(log)
     with listen(host, port) as listener:
         asyncio.run(
-            _serve(listener, tokens, access, window, poll_seconds if with_worker else None, road, run, executor, log)
+            _serve(listener, tokens, access, window, poll_seconds if with_worker else None, backend, run, executor, log)
         )
 
 
@@ -86,14 +86,14 @@ async def _serve(
     access: Access | None,
     settings: WindowSettings,
     poll_seconds: float | None,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> None:
     from minutehand.scheduler.engine.on_demand import OnDemand
 
-    async with open_store(road) as store:
+    async with open_store(backend) as store:
         await refuse_bad_configuration(store)
         window = worker = None
         if access is not None:
@@ -155,7 +155,7 @@ async def _answer(
 
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
-        logger.info("serving", road=store.road, host=host, port=port)
+        logger.info("serving", backend=store.backend, host=host, port=port)
         alerts = alerts_of(store, run)
         watching = None if alerts is None else asyncio.ensure_future(alerts.watch())
         work = None if worker is None else asyncio.ensure_future(worker.work())

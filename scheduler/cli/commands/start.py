@@ -11,7 +11,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.tracing import exported
 from minutehand.scheduler.alerts.heartbeat_ping import Pings
 from minutehand.scheduler.cli.options import SECONDS, run_options
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
 from minutehand.store.errors import StoreError
@@ -20,18 +20,20 @@ from minutehand.store.errors import StoreError
 @click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
 @click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Time between ticks.")
 @run_options
-def start(every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings) -> None:
+def start(
+    every: float, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+) -> None:
     """Run a tick every minute, the first at once.
 
     SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
     """
     if run.hold_seconds is not None and every >= run.hold_seconds:
         raise click.UsageError("--hold-later-than must be longer than --every: between two ticks nothing is looked at")
-    asyncio.run(_run(every, road, run, executor, log))
+    asyncio.run(_run(every, backend, run, executor, log))
 
 
 async def _run(
-    every: float, road: RoadSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+    every: float, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
 ) -> None:
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
     from structlog import get_logger
@@ -41,7 +43,7 @@ async def _run(
 
     configure(log)
     logger = get_logger()
-    async with open_store(road) as store, exported(wanted=executor.traces):
+    async with open_store(backend) as store, exported(wanted=executor.traces):
         await refuse_bad_configuration(store)
         runner = Runner(store, run, executor, log, mode="start")
         pings = Pings(run.ping_url, log)
@@ -71,7 +73,7 @@ async def _run(
         scheduler.add_job(tick, "interval", seconds=every, next_run_time=datetime.now(UTC), id="tick", **job)
         with stopped_by_signals(stop):
             scheduler.start()
-            logger.info("started", road=store.road, every_seconds=every, batch_size=run.batch_size)
+            logger.info("started", backend=store.backend, every_seconds=every, batch_size=run.batch_size)
             await stopped.wait()
             scheduler.remove_all_jobs()
             await runner.idle()

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from minutehand.scheduler.cli.options import SECONDS, executor_option, output_option, road_options
+from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, print_json, replace_file, shown
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store, look_at_figures, open_store
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
@@ -62,7 +62,7 @@ Judge = Callable[[Json], list[str]]
     help="With -o prometheus: replace FILE as a whole, for the node exporter's textfile collector.",
 )
 @executor_option
-@road_options
+@backend_options
 @click.pass_context
 def status(
     context: click.Context,
@@ -73,7 +73,7 @@ def status(
     output: str,
     write: Path | None,
     executor: str,
-    road: RoadSettings,
+    backend: BackendSettings,
 ) -> int:
     """Say what is due, what failed, which workflows cannot fire, and who processes.
 
@@ -91,12 +91,12 @@ def status(
             raise click.UsageError("--watch has no end: it goes with neither --check nor -o prometheus")
         if every < 0.1:
             raise click.UsageError("--watch must be 0.1 or more")
-        asyncio.run(_watch(road, every, look, judge, as_json=output == "json"))
+        asyncio.run(_watch(backend, every, look, judge, as_json=output == "json"))
 
     async def look_once(store: Store) -> tuple[str, Json]:
-        return store.road, await look(store)
+        return store.backend, await look(store)
 
-    name, metrics = ask_store(road, look_once)
+    name, metrics = ask_store(backend, look_once)
     problems = judge(metrics)
     if output == "prometheus":
         from minutehand.dashboard.api.metrics import exposition
@@ -106,7 +106,7 @@ def status(
         else:
             replace_file(write, exposition(metrics))
     elif output == "json":
-        print_json({"road": name, **metrics, "problems": problems})
+        print_json({"backend": name, **metrics, "problems": problems})
     else:
         click.echo(as_text(name, metrics, problems))
     return 3 if check and problems else 0
@@ -133,10 +133,10 @@ async def read_steps_too(store: Store) -> Json:
     return metrics
 
 
-async def _watch(road: RoadSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
+async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
     """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
     redraw = not as_json and sys.stdout.isatty()
-    async with open_store(road) as store:
+    async with open_store(backend) as store:
         while True:
             try:
                 metrics = await look(store)
@@ -147,10 +147,10 @@ async def _watch(road: RoadSettings, every: float, look: Look, judge: Judge, *, 
             else:
                 problems = judge(metrics)
                 if as_json:
-                    told = json.dumps({"road": store.road, **metrics, "problems": problems}, ensure_ascii=False)
+                    told = json.dumps({"backend": store.backend, **metrics, "problems": problems}, ensure_ascii=False)
                 elif redraw:
                     told = f"{shown(metrics['now'])} UTC, every {every:g} s; Ctrl-C ends it\n\n"
-                    told += as_text(store.road, metrics, problems)
+                    told += as_text(store.backend, metrics, problems)
                 else:
                     told = as_line(metrics, problems)
                 _tell(told, redraw=redraw)
@@ -192,7 +192,7 @@ def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[st
     return problems
 
 
-def as_text(road: str, metrics: Json, problems: list[str]) -> str:
+def as_text(backend: str, metrics: Json, problems: list[str]) -> str:
     """Return the first look for a person."""
     tables = (
         ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
@@ -203,7 +203,7 @@ def as_text(road: str, metrics: Json, problems: list[str]) -> str:
         f"{workers[0]['mode']} on {workers[0]['host']}, {shown(workers[0]['heartbeat_at'])} UTC" if workers else "never"
     )
     lines = [
-        f"road        {road}, schema {metrics['schema_version']}",
+        f"backend     {backend}, schema {metrics['schema_version']}",
         f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
         f"last hour   {hour_of(metrics)}",
         f"tables      {tables}",

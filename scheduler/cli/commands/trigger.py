@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_rows
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
 COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
@@ -28,7 +28,7 @@ def trigger() -> None:
 @click.option("--exclude", default="", metavar="COLUMN,…", help="Columns that are not recorded.")
 @click.option("--link", multiple=True, metavar="COLUMN=TABLE", help="A reference that has no foreign key; repeatable.")
 @click.option("--writable", is_flag=True, help="Let workflows of a row's own tenant write this table.")
-@road_options
+@backend_options
 def add(
     table: str,
     id_: str,
@@ -38,7 +38,7 @@ def add(
     exclude: str,
     link: tuple[str, ...],
     writable: bool,
-    road: RoadSettings,
+    backend: BackendSettings,
 ) -> None:
     """Watch TABLE, or change how it is watched."""
     links = dict(_pair(text) for text in link)
@@ -51,7 +51,7 @@ def add(
         "links": links,
         "writable": writable,
     }
-    added = ask_store(road, lambda store: store.add_trigger(table, **given))
+    added = ask_store(backend, lambda store: store.add_trigger(table, **given))
     whose = f"whose it is: {added['tenant']}" if added["tenant"] else "one tenant"
     may = "; workflows may write it" if added["writable"] else ""
     click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
@@ -59,19 +59,19 @@ def add(
 
 @trigger.command("rm", epilog="Example: minutehand trigger rm jobs")
 @click.argument("table")
-@road_options
-def rm(table: str, road: RoadSettings) -> None:
+@backend_options
+def rm(table: str, backend: BackendSettings) -> None:
     """Stop watching TABLE.  What is pending stays pending."""
-    removed = ask_store(road, lambda store: store.remove_trigger(table))["removed"]
+    removed = ask_store(backend, lambda store: store.remove_trigger(table))["removed"]
     click.echo(f"{table} is no longer watched" if removed else f"{table} was not watched")
 
 
 @trigger.command("ls", epilog="Example: minutehand trigger ls -o json")
 @output_option("table", "json", "jsonl")
-@road_options
-def ls(output: str, road: RoadSettings) -> None:
+@backend_options
+def ls(output: str, backend: BackendSettings) -> None:
     """List the watched tables."""
-    found = ask_store(road, lambda store: store.triggers())
+    found = ask_store(backend, lambda store: store.triggers())
     print_rows(found, COLUMNS, output, empty="no table is watched; begin with: minutehand trigger add TABLE")
 
 

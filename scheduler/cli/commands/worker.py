@@ -10,7 +10,7 @@ import click
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import SECONDS, poll_option, run_options
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import stopped_by_signals
 from minutehand.scheduler.process.sd_notify import Watcher, watcher_of
@@ -36,7 +36,7 @@ def worker(
     processes: int,
     max_jobs: int | None,
     max_time: float | None,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
@@ -48,7 +48,7 @@ def worker(
     """
     watcher = watcher_of(os.environ)
     if processes == 1:
-        asyncio.run(_run(poll_seconds, max_jobs, max_time, watcher, road, run, executor, log))
+        asyncio.run(_run(poll_seconds, max_jobs, max_time, watcher, backend, run, executor, log))
         return 0
 
     from minutehand.scheduler.logs import configure
@@ -72,7 +72,7 @@ async def _run(
     max_jobs: int | None,
     max_seconds: float | None,
     watcher: Watcher,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
@@ -84,7 +84,7 @@ async def _run(
 
     configure(log)
     logger = get_logger()
-    async with open_store(road) as store:
+    async with open_store(backend) as store:
         await refuse_bad_configuration(store)
         made = Worker(
             store,
@@ -97,7 +97,7 @@ async def _run(
             watcher=watcher,
         )
         with stopped_by_signals(made.stop), watcher.obeyed(made.stop):
-            logger.info("working", road=store.road, poll_seconds=poll_seconds, listens=store.can_listen)
+            logger.info("working", backend=store.backend, poll_seconds=poll_seconds, listens=store.can_listen)
             summary = await made.work()
         counts = {end: count for end, count in summary.ends.items() if count}
         logger.info("worker_stopped", claimed=summary.claimed, **counts)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minutehand.scheduler.cli.options import output_option, road_options
+from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
-from minutehand.scheduler.config import RoadSettings
+from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import open_store
 from minutehand.store import Json, Store
 
@@ -90,9 +90,14 @@ _user = click.option("--user", metavar="ID", help="The same, by user; with --org
 @_user
 @click.option("--dry-run", is_flag=True, help="Check everything, save nothing.")
 @output_option("table", "json")
-@road_options
+@backend_options
 def apply(
-    files: tuple[str, ...], organization: str | None, user: str | None, dry_run: bool, output: str, road: RoadSettings
+    files: tuple[str, ...],
+    organization: str | None,
+    user: str | None,
+    dry_run: bool,
+    output: str,
+    backend: BackendSettings,
 ) -> int:
     """Save the workflows of FILE (- is stdin) by their names: created, updated or unchanged.
 
@@ -105,7 +110,7 @@ def apply(
     found = [one for file in files for one in _read(file, organization, user)]
 
     async def go() -> tuple[list[Linted], list[Json]]:
-        async with open_store(road) as store:
+        async with open_store(backend) as store:
             linted = await lint_files(found, store)
             if any(one.is_bad for one in linted):
                 return linted, []
@@ -132,8 +137,8 @@ _WOULD = {"created": "would create", "updated": "would update", "unchanged": "un
 @click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option("--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
               help="A file for each, named after it.  [default: all to stdout]")  # fmt: skip
-@road_options
-def export(names: tuple[str, ...], folder: Path | None, road: RoadSettings) -> int:
+@backend_options
+def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings) -> int:
     """Write workflows as files, such that applying them changes nothing: all, or those of these names or ids.
 
     Steps stay in the shape that the app gave them.  What cannot be read is named and left out, with exit code 3.
@@ -142,7 +147,7 @@ def export(names: tuple[str, ...], folder: Path | None, road: RoadSettings) -> i
     from minutehand.scheduler.workflow_files.strict_yaml import as_yaml
 
     async def go() -> list[Json]:
-        async with open_store(road) as store:
+        async with open_store(backend) as store:
             return await store.workflows(list(names) or None)
 
     cards = asyncio.run(go())
@@ -191,8 +196,10 @@ def _numbered(stem: str, number: int) -> str:
 @_organization
 @_user
 @output_option("table", "json")
-@road_options
-def lint(subjects: tuple[str, ...], organization: str | None, user: str | None, output: str, road: RoadSettings) -> int:
+@backend_options
+def lint(
+    subjects: tuple[str, ...], organization: str | None, user: str | None, output: str, backend: BackendSettings
+) -> int:
     """Say what is wrong with workflows, and what each step would do: all that are saved, or these, or those of files.
 
     Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
@@ -212,10 +219,10 @@ def lint(subjects: tuple[str, ...], organization: str | None, user: str | None, 
         return linted
 
     async def with_store() -> list[Linted]:
-        async with open_store(road) as store:
+        async with open_store(backend) as store:
             return await go(store)
 
-    offline = not names and files and not _has_database(road)
+    offline = not names and files and not _has_database(backend)
     linted = asyncio.run(go(None) if offline else with_store())
     if output == "json":
         print_json([one.as_json() for one in linted])
@@ -250,5 +257,5 @@ def _is_file(subject: str) -> bool:
     return subject == "-" or subject.endswith((".yaml", ".yml", ".json")) or Path(subject).is_file()
 
 
-def _has_database(road: RoadSettings) -> bool:
-    return any((road.database_url, road.supabase_url, road.home, road.road))
+def _has_database(backend: BackendSettings) -> bool:
+    return any((backend.database_url, backend.supabase_url, backend.home, backend.backend))

@@ -9,9 +9,9 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.commands.enqueue import read_payload
 from minutehand.scheduler.cli.commands.pause import tell_paused, tell_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
-from minutehand.scheduler.cli.options import output_option, road_options, run_options
+from minutehand.scheduler.cli.options import backend_options, output_option, run_options
 from minutehand.scheduler.cli.output import print_json, print_rows
-from minutehand.scheduler.config import LogSettings, RoadSettings, RunSettings
+from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
@@ -32,13 +32,13 @@ def workflows() -> None:
     "ls", short_help="List the workflows and how they stand.", epilog="Example: minutehand workflows ls -o json"
 )
 @output_option("table", "json", "jsonl")
-@road_options
-def ls(output: str, road: RoadSettings) -> None:
+@backend_options
+def ls(output: str, backend: BackendSettings) -> None:
     """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
     from minutehand.scheduler.workflow_files.text import line
 
     print_rows(
-        [line(card) for card in ask_store(road, lambda store: store.workflows())],
+        [line(card) for card in ask_store(backend, lambda store: store.workflows())],
         COLUMNS,
         output,
         empty="no workflows yet; begin with: minutehand workflows new",
@@ -52,10 +52,10 @@ def ls(output: str, road: RoadSettings) -> None:
 )
 @click.argument("workflow")
 @output_option("table", "json")
-@road_options
-def show(workflow: str, output: str, road: RoadSettings) -> None:
+@backend_options
+def show(workflow: str, output: str, backend: BackendSettings) -> None:
     """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
-    found = ask_store(road, lambda store: store.workflow(workflow))
+    found = ask_store(backend, lambda store: store.workflow(workflow))
     if output == "json":
         print_json(found)
     else:
@@ -68,19 +68,19 @@ def show(workflow: str, output: str, road: RoadSettings) -> None:
 @click.argument("workflow")
 @click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
 @output_option("table", "json")
-@road_options
-def pause(workflow: str, reason: str | None, output: str, road: RoadSettings) -> None:
+@backend_options
+def pause(workflow: str, reason: str | None, output: str, backend: BackendSettings) -> None:
     """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
-    tell_paused(ask_store(road, lambda store: store.pause(scope="workflow", target=workflow, reason=reason)), output)
+    tell_paused(ask_store(backend, lambda store: store.pause(scope="workflow", target=workflow, reason=reason)), output)
 
 
 @workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
 @click.argument("workflow")
 @output_option("table", "json")
-@road_options
-def resume(workflow: str, output: str, road: RoadSettings) -> None:
+@backend_options
+def resume(workflow: str, output: str, backend: BackendSettings) -> None:
     """Let WORKFLOW run again; what was held is due as before."""
-    tell_resumed(ask_store(road, lambda store: store.resume(scope="workflow", target=workflow)), output)
+    tell_resumed(ask_store(backend, lambda store: store.resume(scope="workflow", target=workflow)), output)
 
 
 @workflows.command(
@@ -98,7 +98,7 @@ def test(
     row: str | None,
     payload: str | None,
     output: str,
-    road: RoadSettings,
+    backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
     log: LogSettings,
@@ -117,7 +117,7 @@ def test(
         return preview, await rehearse(preview, executor, store.evaluate)
 
     try:
-        preview, told = ask_store(road, go)
+        preview, told = ask_store(backend, go)
     except BadStep as error:
         raise BadRequest(f"{workflow!r} cannot run: {error}") from None
     if output == "json":

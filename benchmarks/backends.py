@@ -1,4 +1,4 @@
-"""The two roads beside each other: the same work in one database, over REST and over PostgreSQL's own protocol.
+"""The two backends beside each other: the same work in one database, over REST and over PostgreSQL's own protocol.
 
 What answers the REST calls is the tests' stack (tests/supabase), not a hosted project: the requests are the same, the
 network and the platform are not.
@@ -26,19 +26,19 @@ from minutehand.store.drivers.supabase import SupabaseDriver
 from tests.contract.doors import Counted
 from tests.supabase.stack import Project, running_stack
 
-ROADS = ("rest", "postgres")
+BACKENDS = ("rest", "postgres")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run over one road."""
+    """One run over one backend."""
 
     seconds: float
     calls: int
 
 
 def measured(server: str, rounds: int, counts: tuple[int, ...]) -> dict[int, list[dict[str, Run]]]:
-    """Run so many executions with a no-op step over each road, by their number; a count of 10 is one tick."""
+    """Run so many executions with a no-op step over each backend, by their number; a count of 10 is one tick."""
     BUILT_IN["noop"] = "benchmarks.noop:NoopAction"
     configure(LogSettings(log_level="error"))
     with running_stack(server) as stack, stack.project() as project:
@@ -47,14 +47,14 @@ def measured(server: str, rounds: int, counts: tuple[int, ...]) -> dict[int, lis
         project.owner.connection.execute(ground.WORKFLOW, values)
         ground.watch(project.owner.url, "jobs")
         return {
-            count: [{road: _run(project, road, count) for road in ROADS} for _ in range(rounds)] for count in counts
+            count: [{name: _run(project, name, count) for name in BACKENDS} for _ in range(rounds)] for count in counts
         }
 
 
-def _run(project: Project, road: str, count: int) -> Run:
+def _run(project: Project, backend: str, count: int) -> Run:
     ground.fill(project.database.url, "noop", count)
     driver = Counted(
-        SupabaseDriver(project.url, project.secret_key) if road == "rest" else PostgresDriver(project.owner.url)
+        SupabaseDriver(project.url, project.secret_key) if backend == "rest" else PostgresDriver(project.owner.url)
     )
     seconds = asyncio.run(_drain(Store(driver), budget=count if count == 10 else None))
     with psycopg.connect(project.database.url) as connection:

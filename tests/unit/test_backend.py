@@ -5,45 +5,47 @@ from pathlib import Path
 
 import pytest
 
-from minutehand.scheduler.config import RoadSettings
-from minutehand.scheduler.database import check_schema, database, open_store, project, road_of
+from minutehand.scheduler.config import BackendSettings
+from minutehand.scheduler.database import backend_of, check_schema, database, open_store, project
 from minutehand.store import schema
 from minutehand.store.embedded import Embedded
 from minutehand.store.errors import BadConfiguration, SchemaMismatch
 from tests.servers import temporary_folder
 
 
-def road(**given) -> RoadSettings:
-    return RoadSettings(**given)
+def backend(**given) -> BackendSettings:
+    return BackendSettings(**given)
 
 
 def test_a_named_database_wins(tmp_path):
-    named = road(database_url="postgresql://x/y", home=tmp_path, supabase_url="https://example.com", at_terminal=True)
+    named = backend(
+        database_url="postgresql://x/y", home=tmp_path, supabase_url="https://example.com", at_terminal=True
+    )
     assert database(named) == ("postgresql://x/y", "postgres")
 
 
 def test_from_cron_with_nothing_set_there_is_no_database():
     with pytest.raises(BadConfiguration, match="no database configured: set DATABASE_URL"):
-        database(road())
+        database(backend())
 
 
-def test_the_postgres_road_needs_its_url():
+def test_the_postgres_backend_needs_its_url():
     with pytest.raises(BadConfiguration, match="needs DATABASE_URL"):
-        database(road(road="postgres", home=Path("/nowhere")))
+        database(backend(backend="postgres", home=Path("/nowhere")))
 
 
-def test_a_project_takes_the_supabase_road_and_needs_both_variables():
+def test_a_project_takes_the_supabase_backend_and_needs_both_variables():
     both = {"supabase_url": "https://example.com", "supabase_key": "sb_secret_x"}
-    assert road_of(road(**both, at_terminal=True)) == "supabase"
-    assert project(road(**both)) == ("https://example.com", "sb_secret_x")
+    assert backend_of(backend(**both, at_terminal=True)) == "supabase"
+    assert project(backend(**both)) == ("https://example.com", "sb_secret_x")
     for name, variable in (("supabase_url", "SUPABASE_URL"), ("supabase_key", "SUPABASE_SERVICE_ROLE_KEY")):
         with pytest.raises(BadConfiguration, match=f"^{variable} is not set"):
-            project(road(**(both | {name: None})))
+            project(backend(**(both | {name: None})))
 
 
 def test_what_needs_more_than_the_rest_api_says_what_to_do():
     with pytest.raises(BadConfiguration, match=r"migrate --print(.|\n)*Session pooler"):
-        database(road(supabase_url="https://example.com", supabase_key="sb_secret_x"))
+        database(backend(supabase_url="https://example.com", supabase_key="sb_secret_x"))
 
 
 def test_the_embedded_database_is_started_and_brought_up_to_date():
@@ -53,9 +55,9 @@ def test_the_embedded_database_is_started_and_brought_up_to_date():
 
             async def look() -> tuple[str, int]:
                 async with open_store(
-                    road(home=server.home, supabase_url="https://example.com", road="embedded")
+                    backend(home=server.home, supabase_url="https://example.com", backend="embedded")
                 ) as store:
-                    return store.road, await store.schema_version()
+                    return store.backend, await store.schema_version()
 
             assert asyncio.run(look()) == ("embedded", schema.version())
             assert asyncio.run(look()) == ("embedded", schema.version())
