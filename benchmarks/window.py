@@ -50,7 +50,7 @@ from (
 ) made
 """
 BEATS = """
-insert into minutehand.beats (minute, first_at, due)
+insert into minutehand.tick_log (minute, first_at, due)
 select date_trunc('minute', at), date_trunc('minute', at) + interval '1 s', 3
 from generate_series(now() - interval '1 day', now(), interval '1 min') as at
 """

@@ -1,7 +1,7 @@
 """A workflow rehearsed: every step is filled in and judged as in a run, and nothing leaves.
 
 `DryRun` is the contract's `StepRun` with no sender behind it: no HTTP client, no reservation, no lease, and `send`
-never calls what would deliver.  The database is asked what a run would see (`automation_preview`) and whether
+never calls what would deliver.  The database is asked what a run would see (`automation_dry_run`) and whether
 conditions hold; it is not written to.
 """
 

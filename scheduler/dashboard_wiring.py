@@ -58,7 +58,7 @@ def open_window(
         from minutehand.executor import dry_run
         from minutehand.scheduler.workflow_files.dry_run_text import rehearsal_json
 
-        preview = await store.preview(workflow, row=row)
+        preview = await store.dry_run(workflow, row=row)
         try:
             return rehearsal_json(preview, await dry_run.rehearse(preview, executor, store.evaluate))
         except BadStep as error:

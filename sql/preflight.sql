@@ -54,15 +54,15 @@ begin
     ('0003_actions', 'public.communication_logs', '', 'reserved_at timestamptz'),
     ('0003_actions', 'public.automation_limits',
      'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
-    ('0003_actions', 'minutehand.resumed', 'workflow_id text, resumed_at timestamptz', ''),
+    ('0003_actions', 'minutehand.breaker_resets', 'workflow_id text, resumed_at timestamptz', ''),
     ('0004_alerts', 'public.automation_incidents',
      'id uuid, kind text, subject text, code text, opened_at timestamptz, seen_at timestamptz, recovered_at timestamptz, '
      'count bigint, summary text, sample text, told text, told_at timestamptz, telling uuid, telling_until timestamptz', ''),
-    ('0004_alerts', 'minutehand.judged', 'only_row boolean, judged_at timestamptz, lost bigint, lost_at timestamptz', ''),
+    ('0004_alerts', 'minutehand.alert_state', 'only_row boolean, judged_at timestamptz, lost bigint, lost_at timestamptz', ''),
     ('0005_order', 'public.automation_execution_logs', '', 'entity_order text'),
-    ('0006_window', 'minutehand.beats', 'minute timestamptz, first_at timestamptz', ''),
+    ('0006_window', 'minutehand.tick_log', 'minute timestamptz, first_at timestamptz', ''),
     ('0007_past', 'public.automation_execution_logs', '', 'claimed_at timestamptz, past json'),
-    ('0007_past', 'minutehand.beats', '', 'due integer')
+    ('0007_past', 'minutehand.tick_log', '', 'due integer')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)
   cross join lateral regexp_split_to_table(lists.names, ', ') as c

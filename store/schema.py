@@ -58,7 +58,7 @@ def functions() -> str:
     root = sql_root()
     files = sorted((root / "functions").glob("*.sql"))
     names = ", ".join(f"'{path.stem}'" for path in files if path.stem.startswith("automation_"))
-    parts = [path.read_text() for path in sorted((root / "helpers").glob("*.sql"))]
+    parts = [path.read_text() for path in sorted((root / "internal").glob("*.sql"))]
     parts.append((root / "replace.sql").read_text().replace(":names", f"array[{names}]"))
     parts += [path.read_text() for path in files]
     parts += [(root / name).read_text() for name in ("grants.sql", "finish.sql")]
@@ -114,7 +114,7 @@ async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_
     await connection.execute(preflight().encode())
     pending = await _pending(connection)
     sources = [path.read_text() for path in pending] + [functions()]
-    if steps := await adoption.plan(connection, sources, (sql_root() / "helpers" / "checks.sql").read_text()):
+    if steps := await adoption.plan(connection, sources, (sql_root() / "internal" / "checks.sql").read_text()):
         tell(steps)
     if not dry_run:
         for path in pending:

@@ -224,16 +224,16 @@ class Store:
         result: Json = await self._timed("automation_metrics", p_steps=steps)
         return result
 
-    async def alerts_take(self, token: str, *, share: float, age_seconds: int) -> list[Json]:
+    async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[Json]:
         """Look for trouble; returns what is to be told of it, which is this caller's to tell for two minutes."""
         result: list[Json] = await self._repeated(
-            "automation_alerts_take", p_token=token, p_share=share, p_age_seconds=age_seconds
+            "automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds
         )
         return result
 
-    async def alerts_told(self, token: str, told: dict[str, str]) -> None:
+    async def alerts_notified(self, token: str, told: dict[str, str]) -> None:
         """Say which incidents were told, and what of each."""
-        await self._repeated("automation_alerts_told", p_token=token, p_told=told)
+        await self._repeated("automation_alerts_notified", p_token=token, p_told=told)
 
     async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[Json]:
         """Return the incidents that are open, or all of 90 days."""
@@ -250,9 +250,9 @@ class Store:
         result: Json = await self._driver.call("automation_count", p_filter=filters)
         return result
 
-    async def story(self, execution_id: str) -> Json:
+    async def execution_detail(self, execution_id: str) -> Json:
         """Return one execution and all that happened around it.  Errors: `NotFound`, `Conflict`."""
-        result: Json = await self._timed("automation_story", p_id=execution_id)
+        result: Json = await self._timed("automation_execution_detail", p_id=execution_id)
         return result
 
     async def overview(
@@ -314,9 +314,9 @@ class Store:
         result: Json = await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
         return result
 
-    async def preview(self, workflow: str, *, row: str | None = None, payload: Any = None) -> Json:
+    async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> Json:
         """Say what a run of a workflow would see, and what would keep it from running."""
-        result: Json = await self._timed("automation_preview", p_workflow=workflow, p_row=row, p_payload=payload)
+        result: Json = await self._timed("automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
         return result
 
     # --- watched tables -----------------------------------------------------------------------------------------------

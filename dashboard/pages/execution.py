@@ -15,7 +15,7 @@ from minutehand.store.errors import NotFound
 async def execution(visit: Visit) -> Shown:
     """Show one execution whole."""
     id_ = visit.request.path_params["id"]
-    story: Json = await visit.look(("story", id_), lambda: visit.store.story(id_))
+    story: Json = await visit.look(("story", id_), lambda: visit.store.execution_detail(id_))
     if visit.visitor.tenant not in (None, story["tenant"]):
         raise NotFound(f"there is no execution {id_}")
     steps, problem = planned(story["definition"])

@@ -107,7 +107,7 @@ def step_html(window: Window) -> Callable[[Request], Awaitable[Response]]:
         try:
             visitor = await window.access.visitor(request)
             visitor.require("payloads")
-            found = await window.store.story(request.path_params["id"])
+            found = await window.store.execution_detail(request.path_params["id"])
         except Denied as denied:
             return denied.response
         except (Forbidden, StoreError) as error:

@@ -92,7 +92,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 def subject(row: Json) -> str:
     """Say what an execution is about: `jobs J-2019: scheduled → completed`."""
-    told = row.get("subject") or {}
+    told = row.get("label") or {}
     what = " ".join(part for part in (str(told.get("table") or ""), row["entity_id"] or "") if part)
     old, new = told.get("old_status"), told.get("new_status")
     if new is not None and old != new:

@@ -67,7 +67,7 @@ def joined(asked: dict[str, str]) -> str:
 
 
 def as_filter(asked: dict[str, Any], now: datetime) -> dict[str, str]:
-    """Return what the database is asked (minutehand.meets): times as instants, counted from `now`."""
+    """Return what the database is asked (minutehand.matches_filter): times as instants, counted from `now`."""
     return {
         word: (now - value).isoformat() if isinstance(value, timedelta) else str(value) for word, value in asked.items()
     }

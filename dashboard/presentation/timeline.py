@@ -40,7 +40,7 @@ class Moment:
 
 def timeline(story: Json, *, with_recipients: bool) -> list[Moment]:
     """Return what is known of its way, in order, each with the time since the one before."""
-    known = [*_origin(story), *_past(story["past"]), *_now(story), *_steps(story["steps"])]
+    known = [*_origin(story), *_past(story["attempt_history"]), *_now(story), *_steps(story["steps"])]
     known += _sends(story, with_recipients)
     placed = sorted(
         ((at, number, kind, words, detail) for number, (when, kind, words, detail) in enumerate(known)
@@ -88,7 +88,9 @@ def _past(past: list[Json]) -> _Known:
 def _now(story: Json) -> _Known:
     known: _Known = []
     claimed = story["claimed_at"] or story["started_at"]
-    if claimed is not None and not any(moment(episode.get("began")) == moment(claimed) for episode in story["past"]):
+    if claimed is not None and not any(
+        moment(episode.get("began")) == moment(claimed) for episode in story["attempt_history"]
+    ):
         known.append(
             (claimed, "claim", *_began(story["worker"], story["attempt"] if story["status"] == "processing" else 0))
         )
@@ -96,7 +98,7 @@ def _now(story: Json) -> _Known:
         said = ": ".join(part for part in (story["code"], story["reason"]) if part)
         known.append((story["completed_at"], "end", story["status"], said))
     elif story["status"] == "pending" and story["scheduled_at"]:
-        known.append((story["scheduled_at"], "due", "due again" if story["past"] else "due", ""))
+        known.append((story["scheduled_at"], "due", "due again" if story["attempt_history"] else "due", ""))
     return known
 
 
@@ -150,7 +152,7 @@ def band(story: Json, now: datetime) -> Band | None:
     end = moment(story["completed_at"]) or now
     if begin is None or end <= begin:
         return None
-    works = [(moment(one.get("began")), moment(one["at"])) for one in story["past"] if one.get("began")]
+    works = [(moment(one.get("began")), moment(one["at"])) for one in story["attempt_history"] if one.get("began")]
     claimed = moment(story["claimed_at"] or story["started_at"])
     if claimed is not None and claimed not in [first for first, _ in works] and story["status"] != "pending":
         works.append((claimed, end))

@@ -1,6 +1,6 @@
 """What is wrong is told once, again each hour while it lasts, and once more when it is over.
 
-The database decides what is an incident, what of it is to be told, and who tells it (sql/helpers/incidents.sql), so any
+The database decides what is an incident, what of it is to be told, and who tells it (internal/incidents.sql), so any
 number of processors are one.  A target that does not answer costs a tick nothing but its time limit, and is told later.
 """
 
@@ -57,7 +57,7 @@ class Alerts:
 
     async def _tell(self) -> int:
         token = str(uuid.uuid4())
-        due = await self._store.alerts_take(token, share=self._share, age_seconds=self._age_seconds)
+        due = await self._store.alerts_claim(token, share=self._share, age_seconds=self._age_seconds)
         if not due or not self._urls:
             return 0
         from minutehand.executor.apprise_targets import tell
@@ -65,7 +65,7 @@ class Alerts:
         told = await tell(self._urls, *message(due))
         taken = sum(told.took)
         if taken:  # told to some is told: to all again would be noise
-            await self._store.alerts_told(token, {incident["id"]: incident["what"] for incident in due})
+            await self._store.alerts_notified(token, {incident["id"]: incident["what"] for incident in due})
         if taken < len(self._urls):
             what = f"Apprise does not know number {told.unknown[0]} of the URLs" if told.unknown else told.words
             log.warning("alert_failed", reason=f"{taken} of {len(self._urls)} targets took it: {what}")

@@ -12,7 +12,7 @@ declare
     from jsonb_array_elements_text(p_ids));
   v_result jsonb;
 begin
-  perform minutehand.lock_lines(v_items);
+  perform minutehand.lock_groups(v_items);
   with asked as (
     select distinct value as id from jsonb_array_elements_text(p_ids)
   ), found as (
@@ -42,7 +42,7 @@ begin
   from asked a
   left join found f on f.id = minutehand.to_uuid(a.id)
   left join cancelled c on c.id = f.id;
-  perform minutehand.promote(v_items, v_now, true);
+  perform minutehand.wake(v_items, v_now, true);
   return v_result;
 end
 $$;

@@ -50,7 +50,7 @@ begin
     v_ended := minutehand.ended(v_claimed);
     v_answer := v_answer || jsonb_build_object('ended', v_ended);
     if v_ended <> '[]' then
-      perform minutehand.promote(v_ended, v_now, false);
+      perform minutehand.wake(v_ended, v_now, false);
     end if;
   end if;
   return v_answer || jsonb_build_object(
@@ -76,7 +76,7 @@ begin
      or exists (select from minutehand.backlog) then
     return '{}';
   elsif jsonb_typeof(p_ids) = 'array' then
-    v_ids := minutehand.in_turn(array(
+    v_ids := minutehand.admit(array(
       select id
       from public.automation_execution_logs
       where id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))

@@ -46,7 +46,7 @@ begin
       v_now, p_at, v_event, p_row, v_log.user_id, v_log.organization_id,
       case when p_row is not null then minutehand.order_of(v_workflow.settings::jsonb) end, 0, 0, 0)
     returning * into v_log;
-    perform minutehand.hint();
+    perform minutehand.notify();
   elsif v_key is not null then
     select l.* into v_log
     from public.automation_events e

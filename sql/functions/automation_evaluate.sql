@@ -6,7 +6,7 @@
 -- Errors: none, whatever the input.  What cannot be judged has a "problem" and does not hold.  Locks: none.
 -- Called by: store.evaluate; inside SQL minutehand.holds, the verdict alone.
 --
--- How it works: normal_conditions (helpers/condition_forms.sql) brings every accepted form into one, or says what is
+-- How it works: normal_conditions (internal/condition_forms.sql) brings every accepted form into one, or says what is
 -- wrong with it; verdict answers true, false or null ("cannot say": the row has no such field) by SQL's three-valued
 -- logic, so that the `not` of what cannot be judged does not hold either; described writes that answer out as a tree.
 
@@ -14,7 +14,7 @@
 -- The field is a column, a path into a JSON column (a key that is not there is null), or either behind `new.`,
 -- `record.` or `old.` (the old row).  A column that p_old lacks is unchanged, since events store such columns once;
 -- no p_old at all is an insert, where everything was null.
-create or replace function minutehand.judged(
+create or replace function minutehand.evaluate_condition(
   p_leaf jsonb, p_new jsonb, p_old jsonb, p_status_column text,
   out actual jsonb, out was jsonb, out held boolean, out problem text)
 language plpgsql immutable
@@ -112,13 +112,13 @@ begin
   if jsonb_typeof(v_items) = 'object' then
     return case
       when not p_normal ? 'problem'
-        then (minutehand.judged(p_normal, p_new, p_old, p_status_column)).held
+        then (minutehand.evaluate_condition(p_normal, p_new, p_old, p_status_column)).held
     end;
   end if;
   for i in 0 .. jsonb_array_length(v_items) - 1 loop
     v_item := v_items -> i;
     if v_item ? 'field' and not v_item ? 'problem' then
-      v_one := (minutehand.judged(v_item, p_new, p_old, p_status_column)).held;
+      v_one := (minutehand.evaluate_condition(v_item, p_new, p_old, p_status_column)).held;
     else
       v_one := minutehand.verdict(v_item, p_new, p_old, p_status_column);
     end if;
@@ -172,7 +172,7 @@ begin
       'field', p_normal -> 'field', 'operator', p_normal -> 'operator',
       'wanted', minutehand.excerpt(p_normal -> 'value'));
     -- a leaf with a problem is not judged, only looked up
-    v_leaf := minutehand.judged(
+    v_leaf := minutehand.evaluate_condition(
       p_normal || case when p_normal ? 'problem' then '{"operator": "is_empty"}' else '{}' end::jsonb,
       p_new, p_old, p_status_column);
     v_node := v_node || jsonb_build_object('actual', minutehand.excerpt(v_leaf.actual));

@@ -1,5 +1,5 @@
 -- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record),
---   "sends" (its rows of communication_logs), "claimed_at", "past" (minutehand.remember), "trigger_data", "event_id",
+--   "sends" (its rows of communication_logs), "claimed_at", "attempt_history" (minutehand.append_history), "trigger_data", "event_id",
 --   "caused_by", "workflow_version", "waits_for" (why a pending one is not claimed now, in words; else null)
 -- p_id is its id or the beginning of one, if only one begins so.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
@@ -37,7 +37,7 @@ begin
           'step', c.step, 'channel', c.channel, 'recipient', c.recipient, 'status', c.status,
           'external_id', c.external_id, 'error', c.error_message, 'sent_at', c.sent_at) order by c.created_at), '[]')
         from public.communication_logs c where c.execution_id = v_log.id),
-      'claimed_at', v_log.claimed_at, 'past', coalesce(v_log.past::jsonb, '[]'),
+      'claimed_at', v_log.claimed_at, 'attempt_history', coalesce(v_log.past::jsonb, '[]'),
       'trigger_data', v_log.trigger_data, 'event_id', v_log.event_id,
       'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version,
       'waits_for', minutehand.waits_for(v_log, coalesce(p_now, now())));

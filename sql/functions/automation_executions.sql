@@ -1,7 +1,7 @@
 -- automation_executions(p_filter, p_limit) -> [{id, workflow_id, workflow, entity_id, status, attempt, max_attempts, code,
 --   reason, created_at, scheduled_at, started_at, claimed_at, completed_at, worker}],
 --   newest first
--- p_filter as minutehand.meets reads it.  At most 1,000.
+-- p_filter as minutehand.matches_filter reads it.  At most 1,000.
 -- Planned anew each time, since which index serves depends on what is asked.
 -- Locks: none.  Errors: 22007 `since` is no time.  Called by: store.executions.
 create or replace function public.automation_executions(p_filter jsonb default '{}', p_limit integer default 50)
@@ -9,14 +9,14 @@ returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   v_filter constant jsonb := minutehand.filter_of(p_filter);
-  v_ids constant uuid[] := minutehand.named_ids(p_filter);
+  v_ids constant uuid[] := minutehand.filter_ids(p_filter);
 begin
   return (
   select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
   from (
     select *
     from public.automation_execution_logs l
-    where minutehand.meets(l, v_filter) and (v_ids is null or l.id = any (v_ids))
+    where minutehand.matches_filter(l, v_filter) and (v_ids is null or l.id = any (v_ids))
     order by l.created_at desc, l.id desc
     limit least(greatest(coalesce(p_limit, 1000), 0), 1000)
   ) l

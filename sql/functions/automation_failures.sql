@@ -2,7 +2,7 @@
 --   "first_seen", "last_seen", "sample": {"id", "entity_id", "reason"}, "hours": [n of each of the last 24, oldest first]}],
 --   "looked_at": n, "complete": bool}
 -- What failed, in groups of one workflow, code and message without what differs in it (minutehand.message); the largest
--- first.  p_filter as minutehand.meets reads it; its status is `failed`, whatever it says.  `rows` is how many different rows
+-- first.  p_filter as minutehand.matches_filter reads it; its status is `failed`, whatever it says.  `rows` is how many different rows
 -- of the app it is about.  The newest 10,000 are looked at.
 -- Locks: none.  Errors: 22007 a time that is none.  Called by: store.failures.
 create or replace function public.automation_failures(
@@ -21,7 +21,7 @@ begin
              minutehand.message(coalesce(l.reason, l.error_message)) as message,
              24 - ceil(extract(epoch from v_now - l.created_at) / 3600)::integer as hour
       from public.automation_execution_logs l
-      where minutehand.meets(l, v_filter)
+      where minutehand.matches_filter(l, v_filter)
       order by l.created_at desc, l.id desc
       limit v_cap
     ), grouped as (

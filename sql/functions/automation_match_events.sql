@@ -117,7 +117,7 @@ begin
     end if;
   end loop;
   if v_made then
-    perform minutehand.hint();
+    perform minutehand.notify();
   end if;
 end
 $$;
@@ -301,10 +301,10 @@ language sql immutable set intervalstyle = 'postgres_verbose' as $$
   select trim(leading '@ ' from p_interval::text)
 $$;
 
--- minutehand.hint(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
+-- minutehand.notify(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
 -- commit that all committers share (R12).  The payload is empty; a poll always backs it up.  Not sent where it could fail
 -- the app's commit: a transaction that has notified cannot be prepared, and a full queue refuses.
-create or replace function minutehand.hint() returns void
+create or replace function minutehand.notify() returns void
 language plpgsql volatile as $$
 begin
   if current_setting('minutehand.hinted', true) = 'yes' then

@@ -74,7 +74,7 @@ begin
           order by m.minute)
         from generate_series(
           date_trunc('minute', p_now) - interval '59 minutes', date_trunc('minute', p_now), interval '1 minute') as m (minute)
-        left join minutehand.beats b on b.minute = m.minute
+        left join minutehand.tick_log b on b.minute = m.minute
         left join ran r on r.minute = m.minute),
       'workflows', (
         select coalesce(jsonb_agg(jsonb_build_object(
@@ -108,11 +108,11 @@ $$;
 create or replace function minutehand.behind_since(p_now timestamptz) returns timestamptz
 language sql stable set search_path = '' as $$
   select min(b.first_at)
-  from minutehand.beats b
+  from minutehand.tick_log b
   where b.due > 10
     and b.minute > coalesce(
-      (select max(caught_up.minute) from minutehand.beats caught_up where coalesce(caught_up.due, 0) <= 10), '-infinity')
-    and exists (select from minutehand.beats last where last.minute > p_now - interval '15 minutes')
+      (select max(caught_up.minute) from minutehand.tick_log caught_up where coalesce(caught_up.due, 0) <= 10), '-infinity')
+    and exists (select from minutehand.tick_log last where last.minute > p_now - interval '15 minutes')
 $$;
 
 -- minutehand.figures_of(tenant, now) -> {"pending", "due", "processing", "oldest_due_seconds", "last_hour": {status: n},

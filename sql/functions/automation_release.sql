@@ -23,7 +23,7 @@ begin
   ), released as (
     update public.automation_execution_logs l
     set status = 'pending', code = null, reason = null, completed_at = null, scheduled_at = v_now,
-        past = minutehand.remember_end(l, 'release', v_now)
+        past = minutehand.append_history_end(l, 'release', v_now)
     from held
     where l.id = held.id
     returning l.id

@@ -29,7 +29,7 @@ begin
   ), resolved as (
     update public.automation_execution_logs l
     set status = 'pending', code = null, reason = null, error_message = null, completed_at = null, attempt = 0,
-        lost_leases = 0, scheduled_at = v_now, resume_step = null, past = minutehand.remember_end(l, p_as, v_now),
+        lost_leases = 0, scheduled_at = v_now, resume_step = null, past = minutehand.append_history_end(l, p_as, v_now),
         resends = case p_as when 'resend' then coalesce(l.resends::jsonb, '{}') || jsonb_build_object(
           f.step, coalesce((l.resends::jsonb ->> f.step)::integer, 0) + 1) else l.resends::jsonb end,
         actions_executed = case p_as when 'resend' then l.actions_executed::jsonb

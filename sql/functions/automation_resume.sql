@@ -24,8 +24,8 @@ begin
   returning reason into v_reason;
   v_existed := found;
   if v_existed and p_scope = 'workflow' then  -- the breaker counts anew from here, as far back as it can look
-    delete from minutehand.resumed where resumed_at < coalesce(p_now, now()) - interval '1 day';
-    insert into minutehand.resumed (workflow_id, resumed_at) values (v_subject ->> 'target', coalesce(p_now, now()))
+    delete from minutehand.breaker_resets where resumed_at < coalesce(p_now, now()) - interval '1 day';
+    insert into minutehand.breaker_resets (workflow_id, resumed_at) values (v_subject ->> 'target', coalesce(p_now, now()))
     on conflict (workflow_id) do update set resumed_at = excluded.resumed_at;
   end if;
   return v_subject || jsonb_build_object(

@@ -20,7 +20,7 @@ begin
     update public.automation_execution_logs l
     set status = 'pending', code = null, reason = null, error_message = null, completed_at = null, attempt = 0,
         lost_leases = 0, scheduled_at = v_now, lease_expires_at = null, resume_step = null,
-        past = minutehand.remember_end(l, 'retry', v_now),
+        past = minutehand.append_history_end(l, 'retry', v_now),
         actions_executed = coalesce((
           select jsonb_agg(step order by nr)
           from jsonb_array_elements(minutehand.as_list(l.actions_executed::text)) with ordinality as s (step, nr)

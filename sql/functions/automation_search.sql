@@ -2,7 +2,7 @@
 --   "workflow_version", "caused_by", "waits_for"], "definitions": {"<workflow>:<version>": definition},
 --   "next": [created_at, id] | null, "looked_back_to": timestamptz | null}
 -- A page of executions, newest first, behind p_before, the [created_at, id] of the last one had.  p_filter as
--- minutehand.meets reads it.  Where no index leads to them it looks at the newest p_rows alone, and says how far back that
+-- minutehand.matches_filter reads it.  Where no index leads to them it looks at the newest p_rows alone, and says how far back that
 -- is: `next` then goes on from there.
 -- Planned anew each time, since which index serves depends on what is asked.
 -- Locks: none.  Errors: 22007 a time that is none.  Called by: store.search.
@@ -20,14 +20,14 @@ declare
     p_filter, case when p_before is not null then v_before_at end, p_rows);
   v_from constant timestamptz := coalesce(v_back_to, '-infinity');
   v_filter constant jsonb := minutehand.filter_of(p_filter);
-  v_ids constant uuid[] := minutehand.named_ids(p_filter);
+  v_ids constant uuid[] := minutehand.filter_ids(p_filter);
   v_found public.automation_execution_logs[];
   v_last public.automation_execution_logs;
 begin
   v_found := array(
     select l
     from public.automation_execution_logs l
-    where minutehand.meets(l, v_filter) and (v_ids is null or l.id = any (v_ids))
+    where minutehand.matches_filter(l, v_filter) and (v_ids is null or l.id = any (v_ids))
       and l.created_at >= v_from and (l.created_at, l.id) < (v_before_at, v_before_id)
     order by l.created_at desc, l.id desc
     limit v_limit);
@@ -36,7 +36,7 @@ begin
     'rows', (
       select coalesce(jsonb_agg(
         minutehand.listed(l, w.name) || jsonb_build_object(
-          'subject', minutehand.subject(l), 'workflow_version', l.workflow_version, 'caused_by', l.caused_by,
+          'label', minutehand.label_of(l), 'workflow_version', l.workflow_version, 'caused_by', l.caused_by,
           'waits_for', minutehand.waits_for(l, v_now)) order by l.created_at desc, l.id desc), '[]')
       from unnest(v_found) l
       left join public.automation_workflows w on w.id = l.workflow_id),
@@ -56,8 +56,8 @@ end
 $$;
 comment on function public.automation_search is 'minutehand: a page of executions, newest first';
 
--- minutehand.subject(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
-create or replace function minutehand.subject(p_log public.automation_execution_logs) returns jsonb
+-- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
+create or replace function minutehand.label_of(p_log public.automation_execution_logs) returns jsonb
 language sql stable as $$
   select jsonb_strip_nulls(jsonb_build_object(
     'table', t.data -> 'table_name', 'operation', t.data -> 'operation', 'old_status', t.data -> 'old_status',

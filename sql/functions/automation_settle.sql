@@ -12,7 +12,7 @@
 --   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
 -- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: what was sent
 -- could not be stored; the execution ended as failed: unrecordable, its neighbours settled.
--- What waited in line behind them is due at once (minutehand.promote).
+-- What waited in line behind them is due at once (minutehand.wake).
 -- Locks: the lines' advisory locks, sorted; execution rows, by id.  Called by: store.settle.
 create or replace function public.automation_settle(p_outcomes jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
@@ -21,10 +21,10 @@ declare
   v_outcome jsonb;
   v_answers jsonb := '[]';
 begin
-  perform minutehand.lock_lines(p_outcomes);
+  perform minutehand.lock_groups(p_outcomes);
   begin
     v_answers := minutehand.settle(p_outcomes, v_now);
-    perform minutehand.promote(v_answers, v_now, true);
+    perform minutehand.wake(v_answers, v_now, true);
     return v_answers;
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
                  or raise_exception or datatype_mismatch then
@@ -49,7 +49,7 @@ begin
           'reason', format('the result could not be stored: %s', sqlerrm))), v_now);
     end;
   end loop;
-  perform minutehand.promote(v_answers, v_now, true);
+  perform minutehand.wake(v_answers, v_now, true);
   return v_answers;
 end
 $$;
@@ -94,7 +94,7 @@ begin
         scheduled_at = coalesce(d.due, l.scheduled_at),
         completed_at = case when d.status <> 'pending' then p_now end,
         past = case when d.status <> 'pending' or d.due is null then l.past::jsonb
-          else minutehand.remember(
+          else minutehand.append_history(
             l.past::jsonb, case d.ended when 'retry' then 'retry' when 'unknown' then 'retry' else 'wait' end, l.claimed_at, p_now,
             jsonb_build_object(
               'code', d.code,

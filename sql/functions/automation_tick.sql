@@ -35,7 +35,7 @@ begin
 
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then
-    insert into minutehand.beats (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
+    insert into minutehand.tick_log (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
     on conflict do nothing;
   end if;
   return jsonb_build_object(
@@ -107,7 +107,7 @@ begin
       completed_at = case when e.lost > 2 then p_now end,
       scheduled_at = case when e.lost > 2 then l.scheduled_at else e.due end,
       past = case when e.lost > 2 then l.past::jsonb
-        else minutehand.remember(l.past::jsonb, 'lost', l.claimed_at, p_now, jsonb_build_object(
+        else minutehand.append_history(l.past::jsonb, 'lost', l.claimed_at, p_now, jsonb_build_object(
           'code', 'lost_lease', 'reason', e.reason, 'worker', l.worker, 'attempt', l.attempt,
           'due', e.due)) end,
       lease_token = null, lease_expires_at = null
@@ -122,7 +122,7 @@ begin
   ) e
   where l.id = e.id;
   if cardinality(v_expired) > 0 then  -- not `<>`: a row with json has no equality
-    perform minutehand.promote(
+    perform minutehand.wake(
       (select jsonb_agg(jsonb_build_object('id', e.id)) from unnest(v_expired) e), p_now, false);
   end if;
   return cardinality(v_expired);
@@ -137,7 +137,7 @@ declare
   v_cutoff constant timestamptz := p_now - interval '30 days';
 begin
   delete from public.automation_workers where heartbeat_at < p_now - interval '1 day';
-  delete from minutehand.beats where minute < p_now - interval '7 days';
+  delete from minutehand.tick_log where minute < p_now - interval '7 days';
   delete from public.automation_events
   where id in (
     select e.id

@@ -1,4 +1,4 @@
--- automation_workflow_list(p_filter) -> [{as minutehand.workflow_card, "last_run", "last_status", and with "facts":
+-- automation_workflow_list(p_filter) -> [{as minutehand.workflow_summary, "last_run", "last_status", and with "facts":
 --   as minutehand.lint_facts}], by name, 100 at a time
 -- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one had, "facts"?: true}.  `last_run` is looked for
 -- among the newest 20,000 executions.
@@ -25,7 +25,7 @@ begin
       order by workflow_id, created_at desc, id desc
     )
     select coalesce(jsonb_agg(
-      minutehand.workflow_card(w)
+      minutehand.workflow_summary(w)
         || jsonb_build_object('last_run', l.created_at, 'last_status', l.status)
         || case when p_filter -> 'facts' = 'true' then minutehand.lint_facts(w) else '{}' end
       order by w.name, w.id::text), '[]')

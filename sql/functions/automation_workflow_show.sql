@@ -1,4 +1,4 @@
--- automation_workflow_show(p_workflow) -> {as minutehand.workflow_card and minutehand.lint_facts, "switches",
+-- automation_workflow_show(p_workflow) -> {as minutehand.workflow_summary and minutehand.lint_facts, "switches",
 --   "versions": [{"version", "saved_at"}], "executions": {status: count}, "last": as executions are listed | null}
 -- One workflow, named by id or name: how it stands, why it cannot fire, its newest 20 versions, and what became of its
 -- executions among the newest 20,000 of all.
@@ -8,7 +8,7 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 declare
   v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
 begin
-  return minutehand.workflow_card(v_workflow) || minutehand.lint_facts(v_workflow) || jsonb_build_object(
+  return minutehand.workflow_summary(v_workflow) || minutehand.lint_facts(v_workflow) || jsonb_build_object(
     'switches', minutehand.switches(v_workflow),
     'versions', (
       select coalesce(jsonb_agg(jsonb_build_object('version', v.version, 'saved_at', v.saved_at)), '[]')

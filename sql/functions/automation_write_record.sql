@@ -138,7 +138,7 @@ begin
       'pg_catalog.to_jsonb(t) ->> %5$L, $3, $4)) returning t.%3$I::text',
       p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column, v_id_type);
   end if;
-  -- The app's own triggers name things without a schema (see sql/helpers/app_path.sql).  It ends with this function.
+  -- The app's own triggers name things without a schema (see sql/internal/app_path.sql).  It ends with this function.
   perform set_config('search_path', 'public, extensions, pg_temp', true);
   execute v_statement into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
   return v_id;

@@ -34,7 +34,7 @@ create table if not exists public.automation_limits (
 alter table public.automation_limits enable row level security;
 
 -- When a person let a workflow run again: what the breaker counts begins anew there.
-create table if not exists minutehand.resumed (
+create table if not exists minutehand.breaker_resets (
   workflow_id text primary key,
   resumed_at timestamptz not null
 );

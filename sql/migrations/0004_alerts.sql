@@ -28,7 +28,7 @@ create unique index if not exists automation_incidents_open
 create index if not exists automation_incidents_opened on public.automation_incidents (opened_at);
 
 -- When somebody last looked for trouble, and how many changes had been lost by then, and when the last of them was.
-create table if not exists minutehand.judged (
+create table if not exists minutehand.alert_state (
   only_row boolean primary key default true check (only_row),
   judged_at timestamptz not null,
   lost bigint not null default 0,
@@ -36,7 +36,7 @@ create table if not exists minutehand.judged (
 );
 
 -- What did not complete, newest first: few rows beside those that did, so those cost nothing.
-create index if not exists automation_execution_logs_unhappy
+create index if not exists automation_execution_logs_unsuccessful
   on public.automation_execution_logs (status, created_at, id) where status in ('failed', 'skipped', 'cancelled');
 
 -- What another processor holds, and sends of unknown fate: seldom any, and never a row on its ordinary way, so these cost nothing.

@@ -11,7 +11,7 @@ alter table public.automation_execution_logs add column if not exists entity_ord
 -- the changes.  Its first says whose turn it is, however long the line or the history.  The ids of events tell the order
 -- better than times do: they are drawn while the app's transaction holds the row, and a transaction that changes it later
 -- may have begun earlier.  Who stands aside is not in it.  Without ordered workflows it is empty.
-create index if not exists automation_execution_logs_lines
+create index if not exists automation_execution_logs_ordering
   on public.automation_execution_logs (
     (coalesce(entity_id::text, '')), workflow_id,
     (case when status = 'pending' and lease_expires_at is null then 1 else 0 end), (coalesce(event_id, 0)), created_at, id)

@@ -283,7 +283,7 @@ def test_a_workflow_is_saved_listed_and_shown(door: Door) -> None:
 
 def test_a_run_is_previewed(door: Door) -> None:
     job = door.app.complete()
-    seen = door.ask(lambda store: store.preview("Thank the client", row=job))
+    seen = door.ask(lambda store: store.dry_run("Thank the client", row=job))
     assert (seen["row"]["id"], seen["old"]["status"], seen["stops"][0]["code"]) == (job, "scheduled", "rate_limited")
     assert len(door.app.executions()) == 1
 
@@ -391,10 +391,10 @@ def test_trouble_is_handed_out_told_and_listed(door: Door) -> None:
         "insert into automation_events (occurred_at, table_name, operation, types, match_attempts, error) "
         "values (now(), 'jobs', 'UPDATE', '{job_completed}', 5, 'a bad one')"
     )
-    taken = door.ask(lambda store: store.alerts_take(token, share=0.2, age_seconds=600))
+    taken = door.ask(lambda store: store.alerts_claim(token, share=0.2, age_seconds=600))
     found = {incident["kind"]: incident for incident in taken}
     assert found["set_aside"]["what"] == "opened"
-    door.ask(lambda store: store.alerts_told(token, {found["set_aside"]["id"]: "opened"}))
+    door.ask(lambda store: store.alerts_notified(token, {found["set_aside"]["id"]: "opened"}))
     listed = door.ask(lambda store: store.incidents())
     assert {row["kind"]: row["told"] for row in listed}["set_aside"] == "opened"
     assert len(door.ask(lambda store: store.incidents(all_=True, limit=1))) == 1
@@ -415,11 +415,11 @@ def test_the_dashboards_looks(door: Door) -> None:
     assert first["rows"][0]["subject"]["new_status"] == "completed"
     assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
     assert door.ask(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
-    story = door.ask(lambda store: store.story(failed.id))
+    story = door.ask(lambda store: store.execution_detail(failed.id))
     assert (story["event"]["new"]["status"], story["tenant"]) == ("completed", "north")
     assert story["conditions"] is None or story["conditions"]["held"]
     with pytest.raises(NotFound):
-        door.ask(lambda store: store.story("00000000-0000-4000-8000-000000000000"))
+        door.ask(lambda store: store.execution_detail("00000000-0000-4000-8000-000000000000"))
     (group,) = door.ask(lambda store: store.failures())["groups"]
     assert (group["count"], group["message"], group["rows"]) == (3, "said #", 3)
     seen = door.ask(lambda store: store.overview())

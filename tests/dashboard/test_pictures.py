@@ -43,7 +43,7 @@ from (
       when n > 191 then 'pending' else 'completed' end as status
   from (select n, now() - make_interval(secs => 3500 - n * 17.5) as at from generate_series(1, 194) as n) spaced
 ) made;
-insert into minutehand.beats (minute, first_at, due)
+insert into minutehand.tick_log (minute, first_at, due)
 select date_trunc('minute', at), date_trunc('minute', at) + interval '1 s',
   case when at > now() - interval '22 min' and at < now() - interval '20 min' then 17
     else 3 + (extract(minute from at)::int %% 3) end

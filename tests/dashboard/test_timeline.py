@@ -39,7 +39,7 @@ def story(**said: Any) -> dict[str, Any]:
         "reason": None,
         "worker": "app:1",
         "attempt": 1,
-        "past": [],
+        "attempt_history": [],
         "steps": [],
         "sends": [],
         **said,
@@ -74,7 +74,7 @@ RETRIED = [
 
 
 def test_every_attempt_stands_on_the_timeline_in_its_place():
-    lines = told(story(past=RETRIED, claimed_at=at(600), completed_at=at(601)))
+    lines = told(story(attempt_history=RETRIED, claimed_at=at(600), completed_at=at(601)))
     assert lines == [
         "change 0:00:00",
         "match 0:00:00",
@@ -92,7 +92,7 @@ def test_every_attempt_stands_on_the_timeline_in_its_place():
 
 
 def test_a_claim_that_the_past_tells_is_not_told_twice():
-    waiting = story(past=RETRIED[:1], status="pending", completed_at=None, scheduled_at=at(18), attempt=1)
+    waiting = story(attempt_history=RETRIED[:1], status="pending", completed_at=None, scheduled_at=at(18), attempt=1)
     assert told(waiting)[-3:] == ["claim 0:00:02", "retry 0:00:03", "due 0:00:18"]
 
 
@@ -110,7 +110,7 @@ def test_steps_have_their_times_and_sends_only_where_no_step_tells():
 
 
 def test_the_band_is_to_scale():
-    drawn = band(story(past=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
+    drawn = band(story(attempt_history=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
     assert drawn is not None
     parts = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)"', str(drawn.svg))
     assert [(kind, round(float(width) / 36)) for kind, _, width in parts] == [

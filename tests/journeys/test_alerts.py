@@ -28,7 +28,7 @@ def target(shop: HttpReceiver) -> str:
 
 def let_time_pass(app: App, seconds: int) -> None:
     """Make everything that alerts remember so much older."""
-    app.database.sql(f"update minutehand.judged set judged_at = judged_at - interval '{seconds} s'")
+    app.database.sql(f"update minutehand.alert_state set judged_at = judged_at - interval '{seconds} s'")
     app.database.sql(
         f"update automation_incidents set opened_at = opened_at - interval '{seconds} s', "
         f"seen_at = seen_at - interval '{seconds} s', told_at = told_at - interval '{seconds} s', "
@@ -108,10 +108,10 @@ def test_a_worker_tells_while_it_works(app: App, minutehand: Minutehand, shop: H
     minutehand.environment["MINUTEHAND_ALERT_URLS"] = target(shop)
     broken(app)
     with minutehand.running("worker", "--poll-seconds", "0.5"):
-        wait_until(lambda: app.database.sql("select * from minutehand.judged"), "its first look")
+        wait_until(lambda: app.database.sql("select * from minutehand.alert_state"), "its first look")
         app.complete()
         wait_until(lambda: app.executions()[0]["completed_at"], "the end")
-        app.database.sql("update minutehand.judged set judged_at = now() - interval '31 s'")
+        app.database.sql("update minutehand.alert_state set judged_at = now() - interval '31 s'")
         wait_until(lambda: told(shop), "the alert")
 
 

@@ -21,7 +21,7 @@ MINUTE = 60
 def take(database: Database, now: datetime = NOW, token: str | None = None, **more: Any) -> list[dict[str, Any]]:
     """Look, and take what is to be told."""
     taken: list[dict[str, Any]] = database.call(
-        "automation_alerts_take", p_token=token or str(uuid4()), p_now=now, **more
+        "automation_alerts_claim", p_token=token or str(uuid4()), p_now=now, **more
     )
     return taken
 
@@ -31,7 +31,7 @@ def look(database: Database, now: datetime = NOW, **more: Any) -> list[tuple[str
     token = str(uuid4())
     taken = take(database, now, token, **more)
     told = {incident["id"]: incident["what"] for incident in taken}
-    database.call("automation_alerts_told", p_token=token, p_told=told, p_now=now)
+    database.call("automation_alerts_notified", p_token=token, p_told=told, p_now=now)
     return [(incident["kind"], incident["what"]) for incident in taken]
 
 
@@ -113,7 +113,7 @@ def test_what_was_not_told_is_handed_out_again(database: Database) -> None:
     (incident,) = take(database, token=late)
     (again,) = take(database, NOW + seconds(121))
     assert again["id"] == incident["id"]
-    told = database.call("automation_alerts_told", p_token=late, p_told={incident["id"]: "opened"}, p_now=NOW)
+    told = database.call("automation_alerts_notified", p_token=late, p_told={incident["id"]: "opened"}, p_now=NOW)
     assert told == {"told": 0}, "another tells it now"
 
 
@@ -239,7 +239,7 @@ def test_a_million_executions_cost_a_look_no_scan(database: Database) -> None:
     busy = workflow(database)
     ended(database, busy, 30_000, "completed", at=NOW - seconds(40 * 86_400))
     database.sql("analyze automation_execution_logs")
-    query = "select * from minutehand.troubles(0.2, interval '10 minutes', %s)"
+    query = "select * from minutehand.detect_incidents(0.2, interval '10 minutes', %s)"
     database.sql("set enable_seqscan = off")
     (plan,) = database.sql(f"explain (analyze, buffers, format json) {query}", NOW)
     touched = json.dumps(plan, default=str)

@@ -74,7 +74,7 @@ def show(execution_id: str, output: str, backend: BackendSettings) -> None:
     if output == "json":
         print_json(ask_store(backend, lambda store: store.execution(execution_id)))
     else:
-        click.echo(as_text(ask_store(backend, lambda store: store.story(execution_id))))
+        click.echo(as_text(ask_store(backend, lambda store: store.execution_detail(execution_id))))
 
 
 @executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
@@ -148,7 +148,7 @@ def _answered(answers: list[Json], output: str) -> int:
 
 
 def as_text(found: Json) -> str:
-    """Return one execution (`Store.story`) for a person."""
+    """Return one execution (`Store.execution_detail`) for a person."""
     lines = [f"{found['workflow']} for {found['entity_id'] or 'no row'}: {found['status']}"]
     if found["code"] or found["reason"]:
         lines.append(f"  {found['code'] or ''}: {found['reason'] or ''}".rstrip(": "))

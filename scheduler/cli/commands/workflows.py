@@ -113,7 +113,7 @@ def test(
     data = read_payload(payload)
 
     async def go(store: Store) -> tuple[Json, list[Rehearsed]]:
-        preview = await store.preview(workflow, row=row, payload=data)
+        preview = await store.dry_run(workflow, row=row, payload=data)
         return preview, await rehearse(preview, executor, store.evaluate)
 
     try:

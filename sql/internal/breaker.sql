@@ -61,7 +61,7 @@ begin
     from minutehand.starts(p_now - interval '1 minute', p_now) r
     join public.automation_workflows w on w.id = r.workflow_id
     cross join lateral minutehand.breaker(w.settings::jsonb) b
-    left join minutehand.resumed u on u.workflow_id = w.id::text and u.resumed_at > p_now - b.per
+    left join minutehand.breaker_resets u on u.workflow_id = w.id::text and u.resumed_at > p_now - b.per
     where b.n is not null and (r.starts > b.n or b.per > interval '1 minute')
   loop
     v_starts := v_workflow.starts;

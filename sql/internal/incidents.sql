@@ -1,6 +1,6 @@
 -- Troubles: what is one now, when one is over, and what is to be told of it.  One home of every "is this an incident?".
 
--- minutehand.troubles(share, age, now) -> (kind, subject, code, count, summary, sample): what is wrong now.
+-- minutehand.detect_incidents(share, age, now) -> (kind, subject, code, count, summary, sample): what is wrong now.
 --   failures    of a workflow, by code: those whose executions ended within 15 minutes, where they are p_share of them or more
 --   backlog     the oldest due execution waits longer than p_age; what is paused does not count
 --   silence     no processor was here for ten minutes: seen by who is none (`serve`, `alerts check`)
@@ -11,7 +11,7 @@
 --   set_aside   changes whose matching failed too often
 --   lost        changes could not be recorded within the last hour
 -- Read from the newest 20,000 executions that a day made, and from indexes of what is not well: cheap with any history.
-create or replace function minutehand.troubles(p_share double precision, p_age interval, p_now timestamptz)
+create or replace function minutehand.detect_incidents(p_share double precision, p_age interval, p_now timestamptz)
 returns table (kind text, subject text, code text, count bigint, summary text, sample text)
 language sql stable set search_path = '' as $$
   with ended as materialized (
@@ -101,25 +101,25 @@ language sql stable set search_path = '' as $$
   union all
   select 'lost', '', '', j.lost, format('changes could not be recorded, the last at %s UTC',
          to_char(j.lost_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')), null
-  from minutehand.judged j
+  from minutehand.alert_state j
   where j.lost_at > p_now - interval '1 hour'
 $$;
 
--- minutehand.judge(share, age, now): brings the incidents up to date; once in 30 s at most, whoever asks.
+-- minutehand.update_incidents(share, age, now): brings the incidents up to date; once in 30 s at most, whoever asks.
 -- Who looks after a silence of more than ten minutes tells of it: then nobody could.
-create or replace function minutehand.judge(p_share double precision, p_age interval, p_now timestamptz) returns boolean
+create or replace function minutehand.update_incidents(p_share double precision, p_age interval, p_now timestamptz) returns boolean
 language plpgsql set search_path = '' as $$
 declare
-  v_last minutehand.judged;
+  v_last minutehand.alert_state;
   v_lost bigint;
 begin
-  insert into minutehand.judged (judged_at) values (p_now - interval '1 minute') on conflict do nothing;
-  select * into v_last from minutehand.judged where judged_at <= p_now - interval '30 seconds' for update skip locked;
+  insert into minutehand.alert_state (judged_at) values (p_now - interval '1 minute') on conflict do nothing;
+  select * into v_last from minutehand.alert_state where judged_at <= p_now - interval '30 seconds' for update skip locked;
   if not found then
     return false;
   end if;
   select case when is_called then last_value else 0 end into v_lost from minutehand.lost_events;
-  update minutehand.judged
+  update minutehand.alert_state
   set judged_at = p_now, lost = v_lost, lost_at = case when v_lost > v_last.lost then p_now else lost_at end;
 
   if p_now - v_last.judged_at > interval '10 minutes' and not exists (
@@ -135,7 +135,7 @@ begin
 
   insert into public.automation_incidents as i (kind, subject, code, opened_at, seen_at, count, summary, sample)
   select t.kind, t.subject, t.code, p_now, p_now, t.count, t.summary, left(t.sample, 200)
-  from minutehand.troubles(p_share, p_age, p_now) t
+  from minutehand.detect_incidents(p_share, p_age, p_now) t
   on conflict (kind, subject, code) where recovered_at is null
     do update set seen_at = excluded.seen_at, count = excluded.count, summary = excluded.summary, sample = excluded.sample;
   -- Five minutes without it, so that what comes and goes is one incident; a processor that is back is back.
@@ -149,8 +149,8 @@ begin
 end
 $$;
 
--- minutehand.to_tell(incident, now) -> text: what of it is to be told now, or null.
-create or replace function minutehand.to_tell(p_incident public.automation_incidents, p_now timestamptz) returns text
+-- minutehand.next_notification(incident, now) -> text: what of it is to be told now, or null.
+create or replace function minutehand.next_notification(p_incident public.automation_incidents, p_now timestamptz) returns text
 language sql stable as $$
   select case
     when p_incident.recovered_at is not null then case when p_incident.told is distinct from 'recovered' then 'recovered' end

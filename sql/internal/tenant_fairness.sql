@@ -2,7 +2,7 @@
 
 -- minutehand.shares(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
 -- tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one statement.
--- Who is not first in its line (minutehand.in_turn) takes nobody's place: where it meets such, it looks on, at 50 a round or
+-- Who is not first in its line (minutehand.admit) takes nobody's place: where it meets such, it looks on, at 50 a round or
 -- more, in twenty rounds at most.
 create or replace function minutehand.shares(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' as $$
@@ -47,7 +47,7 @@ begin
     exit when v_anew and v_more = '{}';
     v_seen := v_seen || v_more;
     if v_ordered then
-      v_more := minutehand.in_turn(v_more, v_ids, p_now);
+      v_more := minutehand.admit(v_more, v_ids, p_now);
       v_more := array(
         select id from public.automation_execution_logs
         where id = any (v_more) order by coalesce(scheduled_at, created_at), id limit v_left);
@@ -71,7 +71,7 @@ $$;
 -- minutehand.suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
 create or replace function minutehand.suspects(p_limit integer, p_now timestamptz) returns uuid[]
 language sql volatile set search_path = '' as $$
-  select minutehand.in_turn(array(
+  select minutehand.admit(array(
     select id
     from public.automation_execution_logs
     where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= p_now

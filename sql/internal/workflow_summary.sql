@@ -1,8 +1,8 @@
 -- What a person is shown of a workflow: the one home of "how does it stand?", for ls, show, lint and apply.
 
--- minutehand.workflow_card(workflow) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version", "on",
+-- minutehand.workflow_summary(workflow) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version", "on",
 --   "paused": {"scope", "target", "reason", "paused_at"} | null, "problem", "definition": the row | null}
-create or replace function minutehand.workflow_card(p_workflow public.automation_workflows) returns jsonb
+create or replace function minutehand.workflow_summary(p_workflow public.automation_workflows) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'id', p_workflow.id, 'name', p_workflow.name, 'trigger_type', p_workflow.trigger_type,

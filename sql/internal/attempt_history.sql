@@ -1,10 +1,10 @@
 -- What a row remembers of its way.
 
--- minutehand.remember(past, what, began, at, said) -> past and one more episode:
+-- minutehand.append_history(past, what, began, at, said) -> past and one more episode:
 --   {"what": "retry" | "wait" | "lost" | "ended", "began": its claim, "at": its end, "attempt", "worker", "code", "reason",
 --    "due": when it goes on, "status" (of one that had ended), "by": the press that revived it, "times"}
 -- What is put off for the same reason again and again is one episode, counted.  The newest 30 are kept.
-create or replace function minutehand.remember(
+create or replace function minutehand.append_history(
   p_past jsonb, p_what text, p_began timestamptz, p_at timestamptz, p_said jsonb
 ) returns jsonb language plpgsql immutable set search_path = '' as $$
 declare
@@ -24,11 +24,11 @@ begin
 end
 $$;
 
--- minutehand.remember_end(log, by, now) -> its past and how it had ended, before a person's press revives it.
-create or replace function minutehand.remember_end(
+-- minutehand.append_history_end(log, by, now) -> its past and how it had ended, before a person's press revives it.
+create or replace function minutehand.append_history_end(
   p_log public.automation_execution_logs, p_by text, p_now timestamptz
 ) returns jsonb language sql stable set search_path = '' as $$
-  select minutehand.remember(
+  select minutehand.append_history(
     p_log.past::jsonb, 'ended', p_log.claimed_at, coalesce(p_log.completed_at, p_now), jsonb_build_object(
       'status', p_log.status, 'code', p_log.code,
       'reason', coalesce(p_log.reason, p_log.error_message), 'attempt', p_log.attempt, 'worker', p_log.worker, 'by', p_by,

@@ -41,7 +41,7 @@ begin
     where l.id = any (p_claimed) and l.status = 'pending' and l.entity_order is not null
       and coalesce(l.scheduled_at, l.created_at) <= p_now);
   if v_in_line <> '{}' then
-    v_in_line := minutehand.in_turn(v_in_line, '{}', p_now);
+    v_in_line := minutehand.admit(v_in_line, '{}', p_now);
     update public.automation_execution_logs l
     set status = 'processing', attempt = o.attempt, started_at = o.started_at, lease_expires_at = o.lease_expires_at
     from unnest(v_logs) o

@@ -108,4 +108,4 @@ def test_the_minute_remembers_how_many_were_due(database: Database) -> None:
     worker = {"id": "w", "mode": "worker", "host": "h", "version": "1"}
     database.call("automation_tick", p_worker=worker, p_now=NOW)
     database.call("automation_tick", p_worker=worker, p_now=NOW + seconds(20))
-    assert [(beat["minute"], beat["due"]) for beat in database.sql("select * from minutehand.beats")] == [(NOW, 4)]
+    assert [(beat["minute"], beat["due"]) for beat in database.sql("select * from minutehand.tick_log")] == [(NOW, 4)]

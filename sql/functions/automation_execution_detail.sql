@@ -1,10 +1,10 @@
--- automation_story(p_id, p_now) -> one execution as automation_execution gives it, with "subject", "tenant", "definition" (of
+-- automation_execution_detail(p_id, p_now) -> one execution as automation_execution gives it, with "label", "tenant", "definition" (of
 --   the version that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation", "types", "old" (what changed),
 --   "new"} | null, "conditions" (the result tree of that event, or null), "related": {"row": [others of the same row],
 --   "cause": what caused it | null}, each as in lists; "now"
 -- All that happened around one execution.  p_id as there.
--- Locks: none.  Errors: MH404 none, MH409 several.  Called by: store.story.
-create or replace function public.automation_story(p_id text, p_now timestamptz default null)
+-- Locks: none.  Errors: MH404 none, MH409 several.  Called by: store.execution_detail.
+create or replace function public.automation_execution_detail(p_id text, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = '' set jit = off as $$
 declare
   v_answer jsonb := public.automation_execution(p_id, p_now);
@@ -34,7 +34,7 @@ begin
     v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
   end if;
   return v_answer || jsonb_build_object(
-    'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'subject', minutehand.subject(v_log),
+    'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'label', minutehand.label_of(v_log),
     'definition', v_definition,
     'event', case when v_event.id is not null then jsonb_build_object(
       'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
@@ -45,7 +45,7 @@ begin
     'related', jsonb_build_object(
       'row', (
         select coalesce(jsonb_agg(
-          minutehand.listed(l, w.name) || jsonb_build_object('subject', minutehand.subject(l))
+          minutehand.listed(l, w.name) || jsonb_build_object('label', minutehand.label_of(l))
           order by l.created_at desc, l.id desc), '[]')
         from (
           select * from public.automation_execution_logs o
@@ -59,4 +59,4 @@ begin
         where l.id = v_log.caused_by and minutehand.tenant_of(l) = minutehand.tenant_of(v_log))));
 end
 $$;
-comment on function public.automation_story is 'minutehand: one execution, and all that happened around it';
+comment on function public.automation_execution_detail is 'minutehand: one execution, and all that happened around it';

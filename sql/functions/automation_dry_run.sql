@@ -1,11 +1,11 @@
--- automation_preview(p_workflow, p_row, p_payload, p_now) -> {"workflow": {"id", "version", "name", "definition"},
+-- automation_dry_run(p_workflow, p_row, p_payload, p_now) -> {"workflow": {"id", "version", "name", "definition"},
 --   "trigger_data", "entity_id", "type", "row", "old", "links", "since": when the change that it plays occurred | null,
 --   "conditions": result tree | null, "status": status column, "stops": [{"code", "reason"}], "writable": [table]}
 -- What a run of this workflow would see now, for a dry run.  With p_row it plays the row's newest change of the workflow's
 -- trigger type, of the newest 5,000 changes of all: with its old values; without such a change, an INSERT as it were, whose
 -- `old` is null.  With p_payload alone it plays an enqueue.  `stops`: all that would keep it from starting or going on.
--- Locks: none; writes nothing.  Errors: as automation_enqueue.  Called by: store.preview.
-create or replace function public.automation_preview(
+-- Locks: none; writes nothing.  Errors: as automation_enqueue.  Called by: store.dry_run.
+create or replace function public.automation_dry_run(
   p_workflow text, p_row text default null, p_payload jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -56,7 +56,7 @@ begin
       from minutehand.watched w where (w.config ->> 'writable')::boolean));
 end
 $$;
-comment on function public.automation_preview is 'minutehand: what a run of a workflow would see, for a dry run';
+comment on function public.automation_dry_run is 'minutehand: what a run of a workflow would see, for a dry run';
 
 -- minutehand.stops(workflow, row's id, new status, result tree, now) -> [{"code", "reason"}]: all that would keep a change
 -- of this row from starting the workflow now.

@@ -34,7 +34,7 @@ def beats(database: Database, *due: int | None) -> Any:
     for number, count in enumerate(reversed(due)):
         if count is not None:
             at = NOW - seconds(60 * number)
-            database.sql("insert into minutehand.beats (minute, first_at, due) values (%s, %s, %s)", at, at, count)
+            database.sql("insert into minutehand.tick_log (minute, first_at, due) values (%s, %s, %s)", at, at, count)
     since = database.one("select minutehand.behind_since(%s) as since", NOW)["since"]
     return None if since is None else (NOW - since).total_seconds() / 60
 

@@ -23,17 +23,17 @@ language sql immutable as $$
   end
 $$;
 
--- minutehand.line_key(entity, workflow) -> bigint: the lock of a line; one of 4,096, so that other lines seldom share it.
-create or replace function minutehand.line_key(p_entity_id text, p_workflow_id uuid) returns bigint
+-- minutehand.group_key(entity, workflow) -> bigint: the lock of a line; one of 4,096, so that other lines seldom share it.
+create or replace function minutehand.group_key(p_entity_id text, p_workflow_id uuid) returns bigint
 language sql immutable as $$
   select x'6d696e7574651000'::bigint | (hashtextextended(concat_ws(E'\n', p_workflow_id, p_entity_id), 0) & 4095)
 $$;
 
--- minutehand.line_keys(ids) -> the locks of their lines, sorted; none for what has no order.
-create or replace function minutehand.line_keys(p_ids uuid[]) returns bigint[]
+-- minutehand.group_keys(ids) -> the locks of their lines, sorted; none for what has no order.
+create or replace function minutehand.group_keys(p_ids uuid[]) returns bigint[]
 language sql stable set search_path = '' as $$
   select array(
-    select distinct minutehand.line_key(coalesce(entity_id::text, ''), workflow_id)
+    select distinct minutehand.group_key(coalesce(entity_id::text, ''), workflow_id)
     from public.automation_execution_logs
     where id = any (p_ids) and entity_order is not null
     order by 1)
@@ -45,10 +45,10 @@ language sql immutable set search_path = '' as $$
   select array(select (value ->> 'id')::uuid from jsonb_array_elements(p_items))
 $$;
 
--- minutehand.lines() -> everything that is in a line, each line in its order: what is in flight (part 0), then what is
--- pending (part 1).  These are the rows of the index automation_execution_logs_lines, and their order is its.
+-- minutehand.ordering_groups() -> everything that is in a line, each line in its order: what is in flight (part 0), then what is
+-- pending (part 1).  These are the rows of the index automation_execution_logs_ordering, and their order is its.
 -- A plain query, so that it is planned into its caller's.
-create or replace function minutehand.lines()
+create or replace function minutehand.ordering_groups()
 returns table (
   entity text, workflow_id uuid, part integer, event_id bigint, created_at timestamptz, id uuid, code text
 ) language sql stable as $$
@@ -83,15 +83,15 @@ language sql stable as $$
   limit 1
 $$;
 
--- minutehand.in_turn(ids, taken, now) -> those of p_ids whose turn it is; the rest of their lines that is due is parked.
+-- minutehand.admit(ids, taken, now) -> those of p_ids whose turn it is; the rest of their lines that is due is parked.
 -- p_ids are pending, due and locked by the caller; p_taken are about to run already.  A line that another is deciding is
 -- left alone: its rows stay due.
 -- Of those behind p_ids it parks what stands in the next 100 places.  Who was picked looks again after as long as it has
 -- waited, a minute to an hour; who was only behind, after an hour.
-create or replace function minutehand.in_turn(p_ids uuid[], p_taken uuid[], p_now timestamptz) returns uuid[]
+create or replace function minutehand.admit(p_ids uuid[], p_taken uuid[], p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  v_keys bigint[] := minutehand.line_keys(p_ids);
+  v_keys bigint[] := minutehand.group_keys(p_ids);
   v_unmatched boolean;
   v_may uuid[];
 begin
@@ -114,7 +114,7 @@ begin
     left join lateral (
       select f.id
       from (
-        select * from minutehand.lines() f
+        select * from minutehand.ordering_groups() f
         where f.entity = p.entity and f.workflow_id = p.workflow_id
         order by f.entity, f.workflow_id, f.part, f.event_id, f.created_at, f.id
         limit 1
@@ -129,7 +129,7 @@ begin
     cross join lateral (
       select case when v_unmatched then minutehand.unmatched_before(p.entity, p.workflow_id, p.event_id) end as event
     ) unmatched
-    where p.is_ordered and p.nr = 1 and minutehand.line_key(p.entity, p.workflow_id) = any (v_keys)
+    where p.is_ordered and p.nr = 1 and minutehand.group_key(p.entity, p.workflow_id) = any (v_keys)
   ), behind as (
     select b.id, f.id as foremost
     from foremost f
@@ -139,7 +139,7 @@ begin
       where l.status = 'pending' and coalesce(l.scheduled_at, l.created_at) <= p_now and l.id <> all (p_ids)
         and l.id = any (array(
           select n.id
-          from minutehand.lines() n
+          from minutehand.ordering_groups() n
           where n.entity = f.entity and n.workflow_id = f.workflow_id and n.part = 1
             and (n.event_id, n.created_at, n.id) > (f.event_id, f.created_at, f.id)
           order by n.entity, n.workflow_id, n.part, n.event_id, n.created_at, n.id
@@ -172,27 +172,27 @@ begin
 end
 $$;
 
--- minutehand.lock_lines([{"id", …}]): takes the locks of their lines, sorted: before any row is locked, once a transaction.
+-- minutehand.lock_groups([{"id", …}]): takes the locks of their lines, sorted: before any row is locked, once a transaction.
 -- Nearly always one probe of an empty index.
-create or replace function minutehand.lock_lines(p_items jsonb) returns void
+create or replace function minutehand.lock_groups(p_items jsonb) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
-  if exists (select from minutehand.lines()) then
-    perform pg_advisory_xact_lock(key) from unnest(minutehand.line_keys(minutehand.ids_of(p_items))) as key;
+  if exists (select from minutehand.ordering_groups()) then
+    perform pg_advisory_xact_lock(key) from unnest(minutehand.group_keys(minutehand.ids_of(p_items))) as key;
   end if;
 end
 $$;
 
--- minutehand.promote([{"id", …}], now, locked): what is next behind these, which ended or began to wait, is due at once, if
+-- minutehand.wake([{"id", …}], now, locked): what is next behind these, which ended or began to wait, is due at once, if
 -- it is parked.  Where the caller has not locked the lines, nothing is waited for: a call that a claim just misses is made up
 -- for when the row looks again.  Locks: the rows.
-create or replace function minutehand.promote(p_items jsonb, p_now timestamptz, p_locked boolean) returns void
+create or replace function minutehand.wake(p_items jsonb, p_now timestamptz, p_locked boolean) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_ids uuid[];
   v_next uuid[];
 begin
-  if not exists (select from minutehand.lines()) then
+  if not exists (select from minutehand.ordering_groups()) then
     return;
   end if;
   v_ids := minutehand.ids_of(p_items);
@@ -205,7 +205,7 @@ begin
     ) line
     cross join lateral (
       select f.id, f.code
-      from minutehand.lines() f
+      from minutehand.ordering_groups() f
       where f.entity = line.entity and f.workflow_id = line.workflow_id
       order by f.entity, f.workflow_id, f.part, f.event_id, f.created_at, f.id
       limit 1
@@ -219,19 +219,19 @@ begin
   set scheduled_at = p_now, code = null, reason = null
   where id = any (v_next) and status = 'pending' and code = 'earlier_unfinished';
   if found then
-    perform minutehand.hint();
+    perform minutehand.notify();
   end if;
 end
 $$;
 
--- minutehand.hold_line(ids, before, limit) -> how many: what was parked behind these, which are held as stale, and is as old
+-- minutehand.hold_group(ids, before, limit) -> how many: what was parked behind these, which are held as stale, and is as old
 -- as they are, is due when it was made, so that the next bite holds it too.
-create or replace function minutehand.hold_line(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
+create or replace function minutehand.hold_group(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_count integer;
 begin
-  if not exists (select from minutehand.lines()) then
+  if not exists (select from minutehand.ordering_groups()) then
     return 0;
   end if;
   update public.automation_execution_logs l
@@ -246,7 +246,7 @@ begin
     ) line
     cross join lateral (
       select f.id
-      from minutehand.lines() f
+      from minutehand.ordering_groups() f
       where f.entity = line.entity and f.workflow_id = line.workflow_id and f.part = 1
         and f.event_id >= line.event_id and f.code = 'earlier_unfinished' and f.created_at < p_before
       limit p_limit

@@ -1,4 +1,4 @@
-"""automation_preview: what a run of a workflow would see."""
+"""automation_dry_run: what a run of a workflow would see."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = servers.on_both_servers
 
 def preview(database: Database, **arguments: Any) -> Any:
     before = counts(database)
-    found = database.call("automation_preview", **{"p_workflow": "tell", **arguments})
+    found = database.call("automation_dry_run", **{"p_workflow": "tell", **arguments})
     assert counts(database) == before
     return found
 

@@ -57,7 +57,7 @@ begin
   from late
   where l.id = late.id;
   get diagnostics held = row_count;
-  holding := minutehand.hold_line(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
+  holding := minutehand.hold_group(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
     select from public.automation_events
     where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
       and occurred_at < v_before);

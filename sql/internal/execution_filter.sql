@@ -1,10 +1,10 @@
 -- What the dashboard's functions share: which executions are meant, and how a message reads without what differs in it.
 
--- minutehand.meets(log, filter) -> boolean: the one home of "which executions are meant?".
+-- minutehand.matches_filter(log, filter) -> boolean: the one home of "which executions are meant?".
 -- filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "error"? (part of its reason), "since"?, "until"?
 -- (timestamptz), "tenant"?, "message"? (as minutehand.message gives it)}, after minutehand.filter_of; what it says of ids the
--- caller asks for itself (minutehand.named_ids).  Plain SQL without a sub-select, so that it is planned into its caller's query.
-create or replace function minutehand.meets(p_log public.automation_execution_logs, p_filter jsonb) returns boolean
+-- caller asks for itself (minutehand.filter_ids).  Plain SQL without a sub-select, so that it is planned into its caller's query.
+create or replace function minutehand.matches_filter(p_log public.automation_execution_logs, p_filter jsonb) returns boolean
 language sql stable as $$
   select (p_filter ->> 'status' is null or p_log.status = p_filter ->> 'status'
       or p_filter ->> 'status' = 'processing' and p_log.status = 'running')
@@ -36,8 +36,8 @@ language sql stable set search_path = '' as $$
       || to_jsonb(lower(p_filter ->> 'workflow'))) end  -- also one that is gone
 $$;
 
--- minutehand.named_ids(filter) -> uuid[]: the executions that it names; null where it names none.
-create or replace function minutehand.named_ids(p_filter jsonb) returns uuid[]
+-- minutehand.filter_ids(filter) -> uuid[]: the executions that it names; null where it names none.
+create or replace function minutehand.filter_ids(p_filter jsonb) returns uuid[]
 language sql stable set search_path = '' as $$
   select case when p_filter ? 'ids' then array(
     select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id)) end
