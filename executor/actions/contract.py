@@ -36,7 +36,7 @@ class UnresolvedVariable(RenderError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step in normal form (design.md §9)."""
+    """One step in normal form (docs/workflows.md, Steps)."""
 
     #: Stable within the workflow's version: the step's own `id`, else its path ("3", "3.then.1").
     key: str

@@ -1,4 +1,4 @@
-"""What one run did: the object that `run-once -o json` prints (design.md §9)."""
+"""What one run did: the object that `run-once -o json` prints (docs/json-output.md)."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import re
 from pathlib import Path
 
@@ -37,6 +39,16 @@ def words(cell: str) -> list[str]:
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@functools.cache
+def names_of_tests(file: str) -> frozenset[str]:
+    """The tests of a file below tests/; none where there is no such file."""
+    path = ROOT / "tests" / file
+    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    return frozenset(
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
 
 
 def is_a_command(arguments: list[str]) -> bool:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-
-from tests.docs.pages import ROOT, page, rows, words
+from tests.docs.pages import names_of_tests, page, rows, words
 
 FAULTS = [f"F{number}" for number in range(1, 34)]
 
 
 def table() -> list[list[str]]:
     return rows(page("faults.md"))
-
-
-@functools.cache
-def known_in(file: str) -> frozenset[str]:
-    """The tests of a file below tests/; none where there is no such file."""
-    path = ROOT / "tests" / file
-    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
-    return frozenset(
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    )
 
 
 def test_all_faults_are_there_in_order() -> None:
@@ -32,7 +19,7 @@ def test_all_faults_are_there_in_order() -> None:
 def test_every_test_that_is_named_exists() -> None:
     named = [name for row in table() for name in words(row[3])]
     assert len(named) > len(FAULTS)
-    assert [name for name in named if name.partition("::")[2] not in known_in(name.partition("::")[0])] == []
+    assert [name for name in named if name.partition("::")[2] not in names_of_tests(name.partition("::")[0])] == []
 
 
 def test_each_fault_has_a_test_or_is_open_and_says_with_what_it_comes() -> None:

@@ -13,7 +13,7 @@ from minutehand.scheduler.demo.receivers import Answer
 from tests.journeys.app import COMMAND, Gate, email, wait_until, webhook
 from tests.servers import url_of
 
-#: design.md §9.
+#: docs/json-output.md has them.
 KEYS = [
     *("schema", "backend", "claimed"),
     *("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain"),
