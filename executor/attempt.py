@@ -138,14 +138,7 @@ class Turn:
     def outcome(self, ended: Ended, **said: Any) -> Outcome:
         """Say how the turn ended, with what was not told yet."""
         self._give_back()
-        return Outcome(
-            execution_id=self.execution.id,
-            token=self.execution.lease.token,
-            ended=ended,
-            earlier=tuple(self._records),
-            confirm=self.confirm,
-            **said,
-        )
+        return Outcome.of(self.execution, ended, earlier=tuple(self._records), confirm=self.confirm, **said)
 
 
 def _is_other(seen: Context, now: Context) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minutehand.store import Execution
 
 
 class Verdict(StrEnum):
@@ -133,6 +136,11 @@ class Outcome:
     due_in_seconds: float | None = None
     #: How the last send ended, for `communication_logs`; what an earlier call took is not said again.
     confirm: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, execution: Execution, ended: Ended, **details: Any) -> Outcome:
+        """Say how this execution ended; `details` are the other fields."""
+        return cls(execution_id=execution.id, token=execution.lease.token, ended=ended, **details)
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape that `automation_settle` takes; what is not said is left out."""

@@ -16,10 +16,11 @@ from minutehand.executor.http.outgoing import identity
 from minutehand.executor.http.remote_response import judge_answer, reported_steps
 from minutehand.executor.local import template_context
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
-from minutehand.executor.settings import ExecutorSettings, Remote
+from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_run import on_uncertain_of, send_key
 from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
 from minutehand.store.batch import Batch
+from minutehand.store.errors import BadConfiguration
 from minutehand.store.json import dumps
 
 #: The one step of an execution that is handed over, as a person's word on it names it (automation_resolve).
@@ -39,12 +40,13 @@ class RemoteExecutor:
     def __init__(
         self,
         store: Store,
-        remote: Remote,
         settings: ExecutorSettings,
         *,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._remote = remote
+        if settings.remote is None:
+            raise BadConfiguration("the executors function and http need an address")
+        self._remote = settings.remote
         self._stopping = stopping
         self._http = HttpClient(settings)
         self._calls = Batch(store.begin_calls, key_of_ask=lambda ask: str(ask["id"]), key_of_answer=lambda c: c.id)
@@ -62,9 +64,9 @@ class RemoteExecutor:
         Errors: `LeaseLost` when another may own it now; `StoreError` when the database cannot be asked.
         """
         if self._stopping():
-            return _outcome(execution, Ended.RELEASED)
+            return Outcome.of(execution, Ended.RELEASED)
         if CALL in execution.recorded:  # a person has said how it ended
-            return _outcome(execution, Ended.DONE)
+            return Outcome.of(execution, Ended.DONE)
         execution.check_lease()
         context = await self._calls.ask({"id": execution.id, "token": execution.lease.token})
         if not context.held:
@@ -74,7 +76,7 @@ class RemoteExecutor:
             return _end(execution, lost, ())
         if context.stop is not None:
             stop = context.stop
-            return _outcome(execution, Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
+            return Outcome.of(execution, Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
         execution.check_lease()
         return await self._call(execution, context)
 
@@ -128,14 +130,10 @@ def on_uncertain(workflow: Workflow) -> OnUncertain:
     return on_uncertain_of({}, workflow.definition, "executor", OnUncertain.HOLD)
 
 
-def _outcome(execution: Execution, ended: Ended, **said: Any) -> Outcome:
-    return Outcome(execution_id=execution.id, token=execution.lease.token, ended=ended, **said)
-
-
 def _end(execution: Execution, result: StepResult, steps: tuple[dict[str, Any], ...]) -> Outcome:
     """Say how the call ended.  Steps are told where they have an end: not while the whole is to run again."""
     ended = _ENDED[result.verdict]
-    return _outcome(
+    return Outcome.of(
         execution,
         ended,
         steps=steps if ended in (Ended.DONE, Ended.FAILED) else (),

@@ -60,7 +60,7 @@ class ExecutorSettings:
     allow_private_addresses: bool | frozenset[str] = False
     #: How long one HTTP request or SMTP conversation may take.
     action_timeout_seconds: float = 30.0
-    #: None: the steps run in this process.
+    #: Where the executors `function` and `http` call.
     remote: Remote | None = None
     #: Spans go to where OpenTelemetry's own variables say (executor/tracing.py).
     traces: bool = False

@@ -20,13 +20,26 @@ if TYPE_CHECKING:
         StepRun,
         UnresolvedVariable,
     )
-    from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+    from minutehand.executor.base import Executor, ExecutorFactory
+    from minutehand.executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult, Verdict
+
+#: Module of `minutehand.executor` -> what it gives.
+_MODULES = {
+    "actions.contract": ("Action", "BadStep", "Message", "RenderError", "Step", "StepRun", "UnresolvedVariable"),
+    "base": ("Executor", "ExecutorFactory"),
+    "outcome": ("Ended", "OnUncertain", "Outcome", "Send", "StepResult", "Verdict"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Action",
     "BadStep",
+    "Ended",
+    "Executor",
+    "ExecutorFactory",
     "Message",
     "OnUncertain",
+    "Outcome",
     "RenderError",
     "Send",
     "Step",
@@ -36,12 +49,9 @@ __all__ = [
     "Verdict",
 ]
 
-_OUTCOME = {"OnUncertain", "Send", "StepResult", "Verdict"}
-
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: every command imports this module, and a cron run pays for it each minute.
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = "outcome" if name in _OUTCOME else "actions.contract"
-    return getattr(import_module(f"minutehand.executor.{place}"), name)
+    return getattr(import_module(f"minutehand.executor.{_HOME[name]}"), name)

@@ -42,7 +42,7 @@ class RunSettings:
     alert: AlertSettings = field(default_factory=AlertSettings)
     #: Told when a run begins, and how it ends.
     ping_url: str | None = field(default=None, repr=False)
-    #: Where the steps run: `local`, `function` or `http`.
+    #: Where the steps run: a name of `executor.base.EXECUTORS`.
     executor: str = "local"
     executor_url: str | None = None
     executor_token: str | None = field(default=None, repr=False)

@@ -7,11 +7,9 @@ Built-in actions are imported when a step first needs them; plug-ins are looked 
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import cast
 
 from minutehand.executor.actions.contract import Action, BadStep
+from minutehand.executor.registry import BrokenPlugIn, Registry, UnknownName
 
 BUILT_IN = {
     "email": "minutehand.executor.actions.email:EmailAction",
@@ -25,7 +23,7 @@ BUILT_IN = {
     "wait": "minutehand.executor.actions.wait:WaitAction",
     "stop": "minutehand.executor.actions.stop:StopAction",
 }
-GROUP = "minutehand.actions"
+ACTIONS: Registry[type[Action]] = Registry("action", group="minutehand.actions", built_in=BUILT_IN)
 
 
 @cache
@@ -34,19 +32,7 @@ def action_for(type_: str) -> Action:
 
     Errors: `BadStep` when there is none, or when its plug-in cannot be loaded; other actions are not touched by that.
     """
-    if type_ in BUILT_IN:
-        module, _, name = BUILT_IN[type_].partition(":")
-        return cast(Action, getattr(import_module(module), name)())
-    found = _plug_ins().get(type_)
-    if found is None:
-        known = ", ".join(sorted({*BUILT_IN, *_plug_ins()}))
-        raise BadStep(f"there is no action `{type_}`; there are: {known}")
     try:
-        return cast(Action, found.load()())
-    except Exception as error:
-        raise BadStep(f"the plug-in for `{type_}` ({found.value}) does not load: {type(error).__name__}") from error
-
-
-@cache
-def _plug_ins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+        return ACTIONS.load(type_)()
+    except (UnknownName, BrokenPlugIn) as error:
+        raise BadStep(str(error)) from error

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import click
 
+from minutehand.executor.base import EXECUTORS
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.tracing import is_wanted
 from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings, RunSettings, WindowSettings
@@ -52,6 +53,19 @@ class SecondsOrOff(Seconds):
             least = f"{self.minimum / 86_400:g}d" if self.minimum >= 86_400 else f"{self.minimum / 60:g}m"
             self.fail(f"{value!r} is too short; write {least} or more, or off", param, ctx)
         return seconds
+
+
+class ExecutorName(click.ParamType[str]):
+    """The name of an executor that exists, built in or of a plug-in."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the name."""
+        name = str(value)
+        if name not in EXECUTORS:
+            self.fail(f"there is no executor {name!r}; there are: {', '.join(EXECUTORS.names())}", param, ctx)
+        return name
 
 
 class Option(click.Option):
@@ -97,9 +111,10 @@ _BACKEND_OPTIONS = [
 ]
 #: `status`, which runs nothing, takes it too: who runs the steps is who reads them.
 executor_option = _option(
-    "--executor", envvar="MINUTEHAND_EXECUTOR", type=click.Choice(["local", "function", "http"]), default=RUN.executor,
-    show_default=True,
-    help="Where the steps run: here, in the edge function, or at --executor-url.  [env: MINUTEHAND_EXECUTOR]",
+    "--executor", envvar="MINUTEHAND_EXECUTOR", type=ExecutorName(), metavar="local|function|http|NAME",
+    default=RUN.executor, show_default=True,
+    help="Where the steps run: here, in the edge function, at --executor-url, or in a plug-in's executor."
+    "  [env: MINUTEHAND_EXECUTOR]",
 )  # fmt: skip
 _RUN_OPTIONS = [
     _option(
@@ -320,7 +335,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         run = _taken(RunSettings, _RUN_OPTIONS, given)
         run = replace(run, alert=_taken(AlertSettings, _ALERT_OPTIONS, given), **_taken(dict, _PING_OPTIONS, given))
         executor = _taken(partial(_executor_settings, given["backend"]), _EXECUTOR_OPTIONS, given)
-        if run.executor != "local":
+        if run.executor in ("function", "http"):
             from minutehand.scheduler.executor_config import with_remote
 
             run, executor = with_remote(run, executor, given["backend"])

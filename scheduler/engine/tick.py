@@ -7,12 +7,12 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from minutehand.executor.tracing import exported
+from minutehand.executor.base import open_executor
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.database import check_schema
 from minutehand.scheduler.engine.summary import Summary
@@ -20,8 +20,6 @@ from minutehand.store import Json, Store, Tick
 from minutehand.store.errors import StoreError, Unreachable
 
 if TYPE_CHECKING:
-    from minutehand.executor.local import LocalExecutor
-    from minutehand.executor.remote import RemoteExecutor
     from minutehand.executor.settings import ExecutorSettings
     from minutehand.scheduler.alerts.notifier import Alerts
     from minutehand.scheduler.engine.engine import Engine, EngineSettings, Execute
@@ -151,7 +149,8 @@ class Runner:
             max_seconds=self._max_seconds,
             grace_seconds=self._settings.grace_seconds,
         )
-        async with hands(self._store, self._executor, stopping=lambda: self.stopping) as executor:
+        name, stopping = self._settings.executor, lambda: self.stopping
+        async with open_executor(name, self._store, self._executor, stopping=stopping) as executor:
             engine = self._engine = self._make_engine(executor.execute, settings)
             beats = asyncio.ensure_future(self._beat_on())
             beats.add_done_callback(lambda _: engine.stop())  # of itself it ends by an error alone: nobody keeps house
@@ -219,24 +218,6 @@ def configure_logs(settings: LogSettings) -> None:
     from minutehand.scheduler.logs import configure
 
     configure(settings)
-
-
-@asynccontextmanager
-async def hands(
-    store: Store, settings: ExecutorSettings, *, stopping: Callable[[], bool]
-) -> AsyncIterator[LocalExecutor | RemoteExecutor]:
-    """Open the executor that the settings name; what it does is traced, if they say so."""
-    made: LocalExecutor | RemoteExecutor
-    if settings.remote is not None:
-        from minutehand.executor.remote import RemoteExecutor
-
-        made = RemoteExecutor(store, settings.remote, settings, stopping=stopping)
-    else:
-        from minutehand.executor.local import LocalExecutor
-
-        made = LocalExecutor(store, settings, stopping=stopping)
-    async with exported(wanted=settings.traces), made:
-        yield made
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def hand_over(
             (claimed,) = (await store.claim(1, worker="w")).executions
             if before:
                 app.database.sql(before)
-            async with RemoteExecutor(store, remote, ExecutorSettings(), stopping=lambda: stopping) as executor:
+            async with RemoteExecutor(store, ExecutorSettings(remote=remote), stopping=lambda: stopping) as executor:
                 ended = await executor.execute(claimed)
             if settle:
                 await store.settle([ended.as_json()])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from minutehand.executor.actions import GROUP
+from minutehand.executor.actions import ACTIONS
+from minutehand.executor.base import EXECUTORS
 from minutehand.scheduler.cli.main import COMMANDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, commands_of, is_a_command, page, rows, section, words
 from tests.journeys.app import App, webhook
@@ -211,7 +212,7 @@ def test_commands_files_and_links_that_a_page_names_exist(path: Path) -> None:
             assert not anchor or anchor in anchors(target.read_text()), link
     for named in re.findall(r"`((?:sql|store|executor|scheduler|tests|docs)/[\w./*-]+)`", text):
         assert list(ROOT.glob(named)), named
-    for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - {GROUP}:
+    for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - {ACTIONS.group, EXECUTORS.group}:
         assert re.search(rf"(function|table|sequence)( if not exists)? (public\.)?{re.escape(named)}\b", SQL), named
 
 

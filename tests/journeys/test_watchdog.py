@@ -22,6 +22,7 @@ from minutehand.store import Store
 from minutehand.store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, wait_until, webhook
 from tests.journeys.watching import systemd
+from tests.plug_in import install
 from tests.servers import SETTINGS, Database
 
 BLOCKING = """
@@ -45,12 +46,8 @@ select count(*) as n from pg_stat_activity where wait_event_type = 'Lock' and da
 @pytest.fixture
 def plug_in(minutehand: Minutehand, tmp_path: Path) -> None:
     """An action that blocks the loop, installed beside Minutehand."""
-    site = tmp_path / "site"
-    (site / "blocking-1.dist-info").mkdir(parents=True)
-    (site / "blocking.py").write_text(BLOCKING)
-    (site / "blocking-1.dist-info/METADATA").write_text("Name: blocking\nVersion: 1\n")
-    (site / "blocking-1.dist-info/entry_points.txt").write_text("[minutehand.actions]\nblock = blocking:Block\n")
-    minutehand.environment["PYTHONPATH"] = str(site)
+    install(tmp_path / "site", "blocking", BLOCKING, actions={"block": "Block"})
+    minutehand.environment["PYTHONPATH"] = str(tmp_path / "site")
 
 
 @pytest.mark.parametrize("address", [None, "@minutehand-test"], ids=["path", "abstract"])

@@ -18,6 +18,7 @@ from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.store import Execution, LeaseLost, Store
 from minutehand.store.errors import Unreachable
 from tests.journeys.app import App, Minutehand, email
+from tests.plug_in import install
 
 ROWS = """
 with w as (
@@ -113,13 +114,8 @@ def test_what_a_library_warns_of_is_a_line_as_all_others():
 
 def test_an_action_of_a_plug_in_that_crashes_is_told_with_its_execution(database, tmp_path):
     app = App(database)
-    (tmp_path / "odd_plug_in.py").write_text(
-        "class Odd:\n    def check(self, config): pass\n    async def run(self, run): raise RuntimeError('hush')\n"
-    )
-    info = tmp_path / "odd_plug_in-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd-plug-in\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[minutehand.actions]\nodd = odd_plug_in:Odd\n")
+    code = "class Odd:\n    def check(self, config): pass\n    async def run(self, run): raise RuntimeError('hush')\n"
+    install(tmp_path, "odd_plug_in", code, actions={"odd": "Odd"})
     app.workflow({"type": "odd", "config": {}}, email())
     app.complete()
     minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url, "PYTHONPATH": str(tmp_path)})

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minutehand.executor.base import open_executor
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import api_token_option, poll_option, run_options, window_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings, WindowSettings
 from minutehand.scheduler.dashboard_wiring import access_to
 from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
-from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, hands, stopped_by_signals
+from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, stopped_by_signals
 from minutehand.store import Store
 from minutehand.store.errors import BadConfiguration, Unreachable
 
@@ -104,7 +105,7 @@ async def _serve(
             from minutehand.scheduler.engine.worker import Worker
 
             worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
-        async with hands(store, executor, stopping=lambda: on_demand.stopping) as made:
+        async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as made:
             on_demand = OnDemand(store, made.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
             await _answer(listener, tokens, store, on_demand, worker, run, window)
 
