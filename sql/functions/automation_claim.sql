@@ -7,7 +7,7 @@
 -- (R4).  Rows whose workers were lost twice are left out and told as `suspects`; with p_alone one of them is claimed, and
 -- nothing else (R7).  `ended` holds what the claim itself had to end: it counts as claimed.  `next_seconds` leaves out
 -- what is paused and suspects.
--- While an old backlog is being held (minutehand.backlog), nothing is claimed.  What waits for its turn in a line (order.sql)
+-- While an old backlog is being held (minutehand.backlog), nothing is claimed.  What waits for its turn in a line (entity_ordering.sql)
 -- is parked, and counts as nothing.
 -- In flight under a lease of ours = lease_expires_at is not null, whatever status a callee wrote meanwhile.
 -- enable_seqscan: bad statistics must not lead the claim out of its index into the history (R4).

@@ -1,0 +1,55 @@
+"""No file uses an identifier that was replaced by a standard name.
+
+CHANGELOG.md and docs/decisions/ keep the words of their time.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+#: Old identifiers, as regular expressions, and the names in use.  English words with a plain meaning are not here.
+REPLACED = {
+    r"MINUTEHAND_ROAD|RoadSettings|--road|open_road|\broads?\b": "backend",
+    r"doctor[./](ground|walls|intake|subject)\b": "database, permissions, triggers, facts",
+    r"executor[./](turn|walk|letters)\b": "attempt, step_order, email/message",
+    r"executor[./](replies|remote_replies|calls)\b": "http/response, http/remote_response, http/outgoing",
+    r"executor[./](addresses|phones|segments|invisible)\b": "ip_ranges, phone_numbers, sms_segments, unicode_checks",
+    r"executor[./](records|step_words)\b": "step_record, step_descriptions",
+    r"dialects[./](reading|shapes|places|order|bounds)\b": "parser, step_types, locations, graph_edges, limits",
+    r"providers[./](choice|answers)\b": "factory, responses",
+    r"scheduler[./](road|remote|window|pulse|processes|strict_files)\b": "database, executor_config, …",
+    r"alerts[./](telling|words|pings)\b": "notifier, messages, heartbeat_ping",
+    r"(?<!tests/)(?<!tests\.)dashboard[./](window|live|history|words|site|operator|visitor|access)\b": "context, …",
+    r"pages[./](presses|bulks|files|sentences)\b": "actions, bulk_actions, exports, workflow_summary",
+    r"minutehand\.(troubles|judged|beats|resumed|past|remember)\b": "detect_incidents, alert_state, tick_log, …",
+    r"minutehand\.(park|promote|in_turn|meets|named_ids|hint)\b": "defer, wake, admit, matches_filter, …",
+    r"\b(turns|order|past|window)\.sql": "tenant_fairness, entity_ordering, attempt_history, execution_filter",
+    r"sql/helpers": "sql/internal",
+    r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
+}
+SUFFIXES = {".py", ".sql", ".html", ".js", ".css", ".ts", ".md", ".yml", ".yaml", ".toml", ".pml", ".mjs", ""}
+
+
+def files() -> list[Path]:
+    """Every text file of the repository, without those that tell of the past."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name for name in listed.splitlines() if not name.startswith(("docs/decisions/", "CHANGELOG.md"))]
+    paths = [ROOT / name for name in names]
+    return [path for path in paths if path.is_file() and path.suffix in SUFFIXES and path != Path(__file__)]
+
+
+@pytest.mark.parametrize("old", REPLACED)
+def test_an_old_identifier_is_nowhere(old: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in files()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(old, line)
+    ]
+    assert found == [], f"use {REPLACED[old]}"
