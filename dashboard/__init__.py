@@ -1,1 +1,1 @@
-"""The window: what an operator sees and may press, and the one door for callers from outside.  `minutehand serve`."""
+"""The dashboard: what an operator sees and may do, and the HTTP API.  `minutehand serve`."""

@@ -42,7 +42,7 @@ Figures = Callable[[], Awaitable[Json]]
 def make_app(
     endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """Put the answers together; `pages` are the window's."""
+    """Put the answers together; `pages` are the dashboard's."""
     fresh_ready = Fresh(ready, limit_seconds=LOOK_SECONDS)
     fresh_figures = Fresh(figures, limit_seconds=LOOK_SECONDS)
 

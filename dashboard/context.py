@@ -1,7 +1,7 @@
-"""The window: what every page shares.  A page is a function of a visit, and returns a template and what fills it in.
+"""What every page shares.  A page is a function from `PageRequest` to `Page`: a template and its values.
 
 request ─► access (who?) ─► page (what?) ─► template ─► headers
-                              └─ looks: shared, a second old at most, five seconds at most
+                              └─ query cache: shared, at most one second old, at most five seconds long
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ HEADERS = {
 
 TOO_LONG = "A question of this page was given up after 5 s.  Ask for less: a shorter time, one workflow."
 
-Page = Callable[["Visit"], Awaitable["Shown"]]
+Handler = Callable[[Request], Awaitable[Response]]
+PageFunction = Callable[["PageRequest"], Awaitable["Page"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Page:
     """What a page answers: a template and what fills it in."""
 
     template: str
@@ -57,7 +58,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Window:
+class DashboardContext:
     """What all pages have."""
 
     store: Store
@@ -75,92 +76,94 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PageRequest:
     """One request of one visitor."""
 
-    window: Window
-    request: Request
+    dashboard: DashboardContext
+    http: Request
     visitor: Visitor
     now: datetime
 
     @property
     def store(self) -> Store:
         """The door to the database."""
-        return self.window.store
+        return self.dashboard.store
 
-    def asked(self, name: str, default: str = "") -> str:
-        """Return a value of the address; of several the first."""
-        return self.request.query_params.get(name, default)
+    def param(self, name: str, default: str = "") -> str:
+        """Return a parameter of the query string, the first if it is repeated."""
+        return self.http.query_params.get(name, default)
 
-    async def look(self, key: Any, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask the database, or take what it said to the same a moment ago."""
-        return await self.window.looks((self.visitor.tenant, key), ask)
+    async def query(self, key: Any, fetch: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what `fetch` reads from the database, or a result for the same key that is at most a second old."""
+        return await self.dashboard.looks((self.visitor.tenant, key), fetch)
 
-    def filtered(self, asked: Mapping[str, Any]) -> Json:
-        """Return a filter that shows this visitor nothing of other tenants."""
-        own = {} if self.visitor.tenant is None else {"tenant": self.visitor.tenant}
-        return {**asked, **own}
+    def own_filter(self, filters: Mapping[str, Any]) -> Json:
+        """Return the filter narrowed to the visitor's tenant."""
+        tenant = {} if self.visitor.tenant is None else {"tenant": self.visitor.tenant}
+        return {**filters, **tenant}
 
 
-def page(window: Window, make: Page) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers a request with this page, or says why it cannot."""
+def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
+    """Return the route handler of a page.  It answers with an error page when the page cannot be made."""
 
-    async def answer(request: Request) -> Response:
+    async def handler(http: Request) -> Response:
         try:
-            visitor = await window.access.visitor(request)
+            visitor = await dashboard.access.visitor(http)
             visitor.require("view")
         except Denied as denied:
             return denied.response
         except Forbidden as error:
-            return refusal(window, request, None, 403, "This is not yours to see", f"it takes the permission {error}")
-        visit = Visit(window, request, visitor, datetime.now(UTC))
-        if "\0" in unquote(str(request.url)):
-            return refusal(window, request, visit, 422, "This cannot be asked", "no text of a database has this letter")
+            return error_page(dashboard, None, 403, "This is not yours to see", f"it takes the permission {error}")
+        request = PageRequest(dashboard, http, visitor, datetime.now(UTC))
+        if "\0" in unquote(str(http.url)):
+            return error_page(dashboard, request, 422, "This cannot be asked", "no text of a database has this letter")
         try:
-            shown = await make(visit)
+            page = await make(request)
         except Forbidden as error:
-            return refusal(window, request, visit, 403, "This is not yours to do", f"it takes the permission {error}")
+            return error_page(dashboard, request, 403, "This is not yours to do", f"it takes the permission {error}")
         except TimeoutError:
-            return refusal(window, request, visit, 503, "The database took too long", TOO_LONG)
+            return error_page(dashboard, request, 503, "The database took too long", TOO_LONG)
         except StoreError as error:
-            return _refused(visit, error)
+            return _store_error_page(request, error)
         except Exception as error:
-            log.exception("request_crashed", path=request.url.path, exc_info=error)
-            return refusal(window, request, visit, 500, "A bug of Minutehand", f"{TRACE.capitalize()}.")
-        return respond(window, visit, shown)
+            log.exception("request_crashed", path=http.url.path, exc_info=error)
+            return error_page(dashboard, request, 500, "A bug of Minutehand", f"{TRACE.capitalize()}.")
+        return render_page(dashboard, request, page)
 
-    return answer
+    return handler
 
 
-def _refused(visit: Visit, error: StoreError) -> Response:
+def _store_error_page(request: PageRequest, error: StoreError) -> Response:
     """Say why the database gave nothing.  A tenant is told neither where it is nor what else is there."""
     status, title, to_tenants = 503, "The database cannot be asked", "Ask whoever runs it."
     if isinstance(error, NotFound):
         status, title, to_tenants = 404, "There is no such thing here", "It is not there, or not yours."
     elif isinstance(error, BadRequest):
         status, title, to_tenants = 422, "This cannot be asked", "It is not there, or not yours."
-    detail = str(error) if visit.visitor.tenant is None else to_tenants
-    return refusal(visit.window, visit.request, visit, status, title, detail)
+    detail = str(error) if request.visitor.tenant is None else to_tenants
+    return error_page(request.dashboard, request, status, title, detail)
 
 
-def respond(window: Window, visit: Visit | None, shown: Shown) -> Response:
-    """Fill in the template, and put the headers on."""
+def render_page(dashboard: DashboardContext, request: PageRequest | None, page: Page) -> Response:
+    """Fill in the page's template and add the security headers."""
     context = {
-        "now": datetime.now(UTC) if visit is None else visit.now,
-        "path": "" if visit is None else visit.request.url.path,
-        "visitor": None if visit is None else visit.visitor,
-        "token": "" if visit is None else window.access.form_token(visit.visitor),
-        "backend": window.store.backend,
-        "version": window.version,
-        "read_only": window.read_only,
-        "signs_in": window.access.signs_in,
-        **shown.context,
+        "now": datetime.now(UTC) if request is None else request.now,
+        "path": "" if request is None else request.http.url.path,
+        "visitor": None if request is None else request.visitor,
+        "token": "" if request is None else dashboard.access.form_token(request.visitor),
+        "backend": dashboard.store.backend,
+        "version": dashboard.version,
+        "read_only": dashboard.read_only,
+        "signs_in": dashboard.access.signs_in,
+        **page.context,
     }
-    return HTMLResponse(render(shown.template, context), shown.status, headers=HEADERS)
+    return HTMLResponse(render(page.template, context), page.status, headers=HEADERS)
 
 
-def refusal(window: Window, request: Request, visit: Visit | None, status: int, title: str, detail: str) -> Response:
-    """Answer a page that says what went wrong."""
+def error_page(
+    dashboard: DashboardContext, request: PageRequest | None, status: int, title: str, detail: str
+) -> Response:
+    """Return a page that says what went wrong."""
     phrase = HTTPStatus(status).phrase
     context = {"title": title, "detail": detail, "status": f"{status} {phrase}"}
-    return respond(window, visit, Shown("problem.html", context, status))
+    return render_page(dashboard, request, Page("problem.html", context, status))

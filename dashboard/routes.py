@@ -7,7 +7,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from minutehand.dashboard.api.problems import problem
-from minutehand.dashboard.context import Window, page
+from minutehand.dashboard.context import DashboardContext, page_route
 from minutehand.dashboard.pages import bulk_actions
 from minutehand.dashboard.pages.actions import press, press_workflow
 from minutehand.dashboard.pages.execution import execution
@@ -24,28 +24,28 @@ from minutehand.dashboard.sse import Live
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def routes(window: Window, live: Live) -> list[BaseRoute]:
-    """Return every address of the window."""
+def routes(dashboard: DashboardContext, live: Live) -> list[BaseRoute]:
+    """Return every address of the dashboard."""
     return [
-        Route("/", page(window, overview)),
-        Route("/executions", page(window, executions)),
-        Route("/executions/press", press(window), methods=["POST"]),
-        Route("/executions/all", page(window, bulk_actions.ask)),
-        Route("/executions.{form:str}", exported(window)),
-        Route("/executions/{id}", page(window, execution)),
-        Route("/executions/{id}/steps/{step}/html", step_html(window)),
-        Route("/failures", page(window, failures)),
-        Route("/failures/retry", page(window, bulk_actions.ask)),
-        Route("/bulk", bulk_actions.begin(window), methods=["POST"]),
-        Route("/bulk/{id}", page(window, bulk_actions.watch)),
-        Route("/bulk/{id}/stop", bulk_actions.stop(window), methods=["POST"]),
-        Route("/workflows", page(window, workflows)),
-        Route("/workflows/{id}", page(window, workflow)),
-        Route("/workflows/{id}/press", press_workflow(window), methods=["POST"]),
-        Route("/health", page(window, health)),
+        Route("/", page_route(dashboard, overview)),
+        Route("/executions", page_route(dashboard, executions)),
+        Route("/executions/press", press(dashboard), methods=["POST"]),
+        Route("/executions/all", page_route(dashboard, bulk_actions.ask)),
+        Route("/executions.{form:str}", exported(dashboard)),
+        Route("/executions/{id}", page_route(dashboard, execution)),
+        Route("/executions/{id}/steps/{step}/html", step_html(dashboard)),
+        Route("/failures", page_route(dashboard, failures)),
+        Route("/failures/retry", page_route(dashboard, bulk_actions.ask)),
+        Route("/bulk", bulk_actions.begin(dashboard), methods=["POST"]),
+        Route("/bulk/{id}", page_route(dashboard, bulk_actions.watch)),
+        Route("/bulk/{id}/stop", bulk_actions.stop(dashboard), methods=["POST"]),
+        Route("/workflows", page_route(dashboard, workflows)),
+        Route("/workflows/{id}", page_route(dashboard, workflow)),
+        Route("/workflows/{id}/press", press_workflow(dashboard), methods=["POST"]),
+        Route("/health", page_route(dashboard, health)),
         Route("/live", live.answer),
-        Route("/login", login(window), methods=["GET", "POST"]),
-        Route("/logout", logout(window), methods=["POST"]),
+        Route("/login", login(dashboard), methods=["GET", "POST"]),
+        Route("/logout", logout(dashboard), methods=["POST"]),
         Route("/static/{name}", static_file),
     ]
 

@@ -1,4 +1,4 @@
-"""What pages ask of the rooms above this one: the command line gives it when it opens the window."""
+"""What pages ask of the rooms above this one: the command line gives it when it opens the dashboard."""
 
 from __future__ import annotations
 

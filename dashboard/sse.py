@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from minutehand.dashboard.auth.base import Denied
-from minutehand.dashboard.context import HEADERS, Window
+from minutehand.dashboard.context import HEADERS, DashboardContext
 from minutehand.dashboard.looks import LIMIT_SECONDS
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
@@ -29,8 +29,8 @@ _MARKS = (
 class Live:
     """Looks while anybody listens, and tells all of them."""
 
-    def __init__(self, window: Window) -> None:
-        self._window = window
+    def __init__(self, dashboard: DashboardContext) -> None:
+        self._dashboard = dashboard
         self._listeners: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -38,7 +38,7 @@ class Live:
     async def answer(self, request: Request) -> Response:
         """Stream what changes to one page."""
         try:
-            (await self._window.access.visitor(request)).require("view")
+            (await self._dashboard.access.visitor(request)).require("view")
         except Denied as denied:
             return denied.response
         headers = {**HEADERS, "cache-control": "no-store", "x-accel-buffering": "no"}
@@ -74,11 +74,11 @@ class Live:
         while self._listeners and not self._stopping:
             try:
                 async with asyncio.timeout(LIMIT_SECONDS):
-                    found = mark(await self._window.store.metrics())
+                    found = mark(await self._dashboard.store.metrics())
             except (StoreError, TimeoutError):
                 found = "away"
             if last and found != last:
-                self._window.looks.forget()  # what was read before the change would hide it
+                self._dashboard.looks.forget()  # what was read before the change would hide it
                 for listener in self._listeners:
                     listener.set()
             last = found

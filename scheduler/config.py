@@ -51,7 +51,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WindowSettings:
+class DashboardSettings:
     """Who may look at the dashboard, and what they may press."""
 
     logins: str = field(default="", repr=False)

@@ -1,21 +1,21 @@
-"""The dashboard's window, opened by the command line: what its pages ask of this room."""
+"""Opens the dashboard for the command line, and gives its pages what they need from the scheduler."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
 from minutehand.dashboard.auth.base import Access
-from minutehand.dashboard.context import Window
+from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.services import Operator
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.config import BackendSettings, RunSettings, WindowSettings
+from minutehand.scheduler.config import BackendSettings, DashboardSettings, RunSettings
 from minutehand.scheduler.database import project
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
 
 
-def access_to(host: str, backend: BackendSettings, settings: WindowSettings) -> Access:
+def access_to(host: str, backend: BackendSettings, settings: DashboardSettings) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration`."""
     from minutehand.dashboard.auth.factory import choose
 
@@ -35,10 +35,10 @@ def access_to(host: str, backend: BackendSettings, settings: WindowSettings) -> 
     )
 
 
-def open_window(
+def open_dashboard(
     store: Store, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
-) -> Window:
-    """Return the window over a store."""
+) -> DashboardContext:
+    """Return the dashboard over a store."""
 
     async def doctor() -> list[Json]:
         from minutehand.scheduler.cli.commands.doctor import as_json
@@ -65,4 +65,4 @@ def open_window(
             raise BadRequest(f"it cannot run: {error}") from None
 
     operator = Operator(doctor=doctor, lint=lint, rehearse=rehearse)
-    return Window(store, access, version("minutehand"), operator, read_only=read_only)
+    return DashboardContext(store, access, version("minutehand"), operator, read_only=read_only)

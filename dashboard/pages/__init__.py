@@ -1,1 +1,1 @@
-"""The pages of the window, one module each; `routes` puts them together."""
+"""The pages of the dashboard, one module each; `routes` lists them."""

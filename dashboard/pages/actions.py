@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.auth.identity import Forbidden, Visitor
-from minutehand.dashboard.context import HEADERS, Window, refusal
+from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, error_page
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, StoreError
 
@@ -46,77 +46,77 @@ class Form:
         return dict(self.fields)
 
 
-def formed(window: Window, do: Callable[[Form], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers a form: after asking who sent it, and from which page; never on a read-only window."""
+def formed(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]]) -> Handler:
+    """Return what answers a form: after asking who sent it, and from which page; never on a read-only dashboard."""
 
     async def pressed(request: Request) -> Response:
         try:
-            visitor = await window.access.visitor(request)
+            visitor = await dashboard.access.visitor(request)
             form = Form(request, visitor, await read_form(request))
-            window.access.check_form(request, visitor, form.said.get("token", ""))
-            if window.read_only:
+            dashboard.access.check_form(request, visitor, form.said.get("token", ""))
+            if dashboard.read_only:
                 raise Forbidden("to change something: this dashboard is read only")
             answer = await do(form)
-            window.looks.forget()
+            dashboard.looks.forget()
             return answer
         except Denied as denied:
             return denied.response
         except Forbidden as error:
-            return refusal(window, request, None, 403, "This is not yours to do", f"it takes the permission {error}")
+            return error_page(dashboard, None, 403, "This is not yours to do", f"it takes the permission {error}")
         except BadRequest as error:
-            return refusal(window, request, None, 409, "It could not be done", str(error))
+            return error_page(dashboard, None, 409, "It could not be done", str(error))
         except StoreError as error:
-            return refusal(window, request, None, 503, "The database cannot be asked", str(error))
+            return error_page(dashboard, None, 503, "The database cannot be asked", str(error))
 
     return pressed
 
 
-def press(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def press(dashboard: DashboardContext) -> Handler:
     """Return what answers the buttons of executions."""
 
     async def do(form: Form) -> Response:
         known = VERBS.get(form.said.get("verb", ""))
         if known is None:
-            return refusal(window, form.request, None, 422, "There is no such action", form.said.get("verb", "")[:40])
+            return error_page(dashboard, None, 422, "There is no such action", form.said.get("verb", "")[:40])
         permission, verb = known
         form.visitor.require(permission)
-        ids = await own_ids(window, form.visitor, [value for name, value in form.fields if name == "id"][:1000])
-        answers = await verb(window.store, ids) if ids else []
+        ids = await own_ids(dashboard, form.visitor, [value for name, value in form.fields if name == "id"][:1000])
+        answers = await verb(dashboard.store, ids) if ids else []
         refused = [row for row in answers if row["answer"] in ("refused", "missing")]
         if refused:
             said = [f"{row['id']}: {row.get('reason') or row['answer']}" for row in refused[:5]]
             more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
             title = f"{len(refused)} of {len(ids)} could not be done"
-            return refusal(window, form.request, None, 409, title, "; ".join(said) + more)
+            return error_page(dashboard, None, 409, title, "; ".join(said) + more)
         return RedirectResponse(back_to(form.said.get("back", "")), 303, headers=HEADERS)
 
-    return formed(window, do)
+    return formed(dashboard, do)
 
 
-def press_workflow(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def press_workflow(dashboard: DashboardContext) -> Handler:
     """Return what answers the buttons of a workflow: pause and resume."""
 
     async def do(form: Form) -> Response:
         form.visitor.require("pause")
         id_ = form.request.path_params["id"]
-        card = await window.store.workflow(id_)
+        card = await dashboard.store.workflow(id_)
         if form.visitor.tenant not in (None, card["organization_id"] or card["user_id"]):
             raise Forbidden("to act for this tenant")
         if form.said.get("verb") == "pause":
             reason = form.said.get("reason", "").strip()[:200] or None
-            await window.store.pause(scope="workflow", target=card["id"], reason=reason)
+            await dashboard.store.pause(scope="workflow", target=card["id"], reason=reason)
         elif form.said.get("verb") == "resume":
-            await window.store.resume(scope="workflow", target=card["id"])
+            await dashboard.store.resume(scope="workflow", target=card["id"])
         return RedirectResponse(f"/workflows/{card['id']}", 303, headers=HEADERS)
 
-    return formed(window, do)
+    return formed(dashboard, do)
 
 
-async def own_ids(window: Window, visitor: Visitor, ids: list[str]) -> list[str]:
+async def own_ids(dashboard: DashboardContext, visitor: Visitor, ids: list[str]) -> list[str]:
     """Return those of the executions that the visitor may see."""
     if visitor.tenant is None or not ids:
         return ids
-    shown = await window.store.search({"ids": ids, "tenant": visitor.tenant}, limit=1000)
+    shown = await dashboard.store.search({"ids": ids, "tenant": visitor.tenant}, limit=1000)
     return [row["id"] for row in shown["rows"]]
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from minutehand.dashboard.context import HEADERS, Shown, Visit, Window, refusal
+from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, PageRequest, error_page
 from minutehand.dashboard.pages.actions import VERBS, Form, formed
 from minutehand.dashboard.pages.failures import SPANS
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
@@ -22,44 +20,46 @@ LONGEST_SPREAD = 86_400.0
 ABLE = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 
 
-async def ask(visit: Visit) -> Shown:
+async def ask(request: PageRequest) -> Page:
     """Say how many a search means, and ask what is to be done to them."""
-    text = " ".join(visit.asked("q").split())
-    filters, words = meant(visit)
-    count = await visit.store.count(visit.filtered(filters))
+    text = " ".join(request.param("q").split())
+    filters, words = meant(request)
+    count = await request.store.count(request.own_filter(filters))
     status = str(filters.get("status", ""))
-    verbs = [verb for verb, statuses in ABLE.items() if (not status or status in statuses) and visit.visitor.may(verb)]
-    return Shown(
+    verbs = [
+        verb for verb, statuses in ABLE.items() if (not status or status in statuses) and request.visitor.may(verb)
+    ]
+    return Page(
         "bulk_ask.html",
         {"q": text, "words": words, "count": count, "verbs": verbs, "filter": json.dumps(filters), "status": status},
     )
 
 
-def meant(visit: Visit) -> tuple[dict[str, str], str]:
+def meant(request: PageRequest) -> tuple[dict[str, str], str]:
     """Return the filter that the address means, and its words; times in it are fixed now, so that the count holds."""
-    if visit.request.url.path == "/failures/retry":
-        said = {"status": "failed", "message": visit.asked("message")}
-        if code := visit.asked("code"):
+    if request.http.url.path == "/failures/retry":
+        said = {"status": "failed", "message": request.param("message")}
+        if code := request.param("code"):
             said["code"] = code
-        if workflow := visit.asked("workflow"):
+        if workflow := request.param("workflow"):
             said["workflow"] = workflow
-        since = SPANS.get(visit.asked("span"), SPANS["24h"])
+        since = SPANS.get(request.param("span"), SPANS["24h"])
         words = f"failed with {code or 'no code'}: {said['message']}"
-        return said | {"since": (visit.now - since).isoformat(), "until": visit.now.isoformat()}, words
+        return said | {"since": (request.now - since).isoformat(), "until": request.now.isoformat()}, words
     try:
-        asked = parse_search(split(visit.asked("q")))
+        asked = parse_search(split(request.param("q")))
     except BadSearch as error:
         raise NotFound(str(error)) from None
-    return {"until": visit.now.isoformat()} | as_filter(asked, visit.now), visit.asked("q") or "all"
+    return {"until": request.now.isoformat()} | as_filter(asked, request.now), request.param("q") or "all"
 
 
-def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def begin(dashboard: DashboardContext) -> Handler:
     """Return what answers the form of `ask`."""
 
     async def do(form: Form) -> Response:
         verb = form.said.get("verb", "")
         if verb not in ABLE:
-            return refusal(window, form.request, None, 422, "There is no such action", verb[:40])
+            return error_page(dashboard, None, 422, "There is no such action", verb[:40])
         permission, ask_of_store = VERBS[verb]
         form.visitor.require(permission)
         try:
@@ -67,10 +67,10 @@ def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
         except (KeyError, ValueError, RecursionError):
             filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
-            return refusal(window, form.request, None, 422, "This form is none of ours", "Load the page again.")
+            return error_page(dashboard, None, 422, "This form is none of ours", "Load the page again.")
         own = {} if form.visitor.tenant is None else {"tenant": form.visitor.tenant}
-        count = await window.store.count({**filters, **own})
-        bulk = window.bulks.begin(
+        count = await dashboard.store.count({**filters, **own})
+        bulk = dashboard.bulks.begin(
             ask_of_store,
             what=f"{verb}: {form.said.get('words', '')[:200]}",
             by=form.visitor.name,
@@ -82,26 +82,26 @@ def begin(window: Window) -> Callable[[Request], Awaitable[Response]]:
         )
         return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
 
-    return formed(window, do)
+    return formed(dashboard, do)
 
 
-async def watch(visit: Visit) -> Shown:
+async def watch(request: PageRequest) -> Page:
     """Show how far one is."""
-    bulk = visit.window.bulks.get(visit.request.path_params["id"])
-    if bulk is None or bulk.tenant != visit.visitor.tenant:
+    bulk = request.dashboard.bulks.get(request.http.path_params["id"])
+    if bulk is None or bulk.tenant != request.visitor.tenant:
         raise NotFound("it is not known here: it ended long ago, or another process runs it")
-    return Shown("bulk.html", {"it": bulk, "left": f"/executions?{urlencode({'q': 'status:failed'})}"})
+    return Page("bulk.html", {"it": bulk, "left": f"/executions?{urlencode({'q': 'status:failed'})}"})
 
 
-def stop(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def stop(dashboard: DashboardContext) -> Handler:
     """Return what answers the button that stops one."""
 
     async def do(form: Form) -> Response:
         id_ = form.request.path_params["id"]
-        bulk = window.bulks.get(id_)
+        bulk = dashboard.bulks.get(id_)
         if bulk is not None and bulk.tenant == form.visitor.tenant and bulk.task is not None:
             form.visitor.require(bulk.permission)
             bulk.task.cancel()
         return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
 
-    return formed(window, do)
+    return formed(dashboard, do)

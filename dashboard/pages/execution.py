@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.timeline import band, timeline
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import all_steps, read_steps
@@ -12,22 +12,22 @@ from minutehand.store import Json
 from minutehand.store.errors import NotFound
 
 
-async def execution(visit: Visit) -> Shown:
+async def execution(request: PageRequest) -> Page:
     """Show one execution whole."""
-    id_ = visit.request.path_params["id"]
-    story: Json = await visit.look(("story", id_), lambda: visit.store.execution_detail(id_))
-    if visit.visitor.tenant not in (None, story["tenant"]):
+    id_ = request.http.path_params["id"]
+    story: Json = await request.query(("story", id_), lambda: request.store.execution_detail(id_))
+    if request.visitor.tenant not in (None, story["tenant"]):
         raise NotFound(f"there is no execution {id_}")
     steps, problem = planned(story["definition"])
-    return Shown(
+    return Page(
         "execution.html",
         {
             "it": story,
-            "timeline": timeline(story, with_recipients=visit.visitor.may("payloads")),
-            "band": band(story, visit.now),
+            "timeline": timeline(story, with_recipients=request.visitor.may("payloads")),
+            "band": band(story, request.now),
             "steps": joined_steps(steps, story["steps"]),
             "steps_problem": problem,
-            "changes": changes(story["event"]) if visit.visitor.may("payloads") else [],
+            "changes": changes(story["event"]) if request.visitor.may("payloads") else [],
             "conditions": leaves(story["conditions"]),
             "presses": presses(story),
         },

@@ -8,7 +8,7 @@ from functools import lru_cache
 from urllib.parse import urlencode
 from uuid import UUID
 
-from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import all_steps, read_steps
@@ -18,25 +18,25 @@ from minutehand.store import Json
 ROWS = 50
 
 
-async def executions(visit: Visit) -> Shown:
+async def executions(request: PageRequest) -> Page:
     """Show the executions that the search means, newest first."""
-    text = " ".join(visit.asked("q").split())
+    text = " ".join(request.param("q").split())
     problem, words = "", {}
     try:
         words = parse_search(split(text))
     except BadSearch as error:
         problem = str(error)
-    before = _cursor(visit.asked("before"))
+    before = _cursor(request.param("before"))
     found: Json = {"rows": [], "definitions": {}, "next": None, "looked_back_to": None}
     if not problem:
-        filters = visit.filtered(as_filter(words, visit.now))
-        found = await visit.look(
-            ("search", text, tuple(before or ())), lambda: visit.store.search(filters, limit=ROWS, before=before)
+        filters = request.own_filter(as_filter(words, request.now))
+        found = await request.query(
+            ("search", text, tuple(before or ())), lambda: request.store.search(filters, limit=ROWS, before=before)
         )
     actions = {key: kinds(json.dumps(definition)) for key, definition in found["definitions"].items()}
     for row in found["rows"]:
         row["actions"] = actions.get(f"{row['workflow_id']}:{row['workflow_version'] or 0}", [])
-    return Shown(
+    return Page(
         "executions.html",
         {
             "q": text,

@@ -6,7 +6,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.auth.identity import Forbidden
-from minutehand.dashboard.context import HEADERS, Window
+from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
 from minutehand.dashboard.looks import LIMIT_SECONDS
 from minutehand.dashboard.presentation.formatting import subject
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
@@ -31,13 +31,13 @@ MOST, BITE = 100_000, 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def exported(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def exported(dashboard: DashboardContext) -> Handler:
     """Return what answers a search as CSV or JSON Lines."""
 
     async def answer(request: Request) -> Response:
         form = request.path_params["form"]
         try:
-            visitor = await window.access.visitor(request)
+            visitor = await dashboard.access.visitor(request)
             visitor.require("view")  # what a row says here is what the list says
             asked = parse_search(split(request.query_params.get("q", "")))
         except Denied as denied:
@@ -55,14 +55,14 @@ def exported(window: Window) -> Callable[[Request], Awaitable[Response]]:
         media = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
         write = as_csv if form == "csv" else as_json
         return StreamingResponse(
-            _lines(window, filters, write, with_head=form == "csv"), media_type=media, headers=headers
+            _lines(dashboard, filters, write, with_head=form == "csv"), media_type=media, headers=headers
         )
 
     return answer
 
 
 async def _lines(
-    window: Window, filters: dict[str, str], write: Callable[[Json], str], *, with_head: bool
+    dashboard: DashboardContext, filters: dict[str, str], write: Callable[[Json], str], *, with_head: bool
 ) -> AsyncIterator[str]:
     if with_head:
         yield ",".join(COLUMNS) + "\r\n"
@@ -71,7 +71,7 @@ async def _lines(
     while left > 0:
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
-                found = await window.store.search(filters, limit=min(BITE, left), before=before)
+                found = await dashboard.store.search(filters, limit=min(BITE, left), before=before)
         except (StoreError, TimeoutError) as error:
             yield f"# ended early: {str(error) or 'the database took too long'}\r\n"
             return
@@ -100,14 +100,14 @@ def as_json(row: Json) -> str:
     return json.dumps(said, ensure_ascii=False) + "\n"
 
 
-def step_html(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def step_html(dashboard: DashboardContext) -> Handler:
     """Return what answers an e-mail as it was sent: for a frame without scripts, and nothing is fetched for it."""
 
     async def answer(request: Request) -> Response:
         try:
-            visitor = await window.access.visitor(request)
+            visitor = await dashboard.access.visitor(request)
             visitor.require("payloads")
-            found = await window.store.execution_detail(request.path_params["id"])
+            found = await dashboard.store.execution_detail(request.path_params["id"])
         except Denied as denied:
             return denied.response
         except (Forbidden, StoreError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.search import as_filter
 from minutehand.store import Json
 
@@ -30,20 +30,20 @@ HINTS = {
 }
 
 
-async def failures(visit: Visit) -> Shown:
+async def failures(request: PageRequest) -> Page:
     """Show what failed, the largest group first, and the uncertain sends."""
-    span = visit.asked("span", "24h")
+    span = request.param("span", "24h")
     since = SPANS.get(span, SPANS["24h"])
     asked: dict[str, object] = {"since": since}
-    if workflow := visit.asked("workflow"):
+    if workflow := request.param("workflow"):
         asked["workflow"] = workflow
-    found: Json = await visit.look(
+    found: Json = await request.query(
         ("failures", span, workflow),
-        lambda: visit.store.failures(visit.filtered(as_filter(asked, visit.now)), limit=100),
+        lambda: request.store.failures(request.own_filter(as_filter(asked, request.now)), limit=100),
     )
-    uncertain: Json = await visit.look(
+    uncertain: Json = await request.query(
         "uncertain",
-        lambda: visit.store.search(visit.filtered({"status": "failed", "code": "uncertain_send"}), limit=50),
+        lambda: request.store.search(request.own_filter({"status": "failed", "code": "uncertain_send"}), limit=50),
     )
     for group in found["groups"]:
         group["hint"] = HINTS.get(group["code"], "")
@@ -54,7 +54,7 @@ async def failures(visit: Visit) -> Shown:
             "span": span,
         }
         group["retry"] = f"/failures/retry?{urlencode(said)}"
-    return Shown(
+    return Page(
         "failures.html",
         {
             "groups": [group for group in found["groups"] if group["code"] != "uncertain_send"],

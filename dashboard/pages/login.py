@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied, check_origin
 from minutehand.dashboard.auth.users import COOKIE, SignInFailed, Users
-from minutehand.dashboard.context import HEADERS, Shown, Window, refusal, respond
+from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, error_page, render_page
 from minutehand.dashboard.pages.actions import back_to, read_form
 
 
-def login(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def login(dashboard: DashboardContext) -> Handler:
     """Return what answers the form that asks for e-mail and password."""
 
     async def answer(request: Request) -> Response:
-        users = window.access
+        users = dashboard.access
         if not isinstance(users, Users):
-            return refusal(window, request, None, 404, "Nobody signs in here", "")
+            return error_page(dashboard, None, 404, "Nobody signs in here", "")
         back = back_to(request.query_params.get("back", "/"))
         if request.method == "GET":
-            return respond(window, None, Shown("login.html", {"back": back, "problem": ""}))
+            return render_page(dashboard, None, Page("login.html", {"back": back, "problem": ""}))
         try:
             check_origin(request)
             form = dict(await read_form(request))
@@ -32,7 +30,7 @@ def login(window: Window) -> Callable[[Request], Awaitable[Response]]:
         try:
             token, seconds = await users.sign_in(form.get("email", ""), form.get("password", ""))
         except SignInFailed as error:
-            return respond(window, None, Shown("login.html", {"back": back, "problem": str(error)}, 401))
+            return render_page(dashboard, None, Page("login.html", {"back": back, "problem": str(error)}, 401))
         response = RedirectResponse(back, 303, headers=HEADERS)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
@@ -41,7 +39,7 @@ def login(window: Window) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-def logout(window: Window) -> Callable[[Request], Awaitable[Response]]:
+def logout(dashboard: DashboardContext) -> Handler:
     """Return what forgets who it was."""
 
     async def answer(request: Request) -> Response:

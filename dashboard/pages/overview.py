@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
-from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.formatting import counted, length, moment
 from minutehand.store import Json
 
@@ -18,18 +18,18 @@ WORKFLOWS = 20
 AMBER, RED = 120, 300
 
 
-async def overview(visit: Visit) -> Shown:
+async def overview(request: PageRequest) -> Page:
     """Show how things stand."""
-    span = SPANS.get(visit.asked("span", "1h"), SPANS["1h"])
-    tenant, history = visit.visitor.tenant, visit.window.history
-    begin, fresh = charts.begin_of(span, visit.now), history.unknown_from(span, visit.now, tenant)
-    seen: Json = await visit.look(
+    span = SPANS.get(request.param("span", "1h"), SPANS["1h"])
+    tenant, history = request.visitor.tenant, request.dashboard.history
+    begin, fresh = charts.begin_of(span, request.now), history.unknown_from(span, request.now, tenant)
+    seen: Json = await request.query(
         ("overview", span.name, fresh),
-        lambda: visit.store.overview(tenant=tenant, bars_from=fresh, bar_seconds=span.step),
+        lambda: request.store.overview(tenant=tenant, bars_from=fresh, bar_seconds=span.step),
     )
     figures = seen["figures"]
-    strip = charts.minutes(seen["beats"], visit.now)
-    return Shown(
+    strip = charts.minutes(seen["beats"], request.now)
+    return Page(
         "overview.html",
         {
             "figures": figures,
@@ -37,12 +37,12 @@ async def overview(visit: Visit) -> Shown:
             "tiles": tiles(figures),
             "strip": charts.strip(strip),
             "missing": sum(minute.state in ("missing", "late") for minute in strip),
-            "bars": charts.bars(history.whole(span, visit.now, tenant, seen["bars"]), span, begin),
+            "bars": charts.bars(history.whole(span, request.now, tenant, seen["bars"]), span, begin),
             "span": span.name,
             "spans": list(SPANS),
-            "drain": drain(figures, seen, visit.now),
+            "drain": drain(figures, seen, request.now),
             "shown": WORKFLOWS,
-            "next_look": next_look(figures["workers"], visit.now),
+            "next_look": next_look(figures["workers"], request.now),
         },
     )
 

@@ -5,49 +5,49 @@ from __future__ import annotations
 import difflib
 import json
 
-from minutehand.dashboard.context import Shown, Visit
+from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.pages.executions import kinds
 from minutehand.dashboard.pages.workflow_summary import sentence
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
 
 
-async def workflows(visit: Visit) -> Shown:
+async def workflows(request: PageRequest) -> Page:
     """Show all of them."""
-    cards = await visit.look("workflows", lambda: visit.store.workflows(facts=True))
-    tables = await visit.look("triggers", visit.store.triggers)
-    shown = [card for card in cards if _is_for(card, visit)]
-    return Shown("workflows.html", {"cards": [_with_words(card, tables) for card in shown], "tables": tables})
+    cards = await request.query("workflows", lambda: request.store.workflows(facts=True))
+    tables = await request.query("triggers", request.store.triggers)
+    shown = [card for card in cards if _is_for(card, request)]
+    return Page("workflows.html", {"cards": [_with_words(card, tables) for card in shown], "tables": tables})
 
 
-async def workflow(visit: Visit) -> Shown:
+async def workflow(request: PageRequest) -> Page:
     """Show one of them: what it does, why it cannot fire, its versions; and a rehearsal, when a row is named."""
-    id_ = visit.request.path_params["id"]
-    card: Json = await visit.look(("workflow", id_), lambda: visit.store.workflow(id_))
-    if not _is_for(card, visit):
+    id_ = request.http.path_params["id"]
+    card: Json = await request.query(("workflow", id_), lambda: request.store.workflow(id_))
+    if not _is_for(card, request):
         raise NotFound(f"there is no workflow {id_!r}")
-    tables = await visit.look("triggers", visit.store.triggers)
-    versions: list[Json] = await visit.look(("versions", id_), lambda: visit.store.workflow_versions(id_))
-    recent: Json = await visit.look(
-        ("recent", id_), lambda: visit.store.search(visit.filtered({"workflow": card["id"]}), limit=10)
+    tables = await request.query("triggers", request.store.triggers)
+    versions: list[Json] = await request.query(("versions", id_), lambda: request.store.workflow_versions(id_))
+    recent: Json = await request.query(
+        ("recent", id_), lambda: request.store.search(request.own_filter({"workflow": card["id"]}), limit=10)
     )
     for row in recent["rows"]:
         row["actions"] = kinds(
             json.dumps(recent["definitions"].get(f"{row['workflow_id']}:{row['workflow_version'] or 0}"))
         )
-    row = visit.asked("row").strip()
+    row = request.param("row").strip()
     rehearsal: Json | None = None
     problem = ""
-    if row and visit.visitor.may("payloads"):
+    if row and request.visitor.may("payloads"):
         try:
-            rehearsal = await visit.window.operator.rehearse(card["id"], row)
+            rehearsal = await request.dashboard.operator.rehearse(card["id"], row)
         except BadRequest as error:
             problem = str(error)
-    return Shown(
+    return Page(
         "workflow.html",
         {
             "it": _with_words(card, tables),
-            "findings": await visit.window.operator.lint(card["id"]),
+            "findings": await request.dashboard.operator.lint(card["id"]),
             "versions": compared(versions),
             "recent": recent["rows"],
             "row": row,
@@ -57,8 +57,8 @@ async def workflow(visit: Visit) -> Shown:
     )
 
 
-def _is_for(card: Json, visit: Visit) -> bool:
-    tenant = visit.visitor.tenant
+def _is_for(card: Json, request: PageRequest) -> bool:
+    tenant = request.visitor.tenant
     return tenant is None or tenant == (card["organization_id"] or card["user_id"])
 
 

@@ -16,7 +16,7 @@ import click
 from minutehand.executor.base import EXECUTORS
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.tracing import is_wanted
-from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings, RunSettings, WindowSettings
+from minutehand.scheduler.config import AlertSettings, BackendSettings, DashboardSettings, LogSettings, RunSettings
 
 
 class Seconds(click.ParamType[float]):
@@ -268,7 +268,7 @@ _LOG_OPTIONS = [
     ),
 ]  # fmt: skip
 
-_WINDOW_OPTIONS = [
+_DASHBOARD_OPTIONS = [
     _option(
         "--logins", envvar="MINUTEHAND_LOGINS", metavar="NAME:PASSWORD …", default="",
         help="Who may look, each with =permissions and @tenant if need be.  [env: MINUTEHAND_LOGINS]",
@@ -358,14 +358,14 @@ def alert_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with(called, [*_ALERT_OPTIONS, *_LOG_OPTIONS])
 
 
-def window_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say who may look at the dashboard; the command gets `window: WindowSettings`."""
+def dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who may look at the dashboard; the command gets `dashboard: DashboardSettings`."""
 
     @wraps(command)
     def called(**given: Any) -> Any:
-        return command(window=_taken(WindowSettings, _WINDOW_OPTIONS, given), **given)
+        return command(dashboard=_taken(DashboardSettings, _DASHBOARD_OPTIONS, given), **given)
 
-    return _with(called, _WINDOW_OPTIONS)
+    return _with(called, _DASHBOARD_OPTIONS)
 
 
 def output_option(*formats: str) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint, T
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
 from minutehand.dashboard.auth.loopback import Loopback
-from minutehand.dashboard.context import Window
+from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.routes import routes
 from minutehand.dashboard.services import Operator
 from minutehand.dashboard.sse import Live
@@ -62,9 +62,9 @@ def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
         raise RuntimeError("secret")
 
     operator = Operator(doctor=look, lint=lambda _: look(), rehearse=lambda *_: look())
-    window = Window(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", operator)
+    dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", operator)
     app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready, figures, Tokens.parse("t"),
-                   routes(window, Live(window)))  # fmt: skip
+                   routes(dashboard, Live(dashboard)))  # fmt: skip
 
     async def go() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:

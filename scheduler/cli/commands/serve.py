@@ -13,8 +13,8 @@ import click
 
 from minutehand.executor.base import open_executor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.cli.options import api_token_option, poll_option, run_options, window_options
-from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings, WindowSettings
+from minutehand.scheduler.cli.options import api_token_option, dashboard_options, poll_option, run_options
+from minutehand.scheduler.config import BackendSettings, DashboardSettings, LogSettings, RunSettings
 from minutehand.scheduler.dashboard_wiring import access_to
 from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, stopped_by_signals
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from minutehand.dashboard.api.tokens import Tokens
     from minutehand.dashboard.auth.base import Access
-    from minutehand.dashboard.context import Window
+    from minutehand.dashboard.context import DashboardContext
     from minutehand.scheduler.engine.on_demand import OnDemand
     from minutehand.scheduler.engine.worker import Worker
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--with-worker", is_flag=True, help="Run what is due, too, as `worker` does.")
 @poll_option
 @api_token_option
-@window_options
+@dashboard_options
 @run_options
 def serve(
     host: str,
@@ -51,7 +51,7 @@ def serve(
     with_worker: bool,
     poll_seconds: float,
     api_token: str | None,
-    window: WindowSettings,
+    dashboard: DashboardSettings,
     backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
@@ -68,16 +68,18 @@ def serve(
     from minutehand.scheduler.logs import configure
 
     tokens = Tokens.parse(api_token)
-    if tokens.first is None and not window.dashboard:
+    if tokens.first is None and not dashboard.dashboard:
         raise BadConfiguration(
             "no token for callers: set MINUTEHAND_API_TOKEN (a new one: openssl rand -hex 32); "
             "`minutehand direct on` gives the same to the database"
         )
-    access = access_to(host, backend, window) if window.dashboard else None
+    access = access_to(host, backend, dashboard) if dashboard.dashboard else None
     configure(log)
     with listen(host, port) as listener:
         asyncio.run(
-            _serve(listener, tokens, access, window, poll_seconds if with_worker else None, backend, run, executor, log)
+            _serve(
+                listener, tokens, access, dashboard, poll_seconds if with_worker else None, backend, run, executor, log
+            )
         )
 
 
@@ -85,7 +87,7 @@ async def _serve(
     listener: socket.socket,
     tokens: Tokens,
     access: Access | None,
-    settings: WindowSettings,
+    settings: DashboardSettings,
     poll_seconds: float | None,
     backend: BackendSettings,
     run: RunSettings,
@@ -96,18 +98,18 @@ async def _serve(
 
     async with open_store(backend) as store:
         await refuse_bad_configuration(store)
-        window = worker = None
+        dashboard = worker = None
         if access is not None:
-            from minutehand.scheduler.dashboard_wiring import open_window
+            from minutehand.scheduler.dashboard_wiring import open_dashboard
 
-            window = open_window(store, access, run, executor, read_only=settings.read_only)
+            dashboard = open_dashboard(store, access, run, executor, read_only=settings.read_only)
         if poll_seconds is not None:
             from minutehand.scheduler.engine.worker import Worker
 
             worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
         async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as made:
             on_demand = OnDemand(store, made.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
-            await _answer(listener, tokens, store, on_demand, worker, run, window)
+            await _answer(listener, tokens, store, on_demand, worker, run, dashboard)
 
 
 async def look(store: Store, worker: Worker | None) -> None:
@@ -128,7 +130,7 @@ async def _answer(
     on_demand: OnDemand,
     worker: Worker | None,
     run: RunSettings,
-    window: Window | None,
+    dashboard: DashboardContext | None,
 ) -> None:
     """Answer calls, and work, until a signal ends it; what runs then has its grace.
 
@@ -142,7 +144,7 @@ async def _answer(
 
     logger = get_logger()
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
-    pages, close = ([], None) if window is None else _pages(window)
+    pages, close = ([], None) if dashboard is None else _pages(dashboard)
     app = make_app(endpoint, lambda: look(store, worker), lambda: look_at_figures(store), tokens, pages)
     server = Server(app, grace_seconds=run.grace_seconds + LAST_WORDS_SECONDS)
 
@@ -170,15 +172,15 @@ async def _answer(
     logger.info("stopped")
 
 
-def _pages(window: Window) -> tuple[list[BaseRoute], Callable[[], None]]:
+def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], None]]:
     """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
     from minutehand.dashboard.routes import routes
     from minutehand.dashboard.sse import Live
 
-    live = Live(window)
+    live = Live(dashboard)
 
     def close() -> None:
         live.stop()
-        window.bulks.stop()
+        dashboard.bulks.stop()
 
-    return routes(window, live), close
+    return routes(dashboard, live), close
