@@ -12,7 +12,7 @@ from minutehand.store import Json
 class Operator:
     """The looks that `minutehand doctor`, `workflows lint` and `workflows test` take, as rows for a page."""
 
-    #: [{"group", "check", "level", "fact", "mend"}]
+    #: [{"group", "check", "level", "fact", "fix"}]
     doctor: Callable[[], Awaitable[list[Json]]]
     #: A workflow's id -> [{"level", "step", "text"}]
     lint: Callable[[str], Awaitable[list[Json]]]

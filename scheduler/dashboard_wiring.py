@@ -42,11 +42,11 @@ def open_dashboard(
 
     async def doctor() -> list[Json]:
         from minutehand.scheduler.cli.commands.doctor import as_json
-        from minutehand.scheduler.doctor.checks import examine
+        from minutehand.scheduler.doctor.checks import run_checks
         from minutehand.scheduler.doctor.facts import gather
 
-        subject = await gather(store, run, executor)
-        found: list[Json] = as_json(subject, examine(subject))["checks"]  # type: ignore[assignment]
+        facts = await gather(store, run, executor)
+        found: list[Json] = as_json(facts, run_checks(facts))["checks"]  # type: ignore[assignment]
         return found
 
     async def lint(workflow: str) -> list[Json]:

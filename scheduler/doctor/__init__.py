@@ -1,1 +1,1 @@
-"""What `minutehand doctor` looks at: facts are gathered once (`subject`), each check judges some of them, purely."""
+"""What `minutehand doctor` looks at: facts are gathered once (`facts`), each check judges some of them, purely."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from minutehand.scheduler.doctor import database, direct, permissions, queue, triggers, vacuum, workflows
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import Finding, fail
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import Result, fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +16,24 @@ class Check:
 
     group: str
     name: str
-    look: Callable[[Subject], list[Finding]]
+    run: Callable[[Facts], list[Result]]
     #: The sections of the database's facts that it reads.
     sections: tuple[str, ...] = ()
 
 
 CHECKS = (
-    Check("ground", "backend", database.backend),
-    Check("ground", "clock", database.clock),
-    Check("ground", "schema", database.schema, ("schema",)),
-    Check("ground", "functions", database.functions, ("functions",)),
-    Check("walls", "grants", permissions.grants, ("grants",)),
-    Check("walls", "row security", permissions.row_security, ("grants",)),
-    Check("walls", "policies", permissions.policies, ("grants",)),
-    Check("intake", "triggers", triggers.triggers, ("triggers",)),
-    Check("intake", "duplicates", triggers.duplicates, ("triggers",)),
-    Check("intake", "constraints", triggers.constraints, ("triggers",)),
-    Check("intake", "columns", triggers.columns, ("columns",)),
-    Check("intake", "stubs", triggers.stubs, ("functions",)),
+    Check("database", "backend", database.backend),
+    Check("database", "clock", database.clock),
+    Check("database", "schema", database.schema, ("schema",)),
+    Check("database", "functions", database.functions, ("functions",)),
+    Check("permissions", "grants", permissions.grants, ("grants",)),
+    Check("permissions", "row security", permissions.row_security, ("grants",)),
+    Check("permissions", "policies", permissions.policies, ("grants",)),
+    Check("triggers", "triggers", triggers.triggers, ("triggers",)),
+    Check("triggers", "duplicates", triggers.duplicates, ("triggers",)),
+    Check("triggers", "constraints", triggers.constraints, ("triggers",)),
+    Check("triggers", "columns", triggers.columns, ("columns",)),
+    Check("triggers", "stubs", triggers.stubs, ("functions",)),
     Check("workflows", "workflows", workflows.workflows, ("workflows",)),
     Check("workflows", "switches", workflows.switches, ("workflows",)),
     Check("workflows", "settings", workflows.settings, ("workflows",)),
@@ -50,21 +50,21 @@ CHECKS = (
 )
 
 
-def examine(subject: Subject) -> list[tuple[Check, Finding]]:
+def run_checks(facts: Facts) -> list[tuple[Check, Result]]:
     """Let every check look that can; a section that the database could not read is told once."""
-    told: list[tuple[Check, Finding]] = []
+    told: list[tuple[Check, Result]] = []
     unread: set[str] = set()
     for check in CHECKS:
-        if subject.facts is None and check.sections and check.name != "schema":
+        if facts.database is None and check.sections and check.name != "schema":
             continue  # there is nothing to look at before the schema is there
-        broken = [name for name in check.sections if "unreadable" in subject.section(name)]
+        broken = [name for name in check.sections if "unreadable" in facts.section(name)]
         fresh = [name for name in broken if name not in unread]
         unread.update(broken)
-        findings = [_unreadable(subject, name) for name in fresh] if broken else check.look(subject)
-        told += [(check, finding) for finding in findings]
+        results = [_unreadable(facts, name) for name in fresh] if broken else check.run(facts)
+        told += [(check, result) for result in results]
     return told
 
 
-def _unreadable(subject: Subject, section: str) -> Finding:
-    why = subject.section(section)["unreadable"]
-    return fail(f"cannot be looked at: {why}", f"{subject.migrate}   # if something is missing; else doctor again")
+def _unreadable(facts: Facts, section: str) -> Result:
+    why = facts.section(section)["unreadable"]
+    return fail(f"cannot be looked at: {why}", f"{facts.migrate}   # if something is missing; else doctor again")

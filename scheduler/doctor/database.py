@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import Finding, each, fail, ok, warn
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import Result, each, fail, ok, warn
 
 #: Leases and due times are the database's; this machine's clock matters for schedules and logs.
 MOST_CLOCK_SECONDS = 5.0
@@ -15,15 +15,15 @@ _BACKENDS = {
 }
 
 
-def backend(subject: Subject) -> list[Finding]:
+def backend(facts: Facts) -> list[Result]:
     """Say which backend is used, and what it can."""
-    return [ok(f"{subject.backend}: {_BACKENDS[subject.kind]}")]
+    return [ok(f"{facts.backend}: {_BACKENDS[facts.kind]}")]
 
 
-def clock(subject: Subject) -> list[Finding]:
+def clock(facts: Facts) -> list[Result]:
     """Compare this machine's clock with the database's."""
-    ahead = subject.clock_seconds
-    if subject.facts is None:
+    ahead = facts.clock_seconds
+    if facts.database is None:
         return []
     if abs(ahead) <= MOST_CLOCK_SECONDS:
         return [ok("this machine's clock is the database's")]
@@ -32,42 +32,42 @@ def clock(subject: Subject) -> list[Finding]:
     return [warn(fact, "timedatectl set-ntp true")]
 
 
-def schema(subject: Subject) -> list[Finding]:
+def schema(facts: Facts) -> list[Result]:
     """Compare the database's schema with this program's."""
-    newest = max(subject.migrations)
-    if subject.facts is None:
-        why = subject.refusal.split(". ")[0]
-        return [fail(f"the database has not this program's schema ({newest}): {why}", subject.migrate)]
-    done = subject.section("schema")["migrations"]
-    if unknown := sorted(set(done) - set(subject.migrations)):
+    newest = max(facts.migrations)
+    if facts.database is None:
+        why = facts.refusal.split(". ")[0]
+        return [fail(f"the database has not this program's schema ({newest}): {why}", facts.migrate)]
+    done = facts.section("schema")["migrations"]
+    if unknown := sorted(set(done) - set(facts.migrations)):
         fact = f"the database is newer: it has {', '.join(unknown)}, this program knows {newest}"
         return [fail(fact, "pipx upgrade minutehand")]
-    if edited := sorted(name for name, stored in done.items() if stored != subject.migrations[name]):
+    if edited := sorted(name for name, stored in done.items() if stored != facts.migrations[name]):
         fact = f"{', '.join(edited)} came from another file than this program's"
         return [fail(fact, "pipx install --force minutehand   # a released version has the released files")]
-    if behind := sorted(set(subject.migrations) - set(done)):
+    if behind := sorted(set(facts.migrations) - set(done)):
         half = any(name < max(done, default="") for name in behind)
         fact = f"the database is {'half migrated' if half else 'older'}: {', '.join(behind)} not applied"
-        return [fail(fact, subject.migrate)]
-    return _missing(subject) or [ok(f"{newest}, all tables and columns there")]
+        return [fail(fact, facts.migrate)]
+    return _missing(facts) or [ok(f"{newest}, all tables and columns there")]
 
 
-def _missing(subject: Subject) -> list[Finding]:
-    missing = subject.section("schema")["missing"]
+def _missing(facts: Facts) -> list[Result]:
+    missing = facts.section("schema")["missing"]
     if not missing:
         return []
     named = f"{', '.join(missing[:10])}{' …' if missing[10:] else ''}"
     fact = f"{named} missing: applied but in part, or dropped since; migrate says which record to delete first"
-    return [fail(fact, subject.migrate)]
+    return [fail(fact, facts.migrate)]
 
 
-def functions(subject: Subject) -> list[Finding]:
+def functions(facts: Facts) -> list[Result]:
     """Look whether the functions are those that `migrate` installed."""
-    facts = subject.section("functions")
+    section = facts.section("functions")
     replaced = each(
-        facts["replaced"], lambda it: fail(f"{it} is not as installed: somebody replaced it", subject.migrate)
+        section["replaced"], lambda it: fail(f"{it} is not as installed: somebody replaced it", facts.migrate)
     )
-    missing = each(facts["missing"], lambda it: fail(f"{it} is gone: somebody dropped it", subject.migrate))
-    if not facts["installed"]:
-        return [warn("it is not recorded which functions were installed", subject.migrate)]
-    return [*replaced, *missing] or [ok(f"all {facts['installed']} are as installed")]
+    missing = each(section["missing"], lambda it: fail(f"{it} is gone: somebody dropped it", facts.migrate))
+    if not section["installed"]:
+        return [warn("it is not recorded which functions were installed", facts.migrate)]
+    return [*replaced, *missing] or [ok(f"all {section['installed']} are as installed")]

@@ -13,14 +13,14 @@ from minutehand.store.errors import SchemaMismatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Facts:
     """One database and one program, as they stand."""
 
     backend: str
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
     #: The answer of `automation_doctor`; None where the database has no such function.
-    facts: Json | None = None
+    database: Json | None = None
     #: Why there are no facts.
     refusal: str = ""
     #: How far the database's clock is ahead of this machine's.
@@ -34,7 +34,7 @@ class Subject:
 
     def section(self, name: str) -> Json:
         """Return the facts of one section."""
-        return self.facts[name] if self.facts else {}
+        return self.database[name] if self.database else {}
 
     @property
     def migrate(self) -> str:
@@ -44,16 +44,16 @@ class Subject:
         return "minutehand migrate"
 
 
-async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> Subject:
+async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> Facts:
     """Ask the database, and look at this program.  Errors: `StoreError`, but for a schema that is not there."""
     from minutehand.store import schema
 
-    facts, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
+    database, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
     needed = {"SMTP_URL": executor.smtp_url, "EMAIL_FROM": executor.email_from}
-    return Subject(
+    return Facts(
         backend=store.backend,
         kind=store.kind,
-        facts=facts,
+        database=database,
         refusal=refusal,
         clock_seconds=ahead,
         migrations={path.stem: schema.checksum(path) for path in schema.migrations()},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
 from minutehand.scheduler.cli.output import counted, shown
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import Finding, each, fail, length, literal, ok, warn
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import Result, each, fail, length, literal, ok, warn
 from minutehand.store import Json
 
 #: A processor comes by each minute; after so long it does not.
@@ -19,36 +19,36 @@ _SHOW_FOREIGN = (
 )
 
 
-def processor(subject: Subject) -> list[Finding]:
+def processor(facts: Facts) -> list[Result]:
     """Say when a processor was last here."""
-    newest = subject.section("processors")["newest"]
-    mend = "minutehand run-once   # each minute: crontab.example"
+    newest = facts.section("processors")["newest"]
+    fix = "minutehand run-once   # each minute: crontab.example"
     if newest is None:
-        return [warn("no processor has been here yet: nothing is run", mend)]
+        return [warn("no processor has been here yet: nothing is run", fix)]
     who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
     if newest["seconds"] > MOST_SILENT_SECONDS:
-        return [warn(f"no processor has been here for {length(newest['seconds'])}; the last: {who}", mend)]
+        return [warn(f"no processor has been here for {length(newest['seconds'])}; the last: {who}", fix)]
     return [ok(f"last seen: {who}")]
 
 
-def other_processors(subject: Subject) -> list[Finding]:
+def other_processors(facts: Facts) -> list[Result]:
     """Look for others that work on our rows: executions in work without a lease, jobs of pg_cron."""
-    facts = subject.section("processors")
-    findings = [_foreign(facts)] if facts["foreign"] else []
-    return [*findings, *each(facts["cron"] or [], _cron)] or [ok("nobody else works on the executions")]
+    section = facts.section("processors")
+    results = [_foreign(section)] if section["foreign"] else []
+    return [*results, *each(section["cron"] or [], _cron)] or [ok("nobody else works on the executions")]
 
 
-def _foreign(facts: Json) -> Finding:
-    ago = length(facts["foreign_seconds"])
-    fact = counted(facts["foreign"], "execution runs", "executions run")
+def _foreign(section: Json) -> Result:
+    ago = length(section["foreign_seconds"])
+    fact = counted(section["foreign"], "execution runs", "executions run")
     fact = f"{fact} without a token of ours, the newest began {ago} ago"
-    if facts["foreign_seconds"] < STILL_RUNS_SECONDS:
+    if section["foreign_seconds"] < STILL_RUNS_SECONDS:
         why = "another processor works on them, perhaps sent twice; see docs/switching.md"
         return fail(f"{fact}: {why}", _SHOW_FOREIGN)
     return warn(f"{fact}: another processor left them", _SHOW_FOREIGN)
 
 
-def _cron(job: Json) -> Finding:
+def _cron(job: Json) -> Result:
     named = f'"{job["name"]}"' if job["name"] else job["id"]
     which = literal(job["name"]) if job["name"] else str(job["id"])
     return warn(
@@ -57,24 +57,26 @@ def _cron(job: Json) -> Finding:
     )
 
 
-def backlog(subject: Subject) -> list[Finding]:
+def backlog(facts: Facts) -> list[Result]:
     """Look for executions that should have run long ago: late messages surprise."""
-    facts = subject.section("queue")
-    findings = []
-    if facts["stale"]:
-        fact = counted(facts["stale"], "execution is", "executions are")
-        fact = f"{fact} due for more than an hour and never began, the oldest since {shown(facts['stale_oldest'])} UTC"
-        findings.append(warn(fact, "minutehand executions ls --status pending"))
-    if facts["held"]:
-        fact = counted(facts["held"], "execution was", "executions were")
+    section = facts.section("queue")
+    results = []
+    if section["stale"]:
+        fact = counted(section["stale"], "execution is", "executions are")
+        fact = (
+            f"{fact} due for more than an hour and never began, the oldest since {shown(section['stale_oldest'])} UTC"
+        )
+        results.append(warn(fact, "minutehand executions ls --status pending"))
+    if section["held"]:
+        fact = counted(section["held"], "execution was", "executions were")
         fact = f"{fact} held: late already when a processor came"
-        findings.append(warn(fact, "minutehand executions ls --code stale"))
-    return findings or [ok("nothing is due for more than an hour")]
+        results.append(warn(fact, "minutehand executions ls --code stale"))
+    return results or [ok("nothing is due for more than an hour")]
 
 
-def sends(subject: Subject) -> list[Finding]:
+def sends(facts: Facts) -> list[Result]:
     """Look for messages of which nobody knows whether they arrived."""
-    if uncertain := subject.section("queue")["uncertain"]:
+    if uncertain := facts.section("queue")["uncertain"]:
         fact = counted(uncertain, "execution is", "executions are")
         fact = f"{fact} held: whether the message left is not known"
         return [warn(fact, "minutehand executions ls --code uncertain_send")]
@@ -106,23 +108,23 @@ _EVENTS = {
 }
 
 
-def events(subject: Subject) -> list[Finding]:
+def events(facts: Facts) -> list[Result]:
     """Look for changes that were recorded badly or not at all."""
-    facts = subject.section("queue")
-    found = [warn(f"{counted(facts[kind], *words)} {fact}", mend)
-             for kind, (words, fact, mend) in _EVENTS.items() if facts[kind]]  # fmt: skip
+    section = facts.section("queue")
+    found = [warn(f"{counted(section[kind], *words)} {fact}", fix)
+             for kind, (words, fact, fix) in _EVENTS.items() if section[kind]]  # fmt: skip
     return found or [ok("every change is matched")]
 
 
-def email(subject: Subject) -> list[Finding]:
+def email(facts: Facts) -> list[Result]:
     """Look whether e-mails can leave, if workflows write any."""
-    writing = [workflow["name"] for workflow in subject.section("workflows")["on"] if _writes_email(workflow)]
-    if subject.executor != "local" or not writing:
+    writing = [workflow["name"] for workflow in facts.section("workflows")["on"] if _writes_email(workflow)]
+    if facts.executor != "local" or not writing:
         return [ok("no step needs a mail server here")]
     writers = counted(len(writing), "workflow writes", "workflows write")
-    if not subject.missing_for_email:
+    if not facts.missing_for_email:
         return [ok(f"SMTP_URL and EMAIL_FROM are set; {writers} e-mails")]
-    missing = " and ".join(subject.missing_for_email)
+    missing = " and ".join(facts.missing_for_email)
     return [
         fail(
             f'{missing} not set here, and {writers} e-mails ("{writing[0]}"): that will fail',

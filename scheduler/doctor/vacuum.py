@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from minutehand.scheduler.cli.output import counted
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import Finding, each, length, literal, ok, warn
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import Result, each, length, literal, ok, warn
 from minutehand.store import Json
 
 #: Fewer dead rows than these cost nothing; more than a fifth of a table, and vacuum does not keep up.
@@ -16,32 +16,32 @@ MOST_TRANSACTION_SECONDS = 600
 MOST_TRANSACTIONS_BEHIND = 100_000
 
 
-def dead_rows(subject: Subject) -> list[Finding]:
+def dead_rows(facts: Facts) -> list[Result]:
     """Look whether vacuum is on, and keeps up."""
-    facts = subject.section("vacuum")
-    findings = []
-    if not facts["autovacuum"]:
-        mend = "alter system set autovacuum = on;   -- by a superuser; then: select pg_reload_conf();"
-        findings.append(warn("autovacuum is off on this server: dead rows stay", mend))
-    findings += each([item for item in facts["tables"] if item["off"]], _off)
-    findings += each(
-        [item for item in facts["tables"] if _is_bloated(item)], lambda item: _bloated(item, facts["hidden"])
+    section = facts.section("vacuum")
+    results = []
+    if not section["autovacuum"]:
+        fix = "alter system set autovacuum = on;   -- by a superuser; then: select pg_reload_conf();"
+        results.append(warn("autovacuum is off on this server: dead rows stay", fix))
+    results += each([item for item in section["tables"] if item["off"]], _off)
+    results += each(
+        [item for item in section["tables"] if _is_bloated(item)], lambda item: _bloated(item, section["hidden"])
     )
-    return findings or [ok("vacuum keeps up")]
+    return results or [ok("vacuum keeps up")]
 
 
 def _is_bloated(item: Json) -> bool:
     return bool(item["dead"] >= LEAST_DEAD and item["dead"] > LEAST_DEAD_SHARE * (item["rows"] + item["dead"]))
 
 
-def _off(item: Json) -> Finding:
+def _off(item: Json) -> Result:
     return warn(
         f"{item['table']} is never vacuumed by itself: autovacuum_enabled is off",
         f"alter table public.{item['table']} reset (autovacuum_enabled);",
     )
 
 
-def _bloated(item: Json, hidden: int) -> Finding:
+def _bloated(item: Json, hidden: int) -> Result:
     since = "never vacuumed" if item["seconds"] is None else f"last vacuumed {length(item['seconds'])} ago"
     fact = f"{item['table']}: {item['dead']} dead rows beside {item['rows']}, {since}: claims get slower"
     if hidden:
@@ -49,17 +49,17 @@ def _bloated(item: Json, hidden: int) -> Finding:
     return warn(fact, f"vacuum (verbose) public.{item['table']};")
 
 
-def old_transactions(subject: Subject) -> list[Finding]:
+def old_transactions(facts: Facts) -> list[Result]:
     """Look for what keeps dead rows from being removed: old transactions, prepared ones, slots that nobody reads."""
-    facts = subject.section("vacuum")
-    running = [item for item in facts["transactions"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
-    prepared = [item for item in facts["prepared"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
-    slots = [item for item in facts["slots"] if item["transactions"] > MOST_TRANSACTIONS_BEHIND]
-    findings = [*each(running, _running), *each(prepared, _prepared), *each(slots, _slot)]
-    return findings or [ok("no old transaction keeps dead rows")]
+    section = facts.section("vacuum")
+    running = [item for item in section["transactions"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
+    prepared = [item for item in section["prepared"] if item["seconds"] > MOST_TRANSACTION_SECONDS]
+    slots = [item for item in section["slots"] if item["transactions"] > MOST_TRANSACTIONS_BEHIND]
+    results = [*each(running, _running), *each(prepared, _prepared), *each(slots, _slot)]
+    return results or [ok("no old transaction keeps dead rows")]
 
 
-def _running(item: Json) -> Finding:
+def _running(item: Json) -> Result:
     who = f"{item['role']} ({item['application'] or 'no application name'}, pid {item['pid']})"
     return warn(
         f"a transaction of {who} is {length(item['seconds'])} old, {item['state']}: no row that died since is removed",
@@ -67,7 +67,7 @@ def _running(item: Json) -> Finding:
     )
 
 
-def _prepared(item: Json) -> Finding:
+def _prepared(item: Json) -> Result:
     return warn(
         f"prepared transaction {item['gid']} of {item['owner']} waits for its end since {length(item['seconds'])}:"
         " no row that died since is removed",
@@ -75,7 +75,7 @@ def _prepared(item: Json) -> Finding:
     )
 
 
-def _slot(item: Json) -> Finding:
+def _slot(item: Json) -> Result:
     reader = "whose reader lags" if item["active"] else "which nobody reads"
     return warn(
         f"replication slot {item['slot']}, {reader}, is {item['transactions']} transactions behind:"

@@ -41,10 +41,10 @@ def test_what_is_broken_is_named_mended_and_well(app: App, database: Database, m
     assert (table.returncode, table.stderr) == (3, "")
     assert table.stdout.endswith("3 fail, 0 warn, 23 ok\n")
     for line in answer["checks"]:
-        if str(line["mend"]).startswith("minutehand "):
-            assert minutehand(*line["mend"].split()[1:]).returncode == 0
-        elif str(line["mend"]).startswith(("alter", "drop")):
-            database.sql(line["mend"])
+        if str(line["fix"]).startswith("minutehand "):
+            assert minutehand(*line["fix"].split()[1:]).returncode == 0
+        elif str(line["fix"]).startswith(("alter", "drop")):
+            database.sql(line["fix"])
     assert looked(minutehand)[0] == 0
 
 
@@ -52,7 +52,7 @@ def test_a_database_without_our_schema_is_told_what_to_do(empty_database: Databa
     minutehand = Minutehand(tmp_path, {"DATABASE_URL": empty_database.url})
     code, answer = looked(minutehand)
     assert (code, said(answer, "fail")) == (3, ["schema"])
-    assert answer["checks"][-1]["mend"] == "minutehand migrate"
+    assert answer["checks"][-1]["fix"] == "minutehand migrate"
     assert minutehand("migrate").returncode == 0
     assert looked(minutehand)[0] == 0
 
@@ -77,7 +77,7 @@ def test_over_rest_the_same_is_seen(project: Project, tmp_path: Path) -> None:
     assert (code, said(answer, "fail")) == (3, ["grants", "row security", "policies"])
     for line in answer["checks"]:
         if line["level"] == "fail":
-            project.owner.sql(line["mend"])
+            project.owner.sql(line["fix"])
     assert looked(minutehand)[0] == 0
 
 
@@ -87,7 +87,7 @@ def test_where_the_server_may_not_call_us_it_is_said(project: Project, tmp_path:
     code, answer = looked(owner)
     (line,) = [line for line in answer["checks"] if line["level"] == "fail"]
     assert (code, line["check"], "service_role" in line["fact"]) == (3, "grants", True)
-    project.owner.sql(line["mend"])
+    project.owner.sql(line["fix"])
     assert looked(owner)[0] == 0
 
 
@@ -101,4 +101,4 @@ def test_direct_mode_and_its_secret_are_looked_at(project: Project, tmp_path: Pa
     project.database.sql("delete from vault.secrets")
     code, answer = looked(minutehand)
     (line,) = [line for line in answer["checks"] if line["check"] == "direct mode"]
-    assert (code, line["level"], line["mend"]) == (3, "fail", "minutehand direct rotate")
+    assert (code, line["level"], line["fix"]) == (3, "fail", "minutehand direct rotate")

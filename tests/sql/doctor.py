@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minutehand.scheduler.doctor.checks import examine
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import Finding
+from minutehand.scheduler.doctor.checks import run_checks
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import Result
 from minutehand.store import schema
 from tests.servers import Database
 
@@ -23,31 +23,31 @@ create function app_harmless() returns trigger language plpgsql as $$ begin retu
 """
 
 
-def subject(database: Database, *, now: str | None = None, **settings: Any) -> Subject:
+def facts(database: Database, *, now: str | None = None, **settings: Any) -> Facts:
     """What the checks look at, with the facts of this database."""
     values = {
         "backend": "postgres",
         "kind": "direct",
-        "facts": database.call("automation_doctor", p_now=now),
+        "database": database.call("automation_doctor", p_now=now),
         "migrations": {path.stem: schema.checksum(path) for path in schema.migrations()},
     }
-    return Subject(**values | settings)
+    return Facts(**values | settings)
 
 
-def told(database: Database, check: str, **settings: Any) -> list[Finding]:
+def results_of(database: Database, check: str, **settings: Any) -> list[Result]:
     """What one check says of a database."""
-    return [finding for found, finding in examine(subject(database, **settings)) if found.name == check]
+    return [result for found, result in run_checks(facts(database, **settings)) if found.name == check]
 
 
 def levels(database: Database, check: str, **settings: Any) -> list[str]:
     """How grave it is."""
-    return [finding.level for finding in told(database, check, **settings)]
+    return [result.level for result in results_of(database, check, **settings)]
 
 
-def mended(database: Database, check: str, level: str, *words: str, **settings: Any) -> None:
+def assert_fixed_by_sql(database: Database, check: str, level: str, *words: str, **settings: Any) -> None:
     """A check says one thing, at this level and in these words; when its SQL has run it says ok."""
-    (finding,) = told(database, check, **settings)
-    assert (finding.level, [word for word in words if word not in finding.fact]) == (level, []), finding
-    assert finding.mend is not None
-    database.sql(finding.mend.replace("%", "%%"))
+    (result,) = results_of(database, check, **settings)
+    assert (result.level, [word for word in words if word not in result.fact]) == (level, []), result
+    assert result.fix is not None
+    database.sql(result.fix.replace("%", "%%"))
     assert levels(database, check, **settings) == ["ok"]

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from minutehand.scheduler.doctor.checks import examine
-from minutehand.scheduler.doctor.finding import MOST
+from minutehand.scheduler.doctor.checks import run_checks
+from minutehand.scheduler.doctor.result import MOST
 from minutehand.store import schema
 from minutehand.store.errors import BadRequest
 from tests.servers import Database, on_both_servers
-from tests.sql.doctor import levels, mended, subject, told
+from tests.sql.doctor import assert_fixed_by_sql, facts, levels, results_of
 from tests.sql.jobs import session, watched_jobs, workflow
 
 pytestmark = on_both_servers
@@ -33,8 +33,8 @@ def test_a_healthy_database_has_nothing_wrong(empty_database: Database) -> None:
     watched_jobs(empty_database)
     workflow(empty_database)
     empty_database.call("automation_tick", p_worker={"id": "w", "mode": "run-once"})
-    findings = examine(subject(empty_database))
-    assert [(check.name, finding) for check, finding in findings if finding.level != "ok"] == []
+    results = run_checks(facts(empty_database))
+    assert [(check.name, result) for check, result in results if result.level != "ok"] == []
 
 
 def test_a_table_that_is_gone_spoils_only_what_needs_it(jobs: Database) -> None:
@@ -43,11 +43,11 @@ def test_a_table_that_is_gone_spoils_only_what_needs_it(jobs: Database) -> None:
     unread = [name for name, part in facts.items() if isinstance(part, dict) and "unreadable" in part]
     assert unread == ["workflows"]
     assert levels(jobs, "triggers") == ["ok"]
-    (finding,) = told(jobs, "workflows")
-    assert (finding.level, "automation_workflows" in finding.fact) == ("fail", True)
-    assert told(jobs, "switches") == [], "once is enough"
-    (finding,) = told(jobs, "schema")
-    assert "automation_workflows" in finding.fact
+    (result,) = results_of(jobs, "workflows")
+    assert (result.level, "automation_workflows" in result.fact) == ("fail", True)
+    assert results_of(jobs, "switches") == [], "once is enough"
+    (result,) = results_of(jobs, "schema")
+    assert "automation_workflows" in result.fact
 
 
 def test_a_locked_table_is_waited_for_two_seconds_a_section(jobs: Database) -> None:
@@ -63,9 +63,9 @@ def test_a_locked_table_is_waited_for_two_seconds_a_section(jobs: Database) -> N
 def test_nothing_is_told_twice_but_more_than_ten_are_counted(jobs: Database) -> None:
     for number in range(MOST + 3):
         workflow(jobs, f"w{number:02}", steps=[])
-    findings = told(jobs, "workflows")
-    assert (len(findings), findings[-1].level) == (MOST + 1, "fail")
-    assert findings[-1].fact.startswith("and 3 more")
+    results = results_of(jobs, "workflows")
+    assert (len(results), results[-1].level) == (MOST + 1, "fail")
+    assert results[-1].fact.startswith("and 3 more")
 
 
 def test_a_large_history_costs_little(jobs: Database) -> None:
@@ -88,8 +88,8 @@ def test_a_large_history_costs_little(jobs: Database) -> None:
 def test_a_column_of_ours_that_is_gone_is_named_and_migrate_brings_it_back(jobs: Database) -> None:
     assert levels(jobs, "schema") == ["ok"]
     jobs.sql("alter table automation_execution_logs drop column reason")
-    (finding,) = told(jobs, "schema")
-    assert (finding.level, "automation_execution_logs.reason" in finding.fact) == ("fail", True)
+    (result,) = results_of(jobs, "schema")
+    assert (result.level, "automation_execution_logs.reason" in result.fact) == ("fail", True)
     with pytest.raises(BadRequest, match="delete its row"):
         asyncio.run(schema.migrate(jobs.url))
     jobs.sql("delete from automation_migrations where name = '0001_tables'")
@@ -108,8 +108,8 @@ def test_a_column_of_ours_that_is_gone_is_named_and_migrate_brings_it_back(jobs:
 )
 def test_a_schema_that_is_not_this_programs_fails(database: Database, change: str, words: str) -> None:
     database.sql(change.replace("%%", "%"))
-    (finding,) = told(database, "schema")
-    assert (finding.level, words in finding.fact) == ("fail", True), finding
+    (result,) = results_of(database, "schema")
+    assert (result.level, words in result.fact) == ("fail", True), result
 
 
 def test_a_function_that_was_replaced_or_dropped_is_named(empty_database: Database) -> None:
@@ -120,10 +120,10 @@ def test_a_function_that_was_replaced_or_dropped_is_named(empty_database: Databa
         " returns boolean language sql as 'select true'"
     )
     empty_database.sql("drop function minutehand.slug(text)")
-    findings = told(empty_database, "functions")
-    assert [finding.level for finding in findings] == ["fail", "fail"]
-    assert "check_automation_rate_limit(text,uuid,text) is not as installed" in findings[0].fact
-    assert "minutehand.slug(text) is gone" in findings[1].fact
+    results = results_of(empty_database, "functions")
+    assert [result.level for result in results] == ["fail", "fail"]
+    assert "check_automation_rate_limit(text,uuid,text) is not as installed" in results[0].fact
+    assert "minutehand.slug(text) is gone" in results[1].fact
     assert levels(empty_database, "stubs") == ["ok"], "ours is named once"
     asyncio.run(schema.migrate(empty_database.url))
     assert levels(empty_database, "functions") == ["ok"]
@@ -135,12 +135,12 @@ def test_a_function_that_was_replaced_or_dropped_is_named(empty_database: Databa
 def test_a_policy_that_lets_everyone_in_fails(database: Database) -> None:
     assert levels(database, "policies") == ["ok"]
     database.sql('create policy "System can manage ""all""" on automation_execution_logs for all using (true)')
-    mended(database, "policies", "fail", "automation_execution_logs", 'System can manage "all"', "for all")
+    assert_fixed_by_sql(database, "policies", "fail", "automation_execution_logs", 'System can manage "all"', "for all")
 
 
 def test_a_policy_that_looks_at_nothing_of_the_row_is_doubtful(database: Database) -> None:
     database.sql("create policy members on automation_workflows for select using (current_user <> 'anon')")
-    mended(database, "policies", "warn", "members", "looks at no column")
+    assert_fixed_by_sql(database, "policies", "warn", "members", "looks at no column")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from minutehand.scheduler.doctor import vacuum
 from minutehand.store import schema
 from minutehand.store.embedded import Embedded
 from tests.servers import Database, on_both_servers
-from tests.sql.doctor import levels, mended, subject, told
+from tests.sql.doctor import assert_fixed_by_sql, facts, levels, results_of
 from tests.sql.queue_rows import backlog, session, workflow
 
 LATER = (datetime.now(UTC) + timedelta(minutes=150)).isoformat()
@@ -29,12 +29,12 @@ def test_many_dead_rows_are_told_with_what_removes_them(database: Database) -> N
     database.sql("select pg_stat_force_next_flush()")
     database.sql("update automation_execution_logs set status = 'completed'")
     database.sql("select pg_stat_force_next_flush()")
-    off, bloated = told(database, "dead rows")
+    off, bloated = results_of(database, "dead rows")
     assert "automation_execution_logs is never vacuumed by itself" in off.fact
     assert "automation_execution_logs: 15000 dead rows beside 15000, never vacuumed" in bloated.fact
-    for finding in (off, bloated):
-        assert finding.mend is not None
-        database.sql(finding.mend)
+    for result in (off, bloated):
+        assert result.fix is not None
+        database.sql(result.fix)
     database.sql("select pg_stat_force_next_flush()")
     assert levels(database, "dead rows") == ["ok"]
 
@@ -42,7 +42,7 @@ def test_many_dead_rows_are_told_with_what_removes_them(database: Database) -> N
 @on_both_servers
 @pytest.mark.parametrize("dead", [9_999, 10_000])
 def test_few_dead_rows_or_few_beside_many_are_nothing(database: Database, dead: int) -> None:
-    looked = subject(database)
+    looked = facts(database)
     (mine,) = [item for item in looked.section("vacuum")["tables"] if item["table"] == "automation_events"]
     mine |= {"dead": dead, "rows": 40_000, "seconds": 60}
     assert _said(looked) == ["vacuum keeps up"]
@@ -54,7 +54,7 @@ def test_few_dead_rows_or_few_beside_many_are_nothing(database: Database, dead: 
 
 
 def _said(looked: Any) -> list[str]:
-    return [finding.fact for finding in vacuum.dead_rows(looked)]
+    return [result.fact for result in vacuum.dead_rows(looked)]
 
 
 @on_both_servers
@@ -72,7 +72,7 @@ def test_an_old_transaction_is_told_and_can_be_ended(database: Database, begin: 
         other.execute(begin.encode())
         assert levels(database, "old transactions") == ["ok"], "it is young"
         words = ("report", f"pid {other.info.backend_pid}", "2 h old", state)
-        mended(database, "old transactions", "warn", *words, now=LATER)
+        assert_fixed_by_sql(database, "old transactions", "warn", *words, now=LATER)
         with pytest.raises(psycopg.OperationalError):
             other.execute(b"select 1")
 
@@ -101,7 +101,7 @@ def test_a_role_that_may_not_see_others_says_so(database: Database) -> None:
             database.sql(f"drop owned by {role}")
             database.sql(f"drop role {role}")
     assert int(hidden) >= 1
-    assert subject(database).section("vacuum")["hidden"] == 0
+    assert facts(database).section("vacuum")["hidden"] == 0
 
 
 @pytest.fixture
@@ -117,15 +117,15 @@ def test_prepared_transactions_and_slots_that_nobody_reads_are_told(logical: Dat
     with psycopg.connect(logical.url) as other:
         other.execute(b"create table t (id int)")
         other.execute(b"prepare transaction 'app''s own'")
-    mended(logical, "old transactions", "warn", "app's own", "since 2 h", now=LATER)
+    assert_fixed_by_sql(logical, "old transactions", "warn", "app's own", "since 2 h", now=LATER)
     logical.sql("select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
-    looked = subject(logical)
+    looked = facts(logical)
     (slot,) = looked.section("vacuum")["slots"]
     assert (slot["slot"], slot["active"], slot["transactions"] < 10) == ("left_behind", False, True)
     assert levels(logical, "old transactions") == ["ok"]
     slot["transactions"] = 100_001
-    (finding,) = vacuum.old_transactions(looked)
-    assert "left_behind, which nobody reads, is 100001 transactions behind" in finding.fact
-    assert finding.mend is not None
-    logical.sql(finding.mend)
-    assert subject(logical).section("vacuum")["slots"] == []
+    (result,) = vacuum.old_transactions(looked)
+    assert "left_behind, which nobody reads, is 100001 transactions behind" in result.fact
+    assert result.fix is not None
+    logical.sql(result.fix)
+    assert facts(logical).section("vacuum")["slots"] == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.servers import Database, on_both_servers
-from tests.sql.doctor import levels, mended, told
+from tests.sql.doctor import assert_fixed_by_sql, levels, results_of
 from tests.sql.jobs import STEPS, adopt, move, watched_jobs, when, workflow
 
 pytestmark = on_both_servers
@@ -46,9 +46,9 @@ def jobs(database: Database) -> Database:
 )
 def test_a_workflow_that_can_never_work_says_why(jobs: Database, columns: dict[str, Any], words: str) -> None:
     made = workflow(jobs, **columns)
-    (finding,) = told(jobs, "workflows")
-    assert (finding.level, words in finding.fact) == ("fail", True), finding
-    assert made in str(finding.mend)
+    (result,) = results_of(jobs, "workflows")
+    assert (result.level, words in result.fact) == ("fail", True), result
+    assert made in str(result.fix)
     jobs.sql("update automation_workflows set is_active = false, status = 'off'")
     assert (levels(jobs, "workflows"), levels(jobs, "switches")) == (["ok"], ["ok"]), "one that is off does no harm"
 
@@ -80,7 +80,7 @@ def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Datab
     query = "insert into automation_workflows (name, trigger_type, steps) values (%s, 'job_updated', %s::json)"
     empty_database.sql(query, "nul", '["\\u0000"]')
     empty_database.sql(query, "empty", "[]")
-    empty, nul = told(empty_database, "workflows")
+    empty, nul = results_of(empty_database, "workflows")
     assert '"empty" can never do its work: it has no steps' in empty.fact
     assert (nul.level, '"nul" can never do its work: ' in nul.fact) == ("fail", True)
 
@@ -99,7 +99,7 @@ def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: di
     workflow(jobs)
     assert levels(jobs, "switches") == ["ok"]
     workflow(jobs, "off", **columns)
-    mended(jobs, "switches", "warn", '"off" is off by', *words.split(", "))
+    assert_fixed_by_sql(jobs, "switches", "warn", '"off" is off by', *words.split(", "))
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,8 @@ def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: di
 def test_a_status_that_no_row_has_is_doubtful(jobs: Database, columns: dict[str, Any], word: str, near: str) -> None:
     move(jobs, "Completed")
     workflow(jobs, **columns)
-    (finding,) = told(jobs, "statuses")
-    assert (finding.level, f'the status "{word}"' in finding.fact, near in finding.fact) == ("warn", True, True), (
-        finding
-    )
+    (result,) = results_of(jobs, "statuses")
+    assert (result.level, f'the status "{word}"' in result.fact, near in result.fact) == ("warn", True, True), result
 
 
 def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(jobs: Database) -> None:
@@ -137,7 +135,7 @@ def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(j
     assert levels(jobs, "statuses") == ["ok"]
     jobs.sql("update automation_workflows set name = 'x', trigger_config = %s::jsonb where name = 'booked'",
              '{"conditions": [{"field": "status", "operator": "equals", "value": "boked"}]}')  # fmt: skip
-    assert ["near it: Booked" in finding.fact for finding in told(jobs, "statuses")] == [True]
+    assert ["near it: Booked" in result.fact for result in results_of(jobs, "statuses")] == [True]
 
 
 def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) -> None:
@@ -145,6 +143,6 @@ def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) ->
     assert levels(jobs, "e-mail", missing_for_email=missing) == ["ok"]
     workflow(jobs, "writes", steps=STEPS)
     assert levels(jobs, "e-mail") == ["ok"]
-    (finding,) = told(jobs, "e-mail", missing_for_email=missing)
-    assert (finding.level, "SMTP_URL and EMAIL_FROM" in finding.fact, "writes" in finding.fact) == ("fail", True, True)
+    (result,) = results_of(jobs, "e-mail", missing_for_email=missing)
+    assert (result.level, "SMTP_URL and EMAIL_FROM" in result.fact, "writes" in result.fact) == ("fail", True, True)
     assert levels(jobs, "e-mail", missing_for_email=missing, executor="function") == ["ok"]

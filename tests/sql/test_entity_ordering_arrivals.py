@@ -14,7 +14,7 @@ from tests import adopted
 from tests.servers import CLOCK, Database, on_both_servers
 from tests.sql import jobs
 from tests.sql.direct import calls, install, on
-from tests.sql.doctor import levels, told
+from tests.sql.doctor import levels, results_of
 from tests.sql.in_line import PARKED, end, in_line, parked, take
 from tests.sql.queue_rows import NOW, change, claim, foreign, ids, pending, row, seconds, tick, workflow
 
@@ -64,7 +64,7 @@ def test_a_setting_that_cannot_be_read_is_named(database: Database, settings: di
     database.sql("update automation_workflows set settings = %s", Jsonb(settings))
     (card,) = database.call("automation_workflow_list", p_filter={"facts": True})
     assert card["problem"] == words
-    (finding,) = told(database, "settings")
+    (finding,) = results_of(database, "settings")
     assert (finding.level, finding.fact) == ("warn", f'"tell" runs, but without order: {words}')
     assert levels(database, "workflows") == ["ok"], "it can do its work"
 

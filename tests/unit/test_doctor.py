@@ -8,19 +8,19 @@ import pytest
 
 from minutehand.scheduler.cli.commands.doctor import WIDTH, as_json, as_text
 from minutehand.scheduler.doctor import database, direct
-from minutehand.scheduler.doctor.checks import CHECKS, Check, examine
-from minutehand.scheduler.doctor.facts import Subject
-from minutehand.scheduler.doctor.finding import MOST, each, fail, ok, warn
+from minutehand.scheduler.doctor.checks import CHECKS, Check, run_checks
+from minutehand.scheduler.doctor.facts import Facts
+from minutehand.scheduler.doctor.result import MOST, each, fail, ok, warn
 
 HERE = Path("/opt/minutehand")
 MIGRATIONS = {"0001_tables": "a", "0002_adoption": "b"}
 OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
 
 
-def of(**values: object) -> Subject:
-    """A subject of these values."""
-    given: dict = {"backend": "postgres", "kind": "direct", "migrations": MIGRATIONS, "facts": {}}
-    return Subject(**given | values)
+def of(**values: object) -> Facts:
+    """Facts of these values."""
+    defaults: dict = {"backend": "postgres", "kind": "direct", "migrations": MIGRATIONS, "database": {}}
+    return Facts(**defaults | values)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def of(**values: object) -> Subject:
     ],
 )
 def test_the_backend_and_its_kind_are_named(kind: str, words: str) -> None:
-    (finding,) = database.backend(of(kind=kind))
-    assert (finding.level, words in finding.fact) == ("ok", True)
+    (result,) = database.backend(of(kind=kind))
+    assert (result.level, words in result.fact) == ("ok", True)
 
 
 @pytest.mark.parametrize(
@@ -42,22 +42,22 @@ def test_the_backend_and_its_kind_are_named(kind: str, words: str) -> None:
     [(0.0, "ok", ""), (-5.0, "ok", ""), (61.2, "warn", "61 s ahead of"), (-7.0, "warn", "7 s behind")],
 )
 def test_a_clock_that_is_off_is_told(ahead: float, level: str, words: str) -> None:
-    (finding,) = database.clock(of(clock_seconds=ahead))
-    assert (finding.level, words in finding.fact) == (level, True)
+    (result,) = database.clock(of(clock_seconds=ahead))
+    assert (result.level, words in result.fact) == (level, True)
 
 
 def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
-    told = examine(of(facts=None, refusal="there is no such function. Run something"))
-    assert [check.name for check, _ in told] == ["backend", "schema"]
-    finding = told[-1][1]
-    assert (finding.level, finding.mend) == ("fail", "minutehand migrate")
-    assert "0002_adoption" in finding.fact
-    (_, finding) = examine(of(facts=None, kind="rest"))[-1]
-    assert str(finding.mend).startswith("minutehand migrate --print > supabase/migrations/")
+    results = run_checks(of(database=None, refusal="there is no such function. Run something"))
+    assert [check.name for check, _ in results] == ["backend", "schema"]
+    result = results[-1][1]
+    assert (result.level, result.fix) == ("fail", "minutehand migrate")
+    assert "0002_adoption" in result.fact
+    (_, result) = run_checks(of(database=None, kind="rest"))[-1]
+    assert str(result.fix).startswith("minutehand migrate --print > supabase/migrations/")
 
 
 @pytest.mark.parametrize(
-    ("status", "net_worker", "told"),
+    ("status", "net_worker", "results"),
     [
         (OFF, None, [("ok", "off (pg_net there, Vault not there, pg_cron there)", None)]),
         (OFF | {"on": True}, True, [("ok", "on (pg_net there, Vault not there, pg_cron there)", None)]),
@@ -73,36 +73,36 @@ def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
         ),
     ],
 )
-def test_direct_mode_says_what_it_lacks(status: dict, net_worker: bool | None, told: list) -> None:
+def test_direct_mode_says_what_it_lacks(status: dict, net_worker: bool | None, results: list) -> None:
     facts = {"direct": {"status": status, "net_worker": net_worker, "cron": True}}
-    found = direct.direct_mode(of(facts=facts))
-    assert [(finding.level, finding.fact, finding.mend) for finding in found] == told
+    found = direct.direct_mode(of(database=facts))
+    assert [(result.level, result.fact, result.fix) for result in found] == results
 
 
 def test_what_there_is_too_much_of_is_counted() -> None:
-    found = each(range(MOST + 5), lambda number: warn(f"number {number}", "mend"))
+    found = each(range(MOST + 5), lambda number: warn(f"number {number}", "fix"))
     assert [len(found), found[-1].fact, found[-1].level] == [MOST + 1, "and 5 more of this kind: see -o json", "warn"]
     assert len(each(range(MOST), lambda number: warn("x", "y"))) == MOST
 
 
 def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -> None:
-    fact, mend = "a long fact " * 30, "select " + "something " * 30
-    told = [
+    fact, fix = "a long fact " * 30, "select " + "something " * 30
+    results = [
         (CHECKS[0], ok("fine")),
-        (CHECKS[1], fail(fact, mend)),
+        (CHECKS[1], fail(fact, fix)),
         (Check("other", "x", database.backend), warn("y", "z")),
     ]
-    lines = as_text(told).splitlines()
-    assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}mend: {mend}"]
-    assert lines[:2] == ["ground", "  ok    backend              fine"]
+    lines = as_text(results).splitlines()
+    assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}fix: {fix}"]
+    assert lines[:2] == ["database", "  ok    backend              fine"]
     assert lines[-1] == "1 fail, 1 warn, 1 ok"
-    printed = as_json(of(), told)
+    printed = as_json(of(), results)
     assert (printed["ok"], printed["warn"], printed["fail"]) == (1, 1, 1)
-    assert printed["checks"][1] == {"group": "ground", "check": "clock", "level": "fail", "fact": fact, "mend": mend}  # type: ignore[index]
+    assert printed["checks"][1] == {"group": "database", "check": "clock", "level": "fail", "fact": fact, "fix": fix}  # type: ignore[index]
 
 
 def test_each_check_has_a_name_of_its_own_and_says_in_a_line_what_it_does() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
-    assert [check.name for check in CHECKS if not check.look.__doc__] == []
+    assert [check.name for check in CHECKS if not check.run.__doc__] == []
     assert max(map(len, names)) <= 16, "the column is as wide"

@@ -13,9 +13,9 @@ from minutehand.scheduler.cli.options import output_option, run_options
 from minutehand.scheduler.cli.output import print_json
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store
-from minutehand.scheduler.doctor.checks import Check, examine
-from minutehand.scheduler.doctor.facts import Subject, gather
-from minutehand.scheduler.doctor.finding import Finding
+from minutehand.scheduler.doctor.checks import Check, run_checks
+from minutehand.scheduler.doctor.facts import Facts, gather
+from minutehand.scheduler.doctor.result import Result
 
 WIDTH = 100
 
@@ -35,59 +35,59 @@ def doctor(
     Changes nothing.  Takes the settings of a processor, and judges by them.  Exit 3 when something fails.
     """
 
-    async def go() -> Subject:
+    async def go() -> Facts:
         async with open_store(backend, any_schema=True) as store:
             return await gather(store, run, executor)
 
-    subject = asyncio.run(go())
-    told = examine(subject)
+    facts = asyncio.run(go())
+    told = run_checks(facts)
     if output == "json":
-        print_json(as_json(subject, told))
+        print_json(as_json(facts, told))
     else:
         click.echo(as_text(told))
-    return 3 if any(finding.level == "fail" for _, finding in told) else 0
+    return 3 if any(result.level == "fail" for _, result in told) else 0
 
 
-def as_json(subject: Subject, told: list[tuple[Check, Finding]]) -> dict[str, object]:
-    """Return the findings for a program."""
+def as_json(facts: Facts, told: list[tuple[Check, Result]]) -> dict[str, object]:
+    """Return the results for a program."""
     return {
-        "backend": subject.backend,
-        "kind": subject.kind,
+        "backend": facts.backend,
+        "kind": facts.kind,
         **_counts(told),
         "checks": [
             {
                 "group": check.group,
                 "check": check.name,
-                "level": finding.level,
-                "fact": finding.fact,
-                "mend": finding.mend,
+                "level": result.level,
+                "fact": result.fact,
+                "fix": result.fix,
             }
-            for check, finding in told
+            for check, result in told
         ],
     }
 
 
-def as_text(told: list[tuple[Check, Finding]]) -> str:
-    """Return the findings for a person: in groups, what mends below what it mends."""
+def as_text(told: list[tuple[Check, Result]]) -> str:
+    """Return the results for a person: in groups, what mends below what it mends."""
     lines: list[str] = []
     group = None
-    for check, finding in told:
+    for check, result in told:
         if check.group != group:
             lines += ["", check.group] if lines else [check.group]
             group = check.group
-        lines += _lines(check, finding)
+        lines += _lines(check, result)
     counts = _counts(told)
     return "\n".join([*lines, "", f"{counts['fail']} fail, {counts['warn']} warn, {counts['ok']} ok"])
 
 
-def _lines(check: Check, finding: Finding) -> list[str]:
-    head = f"  {finding.level:<4}  {check.name:<16}  "
-    wrapped = textwrap.fill(finding.fact, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+def _lines(check: Check, result: Result) -> list[str]:
+    head = f"  {result.level:<4}  {check.name:<16}  "
+    wrapped = textwrap.fill(result.fact, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
     # What is to be copied is never broken.
-    mend = [f"{' ' * len(head)}mend: {finding.mend}"] if finding.mend else []
-    return [*wrapped.splitlines(), *mend]
+    fix = [f"{' ' * len(head)}fix: {result.fix}"] if result.fix else []
+    return [*wrapped.splitlines(), *fix]
 
 
-def _counts(told: list[tuple[Check, Finding]]) -> dict[str, int]:
-    counted = Counter(finding.level for _, finding in told)
+def _counts(told: list[tuple[Check, Result]]) -> dict[str, int]:
+    counted = Counter(result.level for _, result in told)
     return {level: counted[level] for level in ("ok", "warn", "fail")}

@@ -1,4 +1,4 @@
-"""A finding: how grave, the fact, and what mends it."""
+"""A result: how grave, the fact, and what mends it."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ MOST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Result:
     """One line of doctor's answer."""
 
     #: `ok`, `warn` (look at it) or `fail` (it does not work, or is not safe).
     level: str
     fact: str
     #: A command or a statement to copy; of several lines, each stands for itself.
-    mend: str | None = None
+    fix: str | None = None
 
 
-def ok(fact: str) -> Finding:
+def ok(fact: str) -> Result:
     """Nothing is wrong."""
-    return Finding(level="ok", fact=fact)
+    return Result(level="ok", fact=fact)
 
 
-def warn(fact: str, mend: str) -> Finding:
+def warn(fact: str, fix: str) -> Result:
     """It may be meant so; somebody should look."""
-    return Finding(level="warn", fact=fact, mend=mend)
+    return Result(level="warn", fact=fact, fix=fix)
 
 
-def fail(fact: str, mend: str) -> Finding:
+def fail(fact: str, fix: str) -> Result:
     """It does not work, or is not safe."""
-    return Finding(level="fail", fact=fact, mend=mend)
+    return Result(level="fail", fact=fact, fix=fix)
 
 
-def each(items: Iterable[T], tell: Callable[[T], Finding]) -> list[Finding]:
-    """Tell a finding for each item, up to `MOST`, and then how many more there are."""
+def each(items: Iterable[T], tell: Callable[[T], Result]) -> list[Result]:
+    """Tell a result for each item, up to `MOST`, and then how many more there are."""
     told = [tell(item) for item in items]
     if len(told) <= MOST:
         return told
-    rest = Finding(level=told[MOST].level, fact=f"and {len(told) - MOST} more of this kind: see -o json", mend=None)
+    rest = Result(level=told[MOST].level, fact=f"and {len(told) - MOST} more of this kind: see -o json", fix=None)
     return [*told[:MOST], rest]
 
 

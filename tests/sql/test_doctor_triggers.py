@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.servers import Database, on_both_servers
-from tests.sql.doctor import SENDER, levels, mended, told
+from tests.sql.doctor import SENDER, assert_fixed_by_sql, levels, results_of
 from tests.sql.jobs import watched_jobs, workflow
 
 pytestmark = on_both_servers
@@ -40,7 +40,7 @@ def test_a_table_must_be_watched_where_workflows_wait(database: Database) -> Non
 @pytest.mark.parametrize("how", ["disable", "enable replica"])
 def test_a_trigger_that_does_not_fire_fails(jobs: Database, how: str) -> None:
     jobs.sql(f"alter table jobs {how} trigger minutehand_capture")
-    mended(jobs, "triggers", "fail", "jobs", "disabled")
+    assert_fixed_by_sql(jobs, "triggers", "fail", "jobs", "disabled")
 
 
 def test_our_trigger_a_second_time_under_another_name_is_sent_twice(jobs: Database) -> None:
@@ -49,7 +49,7 @@ def test_our_trigger_a_second_time_under_another_name_is_sent_twice(jobs: Databa
         "create trigger renamed after update on jobs for each row execute function"
         ' automation_capture(\'{"id": "id", "type": "job"}\')'
     )
-    mended(jobs, "duplicates", "fail", "renamed", "sent twice")
+    assert_fixed_by_sql(jobs, "duplicates", "fail", "renamed", "sent twice")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_apps_trigger_that_does_what_ours_does_is_named(jobs: Database, funct
     jobs.sql("create trigger harmless after update on jobs for each row execute function app_harmless()")
     assert levels(jobs, "duplicates") == ["ok"]
     jobs.sql(f'create trigger "Old one" after update on jobs for each row execute function {function}()')
-    mended(jobs, "duplicates", level, "Old one", function, "sent twice")
+    assert_fixed_by_sql(jobs, "duplicates", level, "Old one", function, "sent twice")
     jobs.sql(f"create trigger other after update on jobs for each row execute function {function}()")
     jobs.sql("alter table jobs disable trigger other")
     assert levels(jobs, "duplicates") == ["ok"], "what is disabled does nothing"
@@ -69,7 +69,7 @@ def test_an_apps_trigger_that_does_what_ours_does_is_named(jobs: Database, funct
 def test_an_apps_trigger_on_the_queue_is_doubtful(jobs: Database) -> None:
     jobs.sql(SENDER)
     jobs.sql("create trigger ring after insert on automation_execution_logs for each row execute function app_calls()")
-    mended(jobs, "duplicates", "warn", "ring", "automation_execution_logs")
+    assert_fixed_by_sql(jobs, "duplicates", "warn", "ring", "automation_execution_logs")
 
 
 def test_an_apps_own_triggers_may_fill_the_queue_instead_of_ours(database: Database) -> None:
@@ -77,23 +77,23 @@ def test_an_apps_own_triggers_may_fill_the_queue_instead_of_ours(database: Datab
     database.sql("create table visits (id text)")
     database.sql("create trigger feed after insert on visits for each row execute function app_sends()")
     workflow(database, trigger_type="visit_booked")
-    (finding,) = told(database, "triggers")
-    assert (finding.level, "feed on public.visits" in finding.fact) == ("warn", True)
+    (result,) = results_of(database, "triggers")
+    assert (result.level, "feed on public.visits" in result.fact) == ("warn", True)
     assert (levels(database, "duplicates"), levels(database, "workflows")) == (["ok"], ["ok"])
 
 
 @pytest.mark.parametrize(
-    ("constraint", "mend"),
+    ("constraint", "fix"),
     [
         ("foreign key (workflow_id) references automation_workflows deferrable", 'alter constraint "late one"'),
         ("unique (worker, status) deferrable initially deferred", 'drop constraint "late one", add constraint'),
     ],
 )
-def test_a_constraint_that_waits_for_the_commit_fails(database: Database, constraint: str, mend: str) -> None:
+def test_a_constraint_that_waits_for_the_commit_fails(database: Database, constraint: str, fix: str) -> None:
     assert levels(database, "constraints") == ["ok"]
     database.sql(f'alter table automation_execution_logs add constraint "late one" {constraint}')
-    assert mend in str(told(database, "constraints")[0].mend), "a foreign key is not validated again"
-    mended(database, "constraints", "fail", "late one", "COMMIT")
+    assert fix in str(results_of(database, "constraints")[0].fix), "a foreign key is not validated again"
+    assert_fixed_by_sql(database, "constraints", "fail", "late one", "COMMIT")
 
 
 def test_a_trigger_that_waits_for_the_commit_fails(database: Database) -> None:
@@ -102,14 +102,14 @@ def test_a_trigger_that_waits_for_the_commit_fails(database: Database) -> None:
         "create constraint trigger late after insert on automation_events deferrable initially deferred"
         " for each row execute function app_harmless()"
     )
-    mended(database, "constraints", "fail", "automation_events: late")
+    assert_fixed_by_sql(database, "constraints", "fail", "automation_events: late")
 
 
 @pytest.mark.parametrize("table", ["automation_execution_logs", "communication_logs"])
 def test_a_column_that_we_cannot_fill_fails(database: Database, table: str) -> None:
     assert levels(database, "columns") == ["ok"]
     database.sql(f'alter table {table} add column "Shop" text not null, add column fine text not null default 7')
-    mended(database, "columns", "fail", f"{table}.Shop")
+    assert_fixed_by_sql(database, "columns", "fail", f"{table}.Shop")
 
 
 def test_an_apps_check_that_says_true_to_everything_is_doubtful(database: Database) -> None:
@@ -120,19 +120,19 @@ def test_an_apps_check_that_says_true_to_everything_is_doubtful(database: Databa
     database.sql(
         "create function matches_workflow(a int) returns boolean language plpgsql as $$begin return a > 1; end$$"
     )
-    mended(database, "stubs", "warn", "check_trigger_conditions(json,json)")
+    assert_fixed_by_sql(database, "stubs", "warn", "check_trigger_conditions(json,json)")
 
 
 # --- queue ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_processor_that_stays_away_is_missed(database: Database) -> None:
-    (finding,) = told(database, "processor")
-    assert (finding.level, "no processor has been here yet" in finding.fact) == ("warn", True)
+    (result,) = results_of(database, "processor")
+    assert (result.level, "no processor has been here yet" in result.fact) == ("warn", True)
     database.call("automation_tick", p_worker={"id": "w", "mode": "start", "host": "box"}, p_now="2030-01-01T12:00:00Z")
     assert levels(database, "processor", now="2030-01-01T12:04:00Z") == ["ok"]
-    (finding,) = told(database, "processor", now="2030-01-01T14:30:00Z")
-    assert (finding.level, "for 2 h; the last: start on box" in finding.fact) == ("warn", True), finding
+    (result,) = results_of(database, "processor", now="2030-01-01T14:30:00Z")
+    assert (result.level, "for 2 h; the last: start on box" in result.fact) == ("warn", True), result
 
 
 def test_executions_in_work_without_our_token_tell_of_another_processor(jobs: Database) -> None:
@@ -142,9 +142,9 @@ def test_executions_in_work_without_our_token_tell_of_another_processor(jobs: Da
     jobs.sql(insert, "processing", "2030-01-01T12:00:00Z", ours)
     assert levels(jobs, "other processors", now="2030-01-01T12:30:00Z") == ["ok"]
     jobs.sql(insert, "running", "2030-01-01T12:00:00Z", None)
-    (finding,) = told(jobs, "other processors", now="2030-01-01T12:30:00Z")
-    assert (finding.level, "1 execution runs without a token" in finding.fact) == ("fail", True)
-    assert jobs.sql(str(finding.mend))[0]["status"] == "running"
+    (result,) = results_of(jobs, "other processors", now="2030-01-01T12:30:00Z")
+    assert (result.level, "1 execution runs without a token" in result.fact) == ("fail", True)
+    assert jobs.sql(str(result.fix))[0]["status"] == "running"
     assert levels(jobs, "other processors", now="2030-01-01T14:00:00Z") == ["warn"]
 
 
@@ -156,9 +156,9 @@ def test_a_job_of_pg_cron_that_touches_automations_is_named_without_its_command(
     jobs.sql(insert, 2, "select process_automations('hush')", "off", False)
     assert levels(jobs, "other processors") == ["ok"]
     jobs.sql(insert, 3, "select net.http_post('https://x/functions/v1/automation-executor', 'hush')", "owner's", True)
-    mended(jobs, "other processors", "warn", '"owner\'s"', "* * * * *")
+    assert_fixed_by_sql(jobs, "other processors", "warn", '"owner\'s"', "* * * * *")
     jobs.sql(insert, 4, "select app_helper('J-1')", "nightly", True)
-    assert "nightly" in told(jobs, "other processors")[0].fact
+    assert "nightly" in results_of(jobs, "other processors")[0].fact
     assert "hush" not in str(jobs.call("automation_doctor"))
 
 
@@ -171,11 +171,11 @@ def test_executions_that_should_have_run_long_ago_are_told(jobs: Database) -> No
     jobs.sql(insert, "2030-01-01T10:00:00Z", None, "2030-01-01T10:01:00Z")
     assert levels(jobs, "backlog", now="2030-01-01T12:00:00Z") == ["ok"], "what waits, and what has begun, is not late"
     jobs.sql(insert, "2030-01-01T10:30:00Z", None, None)
-    (finding,) = told(jobs, "backlog", now="2030-01-01T12:00:00Z")
-    assert (finding.level, "1 execution is due" in finding.fact, "10:30:00" in finding.fact) == ("warn", True, True)
+    (result,) = results_of(jobs, "backlog", now="2030-01-01T12:00:00Z")
+    assert (result.level, "1 execution is due" in result.fact, "10:30:00" in result.fact) == ("warn", True, True)
     jobs.sql("update automation_execution_logs set status = 'skipped', code = 'stale'")
-    (finding,) = told(jobs, "backlog", now="2030-01-01T12:00:00Z")
-    assert "3 executions were held" in finding.fact
+    (result,) = results_of(jobs, "backlog", now="2030-01-01T12:00:00Z")
+    assert "3 executions were held" in result.fact
 
 
 def test_uncertain_sends_are_told(database: Database) -> None:
@@ -194,9 +194,9 @@ def test_changes_that_went_wrong_are_told(jobs: Database) -> None:
         jobs.sql(
             f"{insert} values (now() - interval '1 h', 'jobs', 'UPDATE', '{{}}', %s, %s, {matched})", error, attempts
         )
-    findings = told(jobs, "events")
-    assert [(finding.level, finding.fact.split(" ")[0]) for finding in findings] == [("warn", "1")] * 4
-    for finding in findings:
-        if str(finding.mend).startswith(("select", "alter")):
-            jobs.sql(str(finding.mend).replace("%", "%%"))
-    assert len(told(jobs, "events")) == 3, "the counter is set back"
+    results = results_of(jobs, "events")
+    assert [(result.level, result.fact.split(" ")[0]) for result in results] == [("warn", "1")] * 4
+    for result in results:
+        if str(result.fix).startswith(("select", "alter")):
+            jobs.sql(str(result.fix).replace("%", "%%"))
+    assert len(results_of(jobs, "events")) == 3, "the counter is set back"
