@@ -17,4 +17,4 @@ class Operator:
     #: A workflow's id -> [{"level", "step", "text"}]
     lint: Callable[[str], Awaitable[list[Json]]]
     #: A workflow's id and a row's -> {"conditions", "stops", "steps": […]} as `workflows test -o json`
-    rehearse: Callable[[str, str], Awaitable[Json]]
+    dry_run: Callable[[str, str], Awaitable[Json]]

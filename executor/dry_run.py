@@ -1,6 +1,6 @@
 """A workflow rehearsed: every step is filled in and judged as in a run, and nothing leaves.
 
-`DryRun` is the contract's `StepRun` with no sender behind it: no HTTP client, no reservation, no lease, and `send`
+`DryStepRun` is the contract's `StepRun` with no sender behind it: no HTTP client, no reservation, no lease, and `send`
 never calls what would deliver.  The database is asked what a run would see (`automation_dry_run`) and whether
 conditions hold; it is not written to.
 """
@@ -43,7 +43,7 @@ class NoSender(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class DryRunStep:
     """What one step would do: send `message`, or `write` a row, or end as `result` says."""
 
     step: Step
@@ -59,11 +59,11 @@ class Rehearsed:
 
 
 @dataclass(slots=True, kw_only=True)
-class DryRun:
+class DryStepRun:
     """One step's run that sends nothing and writes nothing."""
 
     step: Step
-    preview: Json
+    facts: Json
     context: Json
     settings: ExecutorSettings
     renderer: Renderer
@@ -84,12 +84,12 @@ class DryRun:
     @property
     def workflow_id(self) -> str:
         """See the contract."""
-        return str(self.preview["workflow"]["id"])
+        return str(self.facts["workflow"]["id"])
 
     @property
     def definition(self) -> dict[str, Any]:
         """See the contract."""
-        found: Json = self.preview["workflow"]["definition"]
+        found: Json = self.facts["workflow"]["definition"]
         return found
 
     def render(self, template: str, *, html: bool = False) -> str:
@@ -116,70 +116,70 @@ class DryRun:
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         """Keep what would be written; whether the values fit the columns only the write itself can tell."""
         self.written = {"table": table, "operation": operation, "id": row_id, "values": values}
-        if table not in self.preview["writable"]:
+        if table not in self.facts["writable"]:
             reason = f"table {table} is not writable for automations (minutehand trigger add … --writable)"
             return StepResult.permanent("not_writable", reason)
         return StepResult.done(simulated=True, table=table, operation=operation, id=row_id)
 
     async def judge(self, conditions: Any) -> dict[str, Any]:
         """See the contract: asked of the same evaluator, with what a run would see."""
-        row = self.preview["row"] or {}
+        row = self.facts["row"] or {}
         seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        status_column = self.preview["status"]
-        return await self.evaluate(conditions, row | seen, self.preview["old"], status_column=status_column)
+        status_column = self.facts["status"]
+        return await self.evaluate(conditions, row | seen, self.facts["old"], status_column=status_column)
 
 
 def _refuse(why: str) -> NoReturn:
     raise NoSender(why)
 
 
-async def rehearse(preview: Json, settings: ExecutorSettings, evaluate: Judge) -> list[Rehearsed]:
-    """Walk a workflow as a run of what `Store.preview` brought would, along the branches that hold.
+async def dry_run(facts: Json, settings: ExecutorSettings, evaluate: Judge) -> list[DryRunStep]:
+    """Walk a workflow as a run of what `Store.facts` brought would, along the branches that hold.
 
     Waits are told and not waited.  A step that would fail is followed by the next, unless it says `stop_on_error`.
     Errors: `BadStep` when the steps cannot be read at all.
     """
     from minutehand.executor.templates.render import renderer_of
 
-    plan = read_steps(preview["workflow"]["definition"])
-    renderer, context = renderer_of(preview["workflow"]["definition"]), _context(preview)
-    told: list[Rehearsed] = []
+    plan = read_steps(facts["workflow"]["definition"])
+    renderer, context = renderer_of(facts["workflow"]["definition"]), _context(facts)
+    told: list[DryRunStep] = []
     recorded: dict[str, Json] = {}
     while (step := next_step(plan, recorded)) is not None:
-        run = DryRun(
-            step=step, preview=preview, context=context, settings=settings, renderer=renderer, evaluate=evaluate
+        run = DryStepRun(
+            step=step, facts=facts, context=context, settings=settings, renderer=renderer, evaluate=evaluate
         )
         result = await _try(run)
-        told.append(Rehearsed(step=step, result=result, message=run.message, write=run.written))
+        told.append(DryRunStep(step=step, result=result, message=run.message, write=run.written))
         recorded[step.key] = step_record(step, result)
     return told
 
 
-def _execution(preview: Json) -> Execution:
+def _execution(facts: Json) -> Execution:
     """Return the execution that a run would have, under a lease that never held."""
     return Execution(
         id=NO_EXECUTION,
-        workflow=Workflow(**preview["workflow"]),
+        workflow=Workflow(**facts["workflow"]),
         lease=Lease(token=NO_EXECUTION, expires_monotonic=0.0),
-        entity_id=preview["entity_id"],
+        entity_id=facts["entity_id"],
         attempt=1,
         max_attempts=1,
-        trigger_data=preview["trigger_data"],
+        trigger_data=facts["trigger_data"],
         recorded={},
         resends={},
         alone=False,
     )
 
 
-def _context(preview: Json) -> Json:
+def _context(facts: Json) -> Json:
     """Return what templates would see."""
     from minutehand.executor.local import template_context
 
-    looked = Context.from_row({"id": NO_EXECUTION, "held": False, "stop": None, **preview})
-    return template_context(_execution(preview), looked)
+    looked = Context.from_row({"id": NO_EXECUTION, "held": False, "stop": None, **facts})
+    return template_context(_execution(facts), looked)
 
 
-async def _try(run: DryRun) -> StepResult:
+async def _try(run: DryStepRun) -> StepResult:
     """Run one step.  What its action does wrong ends this step, with the code that a run would give it."""
     step = run.step
     try:
@@ -190,7 +190,7 @@ async def _try(run: DryRun) -> StepResult:
     except RenderError as error:
         return StepResult.permanent(error.code, str(error))
     except NoSender as error:
-        return StepResult.permanent("action_crashed", f"the action `{step.type}` cannot be rehearsed: {error}")
+        return StepResult.permanent("action_crashed", f"the action `{step.type}` does not support a dry run: {error}")
     except TimeoutError:
         return StepResult.permanent("action_crashed", f"the step was still running after {STEP_SECONDS} s")
     except Exception as error:

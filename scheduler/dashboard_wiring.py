@@ -54,15 +54,15 @@ def open_dashboard(
 
         return [finding for linted in await lint_saved(store, [workflow]) for finding in linted.as_json()["findings"]]
 
-    async def rehearse(workflow: str, row: str) -> Json:
-        from minutehand.executor import dry_run
-        from minutehand.scheduler.workflow_files.dry_run_text import rehearsal_json
+    async def dry_run_on_row(workflow: str, row: str) -> Json:
+        from minutehand.executor.dry_run import dry_run
+        from minutehand.scheduler.workflow_files.dry_run_text import dry_run_json
 
-        preview = await store.dry_run(workflow, row=row)
+        facts = await store.dry_run(workflow, row=row)
         try:
-            return rehearsal_json(preview, await dry_run.rehearse(preview, executor, store.evaluate))
+            return dry_run_json(facts, await dry_run(facts, executor, store.evaluate))
         except BadStep as error:
             raise BadRequest(f"it cannot run: {error}") from None
 
-    operator = Operator(doctor=doctor, lint=lint, rehearse=rehearse)
+    operator = Operator(doctor=doctor, lint=lint, dry_run=dry_run_on_row)
     return DashboardContext(store, access, version("minutehand"), operator, read_only=read_only)

@@ -40,7 +40,7 @@ async def workflow(request: PageRequest) -> Page:
     problem = ""
     if row and request.visitor.may("payloads"):
         try:
-            rehearsal = await request.dashboard.operator.rehearse(card["id"], row)
+            rehearsal = await request.dashboard.operator.dry_run(card["id"], row)
         except BadRequest as error:
             problem = str(error)
     return Page(

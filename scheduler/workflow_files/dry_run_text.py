@@ -1,24 +1,24 @@
-"""A rehearsed workflow, for a person and for a program."""
+"""The result of a dry run, for a person and for a program."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from minutehand.executor.dry_run import Rehearsed
+from minutehand.executor.dry_run import DryRunStep
 from minutehand.executor.step_descriptions import conditions_in_words, in_words
 from minutehand.scheduler.cli.output import shown
 from minutehand.store import Json
 
 
-def rehearsal_json(preview: Json, told: list[Rehearsed]) -> Json:
-    """Return the rehearsal for a program: what it was played on, what would stop it, and each step's end."""
-    workflow = {key: value for key, value in preview["workflow"].items() if key != "definition"}
+def dry_run_json(facts: Json, told: list[DryRunStep]) -> Json:
+    """Return a dry run for a program: the row and change, what would stop the execution, and each step's result."""
+    workflow = {key: value for key, value in facts["workflow"].items() if key != "definition"}
     kept = ("entity_id", "since", "trigger_data", "conditions", "stops")
-    return {"workflow": workflow, **{key: preview[key] for key in kept}, "steps": [_step(one) for one in told]}
+    return {"workflow": workflow, **{key: facts[key] for key in kept}, "steps": [_step(one) for one in told]}
 
 
-def _step(one: Rehearsed) -> Json:
+def _step(one: DryRunStep) -> Json:
     step: Json = {"step": one.step.path, "id": one.step.key, "name": one.step.name, "type": one.step.type}
     step["status"] = "failed" if one.fails else "success"
     if one.fails:
@@ -35,12 +35,12 @@ def _step(one: Rehearsed) -> Json:
     return step | {"result": one.result.result}
 
 
-def rehearsal_text(preview: Json, told: list[Rehearsed]) -> str:
-    """Return the rehearsal for a person."""
-    workflow = preview["workflow"]
-    lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(preview)}"]
-    lines += [f"! it would not run now: {stop['code']}: {stop['reason']}" for stop in preview["stops"]]
-    if (conditions := preview["conditions"]) and not conditions.get("held"):
+def dry_run_text(facts: Json, told: list[DryRunStep]) -> str:
+    """Return a dry run for a person."""
+    workflow = facts["workflow"]
+    lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(facts)}"]
+    lines += [f"! it would not run now: {stop['code']}: {stop['reason']}" for stop in facts["stops"]]
+    if (conditions := facts["conditions"]) and not conditions.get("held"):
         lines += [f"    {leaf}" for leaf in _judged(conditions)]
     for one in told:
         lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
@@ -66,16 +66,16 @@ def _judged(tree: Any) -> list[str]:
     return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {found}"]
 
 
-def _played_on(preview: Json) -> str:
-    if preview["entity_id"] is None:
+def _played_on(facts: Json) -> str:
+    if facts["entity_id"] is None:
         return "started by hand with this payload"
-    subject = f"{preview['type']} {preview['entity_id']}"
-    if preview["since"] is None:
+    subject = f"{facts['type']} {facts['entity_id']}"
+    if facts["since"] is None:
         return f"{subject}: no such change of it is known, so nothing is known of the row before"
-    return f"{subject} as of its change at {shown(preview['since'])}"
+    return f"{subject} as of its change at {shown(facts['since'])}"
 
 
-def _head(one: Rehearsed) -> str:
+def _head(one: DryRunStep) -> str:
     if one.fails:
         return f"{one.step.name}: FAILS: {one.result.code}: {one.result.reason}"
     if one.message is not None:
@@ -91,7 +91,7 @@ def _head(one: Rehearsed) -> str:
     return f"{one.step.name}: {in_words(one.step)}"
 
 
-def _details(one: Rehearsed) -> list[str]:
+def _details(one: DryRunStep) -> list[str]:
     told: Json = {}
     if one.message is not None:
         told = one.message.content

@@ -61,7 +61,7 @@ def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
     async def look() -> NoReturn:
         raise RuntimeError("secret")
 
-    operator = Operator(doctor=look, lint=lambda _: look(), rehearse=lambda *_: look())
+    operator = Operator(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look())
     dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", operator)
     app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready, figures, Tokens.parse("t"),
                    routes(dashboard, Live(dashboard)))  # fmt: skip

@@ -37,8 +37,8 @@ def test_all_conditions_must_hold_and_each_is_told(world: World) -> None:
     world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
     plumbing = world.job(job_type="Plumbing")
     assert (world.app.executions(), world.drain()["claimed"]) == ([], 0)
-    rehearsal = world.minutehand("workflows", "test", "Thank the client", "--row", plumbing, "-o", "json")
-    told = json.loads(rehearsal.stdout)
+    done = world.minutehand("workflows", "test", "Thank the client", "--row", plumbing, "-o", "json")
+    told = json.loads(done.stdout)
     assert told["conditions"]["held"] is False
     assert [(leaf["field"], leaf["held"], leaf["wanted"], leaf["actual"]) for leaf in told["conditions"]["all"]] == [
         ("status", True, "completed", "completed"),

@@ -1,4 +1,4 @@
-"""Workflows as files, from `new` to the message, and rehearsed with nothing leaving."""
+"""Workflows as files, from `new` to the message, and a dry run that sends nothing."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Passes `lint`, and applies as it stands to an app with a table of jobs.
 EXAMPLE = """\
 # A workflow: when it fires, and what it does then.  Check it:  minutehand workflows lint FILE --organization ID
-# Save it: minutehand workflows apply FILE --organization ID    rehearse it: minutehand workflows test NAME --row ID
+# Save it: minutehand workflows apply FILE --organization ID    test it: minutehand workflows test NAME --row ID
 name: Thank the client
 
 # Whose it is: only changes of this organisation's rows start it (or of this user's: user_id).  Or say it to `apply`.

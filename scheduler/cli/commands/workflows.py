@@ -21,11 +21,11 @@ COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
 
 @click.group(
     "workflows",
-    short_help="Write, check, rehearse and pause workflows.",
+    short_help="Write, check, dry-run and pause workflows.",
     epilog="Example: minutehand workflows lint",
 )
 def workflows() -> None:
-    """The users' rules: as files, checked, rehearsed on a real row, and how they stand."""
+    """The users' rules: as files, checked, tried on a real row, and their state."""
 
 
 @workflows.command(
@@ -85,7 +85,7 @@ def resume(workflow: str, output: str, backend: BackendSettings) -> None:
 
 @workflows.command(
     "test",
-    short_help="Rehearse it on a row: nothing is sent.",
+    short_help="Dry run on a row: nothing is sent.",
     epilog="Example: minutehand workflows test 'Thank the client' --row J-2019",
 )
 @click.argument("workflow")
@@ -103,27 +103,27 @@ def test(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> int:
-    """Rehearse WORKFLOW on a row: fill in every step, find every recipient, judge every condition.  Nothing is sent.
+    """Dry-run WORKFLOW on a row: fill in every step, find every recipient, evaluate every condition.  Nothing is sent.
 
     Takes the settings of a processor, and fails a step as it would.  Exit 3 when a step would fail.
     """
-    from minutehand.executor.dry_run import Rehearsed, rehearse
-    from minutehand.scheduler.workflow_files.dry_run_text import rehearsal_json, rehearsal_text
+    from minutehand.executor.dry_run import DryRunStep, dry_run
+    from minutehand.scheduler.workflow_files.dry_run_text import dry_run_json, dry_run_text
 
     data = read_payload(payload)
 
-    async def go(store: Store) -> tuple[Json, list[Rehearsed]]:
-        preview = await store.dry_run(workflow, row=row, payload=data)
-        return preview, await rehearse(preview, executor, store.evaluate)
+    async def go(store: Store) -> tuple[Json, list[DryRunStep]]:
+        facts = await store.dry_run(workflow, row=row, payload=data)
+        return facts, await dry_run(facts, executor, store.evaluate)
 
     try:
-        preview, told = ask_store(backend, go)
+        facts, told = ask_store(backend, go)
     except BadStep as error:
         raise BadRequest(f"{workflow!r} cannot run: {error}") from None
     if output == "json":
-        print_json(rehearsal_json(preview, told))
+        print_json(dry_run_json(facts, told))
     else:
-        click.echo(rehearsal_text(preview, told))
+        click.echo(dry_run_text(facts, told))
     return 3 if any(one.fails for one in told) else 0
 
 

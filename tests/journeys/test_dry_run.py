@@ -1,4 +1,4 @@
-"""A workflow rehearsed on a row: everything is shown, and nothing leaves."""
+"""A dry run of a workflow on a row: everything is shown, and nothing leaves."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def search_path(minutehand: Minutehand) -> str:
     return f"{minutehand.folder}:{Path(__file__).parents[2]}"
 
 
-def rehearsed(minutehand: Minutehand, *arguments: str, **environment: str) -> tuple[int, Any]:
-    """Rehearse a workflow: the exit code, and what was printed."""
+def dry_run(minutehand: Minutehand, *arguments: str, **environment: str) -> tuple[int, Any]:
+    """Dry-run a workflow: the exit code, and what was printed."""
     environment["PYTHONPATH"] = search_path(minutehand)
     done = minutehand("workflows", "test", *arguments, "-o", "json", **environment)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
-def test_a_rehearsal_shows_all_and_the_network_sees_nothing(
+def test_a_dry_run_shows_everything_and_the_network_sees_nothing(
     app: App, minutehand: Minutehand, recorder: Path, shop: HttpReceiver, post: SmtpReceiver, database: Database
 ) -> None:
     database.sql("alter table clients add phone text; update clients set phone = '+14155550123'")
@@ -73,7 +73,7 @@ def test_a_rehearsal_shows_all_and_the_network_sees_nothing(
     )
     job = app.complete()
     before = database.sql("select * from jobs"), app.executions(), app.sends()
-    code, told = rehearsed(
+    code, told = dry_run(
         minutehand, "Thank the client", "--row", job,
         TWILIO_ACCOUNT_SID="AC" + "0" * 32, TWILIO_AUTH_TOKEN="t", TWILIO_FROM="+14155550100", TWILIO_BASE_URL=shop.url,
         MINUTEHAND_FUNCTIONS="tell-office", SUPABASE_URL=shop.url, SUPABASE_SERVICE_ROLE_KEY="sb_secret_x",
@@ -106,7 +106,7 @@ def test_a_rehearsal_shows_all_and_the_network_sees_nothing(
     assert len(post.messages) == 1
 
 
-def test_a_rehearsal_fails_a_step_as_a_run_would(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:
+def test_a_dry_run_fails_a_step_as_a_run_would(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:
     app.workflow(
         email(),
         email(to="office@example.com", message="{{ job.colour }}"),
@@ -114,7 +114,7 @@ def test_a_rehearsal_fails_a_step_as_a_run_would(app: App, minutehand: Minutehan
         email(to="office@example.com") | {"name": "Office"},
     )
     job = app.complete(client="C-2")
-    code, told = rehearsed(minutehand, "Thank the client", "--row", job)
+    code, told = dry_run(minutehand, "Thank the client", "--row", job)
     assert code == 3
     assert [step.get("code") for step in told["steps"]] == ["no_recipient", "unresolved_variable", "not_writable", None]
     minutehand.run_once("--drain")
@@ -126,15 +126,15 @@ def test_a_rehearsal_fails_a_step_as_a_run_would(app: App, minutehand: Minutehan
     assert text.endswith("3 of 4 steps would fail; nothing was sent, nothing was written\n")
 
 
-def test_a_payload_is_rehearsed_as_an_enqueue(app: App, minutehand: Minutehand) -> None:
+def test_a_dry_run_of_a_payload_is_one_of_an_enqueue(app: App, minutehand: Minutehand) -> None:
     app.workflow(webhook("https://example.com/{{ trigger.payload.id }}"), trigger_type="manual")
-    code, told = rehearsed(minutehand, "Thank the client", "--payload", '{"id": 7}')
+    code, told = dry_run(minutehand, "Thank the client", "--payload", '{"id": 7}')
     assert (code, told["steps"][0]["message"]["recipient"]) == (0, "https://example.com/7")
     assert minutehand("workflows", "test", "Thank the client").returncode == 2
     assert minutehand("workflows", "test", "Thank the client", "--row", "J-9").returncode == 2
 
 
-def test_files_and_rehearsals_work_with_a_projects_url_and_key(
+def test_files_and_dry_runs_work_with_a_projects_url_and_key(
     project: Any, minutehand: Minutehand, recorder: Path, shop: HttpReceiver
 ) -> None:
     app = App(project.owner)
@@ -145,7 +145,7 @@ def test_files_and_rehearsals_work_with_a_projects_url_and_key(
     assert "unchanged" in minutehand.fed(minutehand("workflows", "export").stdout, "workflows", "apply", "-").stdout
     assert minutehand("workflows", "lint").returncode == 0
     job = app.complete()
-    code, told = rehearsed(minutehand, "Tell the office", "--row", job)
+    code, told = dry_run(minutehand, "Tell the office", "--row", job)
     assert (code, json.loads(told["steps"][0]["message"]["content"]["body"])) == (0, {"job": job})
     called = {line for line in recorder.read_text().splitlines() if line.startswith("socket.connect")}
     assert called == {f"socket.connect {(url.hostname, url.port)}" for url in (urlsplit(project.url),)}
