@@ -210,7 +210,7 @@ def test_commands_files_and_links_that_a_page_names_exist(path: Path) -> None:
             target = (path.parent / file).resolve() if file else path
             assert target.exists(), link
             assert not anchor or anchor in anchors(target.read_text()), link
-    for named in re.findall(r"`((?:sql|store|executor|scheduler|tests|docs)/[\w./*-]+)`", text):
+    for named in re.findall(r"`((?:sql|store|executor|scheduler|dashboard|tests|docs|benchmarks)/[\w./*-]+)`", text):
         assert list(ROOT.glob(named)), named
     for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - {ACTIONS.group, EXECUTORS.group}:
         assert re.search(rf"(function|table|sequence)( if not exists)? (public\.)?{re.escape(named)}\b", SQL), named

@@ -6,7 +6,6 @@ CHANGELOG.md and docs/decisions/ keep the words of their time.
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -33,15 +32,37 @@ REPLACED = {
     r"sql/helpers": "sql/internal",
     r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
 }
-SUFFIXES = {".py", ".sql", ".html", ".js", ".css", ".ts", ".md", ".yml", ".yaml", ".toml", ".pml", ".mjs", ""}
+FOLDERS = ("store", "executor", "dashboard", "scheduler", "sql", "tests", "docs", "benchmarks", ".github", ".ci")
+SUFFIXES = {
+    ".py",
+    ".sql",
+    ".html",
+    ".js",
+    ".css",
+    ".ts",
+    ".md",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".pml",
+    ".mjs",
+    ".example",
+    "",
+}
+PAST = (ROOT / "docs" / "decisions", ROOT / "CHANGELOG.md", Path(__file__))
 
 
 def files() -> list[Path]:
     """Every text file of the repository, without those that tell of the past."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    names = [name for name in listed.splitlines() if not name.startswith(("docs/decisions/", "CHANGELOG.md"))]
-    paths = [ROOT / name for name in names]
-    return [path for path in paths if path.is_file() and path.suffix in SUFFIXES and path != Path(__file__)]
+    paths = [*ROOT.glob("*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
+    return [
+        path
+        for path in paths
+        if path.suffix in SUFFIXES
+        and path.is_file()
+        and not any(path.is_relative_to(past) for past in PAST)
+        and not {"node_modules", ".deno"} & set(path.parts)
+    ]
 
 
 @pytest.mark.parametrize("old", REPLACED)
