@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from minutehand.dashboard.api.problems import TRACE
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import Forbidden, Visitor
+from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.bulk_runner import Bulks
 from minutehand.dashboard.chart_cache import History
 from minutehand.dashboard.looks import Looks
@@ -77,11 +77,11 @@ class DashboardContext:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One request of one visitor."""
+    """One request of one user."""
 
     dashboard: DashboardContext
     http: Request
-    visitor: Visitor
+    user: User
     now: datetime
 
     @property
@@ -95,11 +95,11 @@ class PageRequest:
 
     async def query(self, key: Any, fetch: Callable[[], Awaitable[Any]]) -> Any:
         """Return what `fetch` reads from the database, or a result for the same key that is at most a second old."""
-        return await self.dashboard.looks((self.visitor.tenant, key), fetch)
+        return await self.dashboard.looks((self.user.tenant, key), fetch)
 
     def own_filter(self, filters: Mapping[str, Any]) -> Json:
-        """Return the filter narrowed to the visitor's tenant."""
-        tenant = {} if self.visitor.tenant is None else {"tenant": self.visitor.tenant}
+        """Return the filter narrowed to the user's tenant."""
+        tenant = {} if self.user.tenant is None else {"tenant": self.user.tenant}
         return {**filters, **tenant}
 
 
@@ -108,13 +108,13 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
 
     async def handler(http: Request) -> Response:
         try:
-            visitor = await dashboard.access.visitor(http)
-            visitor.require("view")
+            user = await dashboard.access.authenticate(http)
+            user.require("view")
         except Denied as denied:
             return denied.response
         except Forbidden as error:
             return error_page(dashboard, None, 403, "This is not yours to see", f"it takes the permission {error}")
-        request = PageRequest(dashboard, http, visitor, datetime.now(UTC))
+        request = PageRequest(dashboard, http, user, datetime.now(UTC))
         if "\0" in unquote(str(http.url)):
             return error_page(dashboard, request, 422, "This cannot be asked", "no text of a database has this letter")
         try:
@@ -140,7 +140,7 @@ def _store_error_page(request: PageRequest, error: StoreError) -> Response:
         status, title, to_tenants = 404, "There is no such thing here", "It is not there, or not yours."
     elif isinstance(error, BadRequest):
         status, title, to_tenants = 422, "This cannot be asked", "It is not there, or not yours."
-    detail = str(error) if request.visitor.tenant is None else to_tenants
+    detail = str(error) if request.user.tenant is None else to_tenants
     return error_page(request.dashboard, request, status, title, detail)
 
 
@@ -149,8 +149,8 @@ def render_page(dashboard: DashboardContext, request: PageRequest | None, page: 
     context = {
         "now": datetime.now(UTC) if request is None else request.now,
         "path": "" if request is None else request.http.url.path,
-        "visitor": None if request is None else request.visitor,
-        "token": "" if request is None else dashboard.access.form_token(request.visitor),
+        "user": None if request is None else request.user,
+        "token": "" if request is None else dashboard.access.form_token(request.user),
         "backend": dashboard.store.backend,
         "version": dashboard.version,
         "read_only": dashboard.read_only,

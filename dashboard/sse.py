@@ -38,7 +38,7 @@ class Live:
     async def answer(self, request: Request) -> Response:
         """Stream what changes to one page."""
         try:
-            (await self._dashboard.access.visitor(request)).require("view")
+            (await self._dashboard.access.authenticate(request)).require("view")
         except Denied as denied:
             return denied.response
         headers = {**HEADERS, "cache-control": "no-store", "x-accel-buffering": "no"}

@@ -15,16 +15,16 @@ from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
 
 
-def access_to(host: str, backend: BackendSettings, settings: DashboardSettings) -> Access:
+def open_access(host: str, backend: BackendSettings, settings: DashboardSettings) -> Access:
     """Return who is let in at this address.  Errors: `BadConfiguration`."""
     from minutehand.dashboard.auth.factory import choose
 
     def users() -> Access:
-        from minutehand.dashboard.auth.users import Users
+        from minutehand.dashboard.auth.supabase_users import SupabaseUsers
         from minutehand.store.project import project_url
 
         url, key = project(backend)
-        return Users(project_url(url), key, secret=settings.supabase_jwt_secret)
+        return SupabaseUsers(project_url(url), key, secret=settings.supabase_jwt_secret)
 
     return choose(
         host,

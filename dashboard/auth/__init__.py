@@ -2,6 +2,6 @@
 
 Loopback      whoever is on this machine
 Logins        a name and a password, by HTTP Basic, or the password as a bearer token
-Users         the users of the Supabase project whose claims name a role
+SupabaseUsers the users of the Supabase project whose claims name a role
 Proxied       whom a proxy in front of us names
 """

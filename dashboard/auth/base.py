@@ -1,4 +1,4 @@
-"""What every way of being let in has in common: visitors, and forms that must come from a page of ours."""
+"""What every way of being let in has in common: users, and forms that must come from a page of ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from minutehand.dashboard.auth.identity import Visitor
+from minutehand.dashboard.auth.identity import User
 
 
 class Denied(Exception):
@@ -22,26 +22,26 @@ class Denied(Exception):
 
 
 class Access(ABC):
-    """Knows visitors, and whether a form came from a page of ours."""
+    """Knows users, and whether a form came from a page of ours."""
 
-    #: Whether visitors sign in, and so out, on a page of ours.
+    #: Whether users sign in, and so out, on a page of ours.
     signs_in = False
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     @abstractmethod
-    async def visitor(self, request: Request) -> Visitor:
+    async def authenticate(self, request: Request) -> User:
         """Say who it is.  Errors: `Denied`."""
 
-    def form_token(self, visitor: Visitor) -> str:
-        """Return what a form of this visitor carries: of this process, and of nobody else's."""
-        return hmac.new(self._key, f"{visitor.name}\0{visitor.tenant}".encode(), hashlib.sha256).hexdigest()
+    def form_token(self, user: User) -> str:
+        """Return what a form of this user carries: of this process, and of nobody else's."""
+        return hmac.new(self._key, f"{user.name}\0{user.tenant}".encode(), hashlib.sha256).hexdigest()
 
-    def check_form(self, request: Request, visitor: Visitor, token: str) -> None:
-        """Errors: `Denied` unless the form came from a page of ours, shown to this visitor."""
+    def check_form(self, request: Request, user: User, token: str) -> None:
+        """Errors: `Denied` unless the form came from a page of ours, shown to this user."""
         check_origin(request)
-        if not hmac.compare_digest(token.encode(), self.form_token(visitor).encode()):
+        if not hmac.compare_digest(token.encode(), self.form_token(user).encode()):
             raise Denied(PlainTextResponse("This form is old: load the page again.\n", 403))
 
 

@@ -9,11 +9,11 @@ PERMISSIONS = ("view", "payloads", "retry", "cancel", "pause", "resolve")
 
 
 class Forbidden(Exception):
-    """The visitor may not do this; its text names the permission."""
+    """The user may not do this; its text names the permission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
+class User:
     """One who was let in."""
 
     name: str

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.identity import PERMISSIONS, User
 from minutehand.store.errors import BadConfiguration
 
 _LOGIN = re.compile(
@@ -26,7 +26,7 @@ _LEAST = 12
 class Login:
     """One of them."""
 
-    visitor: Visitor
+    user: User
     password: str = field(repr=False)
 
 
@@ -37,15 +37,15 @@ class Logins(Access):
         super().__init__()
         self._all = tuple(parse(part) for part in text.split())
 
-    async def visitor(self, request: Request) -> Visitor:
+    async def authenticate(self, request: Request) -> User:
         """See `Access`."""
         name, shown = credentials(request.headers.get("authorization", ""))
         digest = _digest(shown)
         # All of them: the time taken tells nothing.
         good = [
-            login.visitor
+            login.user
             for login in self._all
-            if hmac.compare_digest(digest, _digest(login.password)) and name in (None, login.visitor.name)
+            if hmac.compare_digest(digest, _digest(login.password)) and name in (None, login.user.name)
         ]
         if good and shown:
             return good[0]
@@ -58,8 +58,8 @@ def parse(text: str) -> Login:
 
     Errors: `BadConfiguration`, which quotes no password.
 
-    >>> parse("ops:correct-horse=view,retry@north").visitor
-    Visitor(name='ops', permissions=frozenset({...}), tenant='north')
+    >>> parse("ops:correct-horse=view,retry@north").user
+    User(name='ops', permissions=frozenset({...}), tenant='north')
     """
     match = _LOGIN.fullmatch(text)
     if match is None:
@@ -77,8 +77,8 @@ def parse(text: str) -> Login:
         raise BadConfiguration(
             f"MINUTEHAND_LOGINS: the password of {match['name']} is shorter than {_LEAST} letters; openssl rand -hex 16"
         )
-    visitor = Visitor(name=match["name"], permissions=frozenset(allowed | {"view"}), tenant=match["tenant"])
-    return Login(visitor, match["password"])
+    user = User(name=match["name"], permissions=frozenset(allowed | {"view"}), tenant=match["tenant"])
+    return Login(user, match["password"])
 
 
 def credentials(authorization: str) -> tuple[str | None, str]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.identity import PERMISSIONS, User
 
 #: The names of loopback.  Another one in `Host` is a page elsewhere whose name was turned to us (DNS rebinding).
 NAMES = ("localhost", "127.0.0.1", "::1")
@@ -17,13 +17,13 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 class Loopback(Access):
     """Lets in who speaks to us by a name of loopback."""
 
-    async def visitor(self, request: Request) -> Visitor:
+    async def authenticate(self, request: Request) -> User:
         """See `Access`."""
         if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
             said = "A proxy brought this from elsewhere: give the dashboard a login, MINUTEHAND_LOGINS.\n"
             raise Denied(PlainTextResponse(said, 421))
         if is_loopback(request.headers.get("host", "")):
-            return Visitor(name="this machine", permissions=frozenset(PERMISSIONS))
+            return User(name="this machine", permissions=frozenset(PERMISSIONS))
         raise Denied(PlainTextResponse("This page is for this machine: call it by http://127.0.0.1.\n", 421))
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.identity import PERMISSIONS, User
 from minutehand.store.errors import BadConfiguration
 
 
@@ -29,7 +29,7 @@ class Proxied(Access):
                 "10.0.0.0/24; from elsewhere anybody could write the header"
             )
 
-    async def visitor(self, request: Request) -> Visitor:
+    async def authenticate(self, request: Request) -> User:
         """See `Access`."""
         peer = request.client.host if request.client else ""
         try:
@@ -41,4 +41,4 @@ class Proxied(Access):
         names = request.headers.getlist(self._header)
         if len(names) != 1 or not names[0].strip():
             raise Denied(PlainTextResponse(f"The proxy did not say who this is, in {self._header}.\n", 401))
-        return Visitor(name=names[0].strip()[:100], permissions=self._permissions)
+        return User(name=names[0].strip()[:100], permissions=self._permissions)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied
-from minutehand.dashboard.auth.identity import Forbidden, Visitor
+from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, error_page
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, StoreError
@@ -34,10 +34,10 @@ async def _release(store: Store, ids: list[str]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of ours that a visitor sent."""
+    """A form of ours that a user sent."""
 
     request: Request
-    visitor: Visitor
+    user: User
     fields: list[tuple[str, str]]
 
     @property
@@ -51,9 +51,9 @@ def formed(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]
 
     async def pressed(request: Request) -> Response:
         try:
-            visitor = await dashboard.access.visitor(request)
-            form = Form(request, visitor, await read_form(request))
-            dashboard.access.check_form(request, visitor, form.said.get("token", ""))
+            user = await dashboard.access.authenticate(request)
+            form = Form(request, user, await read_form(request))
+            dashboard.access.check_form(request, user, form.said.get("token", ""))
             if dashboard.read_only:
                 raise Forbidden("to change something: this dashboard is read only")
             answer = await do(form)
@@ -79,8 +79,8 @@ def press(dashboard: DashboardContext) -> Handler:
         if known is None:
             return error_page(dashboard, None, 422, "There is no such action", form.said.get("verb", "")[:40])
         permission, verb = known
-        form.visitor.require(permission)
-        ids = await own_ids(dashboard, form.visitor, [value for name, value in form.fields if name == "id"][:1000])
+        form.user.require(permission)
+        ids = await own_ids(dashboard, form.user, [value for name, value in form.fields if name == "id"][:1000])
         answers = await verb(dashboard.store, ids) if ids else []
         refused = [row for row in answers if row["answer"] in ("refused", "missing")]
         if refused:
@@ -97,10 +97,10 @@ def press_workflow(dashboard: DashboardContext) -> Handler:
     """Return what answers the buttons of a workflow: pause and resume."""
 
     async def do(form: Form) -> Response:
-        form.visitor.require("pause")
+        form.user.require("pause")
         id_ = form.request.path_params["id"]
         card = await dashboard.store.workflow(id_)
-        if form.visitor.tenant not in (None, card["organization_id"] or card["user_id"]):
+        if form.user.tenant not in (None, card["organization_id"] or card["user_id"]):
             raise Forbidden("to act for this tenant")
         if form.said.get("verb") == "pause":
             reason = form.said.get("reason", "").strip()[:200] or None
@@ -112,11 +112,11 @@ def press_workflow(dashboard: DashboardContext) -> Handler:
     return formed(dashboard, do)
 
 
-async def own_ids(dashboard: DashboardContext, visitor: Visitor, ids: list[str]) -> list[str]:
-    """Return those of the executions that the visitor may see."""
-    if visitor.tenant is None or not ids:
+async def own_ids(dashboard: DashboardContext, user: User, ids: list[str]) -> list[str]:
+    """Return those of the executions that the user may see."""
+    if user.tenant is None or not ids:
         return ids
-    shown = await dashboard.store.search({"ids": ids, "tenant": visitor.tenant}, limit=1000)
+    shown = await dashboard.store.search({"ids": ids, "tenant": user.tenant}, limit=1000)
     return [row["id"] for row in shown["rows"]]
 
 

@@ -26,9 +26,7 @@ async def ask(request: PageRequest) -> Page:
     filters, words = meant(request)
     count = await request.store.count(request.own_filter(filters))
     status = str(filters.get("status", ""))
-    verbs = [
-        verb for verb, statuses in ABLE.items() if (not status or status in statuses) and request.visitor.may(verb)
-    ]
+    verbs = [verb for verb, statuses in ABLE.items() if (not status or status in statuses) and request.user.may(verb)]
     return Page(
         "bulk_ask.html",
         {"q": text, "words": words, "count": count, "verbs": verbs, "filter": json.dumps(filters), "status": status},
@@ -61,24 +59,24 @@ def begin(dashboard: DashboardContext) -> Handler:
         if verb not in ABLE:
             return error_page(dashboard, None, 422, "There is no such action", verb[:40])
         permission, ask_of_store = VERBS[verb]
-        form.visitor.require(permission)
+        form.user.require(permission)
         try:
             filters, spread = json.loads(form.said["filter"]), float(form.said.get("spread") or 0)
         except (KeyError, ValueError, RecursionError):
             filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
             return error_page(dashboard, None, 422, "This form is none of ours", "Load the page again.")
-        own = {} if form.visitor.tenant is None else {"tenant": form.visitor.tenant}
+        own = {} if form.user.tenant is None else {"tenant": form.user.tenant}
         count = await dashboard.store.count({**filters, **own})
         bulk = dashboard.bulks.begin(
             ask_of_store,
             what=f"{verb}: {form.said.get('words', '')[:200]}",
-            by=form.visitor.name,
+            by=form.user.name,
             filter={**filters, **own},
             total=count["count"],
             spread_seconds=min(max(spread, 0.0), LONGEST_SPREAD) if math.isfinite(spread) else 0.0,
             permission=permission,
-            tenant=form.visitor.tenant,
+            tenant=form.user.tenant,
         )
         return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
 
@@ -88,7 +86,7 @@ def begin(dashboard: DashboardContext) -> Handler:
 async def watch(request: PageRequest) -> Page:
     """Show how far one is."""
     bulk = request.dashboard.bulks.get(request.http.path_params["id"])
-    if bulk is None or bulk.tenant != request.visitor.tenant:
+    if bulk is None or bulk.tenant != request.user.tenant:
         raise NotFound("it is not known here: it ended long ago, or another process runs it")
     return Page("bulk.html", {"it": bulk, "left": f"/executions?{urlencode({'q': 'status:failed'})}"})
 
@@ -99,8 +97,8 @@ def stop(dashboard: DashboardContext) -> Handler:
     async def do(form: Form) -> Response:
         id_ = form.request.path_params["id"]
         bulk = dashboard.bulks.get(id_)
-        if bulk is not None and bulk.tenant == form.visitor.tenant and bulk.task is not None:
-            form.visitor.require(bulk.permission)
+        if bulk is not None and bulk.tenant == form.user.tenant and bulk.task is not None:
+            form.user.require(bulk.permission)
             bulk.task.cancel()
         return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
 

@@ -16,18 +16,18 @@ async def execution(request: PageRequest) -> Page:
     """Show one execution whole."""
     id_ = request.http.path_params["id"]
     story: Json = await request.query(("story", id_), lambda: request.store.execution_detail(id_))
-    if request.visitor.tenant not in (None, story["tenant"]):
+    if request.user.tenant not in (None, story["tenant"]):
         raise NotFound(f"there is no execution {id_}")
     steps, problem = planned(story["definition"])
     return Page(
         "execution.html",
         {
             "it": story,
-            "timeline": timeline(story, with_recipients=request.visitor.may("payloads")),
+            "timeline": timeline(story, with_recipients=request.user.may("payloads")),
             "band": band(story, request.now),
             "steps": joined_steps(steps, story["steps"]),
             "steps_problem": problem,
-            "changes": changes(story["event"]) if request.visitor.may("payloads") else [],
+            "changes": changes(story["event"]) if request.user.may("payloads") else [],
             "conditions": leaves(story["conditions"]),
             "presses": presses(story),
         },

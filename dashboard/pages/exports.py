@@ -37,8 +37,8 @@ def exported(dashboard: DashboardContext) -> Handler:
     async def answer(request: Request) -> Response:
         form = request.path_params["form"]
         try:
-            visitor = await dashboard.access.visitor(request)
-            visitor.require("view")  # what a row says here is what the list says
+            user = await dashboard.access.authenticate(request)
+            user.require("view")  # what a row says here is what the list says
             asked = parse_search(split(request.query_params.get("q", "")))
         except Denied as denied:
             return denied.response
@@ -49,8 +49,8 @@ def exported(dashboard: DashboardContext) -> Handler:
         if form not in ("csv", "jsonl"):
             return PlainTextResponse("There are executions.csv and executions.jsonl.\n", 404)
         filters = as_filter(asked, datetime.now(UTC))
-        if visitor.tenant is not None:
-            filters["tenant"] = visitor.tenant
+        if user.tenant is not None:
+            filters["tenant"] = user.tenant
         headers = {**HEADERS, "content-disposition": f'attachment; filename="executions.{form}"'}
         media = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
         write = as_csv if form == "csv" else as_json
@@ -105,14 +105,14 @@ def step_html(dashboard: DashboardContext) -> Handler:
 
     async def answer(request: Request) -> Response:
         try:
-            visitor = await dashboard.access.visitor(request)
-            visitor.require("payloads")
+            user = await dashboard.access.authenticate(request)
+            user.require("payloads")
             found = await dashboard.store.execution_detail(request.path_params["id"])
         except Denied as denied:
             return denied.response
         except (Forbidden, StoreError) as error:
             return PlainTextResponse(f"{error}\n", 404)
-        if visitor.tenant not in (None, found.get("tenant")):
+        if user.tenant not in (None, found.get("tenant")):
             return PlainTextResponse("not found\n", 404)
         records = [r for r in found["steps"] if str(r.get("stepId")) == request.path_params["step"]]
         html = str(((records[0] if records else {}).get("result") or {}).get("html") or "")

@@ -14,7 +14,7 @@ _LEVELS = ("fail", "warn")
 
 async def health(request: PageRequest) -> Page:
     """Show what doctor finds: first what is to be mended, then what is in order."""
-    if request.visitor.tenant is not None:
+    if request.user.tenant is not None:
         raise Forbidden("to see all tenants")
     found: list[Json] = await request.query("doctor", request.dashboard.operator.doctor)
     troubles = sorted((row for row in found if row["level"] in _LEVELS), key=lambda row: _LEVELS.index(row["level"]))

@@ -1,4 +1,4 @@
-"""Signing in and out, where the visitors are users of the Supabase project."""
+"""Signing in and out, where the users are users of the Supabase project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied, check_origin
-from minutehand.dashboard.auth.users import COOKIE, SignInFailed, Users
+from minutehand.dashboard.auth.supabase_users import COOKIE, SignInFailed, SupabaseUsers
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, error_page, render_page
 from minutehand.dashboard.pages.actions import back_to, read_form
 
@@ -16,7 +16,7 @@ def login(dashboard: DashboardContext) -> Handler:
 
     async def answer(request: Request) -> Response:
         users = dashboard.access
-        if not isinstance(users, Users):
+        if not isinstance(users, SupabaseUsers):
             return error_page(dashboard, None, 404, "Nobody signs in here", "")
         back = back_to(request.query_params.get("back", "/"))
         if request.method == "GET":

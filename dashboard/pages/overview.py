@@ -21,7 +21,7 @@ AMBER, RED = 120, 300
 async def overview(request: PageRequest) -> Page:
     """Show how things stand."""
     span = SPANS.get(request.param("span", "1h"), SPANS["1h"])
-    tenant, history = request.visitor.tenant, request.dashboard.history
+    tenant, history = request.user.tenant, request.dashboard.history
     begin, fresh = charts.begin_of(span, request.now), history.unknown_from(span, request.now, tenant)
     seen: Json = await request.query(
         ("overview", span.name, fresh),

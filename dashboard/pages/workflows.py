@@ -38,7 +38,7 @@ async def workflow(request: PageRequest) -> Page:
     row = request.param("row").strip()
     rehearsal: Json | None = None
     problem = ""
-    if row and request.visitor.may("payloads"):
+    if row and request.user.may("payloads"):
         try:
             rehearsal = await request.dashboard.operator.dry_run(card["id"], row)
         except BadRequest as error:
@@ -58,7 +58,7 @@ async def workflow(request: PageRequest) -> Page:
 
 
 def _is_for(card: Json, request: PageRequest) -> bool:
-    tenant = request.visitor.tenant
+    tenant = request.user.tenant
     return tenant is None or tenant == (card["organization_id"] or card["user_id"])
 
 

@@ -15,7 +15,7 @@ from minutehand.executor.base import open_executor
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import api_token_option, dashboard_options, poll_option, run_options
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, LogSettings, RunSettings
-from minutehand.scheduler.dashboard_wiring import access_to
+from minutehand.scheduler.dashboard_wiring import open_access
 from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, stopped_by_signals
 from minutehand.store import Store
@@ -73,7 +73,7 @@ def serve(
             "no token for callers: set MINUTEHAND_API_TOKEN (a new one: openssl rand -hex 32); "
             "`minutehand direct on` gives the same to the database"
         )
-    access = access_to(host, backend, dashboard) if dashboard.dashboard else None
+    access = open_access(host, backend, dashboard) if dashboard.dashboard else None
     configure(log)
     with listen(host, port) as listener:
         asyncio.run(

@@ -1,4 +1,4 @@
-"""Users: those of the Supabase project whose token names a role that may look.
+"""Users of the Supabase project whose token names a role on the dashboard.
 
 They sign in with their e-mail and password; the project's own server checks both and gives a token, which is kept in a
 strict cookie and checked here against the project's keys at each request.  The role stands in `app_metadata`, which
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, Visitor
+from minutehand.dashboard.auth.identity import PERMISSIONS, User
 
 COOKIE = "minutehand"
 #: What each role may, as the claim `app_metadata.minutehand_role` names it.
@@ -40,7 +40,7 @@ class SignInFailed(Exception):
     """Its text says why, for the form."""
 
 
-class Users(Access):
+class SupabaseUsers(Access):
     """Lets in users of a project whose role allows it."""
 
     signs_in = True
@@ -57,16 +57,16 @@ class Users(Access):
         self._reading = asyncio.Lock()
         self._signing_in = asyncio.Semaphore(SIGN_INS)
 
-    async def visitor(self, request: Request) -> Visitor:
+    async def authenticate(self, request: Request) -> User:
         """See `Access`."""
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         token = shown if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
-        visitor = await self.visitor_of(token) if token else None
-        if visitor is None:
+        user = await self.user_of(token) if token else None
+        if user is None:
             raise Denied(self._to_login(request))
-        return visitor
+        return user
 
-    async def visitor_of(self, token: str) -> Visitor | None:
+    async def user_of(self, token: str) -> User | None:
         """Return whose token it is; None where it is none of the project's, is over, or its user has no role."""
         import jwt
 
@@ -91,7 +91,7 @@ class Users(Access):
         if permissions is None:
             return None
         tenant = metadata.get("minutehand_tenant")
-        return Visitor(
+        return User(
             name=str(claims.get("email") or claims["sub"]),
             permissions=permissions,
             tenant=None if tenant in (None, "*") else str(tenant),
@@ -108,7 +108,7 @@ class Users(Access):
             if status != 200 or not isinstance(token, str):
                 await asyncio.sleep(WRONG_SECONDS)
                 raise SignInFailed("the project does not know this e-mail with this password")
-        if await self.visitor_of(token) is None:
+        if await self.user_of(token) is None:
             raise SignInFailed(f"this user may not look here: app_metadata.{CLAIM} names no role")
         return token, int(said.get("expires_in", 3600))
 
