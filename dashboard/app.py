@@ -21,7 +21,7 @@ from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
 from minutehand.dashboard.api.problems import come_back, crashed, no_token, refused
 from minutehand.dashboard.api.tokens import Tokens
-from minutehand.dashboard.fresh import Fresh
+from minutehand.dashboard.query_cache import SingleFlight
 from minutehand.store import Json
 from minutehand.store.errors import SchemaMismatch, StoreError
 
@@ -43,8 +43,8 @@ def make_app(
     endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
 ) -> Starlette:
     """Put the answers together; `pages` are the dashboard's."""
-    fresh_ready = Fresh(ready, limit_seconds=LOOK_SECONDS)
-    fresh_figures = Fresh(figures, limit_seconds=LOOK_SECONDS)
+    fresh_ready = SingleFlight(ready, limit_seconds=LOOK_SECONDS)
+    fresh_figures = SingleFlight(figures, limit_seconds=LOOK_SECONDS)
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "alive"})

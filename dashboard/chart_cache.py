@@ -15,20 +15,20 @@ SETTLED = timedelta(hours=1)
 _KEPT = 1000
 
 
-class History:
+class ChartCache:
     """Bars that were counted once, by tenant, length and begin."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str | None, int, datetime], Json] = OrderedDict()
 
-    def unknown_from(self, span: Span, now: datetime, tenant: str | None) -> datetime:
+    def stale_from(self, span: Span, now: datetime, tenant: str | None) -> datetime:
         """Return where the bars begin that have to be counted."""
         at = _begins(span, now)
         return next((when for when in at if (tenant, span.step, when) not in self._kept), at[-1])
 
-    def whole(self, span: Span, now: datetime, tenant: str | None, counted: Sequence[Json]) -> list[Json]:
-        """Return all bars of a span, of which those from `unknown_from` on were counted just now."""
-        fresh, known = self.unknown_from(span, now, tenant), {moment(bar["at"]): bar for bar in counted}
+    def merged(self, span: Span, now: datetime, tenant: str | None, counted: Sequence[Json]) -> list[Json]:
+        """Return all bars of a span, of which those from `stale_from` on were counted just now."""
+        fresh, known = self.stale_from(span, now, tenant), {moment(bar["at"]): bar for bar in counted}
         at = _begins(span, now)
         for when in at:
             if when >= fresh and when + timedelta(seconds=span.step) + SETTLED <= now:

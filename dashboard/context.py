@@ -21,10 +21,10 @@ from minutehand.dashboard.api.problems import TRACE
 from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.bulk_runner import Bulks
-from minutehand.dashboard.chart_cache import History
-from minutehand.dashboard.looks import Looks
+from minutehand.dashboard.chart_cache import ChartCache
+from minutehand.dashboard.query_cache import QueryCache
 from minutehand.dashboard.render import render
-from minutehand.dashboard.services import Operator
+from minutehand.dashboard.services import Services
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, NotFound, StoreError
 
@@ -64,15 +64,15 @@ class DashboardContext:
     store: Store
     access: Access
     version: str
-    operator: Operator
+    services: Services
     read_only: bool = False
-    looks: Looks = field(default_factory=Looks)
+    queries: QueryCache = field(default_factory=QueryCache)
     bulks: Bulks = field(init=False)
-    history: History = field(init=False)
+    charts: ChartCache = field(init=False)
 
     def __post_init__(self) -> None:
         self.bulks = Bulks(self.store)
-        self.history = History()
+        self.charts = ChartCache()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class PageRequest:
 
     async def query(self, key: Any, fetch: Callable[[], Awaitable[Any]]) -> Any:
         """Return what `fetch` reads from the database, or a result for the same key that is at most a second old."""
-        return await self.dashboard.looks((self.user.tenant, key), fetch)
+        return await self.dashboard.queries((self.user.tenant, key), fetch)
 
     def own_filter(self, filters: Mapping[str, Any]) -> Json:
         """Return the filter narrowed to the user's tenant."""

@@ -19,12 +19,12 @@ from minutehand.dashboard.pages.login import login, logout
 from minutehand.dashboard.pages.overview import overview
 from minutehand.dashboard.pages.workflows import workflow, workflows
 from minutehand.dashboard.render import STATIC
-from minutehand.dashboard.sse import Live
+from minutehand.dashboard.sse import EventStream
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def routes(dashboard: DashboardContext, live: Live) -> list[BaseRoute]:
+def routes(dashboard: DashboardContext, live: EventStream) -> list[BaseRoute]:
     """Return every address of the dashboard."""
     return [
         Route("/", page_route(dashboard, overview)),

@@ -9,7 +9,7 @@ from minutehand.store import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class Services:
     """The looks that `minutehand doctor`, `workflows lint` and `workflows test` take, as rows for a page."""
 
     #: [{"group", "check", "level", "fact", "fix"}]

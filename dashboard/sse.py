@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.context import HEADERS, DashboardContext
-from minutehand.dashboard.looks import LIMIT_SECONDS
+from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 
@@ -26,7 +26,7 @@ _MARKS = (
 )  # fmt: skip
 
 
-class Live:
+class EventStream:
     """Looks while anybody listens, and tells all of them."""
 
     def __init__(self, dashboard: DashboardContext) -> None:
@@ -78,7 +78,7 @@ class Live:
             except (StoreError, TimeoutError):
                 found = "away"
             if last and found != last:
-                self._dashboard.looks.forget()  # what was read before the change would hide it
+                self._dashboard.queries.clear()  # what was read before the change would hide it
                 for listener in self._listeners:
                     listener.set()
             last = found

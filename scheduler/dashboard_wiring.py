@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from minutehand.dashboard.auth.base import Access
 from minutehand.dashboard.context import DashboardContext
-from minutehand.dashboard.services import Operator
+from minutehand.dashboard.services import Services
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, RunSettings
@@ -64,5 +64,5 @@ def open_dashboard(
         except BadStep as error:
             raise BadRequest(f"it cannot run: {error}") from None
 
-    operator = Operator(doctor=doctor, lint=lint, dry_run=dry_run_on_row)
-    return DashboardContext(store, access, version("minutehand"), operator, read_only=read_only)
+    services = Services(doctor=doctor, lint=lint, dry_run=dry_run_on_row)
+    return DashboardContext(store, access, version("minutehand"), services, read_only=read_only)

@@ -57,7 +57,7 @@ def formed(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]
             if dashboard.read_only:
                 raise Forbidden("to change something: this dashboard is read only")
             answer = await do(form)
-            dashboard.looks.forget()
+            dashboard.queries.clear()
             return answer
         except Denied as denied:
             return denied.response

@@ -15,9 +15,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
-from minutehand.dashboard.looks import LIMIT_SECONDS
 from minutehand.dashboard.presentation.formatting import subject
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
+from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 

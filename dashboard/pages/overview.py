@@ -21,8 +21,8 @@ AMBER, RED = 120, 300
 async def overview(request: PageRequest) -> Page:
     """Show how things stand."""
     span = SPANS.get(request.param("span", "1h"), SPANS["1h"])
-    tenant, history = request.user.tenant, request.dashboard.history
-    begin, fresh = charts.begin_of(span, request.now), history.unknown_from(span, request.now, tenant)
+    tenant, cache = request.user.tenant, request.dashboard.charts
+    begin, fresh = charts.begin_of(span, request.now), cache.stale_from(span, request.now, tenant)
     seen: Json = await request.query(
         ("overview", span.name, fresh),
         lambda: request.store.overview(tenant=tenant, bars_from=fresh, bar_seconds=span.step),
@@ -37,7 +37,7 @@ async def overview(request: PageRequest) -> Page:
             "tiles": tiles(figures),
             "strip": charts.strip(strip),
             "missing": sum(minute.state in ("missing", "late") for minute in strip),
-            "bars": charts.bars(history.whole(span, request.now, tenant, seen["bars"]), span, begin),
+            "bars": charts.bars(cache.merged(span, request.now, tenant, seen["bars"]), span, begin),
             "span": span.name,
             "spans": list(SPANS),
             "drain": drain(figures, seen, request.now),

@@ -40,14 +40,14 @@ async def workflow(request: PageRequest) -> Page:
     problem = ""
     if row and request.user.may("payloads"):
         try:
-            rehearsal = await request.dashboard.operator.dry_run(card["id"], row)
+            rehearsal = await request.dashboard.services.dry_run(card["id"], row)
         except BadRequest as error:
             problem = str(error)
     return Page(
         "workflow.html",
         {
             "it": _with_words(card, tables),
-            "findings": await request.dashboard.operator.lint(card["id"]),
+            "findings": await request.dashboard.services.lint(card["id"]),
             "versions": compared(versions),
             "recent": recent["rows"],
             "row": row,

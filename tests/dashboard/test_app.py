@@ -16,8 +16,8 @@ from minutehand.dashboard.app import make_app
 from minutehand.dashboard.auth.loopback import Loopback
 from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.routes import routes
-from minutehand.dashboard.services import Operator
-from minutehand.dashboard.sse import Live
+from minutehand.dashboard.services import Services
+from minutehand.dashboard.sse import EventStream
 from minutehand.store import Json, Store
 
 
@@ -61,10 +61,10 @@ def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
     async def look() -> NoReturn:
         raise RuntimeError("secret")
 
-    operator = Operator(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look())
-    dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", operator)
+    services = Services(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look())
+    dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", services)
     app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready, figures, Tokens.parse("t"),
-                   routes(dashboard, Live(dashboard)))  # fmt: skip
+                   routes(dashboard, EventStream(dashboard)))  # fmt: skip
 
     async def go() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:

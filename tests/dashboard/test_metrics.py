@@ -13,7 +13,7 @@ from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint, Turn
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.dashboard.fresh import FRESH_SECONDS, Fresh
+from minutehand.dashboard.query_cache import FRESH_SECONDS, SingleFlight
 from minutehand.store import Json
 from minutehand.store.errors import Unreachable
 from tests.dashboard.prometheus import check_metrics, parse
@@ -182,7 +182,7 @@ class Looks:
 def test_a_hundred_at_once_are_one_look_and_a_look_is_good_for_a_second() -> None:
     async def go() -> None:
         looks = Looks()
-        fresh = Fresh(looks, limit_seconds=5)
+        fresh = SingleFlight(looks, limit_seconds=5)
         assert await asyncio.gather(*(fresh() for _ in range(100))) == [1] * 100
         frozen.tick(FRESH_SECONDS * 0.9)
         assert await fresh() == 1
@@ -196,7 +196,7 @@ def test_a_hundred_at_once_are_one_look_and_a_look_is_good_for_a_second() -> Non
 def test_an_error_is_good_for_a_second_too() -> None:
     async def go() -> None:
         looks = Looks()
-        fresh = Fresh(looks, limit_seconds=5)
+        fresh = SingleFlight(looks, limit_seconds=5)
         looks.error = Unreachable("away")
         for _ in range(3):
             with pytest.raises(Unreachable):
@@ -240,9 +240,9 @@ def test_a_look_ends_at_its_limit_and_who_leaves_takes_it_from_nobody() -> None:
     async def go() -> None:
         looks = Looks()
         looks.gate = asyncio.Event()
-        ended, _ = await asyncio.wait([asyncio.ensure_future(Fresh(looks, limit_seconds=0.01)())], timeout=2)
+        ended, _ = await asyncio.wait([asyncio.ensure_future(SingleFlight(looks, limit_seconds=0.01)())], timeout=2)
         assert [type(look.exception()) for look in ended] == [TimeoutError]
-        fresh = Fresh(looks, limit_seconds=5)
+        fresh = SingleFlight(looks, limit_seconds=5)
         leaving, staying = (asyncio.ensure_future(fresh()) for _ in range(2))
         await asyncio.sleep(0)
         leaving.cancel()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from minutehand.dashboard import charts
-from minutehand.dashboard.chart_cache import History
+from minutehand.dashboard.chart_cache import ChartCache
 from minutehand.dashboard.pages import workflow_summary
 from minutehand.dashboard.pages.overview import drain, next_look
 from minutehand.dashboard.pages.workflow_summary import sentence
@@ -205,17 +205,17 @@ def test_the_strip_tells_each_minute_and_what_was_due():
 
 
 def test_a_bar_that_is_over_is_counted_once():
-    history, span = History(), charts.SPANS["24h"]
+    cache, span = ChartCache(), charts.SPANS["24h"]
     begin = charts.begin_of(span, T0)
-    assert history.unknown_from(span, T0, None) == begin
+    assert cache.stale_from(span, T0, None) == begin
     bars = [
         {"at": (begin + timedelta(seconds=span.step * number)).isoformat(), "failed": number} for number in range(48)
     ]
-    assert len(history.whole(span, T0, None, bars)) == 48
-    fresh = history.unknown_from(span, T0, None)
+    assert len(cache.merged(span, T0, None, bars)) == 48
+    fresh = cache.stale_from(span, T0, None)
     assert T0 - fresh <= timedelta(hours=1, seconds=span.step)
-    assert history.unknown_from(span, T0, "north") == begin, "each tenant has bars of its own"
-    later = history.whole(span, T0, None, [{"at": bars[-1]["at"], "failed": 1}])
+    assert cache.stale_from(span, T0, "north") == begin, "each tenant has bars of its own"
+    later = cache.merged(span, T0, None, [{"at": bars[-1]["at"], "failed": 1}])
     assert [bar["failed"] for bar in later][:5] == [0, 1, 2, 3, 4]
     assert later[-1]["failed"] == 1
 

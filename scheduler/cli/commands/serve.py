@@ -175,9 +175,9 @@ async def _answer(
 def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], None]]:
     """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
     from minutehand.dashboard.routes import routes
-    from minutehand.dashboard.sse import Live
+    from minutehand.dashboard.sse import EventStream
 
-    live = Live(dashboard)
+    live = EventStream(dashboard)
 
     def close() -> None:
         live.stop()
