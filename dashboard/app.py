@@ -21,12 +21,9 @@ from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
 from minutehand.dashboard.api.problems import come_back, crashed, no_token, refused
 from minutehand.dashboard.api.tokens import Tokens
-from minutehand.dashboard.query_cache import SingleFlight
+from minutehand.dashboard.query_cache import QueryCache
 from minutehand.store import Json
 from minutehand.store.errors import SchemaMismatch, StoreError
-
-#: Seconds that the database may take to answer a look at it.
-LOOK_SECONDS = 5
 
 
 class WorkerStuck(Exception):
@@ -43,15 +40,14 @@ def make_app(
     endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
 ) -> Starlette:
     """Put the answers together; `pages` are the dashboard's."""
-    fresh_ready = SingleFlight(ready, limit_seconds=LOOK_SECONDS)
-    fresh_figures = SingleFlight(figures, limit_seconds=LOOK_SECONDS)
+    queries = QueryCache()
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def readyz(request: Request) -> Response:
         try:
-            await fresh_ready()
+            await queries("ready", ready)
         except (StoreError, TimeoutError, WorkerStuck) as error:
             return cannot_look(error)
         return JSONResponse({"status": "ready"})
@@ -60,7 +56,7 @@ def make_app(
         if not tokens.let_in(request.headers.get("authorization", "")):
             return no_token()
         try:
-            return Response(exposition(await fresh_figures()), media_type=CONTENT_TYPE)
+            return Response(exposition(await queries("figures", figures)), media_type=CONTENT_TYPE)
         except (StoreError, TimeoutError) as error:
             return cannot_look(error)
 

@@ -6,14 +6,11 @@ import asyncio
 from typing import Any
 
 import httpx
-import pytest
-from freezegun import freeze_time
 
 from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint, Turn
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.dashboard.query_cache import FRESH_SECONDS, SingleFlight
 from minutehand.store import Json
 from minutehand.store.errors import Unreachable
 from tests.dashboard.prometheus import check_metrics, parse
@@ -162,65 +159,18 @@ def test_without_a_database_it_says_so_and_names_no_host(serve):
 # --- how often the database is asked ----------------------------------------------------------------------------------
 
 
-class Looks:
-    """What is looked at; counts, and may be told to fail or to wait."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.error: Exception | None = None
-        self.gate: asyncio.Event | None = None
-
-    async def __call__(self) -> int:
-        self.count += 1
-        if self.gate is not None:
-            await self.gate.wait()
-        if self.error is not None:
-            raise self.error
-        return self.count
-
-
-def test_a_hundred_at_once_are_one_look_and_a_look_is_good_for_a_second() -> None:
-    async def go() -> None:
-        looks = Looks()
-        fresh = SingleFlight(looks, limit_seconds=5)
-        assert await asyncio.gather(*(fresh() for _ in range(100))) == [1] * 100
-        frozen.tick(FRESH_SECONDS * 0.9)
-        assert await fresh() == 1
-        frozen.tick(FRESH_SECONDS * 0.1 + 0.001)
-        assert await fresh() == 2
-
-    with freeze_time(real_asyncio=True) as frozen:
-        asyncio.run(go())
-
-
-def test_an_error_is_good_for_a_second_too() -> None:
-    async def go() -> None:
-        looks = Looks()
-        fresh = SingleFlight(looks, limit_seconds=5)
-        looks.error = Unreachable("away")
-        for _ in range(3):
-            with pytest.raises(Unreachable):
-                await fresh()
-        assert looks.count == 1
-        looks.error = None
-        frozen.tick(FRESH_SECONDS)
-        assert await fresh() == 2
-
-    with freeze_time(real_asyncio=True) as frozen:
-        asyncio.run(go())
-
-
 def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
-    looks = Looks()
+    count = 0
 
     async def run(execution_id: str) -> Turn:
         raise AssertionError("nobody calls for an execution")
 
     async def ready() -> None:
-        await looks()
+        nonlocal count
+        count += 1
 
     async def away() -> Json:
-        await looks()
+        await ready()
         raise Unreachable("away")
 
     async def ask(path: str) -> set[int]:
@@ -231,23 +181,6 @@ def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
         return {answer.status_code for answer in answers}
 
     for path, status in (("/readyz", 200), ("/metrics", 503)):
-        looks.count = 0
+        count = 0
         assert asyncio.run(ask(path)) == {status}
-        assert looks.count == 1
-
-
-def test_a_look_ends_at_its_limit_and_who_leaves_takes_it_from_nobody() -> None:
-    async def go() -> None:
-        looks = Looks()
-        looks.gate = asyncio.Event()
-        ended, _ = await asyncio.wait([asyncio.ensure_future(SingleFlight(looks, limit_seconds=0.01)())], timeout=2)
-        assert [type(look.exception()) for look in ended] == [TimeoutError]
-        fresh = SingleFlight(looks, limit_seconds=5)
-        leaving, staying = (asyncio.ensure_future(fresh()) for _ in range(2))
-        await asyncio.sleep(0)
-        leaving.cancel()
-        looks.gate.set()
-        assert await staying == 2
-        assert leaving.cancelled()
-
-    asyncio.run(go())
+        assert count == 1

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import structlog
 
-from minutehand.dashboard import fresh
+from minutehand.dashboard import query_cache
 from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
@@ -74,7 +74,7 @@ NEWER = "insert into automation_migrations (name, checksum) values ('9999_later'
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A beat is late soon, and a look is never old."""
     monkeypatch.setattr(liveness, "SLACK_SECONDS", 0.3)
-    monkeypatch.setattr(fresh, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(query_cache, "FRESH_SECONDS", 0.0)
     yield
     structlog.reset_defaults()
 

@@ -1,12 +1,18 @@
-"""What pages ask of the database: given up in time, shared, and never older than the change that they are told of."""
+"""Queries of the dashboard: limited in time, shared, and never older than the change that a page is notified of."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from freezegun import freeze_time
+
+from minutehand.dashboard.query_cache import FRESH_SECONDS, QueryCache
 from minutehand.dashboard.server import listen
+from minutehand.store.errors import Unreachable
 from tests.dashboard.served import Served
 from tests.journeys.app import App, wait_until
 from tests.servers import Database
@@ -75,3 +81,74 @@ def test_an_answer_does_not_wait_for_the_readers_acknowledgement() -> None:
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+class CountedQuery:
+    """A query that counts its calls, and can fail or wait."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.error: Exception | None = None
+        self.gate: asyncio.Event | None = None
+
+    async def __call__(self) -> int:
+        self.count += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return self.count
+
+
+def test_a_hundred_callers_at_once_share_one_query_and_its_result_is_fresh_for_a_second() -> None:
+    async def run() -> None:
+        query, queries = CountedQuery(), QueryCache()
+        assert await asyncio.gather(*(queries("key", query) for _ in range(100))) == [1] * 100
+        frozen.tick(FRESH_SECONDS * 0.9)
+        assert await queries("key", query) == 1
+        frozen.tick(FRESH_SECONDS * 0.1 + 0.001)
+        assert await queries("key", query) == 2
+        assert await queries("another key", query) == 3
+
+    with freeze_time(real_asyncio=True) as frozen:
+        asyncio.run(run())
+
+
+def test_an_error_is_fresh_for_a_second_too() -> None:
+    async def run() -> None:
+        query, queries = CountedQuery(), QueryCache()
+        query.error = Unreachable("away")
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await queries("key", query)
+        assert query.count == 1
+        query.error = None
+        frozen.tick(FRESH_SECONDS)
+        assert await queries("key", query) == 2
+
+    with freeze_time(real_asyncio=True) as frozen:
+        asyncio.run(run())
+
+
+def test_a_query_ends_at_its_limit() -> None:
+    async def run() -> None:
+        query = CountedQuery()
+        query.gate = asyncio.Event()
+        with pytest.raises(TimeoutError):
+            await QueryCache(limit_seconds=0.01)("key", query)
+
+    asyncio.run(run())
+
+
+def test_a_caller_that_is_cancelled_does_not_cancel_the_others() -> None:
+    async def run() -> None:
+        query, queries = CountedQuery(), QueryCache()
+        query.gate = asyncio.Event()
+        leaving, staying = (asyncio.ensure_future(queries("key", query)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        query.gate.set()
+        assert await staying == 1
+        assert leaving.cancelled()
+
+    asyncio.run(run())
