@@ -78,12 +78,3 @@ begin
     from jsonb_array_elements(v_contexts) as c);
 end
 $$;
-
--- minutehand.parts(items, name) -> [part || {"id", "token"}]: one part of each item that has it.
-create or replace function minutehand.parts(p_items jsonb, p_name text) returns jsonb
-language sql immutable set search_path = '' as $$
-  select coalesce(
-    jsonb_agg(item -> p_name || jsonb_build_object('id', item -> 'id', 'token', item -> 'token')), '[]')
-  from jsonb_array_elements(p_items) as item
-  where item ? p_name
-$$;

@@ -167,13 +167,6 @@ begin
 end
 $$;
 
--- minutehand.slug(text) -> text: the status as it stands in a type's name: "In Progress" -> in_progress.  What goes is named,
--- as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
-create or replace function minutehand.slug(p_text text) returns text
-language sql immutable as $$
-  select trim(both '_' from regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]+', '_', 'g'))
-$$;
-
 -- minutehand.cause() -> uuid: the execution that this change is an effect of, as the one who wrote it says (R11): our
 -- record actions by a setting of the transaction, an edge function by the header x-minutehand-cause.
 create or replace function minutehand.cause() returns uuid

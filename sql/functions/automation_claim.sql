@@ -147,17 +147,6 @@ language sql volatile set search_path = '' as $$
           where v.workflow_id = l.workflow_id and v.version = l.workflow_version), 0))
 $$;
 
--- minutehand.is_json(text) -> boolean: can it become jsonb?  With levels to spare: elsewhere less of the stack is left.
-create or replace function minutehand.is_json(p_text text) returns boolean
-language plpgsql immutable set search_path = '' as $$
-begin
-  perform (repeat('[', 500) || p_text || repeat(']', 500))::jsonb;
-  return true;
-exception when data_exception or statement_too_complex then
-  return false;
-end
-$$;
-
 -- minutehand.ended(ids) -> [{id, status, code, reason, …}]: which of them the claim ended.
 create or replace function minutehand.ended(p_claimed uuid[]) returns jsonb
 language sql stable set search_path = '' as $$

@@ -24,17 +24,3 @@ begin
 end
 $$;
 comment on function public.automation_executions is 'minutehand: lists executions, newest first';
-
--- minutehand.listed(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` is read as processing.
--- A callee may mark `completed` what had been given up as uncertain: then the code is of no more use.
-create or replace function minutehand.listed(p_log public.automation_execution_logs, p_workflow text) returns jsonb
-language sql stable as $$
-  select jsonb_build_object(
-    'id', p_log.id, 'workflow_id', p_log.workflow_id, 'workflow', p_workflow, 'entity_id', p_log.entity_id,
-    'status', case p_log.status when 'running' then 'processing' else p_log.status end,
-    'attempt', coalesce(p_log.attempt, 0), 'max_attempts', p_log.max_attempts,
-    'code', case when p_log.status <> 'completed' then p_log.code end,
-    'reason', case when p_log.status <> 'completed' then coalesce(p_log.reason, p_log.error_message) end,
-    'created_at', p_log.created_at, 'scheduled_at', p_log.scheduled_at, 'started_at', p_log.started_at,
-    'claimed_at', p_log.claimed_at, 'completed_at', p_log.completed_at, 'worker', p_log.worker)
-$$;

@@ -138,20 +138,3 @@ language sql immutable set search_path = '' as $$
     '99', round(percentile_cont(0.99) within group (order by value)::numeric, 3)) end
   from unnest(p_values) as value
 $$;
-
--- minutehand.workflow_problem(workflow) -> text: why it can never fire as it stands, or null.  Total: an app's json column may
--- hold what jsonb refuses.
-create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
-language plpgsql stable as $$
-declare
-  v_row jsonb;
-begin
-  v_row := to_jsonb(p_workflow);
-  return coalesce(
-    'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(v_row, 'status')),
-    case when p_workflow.trigger_type is null then 'it has no trigger_type' end,
-    minutehand.steps_problem(v_row));
-exception when data_exception then
-  return sqlerrm;
-end
-$$;

@@ -47,23 +47,3 @@ begin
 end
 $$;
 comment on function public.automation_retry is 'minutehand: a person''s retry of what failed';
-
--- minutehand.to_uuid(text) -> uuid, or null where the text is none.  Total.
-create or replace function minutehand.to_uuid(p_text text) returns uuid
-language plpgsql immutable set search_path = '' as $$
-begin
-  return p_text::uuid;
-exception when others then
-  return null;
-end
-$$;
-
--- minutehand.as_list(text) -> jsonb: the list that the text is, else an empty one.  Total.
-create or replace function minutehand.as_list(p_text text) returns jsonb
-language plpgsql immutable set search_path = '' as $$
-begin
-  return case when jsonb_typeof(p_text::jsonb) = 'array' then p_text::jsonb else '[]' end;
-exception when data_exception then
-  return '[]';
-end
-$$;

@@ -55,12 +55,3 @@ begin
 end
 $$;
 comment on function public.automation_search is 'minutehand: a page of executions, newest first';
-
--- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
-create or replace function minutehand.label_of(p_log public.automation_execution_logs) returns jsonb
-language sql stable as $$
-  select jsonb_strip_nulls(jsonb_build_object(
-    'table', t.data -> 'table_name', 'operation', t.data -> 'operation', 'old_status', t.data -> 'old_status',
-    'new_status', t.data -> 'new_status'))
-  from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
-$$;

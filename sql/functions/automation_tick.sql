@@ -28,7 +28,7 @@ begin
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens;
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
-  v_matched := public.automation_match_events(500, v_now);
+  v_matched := minutehand.match_events(500, v_now);
   v_tripped := minutehand.trip_breakers(v_now);
   select * into v_backlog from minutehand.hold_backlog(5000, v_now);
   perform minutehand.prune(500, v_now);
@@ -46,36 +46,6 @@ begin
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';
-
--- minutehand.count_due(cap, now) -> how many may run now.  Counted to a cap, and through the queue's index tenant by tenant:
--- neither a backlog of a million nor a million that wait for next week may cost a scan each beat.
-create or replace function minutehand.count_due(p_cap integer, p_now timestamptz) returns integer
-language plpgsql stable set search_path = '' as $$
-declare
-  v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
-begin
-  if exists (select from public.automation_control where scope = 'all') then
-    return 0;
-  end if;
-  return (
-    select count(*)
-    from (
-      select
-      from minutehand.heads() h
-      cross join lateral (
-        select
-        from public.automation_execution_logs
-        where status = 'pending'
-          and coalesce(organization_id::text, user_id::text, '') = h.tenant
-          and coalesce(scheduled_at, created_at) <= p_now
-          and (workflow_id is null or workflow_id::text <> all (v_paused))
-        limit p_cap
-      ) due
-      where h.tenant <> all (array(select target from public.automation_control where scope = 'tenant'))
-      limit p_cap
-    ) counted);
-end
-$$;
 
 -- minutehand.return_lost_leases(limit, now) -> how many.  The row returns with backoff and the claim's attempt back: a lost
 -- lease is counted apart (R7); the third ends it as poisoned.  One that its callee ended, ends so.  Rows without our token

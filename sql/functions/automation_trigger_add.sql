@@ -45,32 +45,6 @@ end
 $$;
 comment on function public.automation_trigger_add is 'minutehand: watches a table';
 
--- minutehand.find_table(name) -> regclass.  `jobs` or `app.jobs`, quoted or not; an ordinary or partitioned table.
--- Errors: MH404; MH400 for what cannot be watched: a view has no rows of its own.
-create or replace function minutehand.find_table(p_table text) returns regclass
-language plpgsql stable set search_path = '' as $$
-declare
-  v_name text := regexp_replace(replace(p_table, '"', ''), '^public\.', '');
-  v_found record;
-begin
-  select c.oid::regclass as relation, c.relkind in ('r', 'p') as is_table into v_found
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where minutehand.label(n.nspname, c.relname) = v_name and c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and n.nspname !~ '^pg_|^information_schema$'
-  order by is_table desc, n.nspname
-  limit 1;
-  if not found then
-    raise exception 'there is no table %', p_table
-      using errcode = 'MH404', hint = 'Name it as it stands in the database, with its schema unless that is public.';
-  elsif not v_found.is_table then
-    raise exception '% is not a table but a view or a foreign table', p_table
-      using errcode = 'MH400', hint = 'Watch the table whose rows it shows.';
-  end if;
-  return v_found.relation;
-end
-$$;
-
 -- minutehand.need_column(relation, column): nothing, or MH404.  A null column is no need.
 create or replace function minutehand.need_column(p_relation regclass, p_column text) returns void
 language plpgsql stable set search_path = '' as $$

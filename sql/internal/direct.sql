@@ -140,3 +140,41 @@ begin
   end;
 end
 $$;
+
+-- minutehand.direct_used_by() -> text[]: the triggers, other than ours, that call the function of that name.
+create or replace function minutehand.direct_used_by() returns text[]
+language sql stable set search_path = '' as $$
+  select coalesce(array_agg(format('%s on %s', t.tgname, minutehand.label(n.nspname, c.relname)) order by 1), '{}')
+  from pg_catalog.pg_trigger t
+  join pg_catalog.pg_class c on c.oid = t.tgrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where t.tgfoid = to_regprocedure('public.handle_job_automation_triggers_direct()')
+    and t.tgname not in ('minutehand_direct', 'minutehand_direct_begin')
+$$;
+
+-- minutehand.set_direct_triggers(config): makes the triggers, or those of other settings anew; for null, removes them.
+create or replace function minutehand.set_direct_triggers(p_config jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_trigger text;
+begin
+  for v_trigger in
+    select tgname
+    from pg_catalog.pg_trigger
+    where tgrelid = 'public.automation_execution_logs'::regclass
+      and tgname in ('minutehand_direct', 'minutehand_direct_begin')
+  loop
+    execute format('drop trigger %I on public.automation_execution_logs', v_trigger);
+  end loop;
+  if (p_config ->> 'no_claim')::boolean then
+    execute format(
+      'create trigger minutehand_direct_begin before insert on public.automation_execution_logs for each row '
+      'execute function public.handle_job_automation_triggers_direct(%L)', p_config::text);
+  end if;
+  if p_config is not null then
+    execute format(
+      'create trigger minutehand_direct after insert on public.automation_execution_logs for each row '
+      'execute function public.handle_job_automation_triggers_direct(%L)', p_config::text);
+  end if;
+end
+$$;

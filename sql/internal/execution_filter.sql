@@ -20,12 +20,6 @@ language sql stable as $$
     and (p_filter ->> 'workflow' is null or p_filter -> 'workflow_ids' ? p_log.workflow_id::text)
 $$;
 
--- minutehand.tenant_of(log) -> text: whose it is; '' when nobody's.
-create or replace function minutehand.tenant_of(p_log public.automation_execution_logs) returns text
-language sql stable as $$
-  select coalesce(p_log.organization_id::text, p_log.user_id::text, '')
-$$;
-
 -- minutehand.filter_of(filter) -> the filter with "workflow_ids": those that its workflow names, by name or id.
 create or replace function minutehand.filter_of(p_filter jsonb) returns jsonb
 language sql stable set search_path = '' as $$

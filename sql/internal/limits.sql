@@ -101,3 +101,11 @@ begin
   end loop;
 end
 $$;
+
+-- minutehand.shown_limit(limit) -> jsonb: as lists show it, its period in words.
+create or replace function minutehand.shown_limit(p_limit public.automation_limits) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object(
+    'scope', p_limit.scope, 'tenant', p_limit.tenant, 'channel', p_limit.channel, 'n', p_limit.n,
+    'per', minutehand.in_words(p_limit.per), 'on_exceed', p_limit.on_exceed)
+$$;

@@ -150,21 +150,3 @@ language sql volatile set search_path = '' as $$
     limit p_limit
   ) t
 $$;
-
--- minutehand.seconds_to_next(now) -> numeric: until the next execution is due; 0 when one is; null when none waits.
-create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
-language sql stable set search_path = '' as $$
-  select minutehand.seconds_until(min(due), p_now)
-  from minutehand.heads(p_now)
-  where not exists (select from public.automation_control where scope = 'all')
-$$;
-
--- minutehand.is_paused(organization, user, workflow) -> boolean: held by anyone's pause?
-create or replace function minutehand.is_paused(p_organization_id text, p_user_id text, p_workflow_id uuid)
-returns boolean language sql stable set search_path = '' as $$
-  select exists (
-    select from public.automation_control
-    where scope = 'all'
-       or (scope = 'tenant' and target = coalesce(p_organization_id, p_user_id, ''))
-       or (scope = 'workflow' and target = p_workflow_id::text))
-$$;

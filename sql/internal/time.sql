@@ -20,3 +20,19 @@ language sql stable as $$
   select case when p_time is not null then round(extract(epoch from
     least(greatest(p_time, p_now), p_now + interval '87600 hours') - p_now), 3) end
 $$;
+
+-- minutehand.in_words(interval) -> text: `1 hour`, `2 days 3 hours`.
+create or replace function minutehand.in_words(p_interval interval) returns text
+language sql immutable set intervalstyle = 'postgres_verbose' as $$
+  select trim(leading '@ ' from p_interval::text)
+$$;
+
+-- minutehand.to_interval(text) -> interval, or null where the text is none.  Total.
+create or replace function minutehand.to_interval(p_text text) returns interval
+language plpgsql immutable as $$
+begin
+  return p_text::interval;
+exception when others then
+  return null;
+end
+$$;

@@ -24,9 +24,3 @@ create or replace function minutehand.label(p_schema text, p_table text) returns
 language sql immutable as $$
   select case when p_schema = 'public' then p_table else p_schema || '.' || p_table end
 $$;
-
--- minutehand.organization_of(row, config) -> text: the organisation that a row of a watched table names, if any.
-create or replace function minutehand.organization_of(p_row jsonb, p_config jsonb) returns text
-language sql immutable as $$
-  select case when p_config ->> 'tenant' <> p_config ->> 'user' then p_row ->> (p_config ->> 'tenant') end
-$$;

@@ -96,9 +96,10 @@ def at(database: Database, instant: str) -> None:
     database.sql("select set_config('minutehand.now', %s, false)", instant)
 
 
-def match(database: Database, instant: str | None = None) -> Any:
-    """Let the tick's part match what is unmatched."""
-    return database.call("automation_match_events", p_limit=500, p_now=instant)
+def match(database: Database, instant: str | None = None, *, limit: int = 500) -> Any:
+    """Match the unmatched events, as the tick does."""
+    query = "select minutehand.match_events(%s, coalesce(%s::timestamptz, now())) as result"
+    return database.one(query, limit, instant)["result"]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which workflows a change starts, at once in the trigger or later by automation_match_events."""
+"""Which workflows a change starts, at once in the trigger or later by the tick."""
 
 from __future__ import annotations
 
@@ -222,8 +222,8 @@ def test_two_ticks_at_once_share_the_events(database: Database) -> None:
     move(database, "done", "J-1")
     move(database, "done", "J-2")
     with session(database, autocommit=False) as one, session(database) as two:
-        assert one.call("automation_match_events", p_limit=1)["matched"] == 1
-        assert two.call("automation_match_events", p_limit=5)["matched"] == 1
+        assert match(one, limit=1)["matched"] == 1
+        assert match(two, limit=5)["matched"] == 1
         one.connection.commit()
     assert fired(database) == ["tell", "tell"]
 

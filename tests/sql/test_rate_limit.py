@@ -213,7 +213,7 @@ def test_two_ticks_at_once_over_the_same_keys_admit_one_each(database: Database)
             start.wait()
             matched = 0
             for _ in range(30):
-                matched += worker.call("automation_match_events", p_limit=7)["matched"]
+                matched += match(worker, limit=7)["matched"]
             return matched
 
     with ThreadPoolExecutor(4) as workers:
@@ -231,8 +231,8 @@ def test_a_tick_waits_for_one_that_decides_on_the_same_row(database: Database) -
         move(database, status)
     database.sql("delete from automation_events where not 'job_done' = any (types)")
     with session(database, autocommit=False) as one, session(database) as two, ThreadPoolExecutor(1) as thread:
-        assert one.call("automation_match_events", p_limit=1)["matched"] == 1
-        later = thread.submit(two.call, "automation_match_events", p_limit=1)
+        assert match(one, limit=1)["matched"] == 1
+        later = thread.submit(match, two, limit=1)
         waiting = "select count(*) as n from pg_locks where locktype = 'advisory' and not granted"
         while not database.one(waiting)["n"]:
             assert not later.done()

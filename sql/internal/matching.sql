@@ -1,13 +1,14 @@
--- automation_match_events(p_limit, p_now) -> {"matched": events, "executions": made, "set_aside": events}
+-- Matching: which workflows does a change start?
+
+-- minutehand.match_events(limit, now) -> {"matched": events, "executions": made, "set_aside": events}
 -- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Safe to run in any
 -- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts;
 -- while the fault is the database's (a column is missing, a disk full), it is tried until that is mended.  It begins no event
 -- after 3 s: the platform ends a statement after 8 s, and all that it had done would be lost.
--- Locks: the events (skip locked), then sorted advisory locks on rows (R10).  Called by: automation_tick.
-create or replace function public.automation_match_events(p_limit integer default 100, p_now timestamptz default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+-- Locks: the events (skip locked), then sorted advisory locks on rows (R10).
+create or replace function minutehand.match_events(p_limit integer, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
 declare
-  v_now constant timestamptz := coalesce(p_now, now());
   v_deadline constant timestamptz := clock_timestamp() + interval '3 s';
   v_events public.automation_events[];
   v_event public.automation_events;
@@ -20,7 +21,7 @@ begin
   from (
     select *
     from public.automation_events
-    where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= v_now
+    where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
     order by id
     limit p_limit
     for update skip locked
@@ -45,12 +46,12 @@ begin
       select sqlerrm as problem, minutehand.is_passing(sqlstate) as passing into v_result;
     end;
     if v_result.problem is null then
-      update public.automation_events set matched_at = v_now, error = null where id = v_event.id;
+      update public.automation_events set matched_at = p_now, error = null where id = v_event.id;
       v_matched := v_matched + 1;
     else
       update public.automation_events
       set match_attempts = case when v_result.passing then least(match_attempts + 1, 4) else match_attempts + 1 end,
-          match_after = v_now + minutehand.backoff(match_attempts + 1),
+          match_after = p_now + minutehand.backoff(match_attempts + 1),
           error = v_result.problem
       where id = v_event.id
       returning v_set_aside + (match_attempts >= 5)::integer into v_set_aside;
@@ -63,22 +64,6 @@ begin
   end if;
   return jsonb_build_object('matched', v_matched, 'executions', v_made, 'set_aside', v_set_aside);
 end
-$$;
-comment on function public.automation_match_events is 'minutehand: matches events that the trigger left unmatched';
-
--- minutehand.limit_key(workflow, entity) -> bigint: what the rate limit is serialised on where the row itself is not locked.
--- One of 256 slots a row falls in, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and
--- never fills the lock table that the app's sessions share.
-create or replace function minutehand.limit_key(p_workflow_id uuid, p_entity_id text) returns bigint
-language sql immutable as $$
-  select x'6d696e7574650000'::bigint | (hashtextextended(coalesce(p_entity_id, ''), 0) & 255)
-$$;
-
--- minutehand.is_passing(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
--- PostgreSQL, appendix A: transaction rollback, schema and rights, resources, locks, operator, system.
-create or replace function minutehand.is_passing(p_sqlstate text) returns boolean
-language sql immutable as $$
-  select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
 $$;
 
 -- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was
@@ -255,67 +240,9 @@ begin
 end
 $$;
 
--- minutehand.limited(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
--- Counts what is in flight or done, not what was skipped, cancelled or failed.  The caller holds what serialises it: the
--- app's own lock on the changed row, or the advisory lock on limit_key.
-create or replace function minutehand.limited(
-  p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
-  out until timestamptz, out delay boolean, out reason text
-) language plpgsql stable as $$
-declare
-  v_limit record;
-begin
-  select * into v_limit from minutehand.rate_limit(p_settings);
-  if v_limit.n is null or p_entity_id is null then
-    return;
-  end if;
-  -- The n-th newest that counts: when it has left the window, the next may fire.  Where they are delayed, what counts is
-  -- when each runs: three changes in a minute run an hour apart.
-  select f.fires_at + v_limit.per into until
-  from public.automation_execution_logs l
-  cross join lateral (
-    select case when v_limit.delay then coalesce(l.started_at, greatest(l.scheduled_at, l.created_at)) else l.created_at end
-      as fires_at
-  ) f
-  where l.entity_id = p_entity_id
-    and l.workflow_id = p_workflow_id
-    and f.fires_at > p_at - v_limit.per
-    and l.status in ('pending', 'processing', 'running', 'completed')
-    and minutehand.fold(l.trigger_data ->> 'new_status') is not distinct from minutehand.fold(p_new_status)
-  order by f.fires_at desc
-  offset v_limit.n - 1
-  limit 1;
-  delay := v_limit.delay;
-  if until is not null then
-    reason := format(
-      'fired %s already within %s for this row and status; may fire again at %s',
-      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.in_words(v_limit.per),
-      to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'));
-  end if;
-end
-$$;
-
--- minutehand.in_words(interval) -> text: `1 hour`, `2 days 3 hours`.
-create or replace function minutehand.in_words(p_interval interval) returns text
-language sql immutable set intervalstyle = 'postgres_verbose' as $$
-  select trim(leading '@ ' from p_interval::text)
-$$;
-
--- minutehand.notify(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
--- commit that all committers share (R12).  The payload is empty; a poll always backs it up.  Not sent where it could fail
--- the app's commit: a transaction that has notified cannot be prepared, and a full queue refuses.
-create or replace function minutehand.notify() returns void
-language plpgsql volatile as $$
-begin
-  if current_setting('minutehand.hinted', true) = 'yes' then
-    return;
-  end if;
-  perform set_config('minutehand.hinted', 'yes', true);
-  if exists (
-       select from public.automation_workers where listens and heartbeat_at > minutehand.clock() - interval '60 seconds')
-     and current_setting('max_prepared_transactions') = '0'
-     and pg_notification_queue_usage() < 0.5 then
-    perform pg_notify('minutehand', '');
-  end if;
-end
+-- minutehand.is_passing(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
+-- PostgreSQL, appendix A: transaction rollback, schema and rights, resources, locks, operator, system.
+create or replace function minutehand.is_passing(p_sqlstate text) returns boolean
+language sql immutable as $$
+  select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
 $$;

@@ -1,0 +1,195 @@
+-- Evaluates conditions on a row.
+
+-- The tree of any conditions.  With a problem anywhere the whole does not hold, whatever its other parts say: an `any`
+-- of one good and one unreadable condition is not what its author meant.
+create or replace function minutehand.evaluate(
+  p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
+returns jsonb
+language plpgsql immutable
+as $$
+declare
+  v_normal jsonb := minutehand.normal_conditions(p_conditions);
+begin
+  return minutehand.described(v_normal, p_new, p_old, p_status_column)
+    || case when v_normal ? 'problem' then '{"held": false}' else '{}' end::jsonb;
+end
+$$;
+
+-- The verdict alone, for whoever does not show the tree: the trigger and the tick.
+create or replace function minutehand.holds(
+  p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
+returns boolean
+language plpgsql immutable
+as $$
+declare
+  v_normal jsonb := minutehand.normal_conditions(p_conditions);
+begin
+  return not v_normal ? 'problem' and coalesce(minutehand.verdict(v_normal, p_new, p_old, p_status_column), false);
+end
+$$;
+
+-- Judges normal conditions: true, false, or null for "cannot say" (three-valued, as SQL's and, or and not are).
+create or replace function minutehand.verdict(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+returns boolean
+language plpgsql immutable
+as $$
+declare
+  v_items jsonb := coalesce(p_normal -> 'all', p_normal -> 'any', p_normal -> 'not', p_normal);
+  v_any boolean := p_normal ? 'any';
+  v_item jsonb;
+  v_one boolean;
+  v_held boolean := not v_any;
+begin
+  if jsonb_typeof(v_items) = 'object' then
+    return case
+      when not p_normal ? 'problem'
+        then (minutehand.evaluate_condition(p_normal, p_new, p_old, p_status_column)).held
+    end;
+  end if;
+  for i in 0 .. jsonb_array_length(v_items) - 1 loop
+    v_item := v_items -> i;
+    if v_item ? 'field' and not v_item ? 'problem' then
+      v_one := (minutehand.evaluate_condition(v_item, p_new, p_old, p_status_column)).held;
+    else
+      v_one := minutehand.verdict(v_item, p_new, p_old, p_status_column);
+    end if;
+    v_held := case when v_any then v_held or v_one else v_held and v_one end;
+    exit when v_held = v_any;
+  end loop;
+  return case when p_normal ? 'not' then not v_held else v_held end;
+end
+$$;
+
+-- Normal conditions as a tree, each node with its verdict.
+create or replace function minutehand.described(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+returns jsonb
+language plpgsql immutable
+as $$
+declare
+  v_kind text := case when p_normal ? 'any' then 'any' when p_normal ? 'not' then 'not' else 'all' end;
+  v_items jsonb := coalesce(p_normal -> v_kind, p_normal);
+  v_leaf record;
+  v_node jsonb := '{}';
+begin
+  if jsonb_typeof(v_items) = 'array' then
+    v_node := jsonb_build_object(v_kind, coalesce((
+      select jsonb_agg(minutehand.described(item, p_new, p_old, p_status_column) order by place)
+      from jsonb_array_elements(v_items) with ordinality as items (item, place)), '[]'));
+  elsif p_normal ? 'field' then
+    v_node := jsonb_build_object(
+      'field', p_normal -> 'field', 'operator', p_normal -> 'operator',
+      'wanted', minutehand.excerpt(p_normal -> 'value'));
+    -- a leaf with a problem is not judged, only looked up
+    v_leaf := minutehand.evaluate_condition(
+      p_normal || case when p_normal ? 'problem' then '{"operator": "is_empty"}' else '{}' end::jsonb,
+      p_new, p_old, p_status_column);
+    v_node := v_node || jsonb_build_object('actual', minutehand.excerpt(v_leaf.actual));
+    if v_leaf.was is not null then
+      v_node := v_node || jsonb_build_object('was', minutehand.excerpt(v_leaf.was));
+    end if;
+    if v_leaf.problem is not null then
+      v_node := v_node || jsonb_build_object('problem', v_leaf.problem);
+    end if;
+  end if;
+  return v_node
+    || jsonb_build_object('held', coalesce(minutehand.verdict(p_normal, p_new, p_old, p_status_column), false))
+    || case when p_normal ? 'problem' then jsonb_build_object('problem', p_normal -> 'problem') else '{}' end;
+end
+$$;
+
+-- Judges one leaf in normal form.  held null: it cannot be judged on this row, problem says why.
+-- The field is a column, a path into a JSON column (a key that is not there is null), or either behind `new.`,
+-- `record.` or `old.` (the old row).  A column that p_old lacks is unchanged, since events store such columns once;
+-- no p_old at all is an insert, where everything was null.
+create or replace function minutehand.evaluate_condition(
+  p_leaf jsonb, p_new jsonb, p_old jsonb, p_status_column text,
+  out actual jsonb, out was jsonb, out held boolean, out problem text)
+language plpgsql immutable
+as $$
+declare
+  v_field text := p_leaf ->> 'field';
+  v_operator text := p_leaf ->> 'operator';
+  v_wanted jsonb := p_leaf -> 'value';
+  v_path text[];
+  v_is_status boolean;
+  v_order integer;
+begin
+  actual := p_new -> v_field;
+  if actual is null then
+    v_path := string_to_array(v_field, '.');
+    if v_path[1] in ('new', 'old', 'record') and cardinality(v_path) > 1 and p_new -> v_path[1] is null then
+      if v_path[1] = 'old' and (jsonb_typeof(p_old) is distinct from 'object' or p_old ? v_path[2]) then
+        p_new := p_old;
+      end if;
+      v_path := v_path[2:];
+      v_field := array_to_string(v_path, '.');
+    end if;
+    if p_new -> v_path[1] is null
+      or cardinality(v_path) > 1 and jsonb_typeof(p_new -> v_path[1]) not in ('object', 'array', 'null') then
+      problem := format('row has no field "%s"', left(p_leaf ->> 'field', 60));
+      return;
+    end if;
+    actual := coalesce(p_new #> v_path, 'null');
+  end if;
+  -- what is longer than any status's name is text, and spared the regular expression
+  v_is_status := coalesce(v_field = p_status_column, false) and pg_column_size(actual) <= 1000;
+
+  if v_operator in ('equals', 'not_equals') then
+    held := minutehand.same(actual, v_wanted, v_is_status) = (v_operator = 'equals');
+  elsif v_operator in ('in', 'not_in') then
+    held := minutehand.has_item(v_wanted, actual, v_is_status);
+    if not held and jsonb_typeof(actual) = 'array' then
+      -- tags: one of them is enough
+      for i in 0 .. jsonb_array_length(v_wanted) - 1 loop
+        held := held or minutehand.has_item(actual, v_wanted -> i, v_is_status);
+      end loop;
+    end if;
+    held := held = (v_operator = 'in');
+  elsif v_operator in ('changed', 'changed_from', 'changed_to') then
+    v_path := coalesce(v_path, array[v_field]);
+    was := case
+      when jsonb_typeof(p_old) is distinct from 'object' then 'null'
+      when p_old ? v_path[1] then coalesce(p_old #> v_path, 'null')
+      else actual
+    end;
+    held := not minutehand.same(was, actual, v_is_status);
+    if held and v_operator <> 'changed' then
+      held := minutehand.has_item(
+        v_wanted, case v_operator when 'changed_to' then actual else was end, v_is_status);
+    end if;
+  elsif v_operator in ('is_empty', 'is_not_empty') then
+    held := (case jsonb_typeof(actual)
+      when 'null' then true
+      when 'string' then actual #>> '{}' !~ '[^[:space:]]'
+      else actual in ('[]', '{}')
+    end) = (v_operator = 'is_empty');
+  elsif jsonb_typeof(actual) = 'null' then
+    held := v_operator = 'not_contains';
+  elsif v_operator in ('contains', 'not_contains') then
+    held := (case jsonb_typeof(actual)
+      when 'array' then minutehand.has_item(actual, v_wanted, v_is_status)
+      else strpos(lower(actual #>> '{}'), lower(v_wanted #>> '{}')) > 0
+    end) = (v_operator = 'contains');
+  elsif v_operator = 'starts_with' then
+    held := starts_with(lower(actual #>> '{}'), lower(v_wanted #>> '{}'));
+  elsif v_operator = 'ends_with' then
+    held := right(lower(actual #>> '{}'), length(lower(v_wanted #>> '{}'))) = lower(v_wanted #>> '{}');
+  else
+    v_order := minutehand.compared(actual, v_wanted);
+    held := v_order = case v_operator when 'greater_than' then 1 else -1 end;
+    if held is null then
+      problem := format('cannot order "%s" and "%s"', left(actual #>> '{}', 60), left(v_wanted #>> '{}', 60));
+    end if;
+  end if;
+end
+$$;
+
+-- A value as a tree shows it: a long one is cut, since a tree is stored, and may show the same value many times.
+create or replace function minutehand.excerpt(p_value jsonb) returns jsonb
+language sql immutable
+as $$
+  select case
+    when length(p_value::text) > 1000 then to_jsonb(left(p_value #>> '{}', 1000) || ' ...')
+    else p_value
+  end
+$$;

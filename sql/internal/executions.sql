@@ -1,0 +1,38 @@
+-- An execution as lists and pages show it.
+
+-- minutehand.listed(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` is read as processing.
+-- A callee may mark `completed` what had been given up as uncertain: then the code is of no more use.
+create or replace function minutehand.listed(p_log public.automation_execution_logs, p_workflow text) returns jsonb
+language sql stable as $$
+  select jsonb_build_object(
+    'id', p_log.id, 'workflow_id', p_log.workflow_id, 'workflow', p_workflow, 'entity_id', p_log.entity_id,
+    'status', case p_log.status when 'running' then 'processing' else p_log.status end,
+    'attempt', coalesce(p_log.attempt, 0), 'max_attempts', p_log.max_attempts,
+    'code', case when p_log.status <> 'completed' then p_log.code end,
+    'reason', case when p_log.status <> 'completed' then coalesce(p_log.reason, p_log.error_message) end,
+    'created_at', p_log.created_at, 'scheduled_at', p_log.scheduled_at, 'started_at', p_log.started_at,
+    'claimed_at', p_log.claimed_at, 'completed_at', p_log.completed_at, 'worker', p_log.worker)
+$$;
+
+-- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
+create or replace function minutehand.label_of(p_log public.automation_execution_logs) returns jsonb
+language sql stable as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'table', t.data -> 'table_name', 'operation', t.data -> 'operation', 'old_status', t.data -> 'old_status',
+    'new_status', t.data -> 'new_status'))
+  from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
+$$;
+
+-- minutehand.waits_for(log, now) -> text: why a pending execution is not claimed now, as minutehand.take decides it; or null.
+create or replace function minutehand.waits_for(p_log public.automation_execution_logs, p_now timestamptz) returns text
+language sql stable set search_path = '' as $$
+  select case
+    when p_log.status <> 'pending' then null
+    when coalesce(p_log.scheduled_at, p_log.created_at) > p_now then
+      format('it is not due before %s', to_char(
+        coalesce(p_log.scheduled_at, p_log.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+    when minutehand.is_paused(p_log.organization_id::text, p_log.user_id::text, p_log.workflow_id) then 'it is paused'
+    when exists (select from minutehand.backlog) then 'an old backlog is being held first'
+    when coalesce(p_log.lost_leases, 0) >= 2 then 'its workers vanished twice: a tick runs it with nothing beside it'
+  end
+$$;

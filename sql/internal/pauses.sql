@@ -1,0 +1,37 @@
+-- Pauses: what is paused, and how much waits because of it.
+
+-- minutehand.pause_subject(scope, target) -> {"target", "name"}: what a pause is about, as its row keeps it, and as people say
+-- it.  Errors: MH400, MH404, MH409.
+create or replace function minutehand.pause_subject(p_scope text, p_target text) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_workflow public.automation_workflows;
+begin
+  if p_scope = 'all' then
+    return '{"target": "", "name": "everything"}';
+  elsif p_scope not in ('tenant', 'workflow') or p_scope is null then
+    raise exception 'unknown scope %', p_scope using errcode = 'MH400', hint = 'Say all, tenant or workflow.';
+  elsif coalesce(p_target, '') = '' then
+    raise exception 'which % is meant?', p_scope using errcode = 'MH400', hint = 'Give its id.';
+  elsif p_scope = 'tenant' then
+    return jsonb_build_object('target', p_target, 'name', 'tenant ' || p_target);
+  end if;
+  v_workflow := minutehand.find_workflow(p_target);
+  return jsonb_build_object('target', v_workflow.id::text, 'name', format('workflow "%s"', v_workflow.name));
+end
+$$;
+
+-- minutehand.pending_of(scope, target) -> how many executions are pending there, counted to 10,000.
+create or replace function minutehand.pending_of(p_scope text, p_target text) returns integer
+language sql stable set search_path = '' as $$
+  select count(*)::integer
+  from (
+    select
+    from public.automation_execution_logs
+    where status = 'pending' and case p_scope
+      when 'all' then true
+      when 'tenant' then coalesce(organization_id::text, user_id::text, '') = p_target
+      else workflow_id::text = p_target end
+    limit 10000
+  ) pending
+$$;

@@ -1,0 +1,65 @@
+-- Step records: the list in actions_executed, one record for each step that ended.
+
+-- minutehand.append_steps(steps, now): appends each step's record once, and its send to communication_logs.
+create or replace function minutehand.append_steps(p_steps jsonb, p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+begin
+  with said as (
+    select distinct on (s.id, s.step -> 'stepId') s.*, p.nr
+    from jsonb_array_elements(p_steps) with ordinality as p (item, nr)
+    cross join lateral jsonb_to_record(p.item) as s (id uuid, token uuid, step jsonb, resume_step text)
+  ), locked as (
+    select l.id, l.lease_token, l.lease_expires_at, l.actions_executed::jsonb as recorded
+    from public.automation_execution_logs l
+    where l.id = any (array(select said.id from said))
+    order by l.id
+    for update
+  ), held as (
+    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.shown(s.step) order by s.nr) as steps
+    from said s
+    join locked l on l.id = s.id
+    where l.lease_token = s.token and l.lease_expires_at is not null and not minutehand.has_record(l.recorded, s.step)
+    group by l.id
+  )
+  update public.automation_execution_logs l
+  set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || held.steps,
+      resume_step = held.resume_step,
+      attempt = 0
+  from held
+  where l.id = held.id;
+  perform minutehand.note_sends(p_steps, p_now);
+end
+$$;
+
+-- minutehand.has_record(actions_executed, step) -> boolean: is this step's end recorded already?
+create or replace function minutehand.has_record(p_recorded jsonb, p_step jsonb) returns boolean
+language sql immutable as $$
+  select coalesce(p_recorded, '[]') @> jsonb_build_array(jsonb_build_object('stepId', p_step -> 'stepId'))
+$$;
+
+-- minutehand.shown(step) -> the record without what travels beside it.
+create or replace function minutehand.shown(p_step jsonb) returns jsonb language sql immutable as $$
+  select p_step - 'send'
+$$;
+
+-- minutehand.with_records(recorded, steps) -> recorded and those of steps that it lacks.
+create or replace function minutehand.with_records(p_recorded jsonb, p_steps jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case
+    when p_steps is null or p_steps = '[]' then p_recorded
+    when p_recorded = '[]' and jsonb_array_length(p_steps) = 1 and not p_steps -> 0 ? 'send' then p_steps
+    else p_recorded || (
+      select coalesce(jsonb_agg(minutehand.shown(step) order by nr), '[]')
+      from jsonb_array_elements(p_steps) with ordinality as s (step, nr)
+      where not minutehand.has_record(p_recorded, step))
+  end
+$$;
+
+-- minutehand.parts(items, name) -> [part || {"id", "token"}]: one part of each item that has it.
+create or replace function minutehand.parts(p_items jsonb, p_name text) returns jsonb
+language sql immutable set search_path = '' as $$
+  select coalesce(
+    jsonb_agg(item -> p_name || jsonb_build_object('id', item -> 'id', 'token', item -> 'token')), '[]')
+  from jsonb_array_elements(p_items) as item
+  where item ? p_name
+$$;

@@ -1,0 +1,226 @@
+-- Sends: one row of communication_logs for each message, from its reservation to its end.
+
+-- minutehand.reserve_all(sends, now) -> answers: all at once where nothing stands against it, else one by one: where a limit
+-- is set, each counts those before it.
+create or replace function minutehand.reserve_all(p_sends jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_is_limited constant boolean := exists (select from public.automation_limits);
+  v_send jsonb;
+  v_answers jsonb := '[]';
+begin
+  if v_is_limited then
+    perform minutehand.lock_limits(p_sends);
+  else
+    begin
+      return minutehand.reserve(p_sends, p_now);
+    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      null;  -- one of them cannot be written down: find out which, each in a block of its own
+    end;
+  end if;
+  for v_send in select value from jsonb_array_elements(p_sends) order by value ->> 'key' loop
+    begin
+      v_answers := v_answers || coalesce(
+        case when v_is_limited then minutehand.limit_answer(v_send, p_now) end,
+        minutehand.reserve(jsonb_build_array(v_send), p_now));
+    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      v_answers := v_answers || jsonb_build_object(
+        'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
+        'reason', format('communication_logs cannot hold this send: %s', sqlerrm));
+    end;
+  end loop;
+  return v_answers;
+end
+$$;
+
+-- minutehand.reserve(sends, now) -> answers: one set-based pass; raises when one of them cannot be written down.
+create or replace function minutehand.reserve(p_sends jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_result jsonb;
+begin
+  if p_sends @? '$[*] ? (@.on_uncertain == "resend")' then
+    -- Its receiver knows a repeat by the key: what may have left before leaves again.  Not for ever: Resend remembers a key
+    -- for 24 hours (resend.com/docs/dashboard/emails/idempotency-keys).
+    update public.communication_logs c
+    set status = 'failed', error_message = 'its fate is unknown; sent again under the same key'
+    from jsonb_to_recordset(p_sends) as s (id uuid, token uuid, key text, on_uncertain text)
+    join public.automation_execution_logs l on l.id = s.id and l.lease_token = s.token and l.lease_expires_at is not null
+    where c.idempotency_key = s.key and s.on_uncertain = 'resend' and c.reserved_at > p_now - interval '20 hours'
+      and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token);
+  end if;
+  with said as (
+    select s.*, l.user_id, l.organization_id, l.workflow_id, coalesce(l.user_id::text, w.user_id::text) as owner,
+           coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as held
+    from jsonb_to_recordset(p_sends) as s (
+      id uuid, token uuid, step text, channel text, recipient text, sender text, key text, on_uncertain text)
+    left join public.automation_execution_logs l on l.id = s.id
+    left join public.automation_workflows w on w.id = l.workflow_id
+    where s.key is not null
+  ), looked as (
+    select said.*, case
+      when not held then 'lost'
+      when minutehand.is_paused(organization_id::text, user_id::text, workflow_id) then 'held'
+      when exists (
+        select from public.automation_opt_outs o
+        where o.channel = said.channel and lower(o.address) = any (string_to_array(lower(said.recipient), ', '))
+          and o.tenant in ('', minutehand.tenant(organization_id::text, user_id::text))) then 'refused'
+      end as stop
+    from said
+  ), reserved as (
+    insert into public.communication_logs as c (
+      created_at, reserved_at, status, idempotency_key, execution_id, step, channel, recipient, lease_token, user_id,
+      organization_id, type, direction, from_address, to_address)
+    select p_now, p_now, 'reserved', r.idempotency_key, r.execution_id, r.step, r.channel, r.recipient, r.lease_token,
+           r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
+    from (select distinct on (key) * from looked where stop is null order by key) l
+    cross join lateral minutehand.send_row(
+      l.key, l.id, l.step, l.channel, l.recipient, l.sender, l.token, l.owner, l.organization_id::text) r
+    order by l.key
+    on conflict (idempotency_key) where idempotency_key is not null
+    do update set status = case
+        when c.status in ('failed', 'simulated') then 'reserved'
+        when c.status = 'reserved' and c.lease_token is distinct from excluded.lease_token then 'uncertain'
+        else c.status
+      end,
+      reserved_at = case when c.status in ('failed', 'simulated') then excluded.reserved_at else c.reserved_at end,
+      -- It stays with the lease under which it may have left: only that one can still say how it ended.
+      lease_token = case when c.status in ('failed', 'simulated') then excluded.lease_token else c.lease_token end
+    returning c.idempotency_key, c.status, c.external_id
+  )
+  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'key', l.key,
+    'answer', coalesce(l.stop, case r.status when 'reserved' then 'go' else r.status end),
+    'external_id', r.external_id,
+    'code', case l.stop when 'refused' then 'opted_out' when 'held' then 'paused' end,
+    'reason', case l.stop when 'refused' then format('%s has opted out of %s', l.recipient, l.channel) end))), '[]')
+  into v_result
+  from looked l
+  left join reserved r on r.idempotency_key = l.key;
+  return v_result;
+end
+$$;
+
+-- minutehand.limit_answer(send, now) -> the answer to a send that a limit stops, else null.  What has its place already keeps
+-- it; what would not be reserved anyhow is for minutehand.reserve to say.
+create or replace function minutehand.limit_answer(p_send jsonb, p_now timestamptz) returns jsonb
+language plpgsql volatile set search_path = '' as $$
+declare
+  v_log record;
+  v_limit record;
+begin
+  select minutehand.tenant(organization_id::text, user_id::text) as tenant into v_log
+  from public.automation_execution_logs
+  where id = (p_send ->> 'id')::uuid and lease_token = (p_send ->> 'token')::uuid and lease_expires_at is not null;
+  if not found or exists (
+      select from public.communication_logs
+      where idempotency_key = p_send ->> 'key' and status in ('reserved', 'sent', 'uncertain')) then
+    return null;
+  end if;
+  select * into v_limit from minutehand.exceeded(
+    v_log.tenant, p_send ->> 'channel', p_send ->> 'recipient', p_send ->> 'key', p_now);
+  if v_limit.code is null then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'key', p_send -> 'key', 'answer', case when v_limit.is_delayed then 'later' else 'refused' end,
+    'reason', v_limit.reason, 'code', v_limit.code) || case when v_limit.is_delayed
+      then jsonb_build_object('wait_seconds', greatest(extract(epoch from v_limit.until - p_now), 0.001)) else '{}' end;
+end
+$$;
+
+-- minutehand.confirm(sends, now) -> [keys confirmed]
+create or replace function minutehand.confirm(p_sends jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_keys jsonb;
+begin
+  with held as (
+    select c.id, c.idempotency_key, c.status as was, s.status, s.external_id, s.error
+    from jsonb_to_recordset(p_sends) as s (key text, token uuid, status text, external_id text, error text)
+    join public.communication_logs c on c.idempotency_key = s.key
+    where c.lease_token = s.token and s.status in ('sent', 'failed', 'uncertain', 'simulated')
+    order by c.idempotency_key
+    for update of c
+  ), confirmed as (
+    update public.communication_logs c
+    set status = held.status,
+        external_id = coalesce(held.external_id, c.external_id),
+        error_message = held.error,
+        sent_at = case when held.status = 'sent' then coalesce(c.sent_at, p_now) end
+    from held
+    where c.id = held.id and held.was in ('reserved', 'uncertain')
+  )
+  select coalesce(jsonb_agg(distinct idempotency_key), '[]') into v_keys from held;
+  return v_keys;
+end
+$$;
+
+-- minutehand.send_row(key, execution, step, channel, recipient, sender, token, user, organization) -> what every send has, in
+-- our columns and in the app's.  As a row of the table itself: an adopted table's ids may be of another type.
+create or replace function minutehand.send_row(
+  p_key text, p_execution_id uuid, p_step text, p_channel text, p_recipient text, p_sender text, p_token uuid,
+  p_user_id text, p_organization_id text
+) returns public.communication_logs language sql stable as $$
+  select jsonb_populate_record(null::public.communication_logs, jsonb_build_object(
+    'idempotency_key', p_key, 'execution_id', p_execution_id, 'step', p_step, 'channel', p_channel,
+    'recipient', p_recipient, 'lease_token', p_token, 'user_id', p_user_id, 'organization_id', p_organization_id,
+    'type', p_channel, 'direction', 'outbound', 'from_address', p_sender, 'to_address', p_recipient))
+$$;
+
+-- minutehand.note_sends(steps, now): sends that needed no reservation are recorded with their step (R13).  They have gone out:
+-- one that an adopted table cannot hold fails neither its step's record nor its neighbours, and leaves a WARNING.
+create or replace function minutehand.note_sends(p_steps jsonb, p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_step jsonb;
+begin
+  if not p_steps @? '$[*].step.send' then
+    return;
+  end if;
+  begin
+    perform minutehand.note(p_steps, p_now);
+    return;
+  exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+    null;  -- one of them cannot be noted: find out which, each in a block of its own
+  end;
+  for v_step in select value from jsonb_array_elements(p_steps) order by value #>> '{step,send,key}' loop
+    begin
+      perform minutehand.note(jsonb_build_array(v_step), p_now);
+    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      raise warning 'minutehand: the send of execution % is not noted in communication_logs: %', v_step ->> 'id', sqlerrm;
+    end;
+  end loop;
+end
+$$;
+
+-- minutehand.note(steps, now): one set-based pass; raises when one of them cannot be noted.
+create or replace function minutehand.note(p_steps jsonb, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+  insert into public.communication_logs (
+    created_at, sent_at, status, channel, recipient, execution_id, step, idempotency_key, external_id, lease_token,
+    user_id, organization_id, type, direction, from_address, to_address)
+  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, noted.external_id,
+         r.lease_token, r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
+  from (
+    -- Once a key: one call may bring the same step twice.
+    select distinct on (s.send ->> 'key')
+      s.send, s.step, s.id, s.token, s.send ->> 'external_id' as external_id,
+      coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id
+    from (
+      select said.id, said.token, said.step ->> 'stepId' as step, said.step -> 'send' as send
+      from jsonb_to_recordset(p_steps) as said (id uuid, token uuid, step jsonb)
+      where jsonb_typeof(said.step -> 'send') = 'object' and said.step ->> 'status' = 'success'
+    ) s
+    join public.automation_execution_logs l on l.id = s.id
+    left join public.automation_workflows w on w.id = l.workflow_id
+    where l.lease_token = s.token
+    order by s.send ->> 'key'
+  ) noted
+  cross join lateral minutehand.send_row(
+    noted.send ->> 'key', noted.id, noted.step, noted.send ->> 'channel', noted.send ->> 'recipient',
+    noted.send ->> 'sender', noted.token, noted.user_id, noted.organization_id) r
+  on conflict (idempotency_key) where idempotency_key is not null
+  do update set status = 'sent', sent_at = coalesce(communication_logs.sent_at, excluded.sent_at),
+                external_id = coalesce(communication_logs.external_id, excluded.external_id)
+$$;

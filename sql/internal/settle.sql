@@ -1,0 +1,192 @@
+-- Settling: how an execution's state follows from the outcome of an attempt.
+
+-- minutehand.settle(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+-- Its plan is kept, and reads the rows by their key even where the table is small enough to tempt it to read them all.
+create or replace function minutehand.settle(p_outcomes jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+declare
+  v_answers jsonb;
+begin
+  if p_outcomes @? '$[*].confirm' then
+    perform minutehand.confirm(minutehand.parts(p_outcomes, 'confirm'), p_now);
+  end if;
+  with said as (
+    select o.*
+    from jsonb_to_recordset(p_outcomes) as o (
+      id uuid, token uuid, ended text, steps jsonb, code text, reason text, more boolean, retry_after_seconds numeric,
+      resume_step text, on_uncertain text, due_in_seconds numeric, earlier jsonb)
+  ), held as (
+    select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
+           l.error_message, l.actions_executed
+    from public.automation_execution_logs l
+    where l.id = any (array(select said.id from said))
+    order by l.id
+    for update
+  ), decided as (
+    select h.id, s.ended, d.*
+    from said s
+    join held h on h.id = s.id
+    cross join lateral minutehand.state_after(
+      s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
+      s.due_in_seconds, minutehand.with_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
+      case when s.earlier is null or s.ended = 'done' then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
+    where h.lease_token = s.token and h.lease_expires_at is not null
+  ), settled as (
+    update public.automation_execution_logs l
+    set status = d.status, code = d.code, reason = d.reason, attempt = d.attempt, actions_executed = d.recorded,
+        resume_step = d.resume_step,
+        error_message = case when d.status = 'failed' then d.reason end,
+        scheduled_at = coalesce(d.due, l.scheduled_at),
+        completed_at = case when d.status <> 'pending' then p_now end,
+        past = case when d.status <> 'pending' or d.due is null then l.past::jsonb
+          else minutehand.append_history(
+            l.past::jsonb, case d.ended when 'retry' then 'retry' when 'unknown' then 'retry' else 'wait' end, l.claimed_at, p_now,
+            jsonb_build_object(
+              'code', d.code,
+              'reason', d.reason, 'due', d.due, 'worker', l.worker, 'attempt', l.attempt)) end,
+        lease_expires_at = null
+    from decided d
+    where l.id = d.id
+    returning l.id, l.status, l.code, l.reason, l.attempt,
+              case when l.status = 'pending'
+                then minutehand.seconds_until(coalesce(l.scheduled_at, l.created_at), p_now) end as due_seconds
+  )
+  select coalesce(jsonb_agg(case
+      when t.id is not null then
+        to_jsonb(t) || jsonb_build_object('answer', case when t.code = 'unrecordable' then 'failed' else 'settled' end)
+      when h.lease_token = s.token then
+        jsonb_build_object('id', s.id, 'answer', 'already', 'status', h.was, 'code', h.had_code)
+      else jsonb_build_object('id', s.id, 'answer', 'lost')
+    end), '[]')
+  into v_answers
+  from said s
+  left join held h on h.id = s.id
+  left join settled t on t.id = s.id;
+
+  if p_outcomes @? '$[*].steps[*].send' or p_outcomes @? '$[*].earlier[*].send' then
+    perform minutehand.note_sends(
+      (select jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step))
+       from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb, earlier jsonb)
+       cross join lateral jsonb_array_elements(coalesce(o.earlier, '[]') || coalesce(o.steps, '[]')) as step
+       where step ? 'send'), p_now);
+  end if;
+  return v_answers;
+end
+$$;
+
+-- minutehand.state_after(outcome…, row…) -> the row's next state.  Pure but for the jitter.
+-- An end that a callee wrote itself, under our token, stands whatever became of the call to it.
+create or replace function minutehand.state_after(
+  p_ended text, p_steps jsonb, p_code text, p_reason text, p_more boolean, p_retry_after_seconds numeric,
+  p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric,
+  p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_error text,
+  p_now timestamptz,
+  out status text, out code text, out reason text, out attempt integer, out recorded jsonb, out resume_step text,
+  out due timestamptz
+) language plpgsql volatile set search_path = '' as $$
+declare
+  -- A step that began after a recorded one is at its first attempt, though progress had set the count to 0.
+  v_attempt constant integer := greatest(coalesce(p_attempt, 0), 1);
+  v_used_up constant boolean := v_attempt >= coalesce(p_max_attempts, 5);
+  v_step_failed boolean := false;
+begin
+  recorded := coalesce(p_recorded, '[]');
+  attempt := p_attempt;
+  code := p_code;
+  reason := p_reason;
+  resume_step := p_resume_step;
+  case
+    when p_was in ('completed', 'failed', 'skipped', 'cancelled') or p_ended = 'done' then
+      recorded := minutehand.with_records(recorded, case when p_ended = 'done' then p_steps end);
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
+    when p_ended in ('failed', 'skipped', 'cancelled') then
+      recorded := minutehand.with_records(recorded, p_steps);
+      status := p_ended;
+    when p_ended = 'released' then
+      status := 'pending';
+      attempt := greatest(p_attempt - 1, 0);
+      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: it keeps its place
+    when p_ended = 'waiting' then
+      recorded := minutehand.with_records(recorded, p_steps);
+      status := 'pending';
+      attempt := 0;
+      due := p_now + make_interval(secs => greatest(p_due_in_seconds, 0));
+    when p_ended = 'unknown' and (p_on_uncertain = 'hold' or (p_on_uncertain = 'resend' and v_used_up)) then
+      status := 'failed';
+      code := 'uncertain_send';
+    when p_ended = 'retry' and not v_used_up or p_ended = 'unknown' and p_on_uncertain = 'resend' then
+      status := 'pending';
+      attempt := v_attempt;
+      -- The receiver's own wish wins, up to a week.  (greatest() passes over a null.)
+      due := p_now + case
+        when p_retry_after_seconds is null then minutehand.backoff(v_attempt)
+        else make_interval(secs => least(greatest(p_retry_after_seconds, 0), 604800))
+      end;
+    when p_ended = 'retry' or p_ended = 'unknown' and p_on_uncertain = 'drop' then
+      v_step_failed := true;
+    else
+      raise exception 'unknown outcome %', p_ended;
+  end case;
+  if v_step_failed and coalesce(p_steps, '[]') = '[]' then
+    status := 'failed';  -- it failed outside of any step
+  elsif v_step_failed then
+    recorded := minutehand.with_records(recorded, p_steps);
+    if p_more then
+      status := 'pending';
+      attempt := 0;
+      due := p_now;
+    else
+      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
+    end if;
+  end if;
+end
+$$;
+
+-- minutehand.end_of(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
+-- A callee may have written its own end under our token: its word stands, but where it says completed, an item that failed,
+-- or was skipped or deferred (the app's executor calls so what it did not send), makes it failed.
+create or replace function minutehand.end_of(
+  p_recorded jsonb, p_was text, p_error text, out status text, out code text, out reason text
+) language plpgsql immutable set search_path = '' as $$
+declare
+  v_undone constant jsonpath := case p_was
+    when 'completed' then '$[*] ? (@.status == "failed" || @.status == "skipped" || @.result.status == "failed"
+                                   || @.result.status == "skipped" || @.result.status == "deferred")'
+    else '$[*] ? (@.status == "failed")'
+  end;
+begin
+  if p_was in ('skipped', 'cancelled') then
+    status := p_was;
+    reason := coalesce(p_error, 'the executor said so');
+  elsif p_recorded @? v_undone then
+    status := 'failed';
+    select u.code, u.reason into code, reason from minutehand.words_of(p_recorded, v_undone) u;
+    reason := coalesce(case p_was when 'failed' then p_error end, reason);
+  elsif p_was = 'failed' then
+    status := 'failed';
+    code := 'executor_failed';
+    reason := coalesce(p_error, 'the executor said so');
+  else
+    status := 'completed';
+  end if;
+end
+$$;
+
+-- minutehand.words_of(recorded, undone) -> (code, reason): what the first of the undone items says.
+create or replace function minutehand.words_of(p_recorded jsonb, p_undone jsonpath, out code text, out reason text)
+language plpgsql immutable set search_path = '' as $$
+declare
+  v_first constant jsonb := jsonb_path_query_first(p_recorded, p_undone);
+  v_failures constant integer := jsonb_array_length(jsonb_path_query_array(p_recorded, p_undone));
+  v_successes integer;
+begin
+  select count(*) into v_successes
+  from jsonb_path_query(p_recorded, '$[*] ? (@.status == "success")') as s
+  where not jsonb_build_array(s) @? p_undone and coalesce(s #>> '{result,type}', '') not in ('condition', 'wait', 'stop');
+  code := case when v_successes > 0 then 'partial' else coalesce(v_first ->> 'code', 'step_failed') end;
+  reason := concat(
+    'step ', coalesce(v_first ->> 'name', v_first ->> 'stepId'), ': ',
+    coalesce(v_first ->> 'error', v_first #>> '{result,status}', v_first ->> 'status'),
+    case when v_failures > 1 then format(' (and %s more failed)', v_failures - 1) end);
+end
+$$;

@@ -1,0 +1,39 @@
+-- Text and JSON: conversions that never raise, whatever the input.
+
+-- minutehand.to_uuid(text) -> uuid, or null where the text is none.  Total.
+create or replace function minutehand.to_uuid(p_text text) returns uuid
+language plpgsql immutable set search_path = '' as $$
+begin
+  return p_text::uuid;
+exception when others then
+  return null;
+end
+$$;
+
+-- minutehand.as_list(text) -> jsonb: the list that the text is, else an empty one.  Total.
+create or replace function minutehand.as_list(p_text text) returns jsonb
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when jsonb_typeof(p_text::jsonb) = 'array' then p_text::jsonb else '[]' end;
+exception when data_exception then
+  return '[]';
+end
+$$;
+
+-- minutehand.is_json(text) -> boolean: can it become jsonb?  With levels to spare: elsewhere less of the stack is left.
+create or replace function minutehand.is_json(p_text text) returns boolean
+language plpgsql immutable set search_path = '' as $$
+begin
+  perform (repeat('[', 500) || p_text || repeat(']', 500))::jsonb;
+  return true;
+exception when data_exception or statement_too_complex then
+  return false;
+end
+$$;
+
+-- minutehand.slug(text) -> text: the status as it stands in a type's name: "In Progress" -> in_progress.  What goes is named,
+-- as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
+create or replace function minutehand.slug(p_text text) returns text
+language sql immutable as $$
+  select trim(both '_' from regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]+', '_', 'g'))
+$$;
