@@ -1,6 +1,7 @@
--- Runs before the functions are re-applied: drops every signature of the public functions that follow (R2), so that a
--- changed argument list or result never collides with the old one.  Trigger functions stay: triggers depend on them.
--- A function of one of these names that does not carry our comment belongs to someone else: refused by name.
+-- Runs before the functions are created again, and drops them, so that a changed argument list, parameter name or result
+-- never collides with the old one, and a helper that is no longer needed does not stay behind.
+-- Trigger functions stay, because triggers depend on them; so does a helper that a column default, a policy or a view uses.
+-- A public function of one of our names that does not carry our comment belongs to somebody else: it is refused by name (R2).
 do $$
 declare
   v_function record;
@@ -13,11 +14,21 @@ begin
       and p.proname = any (:names)
   loop
     if not v_function.is_ours then
-      raise exception 'function % exists and is not Minutehand''s', v_function.signature
+      raise exception 'function % exists, and Minutehand did not create it', v_function.signature
         using hint = 'Rename or drop it, then run migrate again; nothing was changed.';
     elsif not v_function.is_trigger then
       execute format('drop function %s', v_function.signature);
     end if;
+  end loop;
+  for v_function in
+    select p.oid::regprocedure as signature
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'minutehand'::regnamespace and p.prorettype <> 'pg_catalog.trigger'::regtype
+      and not exists (
+        select from pg_catalog.pg_depend d
+        where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = p.oid and d.deptype = 'n')
+  loop
+    execute format('drop function %s', v_function.signature);
   end loop;
 end
 $$;

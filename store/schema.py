@@ -58,8 +58,8 @@ def functions() -> str:
     root = sql_root()
     files = sorted((root / "functions").glob("*.sql"))
     names = ", ".join(f"'{path.stem}'" for path in files if path.stem.startswith("automation_"))
-    parts = [path.read_text() for path in sorted((root / "internal").glob("*.sql"))]
-    parts.append((root / "replace.sql").read_text().replace(":names", f"array[{names}]"))
+    parts = [(root / "replace.sql").read_text().replace(":names", f"array[{names}]")]
+    parts += [path.read_text() for path in sorted((root / "internal").glob("*.sql"))]
     parts += [path.read_text() for path in files]
     parts += [(root / name).read_text() for name in ("grants.sql", "finish.sql")]
     return "\n".join(parts)
