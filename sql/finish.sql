@@ -2,6 +2,6 @@
 do $$
 begin
   perform minutehand.widen_checks();
-  perform minutehand.note_installed();
+  perform minutehand.record_installed();
 end
 $$;

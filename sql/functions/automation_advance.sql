@@ -12,7 +12,7 @@ create or replace function public.automation_advance(p_items jsonb, p_now timest
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
-  v_sends constant jsonb := minutehand.parts(p_items, 'reserve');
+  v_sends constant jsonb := minutehand.pick_part(p_items, 'reserve');
   v_item jsonb;
   v_answers jsonb := '[]';
 begin
@@ -21,14 +21,14 @@ begin
     perform minutehand.lock_limits(v_sends);
   end if;
   begin
-    return minutehand.advance(p_items, v_now);
+    return minutehand.advance_batch(p_items, v_now);
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
                  or datatype_mismatch then
     null;  -- one of them cannot be recorded: find out which, each in a block of its own
   end;
   for v_item in select value from jsonb_array_elements(p_items) order by value ->> 'id' loop
     begin
-      v_answers := v_answers || minutehand.advance(jsonb_build_array(v_item), v_now);
+      v_answers := v_answers || minutehand.advance_batch(jsonb_build_array(v_item), v_now);
     exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
                    or datatype_mismatch then
       v_answers := v_answers || jsonb_build_array(jsonb_build_object(
@@ -42,16 +42,16 @@ end
 $$;
 comment on function public.automation_advance is 'minutehand: records a step, looks anew, reserves the next send';
 
--- minutehand.advance(items, now) -> answers: one set-based pass; raises when one of them cannot be stored.
-create or replace function minutehand.advance(p_items jsonb, p_now timestamptz) returns jsonb
+-- minutehand.advance_batch(items, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+create or replace function minutehand.advance_batch(p_items jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
-  v_sends jsonb := minutehand.parts(p_items, 'reserve');
+  v_sends jsonb := minutehand.pick_part(p_items, 'reserve');
   v_contexts jsonb;
   v_answers jsonb;
 begin
   if p_items @? '$[*].confirm' then
-    perform minutehand.confirm(minutehand.parts(p_items, 'confirm'), p_now);
+    perform minutehand.confirm_sends(minutehand.pick_part(p_items, 'confirm'), p_now);
   end if;
   if p_items @? '$[*].steps' then
     perform minutehand.append_steps((
@@ -59,11 +59,11 @@ begin
       from jsonb_array_elements(p_items) as item
       cross join lateral jsonb_array_elements(item -> 'steps') with ordinality as s (step, nr)), p_now);
   end if;
-  v_contexts := minutehand.context(p_items, p_now);
+  v_contexts := minutehand.read_contexts(p_items, p_now);
   if v_sends = '[]' then
     return v_contexts;
   end if;
-  v_answers := minutehand.reserve_all((
+  v_answers := minutehand.reserve_sends((
     select coalesce(jsonb_agg(send), '[]')
     from jsonb_array_elements(v_sends) as send
     join jsonb_array_elements(v_contexts) as c on c -> 'id' = send -> 'id'

@@ -33,7 +33,7 @@ begin
 
   select coalesce(jsonb_agg(c || jsonb_build_object('called', coalesce(v_called -> (c ->> 'id'), 'false'))), '[]')
   into v_answers
-  from jsonb_array_elements(minutehand.context(p_items, coalesce(p_now, now()))) c;
+  from jsonb_array_elements(minutehand.read_contexts(p_items, coalesce(p_now, now()))) c;
   return v_answers;
 end
 $$;

@@ -104,7 +104,7 @@ begin
   v_event.operation := p_operation;
   v_event.old := p_old;
   v_event.new := p_new;
-  v_event.cause := minutehand.cause();
+  v_event.cause := minutehand.current_cause();
   if p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
     -- Decided: it belongs to no one, so no one's workflow fires.  The error stays, for status and explain.
     v_event.matched_at := v_event.occurred_at;
@@ -167,9 +167,9 @@ begin
 end
 $$;
 
--- minutehand.cause() -> uuid: the execution that this change is an effect of, as the one who wrote it says (R11): our
+-- minutehand.current_cause() -> uuid: the execution that this change is an effect of, as the one who wrote it says (R11): our
 -- record actions by a setting of the transaction, an edge function by the header x-minutehand-cause.
-create or replace function minutehand.cause() returns uuid
+create or replace function minutehand.current_cause() returns uuid
 language plpgsql stable as $$
 declare
   v_cause text := current_setting('minutehand.cause', true);

@@ -33,21 +33,21 @@ begin
   perform pg_advisory_xact_lock(hashtextextended(p_token::text, 0));
   if exists (
       select from public.automation_execution_logs where lease_token = p_token and lease_expires_at is not null) then
-    v_answer := minutehand.claimed(p_token, v_now) || '{"ended": []}';
+    v_answer := minutehand.claim_answer(p_token, v_now) || '{"ended": []}';
   else
-    v_claimed := minutehand.take(
+    v_claimed := minutehand.claim_rows(
       p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, v_now);
     begin
-      perform minutehand.end_at_claim(v_claimed, v_now);
-      v_answer := minutehand.claimed(p_token, v_now);
+      perform minutehand.end_unrunnable(v_claimed, v_now);
+      v_answer := minutehand.claim_answer(p_token, v_now);
     exception when data_exception or program_limit_exceeded then
       -- json of an adopted table may hold what jsonb cannot (\u0000, 14,000 levels), and all rows together more than the
       -- 256 MB that it holds: such a row ends, or it would stop every claim.
       perform minutehand.end_unreadable(v_claimed, v_now);
-      perform minutehand.end_at_claim(v_claimed, v_now);
-      v_answer := minutehand.claimed(p_token, v_now);
+      perform minutehand.end_unrunnable(v_claimed, v_now);
+      v_answer := minutehand.claim_answer(p_token, v_now);
     end;
-    v_ended := minutehand.ended(v_claimed);
+    v_ended := minutehand.ended_by_claim(v_claimed);
     v_answer := v_answer || jsonb_build_object('ended', v_ended);
     if v_ended <> '[]' then
       perform minutehand.wake(v_ended, v_now, false);
@@ -64,8 +64,8 @@ end
 $$;
 comment on function public.automation_claim is 'minutehand: makes due executions processing under a lease';
 
--- minutehand.take(…) -> ids now processing: asked for by id, or one suspect, or each tenant's share.
-create or replace function minutehand.take(
+-- minutehand.claim_rows(…) -> ids now processing: asked for by id, or one suspect, or each tenant's share.
+create or replace function minutehand.claim_rows(
   p_token uuid, p_limit integer, p_worker text, p_lease_seconds integer, p_max_attempts integer, p_ids jsonb,
   p_alone boolean, p_now timestamptz
 ) returns uuid[] language plpgsql set search_path = '' as $$
@@ -87,9 +87,9 @@ begin
       limit case when p_alone then 1 else p_limit end
       for update skip locked), '{}', p_now);
   elsif p_alone then
-    v_ids := minutehand.suspects(1, p_now);
+    v_ids := minutehand.pick_suspects(1, p_now);
   else
-    v_ids := minutehand.shares(p_limit, p_now);
+    v_ids := minutehand.pick_by_tenant(p_limit, p_now);
   end if;
 
   update public.automation_execution_logs
@@ -108,9 +108,9 @@ begin
 end
 $$;
 
--- minutehand.end_at_claim(ids, now): ends what cannot or may not run.  Rows whose workflow is gone fail as unreadable.
+-- minutehand.end_unrunnable(ids, now): ends what cannot or may not run.  Rows whose workflow is gone fail as unreadable.
 -- Rows that others inserted are known by having neither event nor version; they are adopted once.
-create or replace function minutehand.end_at_claim(p_claimed uuid[], p_now timestamptz) returns void
+create or replace function minutehand.end_unrunnable(p_claimed uuid[], p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
   if exists (
@@ -147,8 +147,8 @@ language sql volatile set search_path = '' as $$
           where v.workflow_id = l.workflow_id and v.version = l.workflow_version), 0))
 $$;
 
--- minutehand.ended(ids) -> [{id, status, code, reason, …}]: which of them the claim ended.
-create or replace function minutehand.ended(p_claimed uuid[]) returns jsonb
+-- minutehand.ended_by_claim(ids) -> [{id, status, code, reason, …}]: which of them the claim ended.
+create or replace function minutehand.ended_by_claim(p_claimed uuid[]) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'id', id, 'workflow_id', workflow_id, 'entity_id', entity_id, 'status', status, 'attempt', attempt, 'code', code,
@@ -157,8 +157,8 @@ language sql stable set search_path = '' as $$
   where id = any (p_claimed) and status in ('failed', 'skipped')
 $$;
 
--- minutehand.claimed(token, now) -> {"executions": […], "workflows": {…}}: what a lease holds, each definition once.
-create or replace function minutehand.claimed(p_token uuid, p_now timestamptz) returns jsonb
+-- minutehand.claim_answer(token, now) -> {"executions": […], "workflows": {…}}: what a lease holds, each definition once.
+create or replace function minutehand.claim_answer(p_token uuid, p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with held as (
     select l.*

@@ -7,7 +7,7 @@
 create or replace function public.automation_confirm_sends(p_sends jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 begin
-  return minutehand.confirm(p_sends, coalesce(p_now, now()));
+  return minutehand.confirm_sends(p_sends, coalesce(p_now, now()));
 end
 $$;
 comment on function public.automation_confirm_sends is 'minutehand: says how reserved sends ended';

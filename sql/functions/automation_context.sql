@@ -8,6 +8,6 @@
 -- Locks: none.  Errors: none.  Called by: executors of the app's own; automation_advance answers the same.
 create or replace function public.automation_context(p_items jsonb, p_now timestamptz default null)
 returns jsonb language sql stable security definer set search_path = '' as $$
-  select minutehand.context(p_items, coalesce(p_now, now()))
+  select minutehand.read_contexts(p_items, coalesce(p_now, now()))
 $$;
 comment on function public.automation_context is 'minutehand: the rows an execution is about, read fresh';

@@ -5,7 +5,7 @@ create or replace function public.automation_count(p_filter jsonb default '{}', 
 returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan set jit = off as $$
 declare
-  v_back_to constant timestamptz := coalesce(minutehand.looked_back_to(p_filter, null, 200000), '-infinity');
+  v_back_to constant timestamptz := coalesce(minutehand.search_floor(p_filter, null, 200000), '-infinity');
   v_filter constant jsonb := minutehand.filter_of(p_filter);
   v_ids constant uuid[] := minutehand.filter_ids(p_filter);
   v_count integer;

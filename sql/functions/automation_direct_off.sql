@@ -6,7 +6,7 @@
 create or replace function public.automation_direct_off()
 returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
-  v_was_on constant boolean := minutehand.direct() is not null;
+  v_was_on constant boolean := minutehand.direct_config() is not null;
 begin
   if v_was_on then
     perform minutehand.set_direct_triggers(null);

@@ -34,7 +34,7 @@ begin
     v_token := minutehand.set_direct_token(p_token);
   end if;
   perform minutehand.install_direct();
-  if minutehand.direct() is distinct from v_config || '{"enabled": true}' then
+  if minutehand.direct_config() is distinct from v_config || '{"enabled": true}' then
     perform minutehand.set_direct_triggers(v_config);
   end if;
   return v_config || jsonb_build_object(

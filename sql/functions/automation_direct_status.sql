@@ -4,7 +4,7 @@
 create or replace function public.automation_direct_status()
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_config constant jsonb := minutehand.direct();
+  v_config constant jsonb := minutehand.direct_config();
   v_on constant boolean := v_config is not null;
   v_found constant jsonb := jsonb_build_object(
     'function', minutehand.direct_function(),

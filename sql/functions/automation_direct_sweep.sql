@@ -8,7 +8,7 @@ create or replace function public.automation_direct_sweep(
 ) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
-  v_config constant jsonb := minutehand.direct();
+  v_config constant jsonb := minutehand.direct_config();
   v_tick constant jsonb := public.automation_tick(
     jsonb_build_object('id', 'pg_cron', 'mode', 'sweep', 'host', 'the database'), p_hold_seconds, p_now);
   v_id uuid;
@@ -17,8 +17,8 @@ declare
 begin
   if v_problem is null and not (v_tick ->> 'holding')::boolean and not (v_tick ->> 'paused')::boolean then
     begin
-      foreach v_id in array minutehand.shares(p_limit, v_now) || minutehand.suspects(1, v_now) loop
-        perform minutehand.direct_call_now(v_config, v_id);
+      foreach v_id in array minutehand.pick_by_tenant(p_limit, v_now) || minutehand.pick_suspects(1, v_now) loop
+        perform minutehand.direct_call_existing(v_config, v_id);
         v_called := v_called + 1;
       end loop;
     exception when others then
@@ -31,15 +31,15 @@ end
 $$;
 comment on function public.automation_direct_sweep is 'minutehand: the minute of direct mode, from within the database';
 
--- minutehand.direct_call_now(config, id): calls the executor for an execution that stood before (with --no-claim: begins it).
-create or replace function minutehand.direct_call_now(p_config jsonb, p_id uuid) returns void
+-- minutehand.direct_call_existing(config, id): calls the executor for an execution that stood before (with --no-claim: begins it).
+create or replace function minutehand.direct_call_existing(p_config jsonb, p_id uuid) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_log public.automation_execution_logs;
 begin
   select * into v_log from public.automation_execution_logs where id = p_id;
   if (p_config ->> 'no_claim')::boolean then
-    v_log := minutehand.direct_begun(v_log);
+    v_log := minutehand.direct_begin(v_log);
     update public.automation_execution_logs
     set status = v_log.status, lease_token = v_log.lease_token, lease_expires_at = v_log.lease_expires_at,
         worker = v_log.worker, attempt = v_log.attempt, max_attempts = v_log.max_attempts, started_at = v_log.started_at,

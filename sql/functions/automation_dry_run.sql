@@ -29,7 +29,7 @@ begin
   v_status := coalesce(v_watched.config ->> 'status', 'status');
   select null::text as key, null::jsonb as found, null::jsonb as links into v_row;
   if p_row is not null then
-    p_row := minutehand.find_row(v_workflow, v_table, p_row);
+    p_row := minutehand.checked_row_id(v_workflow, v_table, p_row);
     select r.key, r.found, r.links into v_row
     from minutehand.read_rows(v_watched.relation, v_watched.config, array[p_row]) r;
     select e.* into v_event
@@ -37,7 +37,7 @@ begin
     where e.entity_id = p_row and e.table_name = v_table and v_workflow.trigger_type = any (e.types)
     order by e.id desc limit 1;
     v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
-    v_conditions := minutehand.evaluate(
+    v_conditions := minutehand.evaluate_conditions(
       minutehand.conditions_of(minutehand.row_of(v_workflow), v_status), v_row.found, v_old, v_status);
   end if;
   v_trigger := jsonb_strip_nulls(jsonb_build_object(
@@ -50,7 +50,7 @@ begin
       'definition', to_jsonb(v_workflow)),
     'trigger_data', v_trigger, 'entity_id', p_row, 'type', v_watched.config -> 'type', 'row', v_row.found, 'old', v_old,
     'links', v_row.links, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
-    'stops', minutehand.stops(v_workflow, p_row, v_trigger ->> 'new_status', v_conditions, v_now),
+    'stops', minutehand.dry_run_stops(v_workflow, p_row, v_trigger ->> 'new_status', v_conditions, v_now),
     'writable', (
       select coalesce(jsonb_agg(minutehand.label(w.schema_name, w.table_name)), '[]')
       from minutehand.watched w where (w.config ->> 'writable')::boolean));
@@ -58,16 +58,16 @@ end
 $$;
 comment on function public.automation_dry_run is 'minutehand: what a run of a workflow would see, for a dry run';
 
--- minutehand.stops(workflow, row's id, new status, result tree, now) -> [{"code", "reason"}]: all that would keep a change
+-- minutehand.dry_run_stops(workflow, row's id, new status, result tree, now) -> [{"code", "reason"}]: all that would keep a change
 -- of this row from starting the workflow now.
-create or replace function minutehand.stops(
+create or replace function minutehand.dry_run_stops(
   p_workflow public.automation_workflows, p_entity_id text, p_new_status text, p_conditions jsonb, p_now timestamptz
 ) returns jsonb language plpgsql stable set search_path = '' as $$
 declare
   v_problem constant text := minutehand.workflow_problem(p_workflow);
   v_limit record;
 begin
-  select * into v_limit from minutehand.limited(
+  select * into v_limit from minutehand.rate_limited_until(
     p_workflow.id, p_workflow.settings::jsonb, p_entity_id, p_new_status, p_now);
   return (
     select coalesce(jsonb_agg(to_jsonb(s) - 'stops'), '[]')

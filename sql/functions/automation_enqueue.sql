@@ -22,7 +22,7 @@ begin
     raise exception 'nothing to run workflow "%" on', v_workflow.name
       using errcode = 'MH400', hint = 'Name a row (--row ID) or give a payload (--payload @file).';
   elsif p_row is not null then
-    p_row := minutehand.find_row(v_workflow, v_table, p_row);
+    p_row := minutehand.checked_row_id(v_workflow, v_table, p_row);
   end if;
   if not p_dry_run then
     insert into public.automation_events (

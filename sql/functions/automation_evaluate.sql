@@ -4,7 +4,7 @@
 --
 -- The only place where conditions are judged (R9): the trigger, explain, simulate and condition steps all come here.
 -- Errors: none, whatever the input.  What cannot be judged has a "problem" and does not hold.  Locks: none.
--- Called by: store.evaluate; inside SQL minutehand.holds, the verdict alone.
+-- Called by: store.evaluate; inside SQL minutehand.conditions_met, the verdict alone.
 --
 -- How it works: normal_conditions (internal/condition_forms.sql) brings every accepted form into one, or says what is
 -- wrong with it; verdict answers true, false or null ("cannot say": the row has no such field) by SQL's three-valued
@@ -15,7 +15,7 @@ returns jsonb
 language sql immutable security definer
 set search_path = ''
 as $$
-  select minutehand.evaluate(p_conditions, p_new, p_old, p_status_column)
+  select minutehand.evaluate_conditions(p_conditions, p_new, p_old, p_status_column)
 $$;
 comment on function public.automation_evaluate is
   'minutehand: which conditions hold for a row, and why, as a tree';

@@ -29,7 +29,7 @@ begin
     raise exception 'there is no execution %', p_id
       using errcode = 'MH404', hint = 'See them with: minutehand executions ls';
   end if;
-  return minutehand.listed(v_log, (select name from public.automation_workflows where id = v_log.workflow_id))
+  return minutehand.execution_json(v_log, (select name from public.automation_workflows where id = v_log.workflow_id))
     || jsonb_build_object(
       'steps', coalesce(v_log.actions_executed::jsonb, '[]'),
       'sends', (
@@ -40,7 +40,7 @@ begin
       'claimed_at', v_log.claimed_at, 'attempt_history', coalesce(v_log.past::jsonb, '[]'),
       'trigger_data', v_log.trigger_data, 'event_id', v_log.event_id,
       'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version,
-      'waits_for', minutehand.waits_for(v_log, coalesce(p_now, now())));
+      'waits_for', minutehand.waiting_reason(v_log, coalesce(p_now, now())));
 end
 $$;
 comment on function public.automation_execution is 'minutehand: shows one execution';

@@ -40,12 +40,12 @@ begin
       'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
       'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
       'old', v_event.old, 'new', v_event.new) end,
-    'conditions', case when v_event.id is not null and v_definition is not null then minutehand.evaluate(
+    'conditions', case when v_event.id is not null and v_definition is not null then minutehand.evaluate_conditions(
       minutehand.conditions_of(v_definition, v_status), coalesce(v_event.new, v_event.old), v_old, v_status) end,
     'related', jsonb_build_object(
       'row', (
         select coalesce(jsonb_agg(
-          minutehand.listed(l, w.name) || jsonb_build_object('label', minutehand.label_of(l))
+          minutehand.execution_json(l, w.name) || jsonb_build_object('label', minutehand.label_of(l))
           order by l.created_at desc, l.id desc), '[]')
         from (
           select * from public.automation_execution_logs o
@@ -53,7 +53,7 @@ begin
           order by o.created_at desc limit 10) l
         left join public.automation_workflows w on w.id = l.workflow_id),
       'cause', (
-        select minutehand.listed(l, w.name)
+        select minutehand.execution_json(l, w.name)
         from public.automation_execution_logs l
         left join public.automation_workflows w on w.id = l.workflow_id
         where l.id = v_log.caused_by and minutehand.tenant_of(l) = minutehand.tenant_of(v_log))));

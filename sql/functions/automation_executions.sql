@@ -12,7 +12,7 @@ declare
   v_ids constant uuid[] := minutehand.filter_ids(p_filter);
 begin
   return (
-  select coalesce(jsonb_agg(minutehand.listed(l, w.name) order by l.created_at desc, l.id desc), '[]')
+  select coalesce(jsonb_agg(minutehand.execution_json(l, w.name) order by l.created_at desc, l.id desc), '[]')
   from (
     select *
     from public.automation_execution_logs l

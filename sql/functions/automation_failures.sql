@@ -1,7 +1,7 @@
 -- automation_failures(p_filter, p_limit) -> {"groups": [{"workflow_id", "workflow", "code", "message", "count", "rows",
 --   "first_seen", "last_seen", "sample": {"id", "entity_id", "reason"}, "hours": [n of each of the last 24, oldest first]}],
 --   "looked_at": n, "complete": bool}
--- What failed, in groups of one workflow, code and message without what differs in it (minutehand.message); the largest
+-- What failed, in groups of one workflow, code and message without what differs in it (minutehand.error_pattern); the largest
 -- first.  p_filter as minutehand.matches_filter reads it; its status is `failed`, whatever it says.  `rows` is how many different rows
 -- of the app it is about.  The newest 10,000 are looked at.
 -- Locks: none.  Errors: 22007 a time that is none.  Called by: store.failures.
@@ -18,7 +18,7 @@ begin
     with failed as materialized (
       select l.id, l.workflow_id, l.entity_id, l.created_at, coalesce(l.code, '') as code,
              coalesce(l.reason, l.error_message, '') as reason,
-             minutehand.message(coalesce(l.reason, l.error_message)) as message,
+             minutehand.error_pattern(coalesce(l.reason, l.error_message)) as message,
              24 - ceil(extract(epoch from v_now - l.created_at) / 3600)::integer as hour
       from public.automation_execution_logs l
       where minutehand.matches_filter(l, v_filter)

@@ -14,7 +14,7 @@ begin
     delete from public.automation_limits
     where scope = p_scope and tenant = p_tenant and channel = p_channel
     returning * into v_limit;
-    return case when found then minutehand.shown_limit(v_limit) || '{"answer": "removed"}'
+    return case when found then minutehand.limit_json(v_limit) || '{"answer": "removed"}'
       else '{"answer": "missing"}'::jsonb end;
   elsif coalesce(minutehand.to_interval(p_per), '0') <= interval '0' then
     raise exception '% is no period', coalesce(p_per, 'null') using errcode = 'MH400', hint = 'Write 1 hour, 1 day or 7 days.';
@@ -24,7 +24,7 @@ begin
   on conflict (scope, tenant, channel)
   do update set n = excluded.n, per = excluded.per, on_exceed = excluded.on_exceed
   returning * into v_limit;
-  return minutehand.shown_limit(v_limit) || '{"answer": "set"}';
+  return minutehand.limit_json(v_limit) || '{"answer": "set"}';
 exception when check_violation or not_null_violation then
   raise exception 'this is no limit: %', sqlerrm
     using errcode = 'MH400', hint = 'n is 0 to 1,000,000, per at most 366 days, on_exceed delay or drop.';

@@ -5,7 +5,7 @@
 -- What an operator's first look needs; `status` prints it, `/metrics` shows it.  Counts stop at 10,000 each, and look at the
 -- newest 20,000 executions where no index serves them, so that neither a long history nor a long queue costs anything.
 -- `workers`: the last of each mode and host, the newest first.  With p_steps the first hundred workflows that are on and have no problem bring
--- their definition as minutehand.held_steps, for who can read it.
+-- their definition as minutehand.steps_for_lint, for who can read it.
 -- enable_seqscan, jit: as in automation_tick.
 -- Locks: none.  Errors: none.  Called by: store.metrics.
 create or replace function public.automation_metrics(p_steps boolean default false, p_now timestamptz default null)
@@ -23,7 +23,7 @@ begin
     'due', minutehand.count_due(v_cap, v_now),
     'oldest_due_seconds', (
       select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
-      from minutehand.heads()
+      from minutehand.next_by_tenant()
       where due <= v_now and not exists (select from public.automation_control where scope = 'all')),
     'processing', (select count(*) from (
       select from public.automation_execution_logs
@@ -43,7 +43,7 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object(
         'id', (w).id, 'name', (w).name, 'trigger_type', (w).trigger_type, 'on', is_on, 'problem', problem)
         || case when p_steps and is_on and problem is null and nr <= 100
-             then jsonb_build_object('definition', minutehand.held_steps(w)) else '{}' end
+             then jsonb_build_object('definition', minutehand.steps_for_lint(w)) else '{}' end
         order by (w).name), '[]')
       from (
         select *, count(*) filter (where is_on and problem is null) over (order by (w).name, (w).id) as nr

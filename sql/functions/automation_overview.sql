@@ -1,7 +1,7 @@
 -- automation_overview(p_tenant, p_from, p_seconds, p_now) -> {"now", "figures": as automation_metrics, or of the tenant as
---   minutehand.figures_of, "incidents": the first five that are open, "beats": [{"at": minute, "first_at", "due", "ran"}] of the
+--   minutehand.tenant_figures, "incidents": the first five that are open, "beats": [{"at": minute, "first_at", "due", "ran"}] of the
 --   last 60 minutes, oldest first, "behind_since": timestamptz | null, "busy": {"arrived": n, "ended": n} of the last 15 minutes,
---   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.series from p_from, "workflows": [{"id",
+--   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.bars from p_from, "workflows": [{"id",
 --   "name", "on", "problem" (why it cannot fire), "paused", "counts": {status: n}, "hours": [n of each of the last 24, oldest first], "failed_hours",
 --   "p50", "p95" (seconds from due to the end), "last_run", "last_status"}], "looked_at", "complete"}
 -- All that the dashboard's first page shows, in one question.  What is of a day is taken from its newest 20,000 executions:
@@ -14,21 +14,21 @@ declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_since constant timestamptz := v_now - interval '24 hours';
 begin
-  return minutehand.of_a_day(p_tenant, v_now) || jsonb_build_object(
+  return minutehand.day_figures(p_tenant, v_now) || jsonb_build_object(
     'now', v_now,
     'figures', case when p_tenant is null then public.automation_metrics(false, v_now)
-      else minutehand.figures_of(p_tenant, v_now) end,
+      else minutehand.tenant_figures(p_tenant, v_now) end,
     'incidents', case when p_tenant is null then public.automation_incidents(false, 5) else '[]' end,
     'behind_since', case when p_tenant is null then minutehand.behind_since(v_now) end,
     'groups', public.automation_failures(
       jsonb_strip_nulls(jsonb_build_object('since', v_since, 'tenant', p_tenant)), 5, v_now) -> 'groups',
-    'bars', case when p_from is null then '[]' else minutehand.series(p_from, v_now + interval '1 second', p_seconds, p_tenant) end);
+    'bars', case when p_from is null then '[]' else minutehand.bars(p_from, v_now + interval '1 second', p_seconds, p_tenant) end);
 end
 $$;
 comment on function public.automation_overview is 'minutehand: all that the dashboard''s first page shows';
 
--- minutehand.of_a_day(tenant, now) -> what automation_overview takes from a day's newest executions, in one pass.
-create or replace function minutehand.of_a_day(p_tenant text, p_now timestamptz) returns jsonb
+-- minutehand.day_figures(tenant, now) -> what automation_overview takes from a day's newest executions, in one pass.
+create or replace function minutehand.day_figures(p_tenant text, p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_cap constant integer := 20000;
@@ -115,9 +115,9 @@ language sql stable set search_path = '' as $$
     and exists (select from minutehand.tick_log last where last.minute > p_now - interval '15 minutes')
 $$;
 
--- minutehand.figures_of(tenant, now) -> {"pending", "due", "processing", "oldest_due_seconds", "last_hour": {status: n},
+-- minutehand.tenant_figures(tenant, now) -> {"pending", "due", "processing", "oldest_due_seconds", "last_hour": {status: n},
 --   "uncertain", "paused"}: of automation_metrics what is one tenant's to see.  Counts stop at 10,000.
-create or replace function minutehand.figures_of(p_tenant text, p_now timestamptz) returns jsonb
+create or replace function minutehand.tenant_figures(p_tenant text, p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
   return jsonb_build_object(

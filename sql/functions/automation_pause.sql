@@ -7,7 +7,7 @@ create or replace function public.automation_pause(
   p_scope text, p_target text default null, p_reason text default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
-  v_subject constant jsonb := minutehand.pause_subject(p_scope, p_target);
+  v_subject constant jsonb := minutehand.pause_target(p_scope, p_target);
   v_reason text;
   v_existed boolean;
 begin
@@ -18,7 +18,7 @@ begin
   returning c.reason, c.xmax <> 0 into v_reason, v_existed;
   return v_subject || jsonb_build_object(
     'scope', p_scope, 'reason', v_reason, 'existed', v_existed,
-    'held', minutehand.pending_of(p_scope, v_subject ->> 'target'));
+    'held', minutehand.count_pending(p_scope, v_subject ->> 'target'));
 end
 $$;
 comment on function public.automation_pause is 'minutehand: holds everything, a tenant or a workflow';

@@ -8,7 +8,7 @@ create or replace function public.automation_record_step(p_steps jsonb, p_now ti
 returns jsonb language plpgsql security definer set search_path = '' as $$
 begin
   perform minutehand.append_steps(p_steps, coalesce(p_now, now()));
-  return minutehand.context(p_steps, coalesce(p_now, now()));
+  return minutehand.read_contexts(p_steps, coalesce(p_now, now()));
 end
 $$;
 comment on function public.automation_record_step is 'minutehand: records finished steps under their leases';

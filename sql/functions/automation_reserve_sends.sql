@@ -16,7 +16,7 @@ create or replace function public.automation_reserve_sends(p_sends jsonb, p_now 
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
 begin
-  return minutehand.reserve_all(p_sends, coalesce(p_now, now()));
+  return minutehand.reserve_sends(p_sends, coalesce(p_now, now()));
 end
 $$;
 comment on function public.automation_reserve_sends is 'minutehand: writes sends down before they leave';

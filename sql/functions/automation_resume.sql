@@ -17,7 +17,7 @@ begin
         and not exists (select from public.automation_workflows w where w.id::text = c.target)) then
     v_subject := jsonb_build_object('target', lower(p_target), 'name', 'the deleted workflow ' || lower(p_target));
   else
-    v_subject := minutehand.pause_subject(p_scope, p_target);
+    v_subject := minutehand.pause_target(p_scope, p_target);
   end if;
   delete from public.automation_control
   where scope = p_scope and target = v_subject ->> 'target'
@@ -30,7 +30,7 @@ begin
   end if;
   return v_subject || jsonb_build_object(
     'scope', p_scope, 'existed', v_existed, 'reason', v_reason,
-    'held', minutehand.pending_of(p_scope, v_subject ->> 'target'),
+    'held', minutehand.count_pending(p_scope, v_subject ->> 'target'),
     'still_paused', (
       select coalesce(jsonb_agg(distinct scope), '[]')
       from public.automation_control c

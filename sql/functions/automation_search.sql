@@ -16,7 +16,7 @@ declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_before_at constant timestamptz := coalesce((p_before ->> 0)::timestamptz, 'infinity');
   v_before_id constant uuid := coalesce((p_before ->> 1)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
-  v_back_to constant timestamptz := minutehand.looked_back_to(
+  v_back_to constant timestamptz := minutehand.search_floor(
     p_filter, case when p_before is not null then v_before_at end, p_rows);
   v_from constant timestamptz := coalesce(v_back_to, '-infinity');
   v_filter constant jsonb := minutehand.filter_of(p_filter);
@@ -35,9 +35,9 @@ begin
   return jsonb_build_object(
     'rows', (
       select coalesce(jsonb_agg(
-        minutehand.listed(l, w.name) || jsonb_build_object(
+        minutehand.execution_json(l, w.name) || jsonb_build_object(
           'label', minutehand.label_of(l), 'workflow_version', l.workflow_version, 'caused_by', l.caused_by,
-          'waits_for', minutehand.waits_for(l, v_now)) order by l.created_at desc, l.id desc), '[]')
+          'waits_for', minutehand.waiting_reason(l, v_now)) order by l.created_at desc, l.id desc), '[]')
       from unnest(v_found) l
       left join public.automation_workflows w on w.id = l.workflow_id),
     'definitions', (

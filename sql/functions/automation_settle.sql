@@ -23,7 +23,7 @@ declare
 begin
   perform minutehand.lock_groups(p_outcomes);
   begin
-    v_answers := minutehand.settle(p_outcomes, v_now);
+    v_answers := minutehand.settle_batch(p_outcomes, v_now);
     perform minutehand.wake(v_answers, v_now, true);
     return v_answers;
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
@@ -32,7 +32,7 @@ begin
   end;
   for v_outcome in select value from jsonb_array_elements(p_outcomes) order by value ->> 'id' loop
     begin
-      v_answers := v_answers || minutehand.settle(jsonb_build_array(v_outcome), v_now);
+      v_answers := v_answers || minutehand.settle_batch(jsonb_build_array(v_outcome), v_now);
     -- The same as above: a lock or a lost disk is nobody's outcome, and leaves as the error that it is.
     exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
                    or raise_exception or datatype_mismatch then
@@ -43,7 +43,7 @@ begin
         'error', 'what the executor recorded is no readable JSON'))
       where id = minutehand.to_uuid(v_outcome ->> 'id') and lease_token = minutehand.to_uuid(v_outcome ->> 'token')
         and lease_expires_at is not null and not minutehand.is_json(actions_executed::text);
-      v_answers := v_answers || minutehand.settle(
+      v_answers := v_answers || minutehand.settle_batch(
         jsonb_build_array(jsonb_build_object(
           'id', v_outcome ->> 'id', 'token', v_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
           'reason', format('the result could not be stored: %s', sqlerrm))), v_now);

@@ -20,7 +20,7 @@ declare
   v_due integer;
   v_backlog record;
 begin
-  perform minutehand.begin_hold(p_hold_seconds, v_now);
+  perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
   if p_worker is not null then
     insert into public.automation_workers as w (id, mode, host, version, listens, started_at, heartbeat_at)
     values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
@@ -30,7 +30,7 @@ begin
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_matched := minutehand.match_events(500, v_now);
   v_tripped := minutehand.trip_breakers(v_now);
-  select * into v_backlog from minutehand.hold_backlog(5000, v_now);
+  select * into v_backlog from minutehand.skip_stale(5000, v_now);
   perform minutehand.prune(500, v_now);
 
   v_due := minutehand.count_due(1000, v_now);
@@ -62,7 +62,7 @@ begin
     limit p_limit
     for update skip locked);
 
-  perform minutehand.settle(jsonb_agg(jsonb_build_object('id', e.id, 'token', e.lease_token, 'ended', 'done')), p_now)
+  perform minutehand.settle_batch(jsonb_agg(jsonb_build_object('id', e.id, 'token', e.lease_token, 'ended', 'done')), p_now)
   from unnest(v_expired) e
   where e.status not in ('processing', 'running', 'pending')
   having count(*) > 0;

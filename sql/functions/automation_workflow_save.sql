@@ -19,7 +19,7 @@ declare
 begin
   perform minutehand.refuse_unknown_columns(p_workflow);
   perform pg_advisory_xact_lock(hashtextextended('minutehand.workflow ' || (p_workflow ->> 'name'), 0));
-  v_old := minutehand.saved_before(p_workflow);
+  v_old := minutehand.find_saved_workflow(p_workflow);
   if v_old.id is null then
     p_workflow := '{"is_active": true, "status": "active"}' || p_workflow;
   end if;
@@ -29,8 +29,8 @@ begin
   end if;
   v_changed := array(
     select key from jsonb_object_keys(p_workflow - 'id') as key
-    where minutehand.something(minutehand.row_of(v_new) -> key)
-          is distinct from minutehand.something(minutehand.row_of(v_old) -> key)
+    where minutehand.null_if_empty(minutehand.row_of(v_new) -> key)
+          is distinct from minutehand.null_if_empty(minutehand.row_of(v_old) -> key)
     order by key);
   v_answer := case when v_old.id is null then 'created' when v_changed = '{}' then 'unchanged' else 'updated' end;
   if p_dry_run then
@@ -45,8 +45,8 @@ end
 $$;
 comment on function public.automation_workflow_save is 'minutehand: saves a workflow by its name';
 
--- minutehand.something(value) -> the value, or null where it says nothing.
-create or replace function minutehand.something(p_value jsonb) returns jsonb
+-- minutehand.null_if_empty(value) -> the value, or null where it says nothing.
+create or replace function minutehand.null_if_empty(p_value jsonb) returns jsonb
 language sql immutable as $$
   select case when p_value in ('null', '{}', '[]') then null else p_value end
 $$;
@@ -94,8 +94,8 @@ begin
 end
 $$;
 
--- minutehand.saved_before(workflow) -> the row that it would be saved into; nulls where there is none.
-create or replace function minutehand.saved_before(p_workflow jsonb) returns public.automation_workflows
+-- minutehand.find_saved_workflow(workflow) -> the row that it would be saved into; nulls where there is none.
+create or replace function minutehand.find_saved_workflow(p_workflow jsonb) returns public.automation_workflows
 language plpgsql stable set search_path = '' as $$
 declare
   v_found public.automation_workflows[];

@@ -9,7 +9,7 @@ declare
   v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
 begin
   return minutehand.workflow_summary(v_workflow) || minutehand.lint_facts(v_workflow) || jsonb_build_object(
-    'switches', minutehand.switches(v_workflow),
+    'switches', minutehand.workflow_switches(v_workflow),
     'versions', (
       select coalesce(jsonb_agg(jsonb_build_object('version', v.version, 'saved_at', v.saved_at)), '[]')
       from (
@@ -23,7 +23,7 @@ begin
         from minutehand.newest_executions()
         where workflow_id = v_workflow.id group by 1) s),
     'last', (
-      select minutehand.listed(l, v_workflow.name)
+      select minutehand.execution_json(l, v_workflow.name)
       from minutehand.newest_executions() l
       where l.workflow_id = v_workflow.id order by l.created_at desc, l.id desc limit 1));
 end

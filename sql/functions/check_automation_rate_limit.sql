@@ -5,7 +5,7 @@ create or replace function public.check_automation_rate_limit(p_job_id text, p_w
 returns boolean language sql stable security definer set search_path = '' as $$
   select (
     select l.until
-    from minutehand.limited(
+    from minutehand.rate_limited_until(
       p_workflow_id, (select w.settings::jsonb from public.automation_workflows w where w.id = p_workflow_id),
       p_job_id, p_status, minutehand.clock()) l
   ) is null

@@ -29,7 +29,7 @@ begin
           if v_blocked or new.entity_order is not null then  -- what has a line to wait in, the sweep begins
             return new;
           end if;
-          return minutehand.direct_begun(new);
+          return minutehand.direct_begin(new);
         elsif v_blocked then
           perform minutehand.direct_undo(new.id);
         else

@@ -20,7 +20,7 @@ begin
 
   perform pg_advisory_xact_lock(key)
   from (
-    select distinct minutehand.limit_key(
+    select distinct minutehand.rate_limit_lock(
       l.workflow_id, coalesce(l.entity_id, minutehand.entity_of(l.trigger_data::jsonb))) as key
     from unnest(v_logs) l
     order by 1
@@ -69,7 +69,7 @@ begin
   p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
   p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(v_workflow.settings::jsonb) end;
   p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
-  select * into v_limit from minutehand.limited(
+  select * into v_limit from minutehand.rate_limited_until(
     v_workflow.id, v_workflow.settings::jsonb, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
 
   if minutehand.tenant(v_workflow.organization_id::text, v_workflow.user_id::text) <> ''

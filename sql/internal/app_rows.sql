@@ -16,7 +16,7 @@ declare
   v_joins text := '';
   v_query text;
 begin
-  for v_link in select l.*, row_number() over () as nr from minutehand.links(p_relation, p_config -> 'links') l loop
+  for v_link in select l.*, row_number() over () as nr from minutehand.linked_tables(p_relation, p_config -> 'links') l loop
     v_joins := v_joins || format(
       ' left join lateral (select to_jsonb(x) as found from %s x where %s limit 1) l%s on true',
       v_link.target::regclass,
@@ -30,7 +30,7 @@ begin
   v_query := format(
     'select t.%I::text, to_jsonb(t) - $2, %s from %s t%s where ', v_id, v_linked, p_relation::regclass, v_joins);
   begin
-    return query execute v_query || format('t.%I = any ($1::%s[])', v_id, minutehand.type_of(p_relation, v_id))
+    return query execute v_query || format('t.%I = any ($1::%s[])', v_id, minutehand.column_type(p_relation, v_id))
       using p_keys, v_excluded;
   exception when data_exception then
     return query execute v_query || format('t.%I::text = any ($1)', v_id) using p_keys, v_excluded;
@@ -38,18 +38,18 @@ begin
 end
 $$;
 
--- minutehand.type_of(relation, column) -> text: the column's type, as a cast names it.
-create or replace function minutehand.type_of(p_relation oid, p_column text) returns text
+-- minutehand.column_type(relation, column) -> text: the column's type, as a cast names it.
+create or replace function minutehand.column_type(p_relation oid, p_column text) returns text
 language sql stable as $$
   select format_type(atttypid, null)
   from pg_catalog.pg_attribute
   where attrelid = p_relation and attname = p_column and not attisdropped
 $$;
 
--- minutehand.links(relation, configured) -> (name, link_column, target, target_column, same_type)
+-- minutehand.linked_tables(relation, configured) -> (name, link_column, target, target_column, same_type)
 -- Foreign keys of one column within the table's own schema, so that no template reaches auth.users; and what the trigger
 -- names where the app has no constraint: {"client_id": "clients"} or {"client_id": "clients.ref"}.
-create or replace function minutehand.links(p_relation oid, p_configured jsonb)
+create or replace function minutehand.linked_tables(p_relation oid, p_configured jsonb)
 returns table (name text, link_column text, target oid, target_column text, same_type boolean)
 language sql stable set search_path = '' as $$
   with schema_of as (

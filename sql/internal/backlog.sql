@@ -1,9 +1,9 @@
 -- The stale backlog: what came due while no processor looked is a person's to decide (F4).  Lateness is now minus due, and
 -- only of executions that never began: a wait of two days is not late.
 
--- minutehand.begin_hold(seconds, now): notes the cutoff when no processor has looked since then: no heartbeat, and no lease of a
+-- minutehand.note_stale_cutoff(seconds, now): notes the cutoff when no processor has looked since then: no heartbeat, and no lease of a
 -- processor's long run.  Before the caller's own heartbeat.  Two that begin at once agree: the second waits for the first one's row.
-create or replace function minutehand.begin_hold(p_seconds integer, p_now timestamptz) returns void
+create or replace function minutehand.note_stale_cutoff(p_seconds integer, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_before constant timestamptz := p_now - make_interval(secs => p_seconds);  -- null: never
@@ -20,11 +20,11 @@ begin
 end
 $$;
 
--- minutehand.hold_backlog(limit, now) -> (held, holding): one bite of what is held, whoever began it; processors take turns.
+-- minutehand.skip_stale(limit, now) -> (held, holding): one bite of what is held, whoever began it; processors take turns.
 -- Old changes that are still to be matched will bring more of it.  What is parked in a line is not late by itself, but with the
 -- one that it waits for.
 -- Locks: the cutoff; execution rows, by id.
-create or replace function minutehand.hold_backlog(
+create or replace function minutehand.skip_stale(
   p_limit integer, p_now timestamptz, out held integer, out holding boolean
 ) language plpgsql set search_path = '' as $$
 declare
@@ -57,7 +57,7 @@ begin
   from late
   where l.id = late.id;
   get diagnostics held = row_count;
-  holding := minutehand.hold_group(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
+  holding := minutehand.unpark_stale(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
     select from public.automation_events
     where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
       and occurred_at < v_before);

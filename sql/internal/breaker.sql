@@ -1,10 +1,10 @@
 -- The breaker (R11): a workflow that is started again and again by changes that name no cause is paused, since it may be
 -- causing them itself in a way that does not pass the cause on.
 
--- minutehand.breaker(settings) -> (n, per): more starts than n within per are too many; n is null when it is off.
+-- minutehand.breaker_limit(settings) -> (n, per): more starts than n within per are too many; n is null when it is off.
 -- settings.breaker = null turns it off; {"n": 1000, "per": "1 minute"} changes it: a second to an hour.  What cannot be read
 -- falls back to the default.
-create or replace function minutehand.breaker(p_settings jsonb, out n integer, out per interval)
+create or replace function minutehand.breaker_limit(p_settings jsonb, out n integer, out per interval)
 language plpgsql immutable as $$
 declare
   v_breaker jsonb := case when jsonb_typeof(p_settings) = 'object' then p_settings -> 'breaker' end;
@@ -28,9 +28,9 @@ begin
 end
 $$;
 
--- minutehand.starts(from, to) -> how many transactions started each workflow then without a cause; a bulk change is one.
+-- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow then without a cause; a bulk change is one.
 -- Of the newest 50,000 executions, by their index: a beat must stay cheap, and a loop is young.
-create or replace function minutehand.starts(p_from timestamptz, p_to timestamptz)
+create or replace function minutehand.starts_by_workflow(p_from timestamptz, p_to timestamptz)
 returns table (workflow_id uuid, starts bigint) language sql stable as $$
   select s.workflow_id, count(*)
   from (
@@ -58,23 +58,23 @@ declare
 begin
   for v_workflow in
     select w.id, w.name, b.n, b.per, r.starts, u.resumed_at
-    from minutehand.starts(p_now - interval '1 minute', p_now) r
+    from minutehand.starts_by_workflow(p_now - interval '1 minute', p_now) r
     join public.automation_workflows w on w.id = r.workflow_id
-    cross join lateral minutehand.breaker(w.settings::jsonb) b
+    cross join lateral minutehand.breaker_limit(w.settings::jsonb) b
     left join minutehand.breaker_resets u on u.workflow_id = w.id::text and u.resumed_at > p_now - b.per
     where b.n is not null and (r.starts > b.n or b.per > interval '1 minute')
   loop
     v_starts := v_workflow.starts;
     if v_workflow.per <> interval '1 minute' or v_workflow.resumed_at is not null then
       select s.starts into v_starts
-      from minutehand.starts(greatest(p_now - v_workflow.per, v_workflow.resumed_at), p_now) s
+      from minutehand.starts_by_workflow(greatest(p_now - v_workflow.per, v_workflow.resumed_at), p_now) s
       where s.workflow_id = v_workflow.id;
     end if;
     if v_starts > v_workflow.n then
       insert into public.automation_control (scope, target, reason, paused_at)
       values ('workflow', v_workflow.id::text, format(
         'breaker: %s changes without a cause started it within %s, %s are the most; does it cause them itself?',
-        v_starts, minutehand.in_words(v_workflow.per), v_workflow.n), p_now)
+        v_starts, minutehand.interval_text(v_workflow.per), v_workflow.n), p_now)
       on conflict (scope, target) do nothing;
       if found then
         v_tripped := v_tripped || to_jsonb(coalesce(v_workflow.name, v_workflow.id::text));

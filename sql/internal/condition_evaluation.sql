@@ -2,7 +2,7 @@
 
 -- The tree of any conditions.  With a problem anywhere the whole does not hold, whatever its other parts say: an `any`
 -- of one good and one unreadable condition is not what its author meant.
-create or replace function minutehand.evaluate(
+create or replace function minutehand.evaluate_conditions(
   p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
 returns jsonb
 language plpgsql immutable
@@ -10,13 +10,13 @@ as $$
 declare
   v_normal jsonb := minutehand.normal_conditions(p_conditions);
 begin
-  return minutehand.described(v_normal, p_new, p_old, p_status_column)
+  return minutehand.describe_conditions(v_normal, p_new, p_old, p_status_column)
     || case when v_normal ? 'problem' then '{"held": false}' else '{}' end::jsonb;
 end
 $$;
 
 -- The verdict alone, for whoever does not show the tree: the trigger and the tick.
-create or replace function minutehand.holds(
+create or replace function minutehand.conditions_met(
   p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
 returns boolean
 language plpgsql immutable
@@ -24,12 +24,12 @@ as $$
 declare
   v_normal jsonb := minutehand.normal_conditions(p_conditions);
 begin
-  return not v_normal ? 'problem' and coalesce(minutehand.verdict(v_normal, p_new, p_old, p_status_column), false);
+  return not v_normal ? 'problem' and coalesce(minutehand.conditions_verdict(v_normal, p_new, p_old, p_status_column), false);
 end
 $$;
 
 -- Judges normal conditions: true, false, or null for "cannot say" (three-valued, as SQL's and, or and not are).
-create or replace function minutehand.verdict(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+create or replace function minutehand.conditions_verdict(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
 returns boolean
 language plpgsql immutable
 as $$
@@ -51,7 +51,7 @@ begin
     if v_item ? 'field' and not v_item ? 'problem' then
       v_one := (minutehand.evaluate_condition(v_item, p_new, p_old, p_status_column)).held;
     else
-      v_one := minutehand.verdict(v_item, p_new, p_old, p_status_column);
+      v_one := minutehand.conditions_verdict(v_item, p_new, p_old, p_status_column);
     end if;
     v_held := case when v_any then v_held or v_one else v_held and v_one end;
     exit when v_held = v_any;
@@ -61,7 +61,7 @@ end
 $$;
 
 -- Normal conditions as a tree, each node with its verdict.
-create or replace function minutehand.described(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+create or replace function minutehand.describe_conditions(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
 returns jsonb
 language plpgsql immutable
 as $$
@@ -73,7 +73,7 @@ declare
 begin
   if jsonb_typeof(v_items) = 'array' then
     v_node := jsonb_build_object(v_kind, coalesce((
-      select jsonb_agg(minutehand.described(item, p_new, p_old, p_status_column) order by place)
+      select jsonb_agg(minutehand.describe_conditions(item, p_new, p_old, p_status_column) order by place)
       from jsonb_array_elements(v_items) with ordinality as items (item, place)), '[]'));
   elsif p_normal ? 'field' then
     v_node := jsonb_build_object(
@@ -92,7 +92,7 @@ begin
     end if;
   end if;
   return v_node
-    || jsonb_build_object('held', coalesce(minutehand.verdict(p_normal, p_new, p_old, p_status_column), false))
+    || jsonb_build_object('held', coalesce(minutehand.conditions_verdict(p_normal, p_new, p_old, p_status_column), false))
     || case when p_normal ? 'problem' then jsonb_build_object('problem', p_normal -> 'problem') else '{}' end;
 end
 $$;
@@ -135,13 +135,13 @@ begin
   v_is_status := coalesce(v_field = p_status_column, false) and pg_column_size(actual) <= 1000;
 
   if v_operator in ('equals', 'not_equals') then
-    held := minutehand.same(actual, v_wanted, v_is_status) = (v_operator = 'equals');
+    held := minutehand.values_equal(actual, v_wanted, v_is_status) = (v_operator = 'equals');
   elsif v_operator in ('in', 'not_in') then
-    held := minutehand.has_item(v_wanted, actual, v_is_status);
+    held := minutehand.list_has(v_wanted, actual, v_is_status);
     if not held and jsonb_typeof(actual) = 'array' then
       -- tags: one of them is enough
       for i in 0 .. jsonb_array_length(v_wanted) - 1 loop
-        held := held or minutehand.has_item(actual, v_wanted -> i, v_is_status);
+        held := held or minutehand.list_has(actual, v_wanted -> i, v_is_status);
       end loop;
     end if;
     held := held = (v_operator = 'in');
@@ -152,9 +152,9 @@ begin
       when p_old ? v_path[1] then coalesce(p_old #> v_path, 'null')
       else actual
     end;
-    held := not minutehand.same(was, actual, v_is_status);
+    held := not minutehand.values_equal(was, actual, v_is_status);
     if held and v_operator <> 'changed' then
-      held := minutehand.has_item(
+      held := minutehand.list_has(
         v_wanted, case v_operator when 'changed_to' then actual else was end, v_is_status);
     end if;
   elsif v_operator in ('is_empty', 'is_not_empty') then
@@ -167,7 +167,7 @@ begin
     held := v_operator = 'not_contains';
   elsif v_operator in ('contains', 'not_contains') then
     held := (case jsonb_typeof(actual)
-      when 'array' then minutehand.has_item(actual, v_wanted, v_is_status)
+      when 'array' then minutehand.list_has(actual, v_wanted, v_is_status)
       else strpos(lower(actual #>> '{}'), lower(v_wanted #>> '{}')) > 0
     end) = (v_operator = 'contains');
   elsif v_operator = 'starts_with' then
@@ -175,7 +175,7 @@ begin
   elsif v_operator = 'ends_with' then
     held := right(lower(actual #>> '{}'), length(lower(v_wanted #>> '{}'))) = lower(v_wanted #>> '{}');
   else
-    v_order := minutehand.compared(actual, v_wanted);
+    v_order := minutehand.compare_values(actual, v_wanted);
     held := v_order = case v_operator when 'greater_than' then 1 else -1 end;
     if held is null then
       problem := format('cannot order "%s" and "%s"', left(actual #>> '{}', 60), left(v_wanted #>> '{}', 60));

@@ -24,7 +24,7 @@ $$;
 
 -- Whether two values are one: case is folded, a number is compared as a number, null is only null.
 -- Two texts stay texts, "007" is not "7" (codes and ids); a JSON number on either side makes it numbers.
-create or replace function minutehand.same(p_a jsonb, p_b jsonb, p_is_status boolean) returns boolean
+create or replace function minutehand.values_equal(p_a jsonb, p_b jsonb, p_is_status boolean) returns boolean
 language sql immutable
 as $$
   select case
@@ -45,12 +45,12 @@ as $$
 $$;
 
 -- Whether a list has a value.  A loop: for the usual handful of items a query costs more than the comparisons.
-create or replace function minutehand.has_item(p_list jsonb, p_value jsonb, p_is_status boolean) returns boolean
+create or replace function minutehand.list_has(p_list jsonb, p_value jsonb, p_is_status boolean) returns boolean
 language plpgsql immutable
 as $$
 begin
   for i in 0 .. jsonb_array_length(p_list) - 1 loop
-    if minutehand.same(p_list -> i, p_value, p_is_status) then
+    if minutehand.values_equal(p_list -> i, p_value, p_is_status) then
       return true;
     end if;
   end loop;
@@ -59,7 +59,7 @@ end
 $$;
 
 -- An ISO date or timestamp, null for anything else.  Without a zone it is UTC: the session's must not decide a match.
-create or replace function minutehand.instant(p_text text) returns timestamptz
+create or replace function minutehand.to_instant(p_text text) returns timestamptz
 language plpgsql immutable
 as $$
 begin
@@ -77,7 +77,7 @@ $$;
 
 -- -1, 0 or 1 as a is below, equal to or above b; null when a number or an instant meets something else, since a text
 -- order of "n/a" and 100 means nothing.  Text is ordered by code point, so that every database orders alike.
-create or replace function minutehand.compared(p_a jsonb, p_b jsonb) returns integer
+create or replace function minutehand.compare_values(p_a jsonb, p_b jsonb) returns integer
 language plpgsql immutable
 as $$
 declare
@@ -93,8 +93,8 @@ begin
   elsif v_a_number or v_b_number or jsonb_typeof(p_a) in ('array', 'object') then
     return null;
   end if;
-  v_a_instant := minutehand.instant(p_a #>> '{}');
-  v_b_instant := minutehand.instant(p_b #>> '{}');
+  v_a_instant := minutehand.to_instant(p_a #>> '{}');
+  v_b_instant := minutehand.to_instant(p_b #>> '{}');
   if v_a_instant is not null and v_b_instant is not null then
     return case when v_a_instant > v_b_instant then 1 when v_a_instant < v_b_instant then -1 else 0 end;
   elsif v_a_instant is not null or v_b_instant is not null then

@@ -1,7 +1,7 @@
 -- What an execution is about, read fresh: the row, its old values, linked rows, and whether it may go on.
 
 -- One statement, whose parts are computed once each; the plan is kept, since planning it costs more than ten rows do.
-create or replace function minutehand.context(p_items jsonb, p_now timestamptz) returns jsonb
+create or replace function minutehand.read_contexts(p_items jsonb, p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
   v_result jsonb;

@@ -3,8 +3,8 @@
 --   {"url": "https://…", "timeout_ms": 5000, "no_claim": false}
 -- What the trigger calls sets no search_path of its own, as in automation_capture.
 
--- minutehand.direct() -> the trigger's argument and {"enabled"}, or null when direct mode is off.
-create or replace function minutehand.direct() returns jsonb
+-- minutehand.direct_config() -> the trigger's argument and {"enabled"}, or null when direct mode is off.
+create or replace function minutehand.direct_config() returns jsonb
 language sql stable as $$
   select minutehand.first_argument(tgargs)::jsonb || jsonb_build_object('enabled', tgenabled <> 'D')
   from pg_catalog.pg_trigger
@@ -62,9 +62,9 @@ begin
 end
 $$;
 
--- minutehand.direct_begun(log) -> the row as --no-claim inserts it: processing, under a lease that outlasts the function's
+-- minutehand.direct_begin(log) -> the row as --no-claim inserts it: processing, under a lease that outlasts the function's
 -- limit of 400 s, so that a tick takes it over only after that.  While anything is paused, ticks decide what may run.
-create or replace function minutehand.direct_begun(p_log public.automation_execution_logs)
+create or replace function minutehand.direct_begin(p_log public.automation_execution_logs)
 returns public.automation_execution_logs language plpgsql as $$
 declare
   v_now constant timestamptz := minutehand.clock();

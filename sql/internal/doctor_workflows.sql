@@ -1,8 +1,8 @@
 -- What doctor reads of the workflows and of the queue: what can never fire, and what waits for a person.
 
--- minutehand.status_words(relation, config) -> text[]: statuses that rows of a watched table have or may have, as far as a
+-- minutehand.known_statuses(relation, config) -> text[]: statuses that rows of a watched table have or may have, as far as a
 -- bounded look tells: an enum's words, the app's table of statuses (job_statuses.name), some rows, the newest changes.
-create or replace function minutehand.status_words(p_relation regclass, p_config jsonb) returns text[]
+create or replace function minutehand.known_statuses(p_relation regclass, p_config jsonb) returns text[]
 language plpgsql stable set search_path = '' as $$
 declare
   v_status text := p_config ->> 'status';
@@ -33,9 +33,9 @@ begin
 end
 $$;
 
--- minutehand.hearing(trigger_type) -> (type, status, word): the watched tables whose changes have this type; word is the
+-- minutehand.tables_emitting(trigger_type) -> (type, status, word): the watched tables whose changes have this type; word is the
 -- status that stands in the type ("job_completed"), null where none does.
-create or replace function minutehand.hearing(p_type text)
+create or replace function minutehand.tables_emitting(p_type text)
 returns table (type text, status text, word text) language sql stable set search_path = '' as $$
   select w.config ->> 'type', w.config ->> 'status',
          case when rest.word not in ('', 'created', 'updated', 'deleted', 'status_changed') then rest.word end
@@ -44,8 +44,8 @@ returns table (type text, status text, word text) language sql stable set search
   where starts_with(p_type, (w.config ->> 'type') || '_')
 $$;
 
--- minutehand.wanted_words(conditions, status column) -> statuses that conditions ask for.
-create or replace function minutehand.wanted_words(p_conditions jsonb, p_status text) returns setof text
+-- minutehand.wanted_statuses(conditions, status column) -> statuses that conditions ask for.
+create or replace function minutehand.wanted_statuses(p_conditions jsonb, p_status text) returns setof text
 language sql stable set search_path = '' as $$
   select distinct word.value
   from jsonb_path_query(
@@ -58,20 +58,20 @@ language sql stable set search_path = '' as $$
     and word.value is not null
 $$;
 
--- minutehand.unmatched_words(workflow, words) -> [{"word", "type"}]: statuses that it waits for and no row is known to have.
+-- minutehand.unknown_statuses(workflow, words) -> [{"word", "type"}]: statuses that it waits for and no row is known to have.
 -- A type without known words is not judged.
-create or replace function minutehand.unmatched_words(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
+create or replace function minutehand.unknown_statuses(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(distinct jsonb_build_object('word', wanted.word, 'type', h.type)), '[]')
   from (
     -- job_status_changed is of jobs, but would also be a status of job: the type that says all of it is meant.
-    select * from minutehand.hearing(p_workflow.trigger_type) order by word nulls first, length(type) desc limit 1
+    select * from minutehand.tables_emitting(p_workflow.trigger_type) order by word nulls first, length(type) desc limit 1
   ) h
   cross join lateral (
     select h.word, true as in_type where h.word is not null
     union all
     select w.word, false
-    from minutehand.wanted_words(
+    from minutehand.wanted_statuses(
       minutehand.conditions_of(minutehand.row_of(p_workflow), h.status), h.status) as w (word)
   ) wanted
   where p_words -> h.type <> '[]' and not exists (
@@ -80,9 +80,9 @@ language sql stable set search_path = '' as $$
       else minutehand.fold(known.word) = minutehand.fold(wanted.word) end)
 $$;
 
--- minutehand.held_steps(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
+-- minutehand.steps_for_lint(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
 -- last where steps stand there; null when they have more than 16 kB: too long to be brought for a look.
-create or replace function minutehand.held_steps(p_workflow public.automation_workflows) returns jsonb
+create or replace function minutehand.steps_for_lint(p_workflow public.automation_workflows) returns jsonb
 language sql stable set search_path = '' as $$
   select case when octet_length(held::text) <= 16384 then held end
   from (
@@ -94,7 +94,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "unread", "heard", "unmatched"},
--- and as minutehand.held_steps; "steps" is null where that is, and for a workflow with a problem.  `unread`: what of its
+-- and as minutehand.steps_for_lint; "steps" is null where that is, and for a workflow with a problem.  `unread`: what of its
 -- settings cannot be read; it runs without that.
 create or replace function minutehand.facts_of_workflow(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -103,21 +103,21 @@ declare
   v_held jsonb;
 begin
   if v_problem is null then
-    v_held := minutehand.held_steps(p_workflow);
+    v_held := minutehand.steps_for_lint(p_workflow);
   end if;
   v_held := coalesce(v_held, '{"steps": null}');
   return v_held || jsonb_build_object(
     'id', p_workflow.id, 'name', left(p_workflow.name, 100), 'trigger_type', left(p_workflow.trigger_type, 100),
     'problem', v_problem,
     'unread', minutehand.order_problem(minutehand.row_of(p_workflow) -> 'settings'),
-    'heard', exists (select from minutehand.hearing(p_workflow.trigger_type)),
-    'unmatched', case when v_problem is null then minutehand.unmatched_words(p_workflow, p_words) else '[]' end);
+    'heard', exists (select from minutehand.tables_emitting(p_workflow.trigger_type)),
+    'unmatched', case when v_problem is null then minutehand.unknown_statuses(p_workflow, p_words) else '[]' end);
 end
 $$;
 
--- minutehand.switches(workflow) -> {switch: what it says}, of those that the row has; null where a json value of the row is
+-- minutehand.workflow_switches(workflow) -> {switch: what it says}, of those that the row has; null where a json value of the row is
 -- one that jsonb refuses.
-create or replace function minutehand.switches(p_workflow public.automation_workflows) returns jsonb
+create or replace function minutehand.workflow_switches(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
   return jsonb_strip_nulls(jsonb_build_object(
@@ -136,13 +136,13 @@ declare
   v_words jsonb;
   v_facts jsonb;
 begin
-  select coalesce(jsonb_object_agg(w.config ->> 'type', to_jsonb(minutehand.status_words(w.relation, w.config))), '{}')
+  select coalesce(jsonb_object_agg(w.config ->> 'type', to_jsonb(minutehand.known_statuses(w.relation, w.config))), '{}')
   into v_words
   from minutehand.watched w;
   with looked as (
     select workflow, switches is null or minutehand.is_on(workflow) as is_on, switches
     from (
-      select w as workflow, minutehand.switches(w) as switches from public.automation_workflows w limit 10000
+      select w as workflow, minutehand.workflow_switches(w) as switches from public.automation_workflows w limit 10000
     ) x
   )
   select jsonb_build_object(
@@ -170,7 +170,7 @@ create or replace function minutehand.facts_queue(p_now timestamptz) returns jso
 language sql stable set search_path = '' set enable_seqscan = off as $$
   with stale as (
     select l.due
-    from minutehand.heads() h
+    from minutehand.next_by_tenant() h
     cross join lateral (
       select coalesce(scheduled_at, created_at) as due
       from public.automation_execution_logs

@@ -224,9 +224,9 @@ begin
 end
 $$;
 
--- minutehand.hold_group(ids, before, limit) -> how many: what was parked behind these, which are held as stale, and is as old
+-- minutehand.unpark_stale(ids, before, limit) -> how many: what was parked behind these, which are held as stale, and is as old
 -- as they are, is due when it was made, so that the next bite holds it too.
-create or replace function minutehand.hold_group(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
+create or replace function minutehand.unpark_stale(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_count integer;

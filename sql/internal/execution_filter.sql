@@ -2,7 +2,7 @@
 
 -- minutehand.matches_filter(log, filter) -> boolean: the one home of "which executions are meant?".
 -- filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "error"? (part of its reason), "since"?, "until"?
--- (timestamptz), "tenant"?, "message"? (as minutehand.message gives it)}, after minutehand.filter_of; what it says of ids the
+-- (timestamptz), "tenant"?, "message"? (as minutehand.error_pattern gives it)}, after minutehand.filter_of; what it says of ids the
 -- caller asks for itself (minutehand.filter_ids).  Plain SQL without a sub-select, so that it is planned into its caller's query.
 create or replace function minutehand.matches_filter(p_log public.automation_execution_logs, p_filter jsonb) returns boolean
 language sql stable as $$
@@ -16,7 +16,7 @@ language sql stable as $$
     and (p_filter ->> 'error' is null or p_log.status <> 'completed'
       and strpos(lower(coalesce(p_log.reason, p_log.error_message)), lower(p_filter ->> 'error')) > 0)
     and (p_filter ->> 'message' is null
-      or minutehand.message(coalesce(p_log.reason, p_log.error_message)) = p_filter ->> 'message')
+      or minutehand.error_pattern(coalesce(p_log.reason, p_log.error_message)) = p_filter ->> 'message')
     and (p_filter ->> 'workflow' is null or p_filter -> 'workflow_ids' ? p_log.workflow_id::text)
 $$;
 
@@ -37,9 +37,9 @@ language sql stable set search_path = '' as $$
     select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id)) end
 $$;
 
--- minutehand.message(reason) -> text: the reason without ids, addresses and numbers, so that what is alike is one group.  What
+-- minutehand.error_pattern(reason) -> text: the reason without ids, addresses and numbers, so that what is alike is one group.  What
 -- looks like an HTTP answer (a word of its own, 400 to 599) stays: a 404 is mended otherwise than a 503.
-create or replace function minutehand.message(p_reason text) returns text
+create or replace function minutehand.error_pattern(p_reason text) returns text
 language sql immutable as $$
   select left(
     regexp_replace(
@@ -54,10 +54,10 @@ language sql immutable as $$
     200)
 $$;
 
--- minutehand.looked_back_to(filter, before, rows) -> timestamptz: how far back a search looks; null: to the beginning.  What an
+-- minutehand.search_floor(filter, before, rows) -> timestamptz: how far back a search looks; null: to the beginning.  What an
 -- index leads to is looked at whole; everything else among the newest p_rows before the cursor, so that no search reads a
 -- history of a million rows.
-create or replace function minutehand.looked_back_to(p_filter jsonb, p_before timestamptz, p_rows integer)
+create or replace function minutehand.search_floor(p_filter jsonb, p_before timestamptz, p_rows integer)
 returns timestamptz language sql stable as $$
   select case
     when p_filter ? 'ids' or p_filter ? 'entity' or p_filter ->> 'status' in ('failed', 'skipped', 'cancelled') then null
@@ -70,10 +70,10 @@ returns timestamptz language sql stable as $$
   end
 $$;
 
--- minutehand.series(from, to, seconds, tenant) -> [{"at": begin of the bucket, "<status>": n, …}]: how many executions were made
+-- minutehand.bars(from, to, seconds, tenant) -> [{"at": begin of the bucket, "<status>": n, …}]: how many executions were made
 -- in each of so many seconds, by how they stand; buckets without any are left out.  It reads what it counts: who shows long times
 -- keeps the buckets that are over.  Errors: MH400 more than 1,000 buckets.
-create or replace function minutehand.series(p_from timestamptz, p_to timestamptz, p_seconds integer, p_tenant text)
+create or replace function minutehand.bars(p_from timestamptz, p_to timestamptz, p_seconds integer, p_tenant text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   if p_seconds is null or p_seconds < 1 or extract(epoch from p_to - p_from) > 1000::bigint * p_seconds then

@@ -1,8 +1,8 @@
 -- An execution as lists and pages show it.
 
--- minutehand.listed(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` is read as processing.
+-- minutehand.execution_json(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` is read as processing.
 -- A callee may mark `completed` what had been given up as uncertain: then the code is of no more use.
-create or replace function minutehand.listed(p_log public.automation_execution_logs, p_workflow text) returns jsonb
+create or replace function minutehand.execution_json(p_log public.automation_execution_logs, p_workflow text) returns jsonb
 language sql stable as $$
   select jsonb_build_object(
     'id', p_log.id, 'workflow_id', p_log.workflow_id, 'workflow', p_workflow, 'entity_id', p_log.entity_id,
@@ -23,8 +23,8 @@ language sql stable as $$
   from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
 $$;
 
--- minutehand.waits_for(log, now) -> text: why a pending execution is not claimed now, as minutehand.take decides it; or null.
-create or replace function minutehand.waits_for(p_log public.automation_execution_logs, p_now timestamptz) returns text
+-- minutehand.waiting_reason(log, now) -> text: why a pending execution is not claimed now, as minutehand.claim_rows decides it; or null.
+create or replace function minutehand.waiting_reason(p_log public.automation_execution_logs, p_now timestamptz) returns text
 language sql stable set search_path = '' as $$
   select case
     when p_log.status <> 'pending' then null

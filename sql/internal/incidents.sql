@@ -45,13 +45,13 @@ language sql stable set search_path = '' as $$
   where f.n >= p_share * f.of_n
   union all
   select 'backlog', '', '', 1,
-         format('the oldest due execution waits for %s', minutehand.in_words(date_trunc('second', p_now - min(h.due)))), null
-  from minutehand.heads() h
+         format('the oldest due execution waits for %s', minutehand.interval_text(date_trunc('second', p_now - min(h.due)))), null
+  from minutehand.next_by_tenant() h
   where h.due <= p_now and not exists (select from public.automation_control where scope = 'all')
   having p_now - min(h.due) > p_age
   union all
   select 'silence', '', '', 1,
-         format('no processor was here for %s', minutehand.in_words(date_trunc('second', p_now - max(heartbeat_at)))), null
+         format('no processor was here for %s', minutehand.interval_text(date_trunc('second', p_now - max(heartbeat_at)))), null
   from public.automation_workers
   having max(heartbeat_at) < p_now - interval '10 minutes'
   union all
@@ -130,7 +130,7 @@ begin
         and (heartbeat_at < p_now - interval '30 seconds' or started_at < p_now - interval '1 minute')) then
     insert into public.automation_incidents (kind, opened_at, seen_at, recovered_at, summary)
     values ('silence', v_last.judged_at, p_now, p_now, format(
-      'no processor was here for %s', minutehand.in_words(date_trunc('second', p_now - v_last.judged_at))));
+      'no processor was here for %s', minutehand.interval_text(date_trunc('second', p_now - v_last.judged_at))));
   end if;
 
   insert into public.automation_incidents as i (kind, subject, code, opened_at, seen_at, count, summary, sample)

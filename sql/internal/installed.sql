@@ -1,7 +1,7 @@
 -- What is installed: `migrate` writes it down at its end, so that doctor can tell a function that somebody replaced.
 
--- minutehand.note_installed(): signature and source of every function of ours, replaced whole.
-create or replace function minutehand.note_installed() returns void
+-- minutehand.record_installed(): signature and source of every function of ours, replaced whole.
+create or replace function minutehand.record_installed() returns void
 language sql volatile set search_path = '' as $$
   delete from minutehand.installed;
   insert into minutehand.installed (signature, source_md5)

@@ -11,14 +11,14 @@ language sql stable rows 4 set search_path = '' as $$
   order by scope, channel, tenant desc
 $$;
 
--- minutehand.counted(limit, recipient) -> what a send counts towards: each of its addresses, or the tenant, whose is none.
-create or replace function minutehand.counted(p_limit public.automation_limits, p_recipient text) returns setof text
+-- minutehand.limit_subjects(limit, recipient) -> what a send counts towards: each of its addresses, or the tenant, whose is none.
+create or replace function minutehand.limit_subjects(p_limit public.automation_limits, p_recipient text) returns setof text
 language sql immutable rows 2 set search_path = '' as $$
   select unnest(case p_limit.scope when 'recipient' then string_to_array(lower(p_recipient), ', ') else array[null] end)
 $$;
 
 -- minutehand.lock_limits(sends): takes the locks of what these sends count towards, sorted, so that nobody waits in a circle.
--- One of 256 slots a recipient or tenant falls in, as in minutehand.limit_key, so that a batch cannot fill the lock table.
+-- One of 256 slots a recipient or tenant falls in, as in minutehand.rate_limit_lock, so that a batch cannot fill the lock table.
 create or replace function minutehand.lock_limits(p_sends jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -32,15 +32,15 @@ begin
       from public.automation_execution_logs where id = s.id
     ) l on true
     cross join lateral minutehand.limits_for(l.tenant, s.channel) m
-    cross join lateral minutehand.counted(m, s.recipient) as a (address)
+    cross join lateral minutehand.limit_subjects(m, s.recipient) as a (address)
     order by 1
   ) keys;
 end
 $$;
 
--- minutehand.room_at(limit, tenant, address, key, now) -> when there is room again for one more; null when there is now, or
+-- minutehand.next_free_at(limit, tenant, address, key, now) -> when there is room again for one more; null when there is now, or
 -- 'infinity' where none may leave at all.  Counts what has a place and has left, or may have; not what was refused.
-create or replace function minutehand.room_at(
+create or replace function minutehand.next_free_at(
   p_limit public.automation_limits, p_tenant text, p_address text, p_key text, p_now timestamptz
 ) returns timestamptz language plpgsql volatile set search_path = '' as $$
 begin
@@ -73,9 +73,9 @@ begin
 end
 $$;
 
--- minutehand.exceeded(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it may
+-- minutehand.exceeded_limit(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it may
 -- leave.  Of several exceeded limits, a drop comes first, then the one that lasts longest.
-create or replace function minutehand.exceeded(
+create or replace function minutehand.exceeded_limit(
   p_tenant text, p_channel text, p_recipient text, p_key text, p_now timestamptz,
   out code text, out until timestamptz, out reason text, out is_delayed boolean
 ) language plpgsql volatile set search_path = '' as $$
@@ -83,9 +83,9 @@ declare
   v_limit record;
 begin
   for v_limit in
-    select m.*, a.address, minutehand.room_at(m, p_tenant, a.address, p_key, p_now) as until
+    select m.*, a.address, minutehand.next_free_at(m, p_tenant, a.address, p_key, p_now) as until
     from minutehand.limits_for(p_tenant, p_channel) m
-    cross join lateral minutehand.counted(m, p_recipient) as a (address)
+    cross join lateral minutehand.limit_subjects(m, p_recipient) as a (address)
   loop
     continue when v_limit.until is null;
     continue when code is not null and not (
@@ -96,16 +96,16 @@ begin
     reason := format(
       '%s %s %s within %s; %s', v_limit.n, case v_limit.channel when '' then 'messages' else v_limit.channel end,
       case v_limit.scope when 'recipient' then 'to ' || v_limit.address else 'of this tenant' end,
-      minutehand.in_words(v_limit.per), case v_limit.n when 0 then 'none may leave' else 'the next may leave at '
+      minutehand.interval_text(v_limit.per), case v_limit.n when 0 then 'none may leave' else 'the next may leave at '
         || to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') end);
   end loop;
 end
 $$;
 
--- minutehand.shown_limit(limit) -> jsonb: as lists show it, its period in words.
-create or replace function minutehand.shown_limit(p_limit public.automation_limits) returns jsonb
+-- minutehand.limit_json(limit) -> jsonb: as lists show it, its period in words.
+create or replace function minutehand.limit_json(p_limit public.automation_limits) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_build_object(
     'scope', p_limit.scope, 'tenant', p_limit.tenant, 'channel', p_limit.channel, 'n', p_limit.n,
-    'per', minutehand.in_words(p_limit.per), 'on_exceed', p_limit.on_exceed)
+    'per', minutehand.interval_text(p_limit.per), 'on_exceed', p_limit.on_exceed)
 $$;

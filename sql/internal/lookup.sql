@@ -37,9 +37,9 @@ language sql stable set search_path = '' as $$
     (select min(minutehand.label(schema_name, table_name)) from minutehand.watched having count(*) = 1))
 $$;
 
--- minutehand.find_row(workflow, table, id) -> the id as the table writes it ("7" for "007" where ids are numbers).
+-- minutehand.checked_row_id(workflow, table, id) -> the id as the table writes it ("7" for "007" where ids are numbers).
 -- Errors: MH404 no such table or row, MH400 the row is another tenant's.
-create or replace function minutehand.find_row(p_workflow public.automation_workflows, p_table text, p_row text)
+create or replace function minutehand.checked_row_id(p_workflow public.automation_workflows, p_table text, p_row text)
 returns text language plpgsql stable set search_path = '' as $$
 declare
   v_config jsonb;

@@ -32,7 +32,7 @@ begin
 
   -- The rate limit is counted under these locks; sorted, so that two ticks never wait for each other in a circle.
   perform pg_advisory_xact_lock(key)
-  from (select distinct minutehand.limit_key(null, entity_id) as key from unnest(v_events) order by 1) keys;
+  from (select distinct minutehand.rate_limit_lock(null, entity_id) as key from unnest(v_events) order by 1) keys;
 
   foreach v_event in array v_events loop
     exit when clock_timestamp() > v_deadline;
@@ -43,7 +43,7 @@ begin
         (select config from minutehand.watched where minutehand.label(schema_name, table_name) = v_event.table_name limit 1),
         null, true);
     exception when others then
-      select sqlerrm as problem, minutehand.is_passing(sqlstate) as passing into v_result;
+      select sqlerrm as problem, minutehand.is_temporary_error(sqlstate) as passing into v_result;
     end;
     if v_result.problem is null then
       update public.automation_events set matched_at = p_now, error = null where id = v_event.id;
@@ -83,22 +83,22 @@ declare
   v_made boolean := false;
 begin
   passing := true;
-  foreach v_workflow in array minutehand.candidates(p_event, v_single_tenant) loop
+  foreach v_workflow in array minutehand.candidate_workflows(p_event, v_single_tenant) loop
     if clock_timestamp() > p_deadline then
       problem := coalesce(problem, 'budget');
       exit;
     elsif p_isolate then
       begin
-        v_made := minutehand.decide(v_workflow, p_event, p_config, v_new, v_old) or v_made;
+        v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old) or v_made;
       exception when others then
         if sqlstate = '55P03' then
           raise;  -- the next workflow would wait for the same lock
         end if;
-        passing := passing and minutehand.is_passing(sqlstate);
+        passing := passing and minutehand.is_temporary_error(sqlstate);
         problem := concat_ws('; ', problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
       end;
     else
-      v_made := minutehand.decide(v_workflow, p_event, p_config, v_new, v_old) or v_made;
+      v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old) or v_made;
     end if;
   end loop;
   if v_made then
@@ -107,10 +107,10 @@ begin
 end
 $$;
 
--- minutehand.candidates(event, single tenant?) -> the workflows of its types and its tenant that existed when it occurred.
+-- minutehand.candidate_workflows(event, single tenant?) -> the workflows of its types and its tenant that existed when it occurred.
 -- One question of three, each with its own index: an app of 1,000 tenants has as many workflows of one type, and each row
 -- of a bulk UPDATE would read them all.  The tenants are compared as in minutehand.same_tenant.
-create or replace function minutehand.candidates(p_event public.automation_events, p_single_tenant boolean)
+create or replace function minutehand.candidate_workflows(p_event public.automation_events, p_single_tenant boolean)
 returns public.automation_workflows[] language plpgsql stable as $$
 declare
   v_organization_id text := p_event.organization_id;
@@ -135,8 +135,8 @@ begin
 end
 $$;
 
--- minutehand.decide(workflow, event, config, new, old) -> boolean: did this change start an execution of this workflow?
-create or replace function minutehand.decide(
+-- minutehand.start_if_matching(workflow, event, config, new, old) -> boolean: did this change start an execution of this workflow?
+create or replace function minutehand.start_if_matching(
   p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb
 ) returns boolean language plpgsql as $$
 declare
@@ -144,7 +144,7 @@ declare
   v_row jsonb := minutehand.row_of(p_workflow);
 begin
   if not minutehand.is_row_on(v_row)
-     or not minutehand.holds(minutehand.conditions_of(v_row, v_status), p_new, p_old, v_status) then
+     or not minutehand.conditions_met(minutehand.conditions_of(v_row, v_status), p_new, p_old, v_status) then
     return false;
   end if;
   perform minutehand.start_execution(p_workflow, p_event, p_config, p_new ->> v_status, p_old ->> v_status);
@@ -165,14 +165,14 @@ begin
   v_log.chain_depth := 0;
   if p_event.cause is not null then
     select c.depth, c.reason into v_log.chain_depth, v_log.reason
-    from minutehand.chain(p_event, p_workflow.id, p_config) c;
+    from minutehand.cause_chain(p_event, p_workflow.id, p_config) c;
     if v_log.reason is not null then
       v_log.status := 'skipped';
       v_log.code := 'loop';
     end if;
   end if;
   if v_log.status = 'pending' then
-    select * into v_limit from minutehand.limited(
+    select * into v_limit from minutehand.rate_limited_until(
       p_workflow.id, p_workflow.settings::jsonb, p_event.entity_id, p_new_status, p_event.occurred_at);
     if v_limit.until is not null and v_limit.delay then
       v_log.scheduled_at := v_limit.until;
@@ -202,9 +202,9 @@ begin
 end
 $$;
 
--- minutehand.chain(event, workflow, config) -> (depth, reason): how deep in a chain of causes this execution would stand,
+-- minutehand.cause_chain(event, workflow, config) -> (depth, reason): how deep in a chain of causes this execution would stand,
 -- and why it must not (R11).  A cause is believed only for an execution of the event's own tenant; else depth is 0.
-create or replace function minutehand.chain(
+create or replace function minutehand.cause_chain(
   p_event public.automation_events, p_workflow_id uuid, p_config jsonb, out depth integer, out reason text
 ) language plpgsql stable as $$
 declare
@@ -240,9 +240,9 @@ begin
 end
 $$;
 
--- minutehand.is_passing(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
+-- minutehand.is_temporary_error(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
 -- PostgreSQL, appendix A: transaction rollback, schema and rights, resources, locks, operator, system.
-create or replace function minutehand.is_passing(p_sqlstate text) returns boolean
+create or replace function minutehand.is_temporary_error(p_sqlstate text) returns boolean
 language sql immutable as $$
   select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
 $$;

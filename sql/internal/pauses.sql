@@ -1,8 +1,8 @@
 -- Pauses: what is paused, and how much waits because of it.
 
--- minutehand.pause_subject(scope, target) -> {"target", "name"}: what a pause is about, as its row keeps it, and as people say
+-- minutehand.pause_target(scope, target) -> {"target", "name"}: what a pause is about, as its row keeps it, and as people say
 -- it.  Errors: MH400, MH404, MH409.
-create or replace function minutehand.pause_subject(p_scope text, p_target text) returns jsonb
+create or replace function minutehand.pause_target(p_scope text, p_target text) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_workflow public.automation_workflows;
@@ -21,8 +21,8 @@ begin
 end
 $$;
 
--- minutehand.pending_of(scope, target) -> how many executions are pending there, counted to 10,000.
-create or replace function minutehand.pending_of(p_scope text, p_target text) returns integer
+-- minutehand.count_pending(scope, target) -> how many executions are pending there, counted to 10,000.
+create or replace function minutehand.count_pending(p_scope text, p_target text) returns integer
 language sql stable set search_path = '' as $$
   select count(*)::integer
   from (

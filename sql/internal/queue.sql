@@ -14,7 +14,7 @@ begin
     select count(*)
     from (
       select
-      from minutehand.heads() h
+      from minutehand.next_by_tenant() h
       cross join lateral (
         select
         from public.automation_execution_logs
@@ -34,6 +34,6 @@ $$;
 create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
 language sql stable set search_path = '' as $$
   select minutehand.seconds_until(min(due), p_now)
-  from minutehand.heads(p_now)
+  from minutehand.next_by_tenant(p_now)
   where not exists (select from public.automation_control where scope = 'all')
 $$;

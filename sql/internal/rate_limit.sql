@@ -32,10 +32,10 @@ begin
 end
 $$;
 
--- minutehand.limited(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
+-- minutehand.rate_limited_until(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
 -- Counts what is in flight or done, not what was skipped, cancelled or failed.  The caller holds what serialises it: the
 -- app's own lock on the changed row, or the advisory lock on limit_key.
-create or replace function minutehand.limited(
+create or replace function minutehand.rate_limited_until(
   p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
   out until timestamptz, out delay boolean, out reason text
 ) language plpgsql stable as $$
@@ -66,16 +66,16 @@ begin
   if until is not null then
     reason := format(
       'fired %s already within %s for this row and status; may fire again at %s',
-      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.in_words(v_limit.per),
+      case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.interval_text(v_limit.per),
       to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'));
   end if;
 end
 $$;
 
--- minutehand.limit_key(workflow, entity) -> bigint: what the rate limit is serialised on where the row itself is not locked.
+-- minutehand.rate_limit_lock(workflow, entity) -> bigint: what the rate limit is serialised on where the row itself is not locked.
 -- One of 256 slots a row falls in, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and
 -- never fills the lock table that the app's sessions share.
-create or replace function minutehand.limit_key(p_workflow_id uuid, p_entity_id text) returns bigint
+create or replace function minutehand.rate_limit_lock(p_workflow_id uuid, p_entity_id text) returns bigint
 language sql immutable as $$
   select x'6d696e7574650000'::bigint | (hashtextextended(coalesce(p_entity_id, ''), 0) & 255)
 $$;

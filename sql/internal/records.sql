@@ -15,7 +15,7 @@ begin
     order by l.id
     for update
   ), held as (
-    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.shown(s.step) order by s.nr) as steps
+    select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.without_send(s.step) order by s.nr) as steps
     from said s
     join locked l on l.id = s.id
     where l.lease_token = s.token and l.lease_expires_at is not null and not minutehand.has_record(l.recorded, s.step)
@@ -27,7 +27,7 @@ begin
       attempt = 0
   from held
   where l.id = held.id;
-  perform minutehand.note_sends(p_steps, p_now);
+  perform minutehand.log_sends(p_steps, p_now);
 end
 $$;
 
@@ -37,26 +37,26 @@ language sql immutable as $$
   select coalesce(p_recorded, '[]') @> jsonb_build_array(jsonb_build_object('stepId', p_step -> 'stepId'))
 $$;
 
--- minutehand.shown(step) -> the record without what travels beside it.
-create or replace function minutehand.shown(p_step jsonb) returns jsonb language sql immutable as $$
+-- minutehand.without_send(step) -> the record without what travels beside it.
+create or replace function minutehand.without_send(p_step jsonb) returns jsonb language sql immutable as $$
   select p_step - 'send'
 $$;
 
--- minutehand.with_records(recorded, steps) -> recorded and those of steps that it lacks.
-create or replace function minutehand.with_records(p_recorded jsonb, p_steps jsonb) returns jsonb
+-- minutehand.add_records(recorded, steps) -> recorded and those of steps that it lacks.
+create or replace function minutehand.add_records(p_recorded jsonb, p_steps jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select case
     when p_steps is null or p_steps = '[]' then p_recorded
     when p_recorded = '[]' and jsonb_array_length(p_steps) = 1 and not p_steps -> 0 ? 'send' then p_steps
     else p_recorded || (
-      select coalesce(jsonb_agg(minutehand.shown(step) order by nr), '[]')
+      select coalesce(jsonb_agg(minutehand.without_send(step) order by nr), '[]')
       from jsonb_array_elements(p_steps) with ordinality as s (step, nr)
       where not minutehand.has_record(p_recorded, step))
   end
 $$;
 
--- minutehand.parts(items, name) -> [part || {"id", "token"}]: one part of each item that has it.
-create or replace function minutehand.parts(p_items jsonb, p_name text) returns jsonb
+-- minutehand.pick_part(items, name) -> [part || {"id", "token"}]: one part of each item that has it.
+create or replace function minutehand.pick_part(p_items jsonb, p_name text) returns jsonb
 language sql immutable set search_path = '' as $$
   select coalesce(
     jsonb_agg(item -> p_name || jsonb_build_object('id', item -> 'id', 'token', item -> 'token')), '[]')

@@ -1,8 +1,8 @@
 -- Sends: one row of communication_logs for each message, from its reservation to its end.
 
--- minutehand.reserve_all(sends, now) -> answers: all at once where nothing stands against it, else one by one: where a limit
+-- minutehand.reserve_sends(sends, now) -> answers: all at once where nothing stands against it, else one by one: where a limit
 -- is set, each counts those before it.
-create or replace function minutehand.reserve_all(p_sends jsonb, p_now timestamptz) returns jsonb
+create or replace function minutehand.reserve_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_is_limited constant boolean := exists (select from public.automation_limits);
@@ -13,7 +13,7 @@ begin
     perform minutehand.lock_limits(p_sends);
   else
     begin
-      return minutehand.reserve(p_sends, p_now);
+      return minutehand.reserve_batch(p_sends, p_now);
     exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
       null;  -- one of them cannot be written down: find out which, each in a block of its own
     end;
@@ -22,7 +22,7 @@ begin
     begin
       v_answers := v_answers || coalesce(
         case when v_is_limited then minutehand.limit_answer(v_send, p_now) end,
-        minutehand.reserve(jsonb_build_array(v_send), p_now));
+        minutehand.reserve_batch(jsonb_build_array(v_send), p_now));
     exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
       v_answers := v_answers || jsonb_build_object(
         'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
@@ -33,8 +33,8 @@ begin
 end
 $$;
 
--- minutehand.reserve(sends, now) -> answers: one set-based pass; raises when one of them cannot be written down.
-create or replace function minutehand.reserve(p_sends jsonb, p_now timestamptz) returns jsonb
+-- minutehand.reserve_batch(sends, now) -> answers: one set-based pass; raises when one of them cannot be written down.
+create or replace function minutehand.reserve_batch(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_result jsonb;
@@ -102,7 +102,7 @@ end
 $$;
 
 -- minutehand.limit_answer(send, now) -> the answer to a send that a limit stops, else null.  What has its place already keeps
--- it; what would not be reserved anyhow is for minutehand.reserve to say.
+-- it; what would not be reserved anyhow is for minutehand.reserve_batch to say.
 create or replace function minutehand.limit_answer(p_send jsonb, p_now timestamptz) returns jsonb
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -117,7 +117,7 @@ begin
       where idempotency_key = p_send ->> 'key' and status in ('reserved', 'sent', 'uncertain')) then
     return null;
   end if;
-  select * into v_limit from minutehand.exceeded(
+  select * into v_limit from minutehand.exceeded_limit(
     v_log.tenant, p_send ->> 'channel', p_send ->> 'recipient', p_send ->> 'key', p_now);
   if v_limit.code is null then
     return null;
@@ -129,8 +129,8 @@ begin
 end
 $$;
 
--- minutehand.confirm(sends, now) -> [keys confirmed]
-create or replace function minutehand.confirm(p_sends jsonb, p_now timestamptz) returns jsonb
+-- minutehand.confirm_sends(sends, now) -> [keys confirmed]
+create or replace function minutehand.confirm_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_keys jsonb;
@@ -168,9 +168,9 @@ create or replace function minutehand.send_row(
     'type', p_channel, 'direction', 'outbound', 'from_address', p_sender, 'to_address', p_recipient))
 $$;
 
--- minutehand.note_sends(steps, now): sends that needed no reservation are recorded with their step (R13).  They have gone out:
+-- minutehand.log_sends(steps, now): sends that needed no reservation are recorded with their step (R13).  They have gone out:
 -- one that an adopted table cannot hold fails neither its step's record nor its neighbours, and leaves a WARNING.
-create or replace function minutehand.note_sends(p_steps jsonb, p_now timestamptz) returns void
+create or replace function minutehand.log_sends(p_steps jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
   v_step jsonb;
@@ -179,14 +179,14 @@ begin
     return;
   end if;
   begin
-    perform minutehand.note(p_steps, p_now);
+    perform minutehand.log_sends_batch(p_steps, p_now);
     return;
   exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
     null;  -- one of them cannot be noted: find out which, each in a block of its own
   end;
   for v_step in select value from jsonb_array_elements(p_steps) order by value #>> '{step,send,key}' loop
     begin
-      perform minutehand.note(jsonb_build_array(v_step), p_now);
+      perform minutehand.log_sends_batch(jsonb_build_array(v_step), p_now);
     exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
       raise warning 'minutehand: the send of execution % is not noted in communication_logs: %', v_step ->> 'id', sqlerrm;
     end;
@@ -194,8 +194,8 @@ begin
 end
 $$;
 
--- minutehand.note(steps, now): one set-based pass; raises when one of them cannot be noted.
-create or replace function minutehand.note(p_steps jsonb, p_now timestamptz) returns void
+-- minutehand.log_sends_batch(steps, now): one set-based pass; raises when one of them cannot be noted.
+create or replace function minutehand.log_sends_batch(p_steps jsonb, p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   insert into public.communication_logs (
     created_at, sent_at, status, channel, recipient, execution_id, step, idempotency_key, external_id, lease_token,

@@ -1,14 +1,14 @@
 -- Settling: how an execution's state follows from the outcome of an attempt.
 
--- minutehand.settle(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+-- minutehand.settle_batch(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
 -- Its plan is kept, and reads the rows by their key even where the table is small enough to tempt it to read them all.
-create or replace function minutehand.settle(p_outcomes jsonb, p_now timestamptz) returns jsonb
+create or replace function minutehand.settle_batch(p_outcomes jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
   v_answers jsonb;
 begin
   if p_outcomes @? '$[*].confirm' then
-    perform minutehand.confirm(minutehand.parts(p_outcomes, 'confirm'), p_now);
+    perform minutehand.confirm_sends(minutehand.pick_part(p_outcomes, 'confirm'), p_now);
   end if;
   with said as (
     select o.*
@@ -28,7 +28,7 @@ begin
     join held h on h.id = s.id
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
-      s.due_in_seconds, minutehand.with_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
+      s.due_in_seconds, minutehand.add_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
       case when s.earlier is null or s.ended = 'done' then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
@@ -64,7 +64,7 @@ begin
   left join settled t on t.id = s.id;
 
   if p_outcomes @? '$[*].steps[*].send' or p_outcomes @? '$[*].earlier[*].send' then
-    perform minutehand.note_sends(
+    perform minutehand.log_sends(
       (select jsonb_agg(jsonb_build_object('id', o.id, 'token', o.token, 'step', step))
        from jsonb_to_recordset(p_outcomes) as o (id uuid, token uuid, steps jsonb, earlier jsonb)
        cross join lateral jsonb_array_elements(coalesce(o.earlier, '[]') || coalesce(o.steps, '[]')) as step
@@ -97,17 +97,17 @@ begin
   resume_step := p_resume_step;
   case
     when p_was in ('completed', 'failed', 'skipped', 'cancelled') or p_ended = 'done' then
-      recorded := minutehand.with_records(recorded, case when p_ended = 'done' then p_steps end);
-      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
+      recorded := minutehand.add_records(recorded, case when p_ended = 'done' then p_steps end);
+      select e.status, e.code, e.reason into status, code, reason from minutehand.final_state(recorded, p_was, p_error) e;
     when p_ended in ('failed', 'skipped', 'cancelled') then
-      recorded := minutehand.with_records(recorded, p_steps);
+      recorded := minutehand.add_records(recorded, p_steps);
       status := p_ended;
     when p_ended = 'released' then
       status := 'pending';
       attempt := greatest(p_attempt - 1, 0);
       due := p_now + make_interval(secs => p_due_in_seconds);  -- null: it keeps its place
     when p_ended = 'waiting' then
-      recorded := minutehand.with_records(recorded, p_steps);
+      recorded := minutehand.add_records(recorded, p_steps);
       status := 'pending';
       attempt := 0;
       due := p_now + make_interval(secs => greatest(p_due_in_seconds, 0));
@@ -130,22 +130,22 @@ begin
   if v_step_failed and coalesce(p_steps, '[]') = '[]' then
     status := 'failed';  -- it failed outside of any step
   elsif v_step_failed then
-    recorded := minutehand.with_records(recorded, p_steps);
+    recorded := minutehand.add_records(recorded, p_steps);
     if p_more then
       status := 'pending';
       attempt := 0;
       due := p_now;
     else
-      select e.status, e.code, e.reason into status, code, reason from minutehand.end_of(recorded, p_was, p_error) e;
+      select e.status, e.code, e.reason into status, code, reason from minutehand.final_state(recorded, p_was, p_error) e;
     end if;
   end if;
 end
 $$;
 
--- minutehand.end_of(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
+-- minutehand.final_state(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
 -- A callee may have written its own end under our token: its word stands, but where it says completed, an item that failed,
 -- or was skipped or deferred (the app's executor calls so what it did not send), makes it failed.
-create or replace function minutehand.end_of(
+create or replace function minutehand.final_state(
   p_recorded jsonb, p_was text, p_error text, out status text, out code text, out reason text
 ) language plpgsql immutable set search_path = '' as $$
 declare
@@ -160,7 +160,7 @@ begin
     reason := coalesce(p_error, 'the executor said so');
   elsif p_recorded @? v_undone then
     status := 'failed';
-    select u.code, u.reason into code, reason from minutehand.words_of(p_recorded, v_undone) u;
+    select u.code, u.reason into code, reason from minutehand.first_failure(p_recorded, v_undone) u;
     reason := coalesce(case p_was when 'failed' then p_error end, reason);
   elsif p_was = 'failed' then
     status := 'failed';
@@ -172,8 +172,8 @@ begin
 end
 $$;
 
--- minutehand.words_of(recorded, undone) -> (code, reason): what the first of the undone items says.
-create or replace function minutehand.words_of(p_recorded jsonb, p_undone jsonpath, out code text, out reason text)
+-- minutehand.first_failure(recorded, undone) -> (code, reason): what the first of the undone items says.
+create or replace function minutehand.first_failure(p_recorded jsonb, p_undone jsonpath, out code text, out reason text)
 language plpgsql immutable set search_path = '' as $$
 declare
   v_first constant jsonb := jsonb_path_query_first(p_recorded, p_undone);

@@ -1,10 +1,10 @@
 -- Whose turn it is: the queue tenant by tenant, read through its index alone (R4).  Who asks has set enable_seqscan off.
 
--- minutehand.shares(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
+-- minutehand.pick_by_tenant(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
 -- tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one statement.
 -- Who is not first in its line (minutehand.admit) takes nobody's place: where it meets such, it looks on, at 50 a round or
 -- more, in twenty rounds at most.
-create or replace function minutehand.shares(p_limit integer, p_now timestamptz) returns uuid[]
+create or replace function minutehand.pick_by_tenant(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
@@ -68,8 +68,8 @@ begin
 end
 $$;
 
--- minutehand.suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
-create or replace function minutehand.suspects(p_limit integer, p_now timestamptz) returns uuid[]
+-- minutehand.pick_suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
+create or replace function minutehand.pick_suspects(p_limit integer, p_now timestamptz) returns uuid[]
 language sql volatile set search_path = '' as $$
   select minutehand.admit(array(
     select id
@@ -81,10 +81,10 @@ language sql volatile set search_path = '' as $$
     for update skip locked), '{}', p_now)
 $$;
 
--- minutehand.heads(stop) -> each tenant's next execution that is neither paused nor a suspect.
+-- minutehand.next_by_tenant(stop) -> each tenant's next execution that is neither paused nor a suspect.
 -- A loose scan: one probe of the queue's index a tenant, however many rows each has.  It stops at the first tenant whose
 -- next is due by p_stop, if that is given.  A plain query, so that it is planned into its caller's.
-create or replace function minutehand.heads(p_stop timestamptz default null)
+create or replace function minutehand.next_by_tenant(p_stop timestamptz default null)
 returns table (tenant text, due timestamptz) language sql stable as $$
   with recursive paused as (
     select array(select target from public.automation_control where scope = 'tenant') as tenants,
@@ -143,7 +143,7 @@ language sql volatile set search_path = '' as $$
     select tenant
     from (
       select tenant, row_number() over (order by due, tenant) <= p_limit / 2 as is_longest
-      from minutehand.heads()
+      from minutehand.next_by_tenant()
       where due <= p_now
     ) due
     order by is_longest desc, random()

@@ -21,8 +21,8 @@ language sql stable as $$
     least(greatest(p_time, p_now), p_now + interval '87600 hours') - p_now), 3) end
 $$;
 
--- minutehand.in_words(interval) -> text: `1 hour`, `2 days 3 hours`.
-create or replace function minutehand.in_words(p_interval interval) returns text
+-- minutehand.interval_text(interval) -> text: `1 hour`, `2 days 3 hours`.
+create or replace function minutehand.interval_text(p_interval interval) returns text
 language sql immutable set intervalstyle = 'postgres_verbose' as $$
   select trim(leading '@ ' from p_interval::text)
 $$;

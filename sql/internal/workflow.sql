@@ -43,11 +43,11 @@ begin
       p_row -> 'steps' @> '[{"type": "trigger"}]' or jsonb_typeof(p_row -> 'steps') = 'object', false) and not coalesce(
       p_row #> '{template_config,steps}' @> '[{"type": "trigger"}]', false) and not coalesce(
       p_row #> '{workflow_config,steps}' @> '[{"type": "trigger"}]', false) then
-    return minutehand.conditions(v_config);
+    return minutehand.conditions_in_config(v_config);
   end if;
   select jsonb_agg(part order by place) into v_parts
   from (
-    select 1 as place, minutehand.conditions(v_config) as part
+    select 1 as place, minutehand.conditions_in_config(v_config) as part
     union all
     select 2, p_row -> 'trigger_conditions'
     union all
@@ -62,8 +62,8 @@ begin
 end
 $$;
 
--- minutehand.conditions(trigger_config) -> jsonb: the conditions that stand there.
-create or replace function minutehand.conditions(p_trigger_config jsonb) returns jsonb
+-- minutehand.conditions_in_config(trigger_config) -> jsonb: the conditions that stand there.
+create or replace function minutehand.conditions_in_config(p_trigger_config jsonb) returns jsonb
 language sql immutable as $$
   select case jsonb_typeof(p_trigger_config)
     when 'object' then p_trigger_config -> 'conditions'

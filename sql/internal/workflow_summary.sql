@@ -27,7 +27,7 @@ declare
   v_words jsonb;
   v_facts jsonb;
 begin
-  select coalesce(jsonb_object_agg(w.config ->> 'type', to_jsonb(minutehand.status_words(w.relation, w.config))), '{}')
+  select coalesce(jsonb_object_agg(w.config ->> 'type', to_jsonb(minutehand.known_statuses(w.relation, w.config))), '{}')
   into v_words
   from minutehand.watched w
   where starts_with(p_workflow.trigger_type, (w.config ->> 'type') || '_');
@@ -57,6 +57,6 @@ $$;
 create or replace function minutehand.cannot_fire(p_workflow public.automation_workflows) returns text
 language sql stable set search_path = '' as $$
   select coalesce(minutehand.workflow_problem(p_workflow), case
-    when p_workflow.trigger_type <> 'manual' and not exists (select from minutehand.hearing(p_workflow.trigger_type))
+    when p_workflow.trigger_type <> 'manual' and not exists (select from minutehand.tables_emitting(p_workflow.trigger_type))
     then format('no watched table has changes of type %s', left(p_workflow.trigger_type, 100)) end)
 $$;

@@ -100,5 +100,6 @@ def test_the_places_of_conditions_are_read(database: Database) -> None:
         for config in told:
             name = words(place)[0]
             row = {"steps": [{"type": "trigger", "config": config}]} if name == "trigger" else {name: config}
-            query = "select minutehand.holds(minutehand.conditions_of(%s::jsonb, 'status'), %s::jsonb, null) as held"
-            assert database.one(query, json.dumps(row), '{"status": "x"}')["held"] is False, place
+            conditions = "minutehand.conditions_of(%s::jsonb, 'status')"
+            query = f"select minutehand.conditions_met({conditions}, %s::jsonb, null) as met"
+            assert database.one(query, json.dumps(row), '{"status": "x"}')["met"] is False, place

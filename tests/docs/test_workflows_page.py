@@ -95,7 +95,7 @@ def test_the_rate_limits_of_the_page_are_read(database: Database) -> None:
 
 def test_the_breakers_of_the_page_are_read(database: Database) -> None:
     read = [
-        database.one("select n, per::text from minutehand.breaker(%s::jsonb)", json.dumps(settings))
+        database.one("select n, per::text from minutehand.breaker_limit(%s::jsonb)", json.dumps(settings))
         for settings in [*examples("settings"), {}]
         if "breaker" in settings or not settings
     ]

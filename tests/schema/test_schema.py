@@ -167,7 +167,9 @@ def test_a_foreign_function_of_our_name_is_refused_by_name_and_nothing_changes(
         migrate(empty_database.url)
     empty_database.sql("create function automation_claim(p_queue text) returns text language sql as 'select p_queue'")
     before = catalog(empty_database)
-    with pytest.raises((StoreError, psycopg.Error), match=r"automation_claim\(text\) exists, and Minutehand did not create it"):
+    with pytest.raises(
+        (StoreError, psycopg.Error), match=r"automation_claim\(text\) exists, and Minutehand did not create it"
+    ):
         backend(empty_database)
     assert catalog(empty_database) == before
     assert empty_database.one("select automation_claim('theirs') as said")["said"] == "theirs"

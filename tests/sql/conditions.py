@@ -38,7 +38,9 @@ def evaluate(database: Database, conditions: object, new: object = ROW, old: obj
     named = dict(zip(("p_conditions", "p_new", "p_old"), given, strict=True))
     tree = database.call("automation_evaluate", **named, **more)
     status = more.get("p_status_column", "status")
-    assert database.one("select minutehand.holds(%s, %s, %s, %s) as held", *given, status)["held"] is tree["held"]
+    assert (
+        database.one("select minutehand.conditions_met(%s, %s, %s, %s) as held", *given, status)["held"] is tree["held"]
+    )
     return tree
 
 

@@ -114,8 +114,8 @@ def test_later_statements_of_a_transaction_do_not_wait_again(database: Database)
         ("alter table automation_workflows rename to moved", "alter table moved rename to automation_workflows"),
         (f"alter table {LOGS} rename chain_depth to moved", f"alter table {LOGS} rename moved to chain_depth"),
         (
-            "alter function minutehand.limited rename to moved",
-            "alter function minutehand.moved rename to limited",
+            "alter function minutehand.rate_limited_until rename to moved",
+            "alter function minutehand.moved rename to rate_limited_until",
         ),
         ("alter table automation_workers rename to moved", "alter table moved rename to automation_workers"),
     ],
@@ -150,7 +150,7 @@ def counts_of_events(database: Database) -> tuple[int, int]:
         "alter table automation_events drop column cause",
         "drop function minutehand.capture",
         "drop function minutehand.label",
-        "drop function minutehand.cause",
+        "drop function minutehand.current_cause",
     ],
 )
 def test_an_event_that_cannot_be_written_is_counted(database: Database, harm: str) -> None:
@@ -234,7 +234,7 @@ def test_a_role_without_any_right_on_our_tables_is_recorded_and_matched(database
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.sql("select * from automation_events")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            app.sql("select minutehand.cause()")
+            app.sql("select minutehand.current_cause()")
     assert heard == []
     assert fired(database) == ["tell"]
     assert len(events(database)) == 2

@@ -29,7 +29,7 @@ HARMS = {
     "Vault missing": "drop schema vault cascade",
     "secret missing": "delete from vault.secrets",
     "secret empty": "update vault.secrets set secret = ' '",
-    "helpers missing": "drop function minutehand.direct_call, minutehand.direct_begun, minutehand.direct_undo",
+    "helpers missing": "drop function minutehand.direct_call, minutehand.direct_begin, minutehand.direct_undo",
     "schema missing": "alter schema minutehand rename to elsewhere",
 }
 

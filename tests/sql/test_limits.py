@@ -144,7 +144,7 @@ def test_a_recipient_is_found_by_an_index_alone_or_among_others(database: Databa
     )
     assert "communication_logs_recipient" in plan
     (found,) = database.sql(
-        "select minutehand.room_at(l, 'user-1', 'b100@example.com', 'k', now()) is not null as full"
+        "select minutehand.next_free_at(l, 'user-1', 'b100@example.com', 'k', now()) is not null as full"
         " from automation_limits l"
     )
     assert found["full"]

@@ -122,9 +122,9 @@ def test_past_its_budget_the_trigger_leaves_events_to_the_tick(database: Databas
     workflow(database)
     # A slow evaluator, as a huge number of conditions is: 30 ms a row.
     database.sql(
-        "alter function minutehand.holds rename to holds_at_once;"
-        "create function minutehand.holds(a jsonb, b jsonb, c jsonb, d text) returns boolean language plpgsql as $$"
-        " begin perform pg_sleep(0.03); return minutehand.holds_at_once(a, b, c, d); end $$"
+        "alter function minutehand.conditions_met rename to fast_verdict;"
+        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text) returns boolean"
+        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d); end $$"
     )
     database.sql("update jobs set status = 'done'")
     all_events, unmatched, made = counts(database)
@@ -132,7 +132,9 @@ def test_past_its_budget_the_trigger_leaves_events_to_the_tick(database: Databas
     assert made == 100 - unmatched
     assert 0 < unmatched < 100
     assert all(event["error"] is None for event in events(database))
-    database.sql("drop function minutehand.holds; alter function minutehand.holds_at_once rename to holds")
+    database.sql(
+        "drop function minutehand.conditions_met; alter function minutehand.fast_verdict rename to conditions_met"
+    )
     assert match(database)["matched"] == unmatched
     assert counts(database) == (100, 0, 100)
 
@@ -142,9 +144,9 @@ def test_one_slow_row_stops_at_its_own_budget(database: Database) -> None:
     for number in range(5):
         workflow(database, f"w{number}")
     database.sql(
-        "alter function minutehand.holds rename to holds_at_once;"
-        "create function minutehand.holds(a jsonb, b jsonb, c jsonb, d text) returns boolean language plpgsql as $$"
-        " begin perform pg_sleep(0.03); return minutehand.holds_at_once(a, b, c, d); end $$"
+        "alter function minutehand.conditions_met rename to fast_verdict;"
+        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text) returns boolean"
+        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d); end $$"
     )
     move(database, "done")
     decided = fired(database)

@@ -26,7 +26,7 @@ pytestmark = on_both_servers
     ids=["status", "end", "row", "times", "address", "id", "none"],
 )
 def test_alike_messages_are_one_and_answers_stay_apart(database: Database, reason: str | None, message: str) -> None:
-    assert database.one("select minutehand.message(%s) as said", reason)["said"] == message
+    assert database.one("select minutehand.error_pattern(%s) as said", reason)["said"] == message
 
 
 def beats(database: Database, *due: int | None) -> Any:
