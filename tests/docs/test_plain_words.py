@@ -33,22 +33,7 @@ REPLACED = {
     r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
 }
 FOLDERS = ("store", "executor", "dashboard", "scheduler", "sql", "tests", "docs", "benchmarks", ".github", ".ci")
-SUFFIXES = {
-    ".py",
-    ".sql",
-    ".html",
-    ".js",
-    ".css",
-    ".ts",
-    ".md",
-    ".yml",
-    ".yaml",
-    ".toml",
-    ".pml",
-    ".mjs",
-    ".example",
-    "",
-}
+SUFFIXES = {"", *".py .sql .html .js .css .ts .mjs .md .yml .yaml .toml .pml .example".split()}
 PAST = (ROOT / "docs" / "decisions", ROOT / "CHANGELOG.md", Path(__file__))
 
 
