@@ -33,7 +33,8 @@ REPLACED = {
     r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
 }
 FOLDERS = ("store", "executor", "dashboard", "scheduler", "sql", "tests", "docs", "benchmarks", ".github", ".ci")
-SUFFIXES = {"", *".py .sql .html .js .css .ts .mjs .md .yml .yaml .toml .pml .example".split()}
+#: Pictures and generated data are not read.
+SKIPPED = {".png", ".svg", ".json", ".lock", ".pyc"}
 PAST = (ROOT / "docs" / "decisions", ROOT / "CHANGELOG.md", Path(__file__))
 
 
@@ -43,7 +44,7 @@ def files() -> list[Path]:
     return [
         path
         for path in paths
-        if path.suffix in SUFFIXES
+        if path.suffix not in SKIPPED
         and path.is_file()
         and not any(path.is_relative_to(past) for past in PAST)
         and not {"node_modules", ".deno"} & set(path.parts)
