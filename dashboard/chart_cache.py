@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from minutehand.dashboard.charts import Span, begin_of
-from minutehand.dashboard.presentation.formatting import moment
+from minutehand.dashboard.presentation.formatting import parse_time
 from minutehand.store import Json
 
 #: A bar is counted again until it is so old; by then what it has made has mostly ended.
@@ -28,7 +28,7 @@ class ChartCache:
 
     def merged(self, span: Span, now: datetime, tenant: str | None, counted: Sequence[Json]) -> list[Json]:
         """Return all bars of a span, of which those from `stale_from` on were counted just now."""
-        fresh, known = self.stale_from(span, now, tenant), {moment(bar["at"]): bar for bar in counted}
+        fresh, known = self.stale_from(span, now, tenant), {parse_time(bar["at"]): bar for bar in counted}
         at = _begins(span, now)
         for when in at:
             if when >= fresh and when + timedelta(seconds=span.step) + SETTLED <= now:

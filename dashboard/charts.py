@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from minutehand.dashboard.presentation.formatting import counted, moment
+from minutehand.dashboard.presentation.formatting import parse_time, plural
 from minutehand.store import Json
 
 #: What a bar is stacked of, from below.
@@ -49,7 +49,7 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
     by_number = {
         round((at - begin).total_seconds() / span.step): bucket
         for bucket in buckets
-        if (at := moment(bucket["at"])) is not None
+        if (at := parse_time(bucket["at"])) is not None
     }
     sums = {number: sum(bucket.get(status, 0) for status in STACK) for number, bucket in by_number.items()}
     most = max(sums.values(), default=0)
@@ -71,7 +71,7 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
                 top -= height
                 drawn.append(f'<path class="{status}" d="M{number * 10 + 1} {top:.1f}h8v{height:.1f}h-8z"/>')
         drawn.append("</a>")
-    total = counted(sum(sums.values()), "execution")
+    total = plural(sum(sums.values()), "execution")
     form = "%d %b" if span.seconds > 86_400 else "%H:%M"
     labels = "".join(
         f"<span>{begin + timedelta(seconds=span.seconds * part):{form}}</span>" for part in (0, 0.25, 0.5, 0.75, 1)
@@ -87,7 +87,7 @@ def bars(buckets: Sequence[Json], span: Span, begin: datetime) -> Markup:
 def spark(hours: Sequence[int], failed: Sequence[int] | None = None) -> Markup:
     """Draw the last 24 hours as small bars, what failed of it on top of each."""
     most = max(hours, default=0)
-    told = f"{counted(sum(hours), 'execution')} in 24 hours" + (f", {sum(failed):,} failed" if failed else "")
+    told = f"{plural(sum(hours), 'execution')} in 24 hours" + (f", {sum(failed):,} failed" if failed else "")
     worked = bad = ""
     for number, held in enumerate(hours):
         if not held:
@@ -127,9 +127,9 @@ def minutes(beats: Sequence[Json], now: datetime) -> list[Minute]:
     """
     found: list[Minute] = []
     last: datetime | None = None
-    newest = max((first for beat in beats if (first := moment(beat["first_at"])) is not None), default=None)
+    newest = max((first for beat in beats if (first := parse_time(beat["first_at"])) is not None), default=None)
     for beat in beats:
-        at, first = moment(beat["at"]), moment(beat["first_at"])
+        at, first = parse_time(beat["at"]), parse_time(beat["first_at"])
         assert at is not None
         if first is None:
             is_over = now - at > timedelta(minutes=2) or (newest is not None and newest - at >= timedelta(minutes=1))
@@ -167,7 +167,7 @@ def strip(shown: Sequence[Minute]) -> Markup:
 
 
 def _said(minute: Minute) -> str:
-    began = f"{counted(minute.ran, 'execution')} began"
+    began = f"{plural(minute.ran, 'execution')} began"
     said = {
         "ran": began,
         "idle": "a look, nothing due",

@@ -28,20 +28,20 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "lasting": formatting.length,
-        "short": formatting.short,
-        "count": formatting.count,
-        "counted": formatting.counted,
-        "value": formatting.value,
-        "pretty": formatting.pretty,
+        "duration": formatting.duration,
+        "short_duration": formatting.short_duration,
+        "number": formatting.number,
+        "plural": formatting.plural,
+        "inline": formatting.inline_value,
+        "pretty_json": formatting.pretty_json,
         "time": time,
         "age": age,
-        "mark": mark,
+        "status_badge": status_badge,
     }
     made.globals |= {
-        "subject": formatting.subject,
-        "why": formatting.why,
-        "between": formatting.between,
+        "label": formatting.label,
+        "status_reason": formatting.status_reason,
+        "seconds_between": formatting.seconds_between,
         "spark": charts.spark,
         "static": static,
     }
@@ -62,7 +62,7 @@ def static(name: str) -> str:
 
 def time(text: str | None, form: str = "%d %b %H:%M:%S") -> Markup:
     """Show an instant in UTC, in an element that the browser may show in its own zone."""
-    at = formatting.moment(text)
+    at = formatting.parse_time(text)
     if at is None:
         return Markup("") if text is None else escape(text)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
@@ -72,15 +72,17 @@ def time(text: str | None, form: str = "%d %b %H:%M:%S") -> Markup:
 
 def age(text: str | None, now: Any) -> Markup:
     """Show how long ago an instant was, in one unit."""
-    at = formatting.moment(text)
+    at = formatting.parse_time(text)
     if at is None:
         return Markup("")
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), formatting.short(max(0.0, (now - at).total_seconds()))
+        at.isoformat(),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+        formatting.short_duration(max(0.0, (now - at).total_seconds())),
     )
 
 
-def mark(status: str, code: str | None = None) -> Markup:
+def status_badge(status: str, code: str | None = None) -> Markup:
     """Show a status: its sign, its word, and its colour."""
     shown = "uncertain" if code == "uncertain_send" and status == "failed" else status
     known = shown if shown in formatting.SIGNS else "other"

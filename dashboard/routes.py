@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from minutehand.dashboard.api.problems import problem
 from minutehand.dashboard.context import DashboardContext, page_route
 from minutehand.dashboard.pages import bulk_actions
-from minutehand.dashboard.pages.actions import press, press_workflow
+from minutehand.dashboard.pages.actions import execution_action, workflow_action
 from minutehand.dashboard.pages.execution import execution
 from minutehand.dashboard.pages.executions import executions
 from minutehand.dashboard.pages.exports import exported, step_html
@@ -29,7 +29,7 @@ def routes(dashboard: DashboardContext, live: EventStream) -> list[BaseRoute]:
     return [
         Route("/", page_route(dashboard, overview)),
         Route("/executions", page_route(dashboard, executions)),
-        Route("/executions/press", press(dashboard), methods=["POST"]),
+        Route("/executions/action", execution_action(dashboard), methods=["POST"]),
         Route("/executions/all", page_route(dashboard, bulk_actions.ask)),
         Route("/executions.{form:str}", exported(dashboard)),
         Route("/executions/{id}", page_route(dashboard, execution)),
@@ -41,7 +41,7 @@ def routes(dashboard: DashboardContext, live: EventStream) -> list[BaseRoute]:
         Route("/bulk/{id}/stop", bulk_actions.stop(dashboard), methods=["POST"]),
         Route("/workflows", page_route(dashboard, workflows)),
         Route("/workflows/{id}", page_route(dashboard, workflow)),
-        Route("/workflows/{id}/press", press_workflow(dashboard), methods=["POST"]),
+        Route("/workflows/{id}/action", workflow_action(dashboard), methods=["POST"]),
         Route("/health", page_route(dashboard, health)),
         Route("/live", live.answer),
         Route("/login", login(dashboard), methods=["GET", "POST"]),

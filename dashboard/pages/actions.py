@@ -15,8 +15,8 @@ from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, err
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, StoreError
 
-#: Each verb: what it takes, and what it asks of the store.
-VERBS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]] = {
+#: Each action: what it takes, and what it asks of the store.
+ACTIONS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]] = {
     "retry": ("retry", lambda store, ids: store.retry(ids)),
     "cancel": ("cancel", lambda store, ids: store.cancel(ids, reason="cancelled on the dashboard")),
     "sent": ("resolve", lambda store, ids: store.resolve(ids, "sent")),
@@ -24,7 +24,7 @@ VERBS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]
     "drop": ("resolve", lambda store, ids: store.resolve(ids, "drop")),
     "release": ("retry", lambda store, ids: _release(store, ids)),
 }
-_MOST_BYTES = 64 * 1024
+MAX_FORM_BYTES = 64 * 1024
 
 
 async def _release(store: Store, ids: list[str]) -> list[Json]:
@@ -41,19 +41,19 @@ class Form:
     fields: list[tuple[str, str]]
 
     @property
-    def said(self) -> dict[str, str]:
+    def values(self) -> dict[str, str]:
         """Each field's last value."""
         return dict(self.fields)
 
 
-def formed(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]]) -> Handler:
+def form_route(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]]) -> Handler:
     """Return what answers a form: after asking who sent it, and from which page; never on a read-only dashboard."""
 
-    async def pressed(request: Request) -> Response:
+    async def handler(request: Request) -> Response:
         try:
             user = await dashboard.access.authenticate(request)
             form = Form(request, user, await read_form(request))
-            dashboard.access.check_form(request, user, form.said.get("token", ""))
+            dashboard.access.check_form(request, user, form.values.get("token", ""))
             if dashboard.read_only:
                 raise Forbidden("to change something: this dashboard is read only")
             answer = await do(form)
@@ -68,32 +68,32 @@ def formed(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]
         except StoreError as error:
             return error_page(dashboard, None, 503, "The database cannot be asked", str(error))
 
-    return pressed
+    return handler
 
 
-def press(dashboard: DashboardContext) -> Handler:
+def execution_action(dashboard: DashboardContext) -> Handler:
     """Return what answers the buttons of executions."""
 
     async def do(form: Form) -> Response:
-        known = VERBS.get(form.said.get("verb", ""))
+        known = ACTIONS.get(form.values.get("action", ""))
         if known is None:
-            return error_page(dashboard, None, 422, "There is no such action", form.said.get("verb", "")[:40])
-        permission, verb = known
+            return error_page(dashboard, None, 422, "There is no such action", form.values.get("action", "")[:40])
+        permission, action = known
         form.user.require(permission)
-        ids = await own_ids(dashboard, form.user, [value for name, value in form.fields if name == "id"][:1000])
-        answers = await verb(dashboard.store, ids) if ids else []
+        ids = await visible_ids(dashboard, form.user, [value for name, value in form.fields if name == "id"][:1000])
+        answers = await action(dashboard.store, ids) if ids else []
         refused = [row for row in answers if row["answer"] in ("refused", "missing")]
         if refused:
             said = [f"{row['id']}: {row.get('reason') or row['answer']}" for row in refused[:5]]
             more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
             title = f"{len(refused)} of {len(ids)} could not be done"
             return error_page(dashboard, None, 409, title, "; ".join(said) + more)
-        return RedirectResponse(back_to(form.said.get("back", "")), 303, headers=HEADERS)
+        return RedirectResponse(local_path(form.values.get("back", "")), 303, headers=HEADERS)
 
-    return formed(dashboard, do)
+    return form_route(dashboard, do)
 
 
-def press_workflow(dashboard: DashboardContext) -> Handler:
+def workflow_action(dashboard: DashboardContext) -> Handler:
     """Return what answers the buttons of a workflow: pause and resume."""
 
     async def do(form: Form) -> Response:
@@ -102,17 +102,17 @@ def press_workflow(dashboard: DashboardContext) -> Handler:
         card = await dashboard.store.workflow(id_)
         if form.user.tenant not in (None, card["organization_id"] or card["user_id"]):
             raise Forbidden("to act for this tenant")
-        if form.said.get("verb") == "pause":
-            reason = form.said.get("reason", "").strip()[:200] or None
+        if form.values.get("action") == "pause":
+            reason = form.values.get("reason", "").strip()[:200] or None
             await dashboard.store.pause(scope="workflow", target=card["id"], reason=reason)
-        elif form.said.get("verb") == "resume":
+        elif form.values.get("action") == "resume":
             await dashboard.store.resume(scope="workflow", target=card["id"])
         return RedirectResponse(f"/workflows/{card['id']}", 303, headers=HEADERS)
 
-    return formed(dashboard, do)
+    return form_route(dashboard, do)
 
 
-async def own_ids(dashboard: DashboardContext, user: User, ids: list[str]) -> list[str]:
+async def visible_ids(dashboard: DashboardContext, user: User, ids: list[str]) -> list[str]:
     """Return those of the executions that the user may see."""
     if user.tenant is None or not ids:
         return ids
@@ -125,15 +125,15 @@ async def read_form(request: Request) -> list[tuple[str, str]]:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MOST_BYTES:
+        if len(body) > MAX_FORM_BYTES:
             raise Denied(PlainTextResponse("This form is too large.\n", 413))
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-def back_to(address: str) -> str:
+def local_path(address: str) -> str:
     """Return where the browser goes on: a page of ours, whatever the form says.
 
-    >>> back_to("/executions?q=a"), back_to("//evil.example"), back_to("https://evil.example/"), back_to("http://[")
+    >>> local_path("/executions?q=a"), local_path("//evil.example"), local_path("https://evil.example/"), local_path("http://[")
     ('/executions?q=a', '/', '/', '/')
     """
     try:

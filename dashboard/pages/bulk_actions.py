@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, PageRequest, error_page
-from minutehand.dashboard.pages.actions import VERBS, Form, formed
+from minutehand.dashboard.pages.actions import ACTIONS, Form, form_route
 from minutehand.dashboard.pages.failures import SPANS
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
 from minutehand.store.errors import NotFound
@@ -17,7 +17,7 @@ from minutehand.store.errors import NotFound
 #: Seconds over which something may be spread at most.
 LONGEST_SPREAD = 86_400.0
 #: What can be done to all, and to those of which status.
-ABLE = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
+BULK_STATUSES = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 
 
 async def ask(request: PageRequest) -> Page:
@@ -26,10 +26,21 @@ async def ask(request: PageRequest) -> Page:
     filters, words = meant(request)
     count = await request.store.count(request.own_filter(filters))
     status = str(filters.get("status", ""))
-    verbs = [verb for verb, statuses in ABLE.items() if (not status or status in statuses) and request.user.may(verb)]
+    actions = [
+        action
+        for action, statuses in BULK_STATUSES.items()
+        if (not status or status in statuses) and request.user.may(action)
+    ]
     return Page(
         "bulk_ask.html",
-        {"q": text, "words": words, "count": count, "verbs": verbs, "filter": json.dumps(filters), "status": status},
+        {
+            "q": text,
+            "words": words,
+            "count": count,
+            "actions": actions,
+            "filter": json.dumps(filters),
+            "status": status,
+        },
     )
 
 
@@ -55,13 +66,13 @@ def begin(dashboard: DashboardContext) -> Handler:
     """Return what answers the form of `ask`."""
 
     async def do(form: Form) -> Response:
-        verb = form.said.get("verb", "")
-        if verb not in ABLE:
-            return error_page(dashboard, None, 422, "There is no such action", verb[:40])
-        permission, ask_of_store = VERBS[verb]
+        action = form.values.get("action", "")
+        if action not in BULK_STATUSES:
+            return error_page(dashboard, None, 422, "There is no such action", action[:40])
+        permission, run = ACTIONS[action]
         form.user.require(permission)
         try:
-            filters, spread = json.loads(form.said["filter"]), float(form.said.get("spread") or 0)
+            filters, spread = json.loads(form.values["filter"]), float(form.values.get("spread") or 0)
         except (KeyError, ValueError, RecursionError):
             filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
@@ -69,8 +80,8 @@ def begin(dashboard: DashboardContext) -> Handler:
         own = {} if form.user.tenant is None else {"tenant": form.user.tenant}
         count = await dashboard.store.count({**filters, **own})
         bulk = dashboard.bulks.begin(
-            ask_of_store,
-            what=f"{verb}: {form.said.get('words', '')[:200]}",
+            run,
+            what=f"{action}: {form.values.get('words', '')[:200]}",
             by=form.user.name,
             filter={**filters, **own},
             total=count["count"],
@@ -80,7 +91,7 @@ def begin(dashboard: DashboardContext) -> Handler:
         )
         return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
 
-    return formed(dashboard, do)
+    return form_route(dashboard, do)
 
 
 async def watch(request: PageRequest) -> Page:
@@ -102,4 +113,4 @@ def stop(dashboard: DashboardContext) -> Handler:
             bulk.task.cancel()
         return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
 
-    return formed(dashboard, do)
+    return form_route(dashboard, do)

@@ -1,4 +1,4 @@
-"""One execution: what happened, why, and what there is to press."""
+"""One execution: what happened, why, and the actions that its state allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def execution(request: PageRequest) -> Page:
             "steps_problem": problem,
             "changes": changes(story["event"]) if request.user.may("payloads") else [],
             "conditions": leaves(story["conditions"]),
-            "presses": presses(story),
+            "actions": actions(story),
         },
     )
 
@@ -95,26 +95,26 @@ def leaves(tree: Any, depth: int = 0) -> list[Json]:
     return [{**tree, "depth": depth}]
 
 
-def presses(story: Json) -> list[Json]:
+def actions(story: Json) -> list[Json]:
     """Return what a person may do to it, each with the command that does the same."""
     id_, status, code = story["id"], story["status"], story["code"]
     able: list[Json] = []
     if code == "uncertain_send" and status == "failed":
         able += [
             {
-                "verb": "sent",
+                "action": "sent",
                 "name": "It arrived",
                 "permission": "resolve",
                 "command": f"minutehand executions resolve {id_} --sent",
             },
             {
-                "verb": "resend",
+                "action": "resend",
                 "name": "Send again",
                 "permission": "resolve",
                 "command": f"minutehand executions resolve {id_} --resend",
             },
             {
-                "verb": "drop",
+                "action": "drop",
                 "name": "Give it up",
                 "permission": "resolve",
                 "command": f"minutehand executions resolve {id_} --drop",
@@ -123,7 +123,7 @@ def presses(story: Json) -> list[Json]:
     elif code == "stale" and status == "skipped":
         able.append(
             {
-                "verb": "release",
+                "action": "release",
                 "name": "Run it now",
                 "permission": "retry",
                 "command": f"minutehand executions release {id_}",
@@ -131,12 +131,12 @@ def presses(story: Json) -> list[Json]:
         )
     elif status in ("failed", "skipped"):
         able.append(
-            {"verb": "retry", "name": "Retry", "permission": "retry", "command": f"minutehand executions retry {id_}"}
+            {"action": "retry", "name": "Retry", "permission": "retry", "command": f"minutehand executions retry {id_}"}
         )
     if status in ("pending", "processing"):
         able.append(
             {
-                "verb": "cancel",
+                "action": "cancel",
                 "name": "Cancel",
                 "permission": "cancel",
                 "command": f"minutehand executions cancel {id_}",

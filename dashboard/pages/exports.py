@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
-from minutehand.dashboard.presentation.formatting import subject
+from minutehand.dashboard.presentation.formatting import label
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
 from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store import Json
@@ -89,14 +89,14 @@ def as_csv(row: Json) -> str:
     "'=1+1"
     """
     out = io.StringIO()
-    cells = [subject(row) if column == "subject" else row.get(column) for column in COLUMNS]
+    cells = [label(row) if column == "subject" else row.get(column) for column in COLUMNS]
     csv.writer(out).writerow(f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in cells)
     return out.getvalue()
 
 
 def as_json(row: Json) -> str:
     """Return one row for a program."""
-    said = {column: subject(row) if column == "subject" else row.get(column) for column in COLUMNS}
+    said = {column: label(row) if column == "subject" else row.get(column) for column in COLUMNS}
     return json.dumps(said, ensure_ascii=False) + "\n"
 
 

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from minutehand.dashboard.auth.base import Denied, check_origin
 from minutehand.dashboard.auth.supabase_users import COOKIE, SignInFailed, SupabaseUsers
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, error_page, render_page
-from minutehand.dashboard.pages.actions import back_to, read_form
+from minutehand.dashboard.pages.actions import local_path, read_form
 
 
 def login(dashboard: DashboardContext) -> Handler:
@@ -18,7 +18,7 @@ def login(dashboard: DashboardContext) -> Handler:
         users = dashboard.access
         if not isinstance(users, SupabaseUsers):
             return error_page(dashboard, None, 404, "Nobody signs in here", "")
-        back = back_to(request.query_params.get("back", "/"))
+        back = local_path(request.query_params.get("back", "/"))
         if request.method == "GET":
             return render_page(dashboard, None, Page("login.html", {"back": back, "problem": ""}))
         try:
@@ -26,7 +26,7 @@ def login(dashboard: DashboardContext) -> Handler:
             form = dict(await read_form(request))
         except Denied as denied:
             return denied.response
-        back = back_to(form.get("back", "/"))
+        back = local_path(form.get("back", "/"))
         try:
             token, seconds = await users.sign_in(form.get("email", ""), form.get("password", ""))
         except SignInFailed as error:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
 from minutehand.dashboard.context import Page, PageRequest
-from minutehand.dashboard.presentation.formatting import counted, length, moment
+from minutehand.dashboard.presentation.formatting import duration, parse_time, plural
 from minutehand.store import Json
 
 #: Executions of a tick, and the modes that tick once a minute.
@@ -70,7 +70,7 @@ def _oldest(age: float | None) -> tuple[str, str, str]:
     """Say how long the oldest due one waits: its figure, its link, its note."""
     if age is None:
         return "-", "status:pending", "nothing waits"
-    return (length(age) if age >= 1 else "just now"), "status:pending", "waits so long" if age >= 1 else "came due"
+    return (duration(age) if age >= 1 else "just now"), "status:pending", "waits so long" if age >= 1 else "came due"
 
 
 def _success(hour: Json) -> str:
@@ -86,29 +86,29 @@ def drain(figures: Json, seen: Json, now: datetime) -> str:
     due = figures["due"]
     if not due:
         return "Nothing is due."
-    busy, since = seen["busy"], moment(seen["behind_since"])
-    said = f"{counted(due, 'execution')} due"
+    busy, since = seen["busy"], parse_time(seen["behind_since"])
+    said = f"{plural(due, 'execution')} due"
     if busy["ended"] > busy["arrived"]:
         rate = (busy["ended"] - busy["arrived"]) / 15
-        return said + f": drained in about {length(max(60, due / rate * 60))} at the pace of the last 15 minutes."
+        return said + f": drained in about {duration(max(60, due / rate * 60))} at the pace of the last 15 minutes."
     if busy["arrived"] > busy["ended"] and (since is not None or due > TICK):
-        behind = "" if since is None else f", for {length((now - since).total_seconds())} now"
+        behind = "" if since is None else f", for {duration((now - since).total_seconds())} now"
         return (
             f"{said}, and more arrives than is done{behind}: {busy['arrived']:,} came in the last 15 minutes, "
             f"{busy['ended']:,} ended. Set a larger --batch-size, or run minutehand worker."
         )
-    return f"{said}, {TICK} a tick: drained in about {counted(-(-due // TICK), 'minute')}."
+    return f"{said}, {TICK} a tick: drained in about {plural(-(-due // TICK), 'minute')}."
 
 
 def next_look(workers: list[Json], now: datetime) -> Json | None:
     """Say when a processor looks next, as its last look lets expect: `{"words", "at": where there is an instant}`."""
-    last = max((at for worker in workers if (at := moment(worker["heartbeat_at"])) is not None), default=None)
+    last = max((at for worker in workers if (at := parse_time(worker["heartbeat_at"])) is not None), default=None)
     if last is None or now - last > timedelta(minutes=5):
         return None
     if any(
         worker["mode"] not in PER_MINUTE and now - at < timedelta(seconds=90)
         for worker in workers
-        if (at := moment(worker["heartbeat_at"])) is not None
+        if (at := parse_time(worker["heartbeat_at"])) is not None
     ):
         return {"words": "A worker looks all the time", "at": None}
     at = now.replace(second=0, microsecond=0) + timedelta(minutes=1)

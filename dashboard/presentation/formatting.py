@@ -23,10 +23,10 @@ SIGNS = {
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def moment(text: str | datetime | None) -> datetime | None:
+def parse_time(text: str | datetime | None) -> datetime | None:
     """Return a time of the database's; None where there is none, or none that a clock shows.
 
-    >>> moment("2026-03-01T10:00:00+00:00"), moment("infinity"), moment(None)
+    >>> parse_time("2026-03-01T10:00:00+00:00"), parse_time("infinity"), parse_time(None)
     (datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.timezone.utc), None, None)
     """
     if text is None or isinstance(text, datetime):
@@ -37,10 +37,10 @@ def moment(text: str | datetime | None) -> datetime | None:
         return None
 
 
-def length(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
     """Say how long, in at most two units.
 
-    >>> [length(s) for s in (None, 0.04, 0.5, 3, 75, 3600, 90_000)]
+    >>> [duration(s) for s in (None, 0.04, 0.5, 3, 75, 3600, 90_000)]
     ['', '40 ms', '0.5 s', '3 s', '1 min 15 s', '1 h', '1 d 1 h']
     """
     if seconds is None:
@@ -57,40 +57,40 @@ def length(seconds: float | None) -> str:
     return " ".join(parts[:2])
 
 
-def short(seconds: float | None) -> str:
+def short_duration(seconds: float | None) -> str:
     """Say how long, in one unit.
 
-    >>> [short(s) for s in (0.2, 3.4, 75, 4000, 90_000)]
+    >>> [short_duration(s) for s in (0.2, 3.4, 75, 4000, 90_000)]
     ['1 s', '3 s', '1 min', '1 h', '1 d']
     """
-    return "" if seconds is None else " ".join(length(max(round(seconds), 1)).split()[:2])
+    return "" if seconds is None else " ".join(duration(max(round(seconds), 1)).split()[:2])
 
 
-def between(begin: str | None, end: str | None) -> float | None:
+def seconds_between(begin: str | None, end: str | None) -> float | None:
     """Return the seconds between two times; None where one is missing."""
-    first, last = moment(begin), moment(end)
+    first, last = parse_time(begin), parse_time(end)
     return None if first is None or last is None else max(0.0, (last - first) / timedelta(seconds=1))
 
 
-def count(number: int, *, cap: int | None = None) -> str:
+def number(value: int, *, cap: int | None = None) -> str:
     """Write a number for people; one that was counted to a cap says so.
 
-    >>> count(1234), count(10_000, cap=10_000)
+    >>> number(1234), number(10_000, cap=10_000)
     ('1,234', '10,000+')
     """
-    return f"{number:,}" + ("+" if cap is not None and number >= cap else "")
+    return f"{value:,}" + ("+" if cap is not None and value >= cap else "")
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
+def plural(number: int, one: str, many: str | None = None) -> str:
     """Say how many there are of something.
 
-    >>> counted(1, "row"), counted(3, "row"), counted(0, "reply", "replies")
+    >>> plural(1, "row"), plural(3, "row"), plural(0, "reply", "replies")
     ('1 row', '3 rows', '0 replies')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def subject(row: Json) -> str:
+def label(row: Json) -> str:
     """Say what an execution is about: `jobs J-2019: scheduled → completed`."""
     told = row.get("label") or {}
     what = " ".join(part for part in (str(told.get("table") or ""), row["entity_id"] or "") if part)
@@ -102,40 +102,40 @@ def subject(row: Json) -> str:
     return f"{what}: {operation}" if what and operation else what or "no row"
 
 
-def why(row: Json, now: datetime) -> str:
+def status_reason(row: Json, now: datetime) -> str:
     """Say why an execution waits, or ended as it did; nothing for one that completed."""
     reason = str(row.get("reason") or "")
     if row["status"] == "processing":
-        since = moment(row.get("claimed_at"))
-        for_ = "" if since is None else f" for {length(max(0, round((now - since).total_seconds())))}"
+        since = parse_time(row.get("claimed_at"))
+        for_ = "" if since is None else f" for {duration(max(0, round((now - since).total_seconds())))}"
         return f"in work at {row.get('worker') or 'some processor'}{for_}"
     if row["status"] != "pending":
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
-    due = moment(row.get("scheduled_at"))
+    due = parse_time(row.get("scheduled_at"))
     if due is not None and due > now:
-        left = length(max(round((due - now).total_seconds()), 1))
+        left = duration(max(round((due - now).total_seconds()), 1))
         if row.get("code") in (None, "waiting"):
-            return f"waits {left}" + (f": {untimed(reason)}" if reason else "")
+            return f"waits {left}" + (f": {without_time(reason)}" if reason else "")
         what = f"retry in {left}" if row["attempt"] else f"goes on in {left}"
         return f"{what} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
     return str(row.get("waits_for") or "due now")
 
 
-def untimed(reason: str) -> str:
+def without_time(reason: str) -> str:
     """Leave the instant out that a wait's reason ends with, where it is told otherwise.
 
-    >>> untimed("step 2 (wait): until 2026-03-01T10:00:00+00:00")
+    >>> without_time("step 2 (wait): until 2026-03-01T10:00:00+00:00")
     'step 2 (wait)'
     """
     return re.sub(r": until \S+$", "", reason)
 
 
-def value(held: Any) -> str:
+def inline_value(held: Any) -> str:
     """Write a value of JSON on one line; a text stands as it is."""
     return held if isinstance(held, str) else json.dumps(held, ensure_ascii=False)
 
 
-def pretty(held: Any) -> str:
+def pretty_json(held: Any) -> str:
     """Write JSON for people."""
     return json.dumps(held, ensure_ascii=False, indent=2)
 

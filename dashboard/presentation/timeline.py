@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
-from minutehand.dashboard.presentation.formatting import between, counted, length, moment, untimed
+from minutehand.dashboard.presentation.formatting import duration, parse_time, plural, seconds_between, without_time
 from minutehand.store import Json
 
 #: What a press is called afterwards.
@@ -44,7 +44,7 @@ def timeline(story: Json, *, with_recipients: bool) -> list[Moment]:
     known += _sends(story, with_recipients)
     placed = sorted(
         ((at, number, kind, words, detail) for number, (when, kind, words, detail) in enumerate(known)
-         if (at := moment(when)) is not None)
+         if (at := parse_time(when)) is not None)
     )  # fmt: skip
     moments: list[Moment] = []
     for at, _, kind, words, detail in placed:
@@ -75,8 +75,8 @@ def _past(past: list[Json]) -> _Known:
                 known.append((episode["at"], "retry", "it did not work, and is tried again", said))
             case "wait":
                 times = episode.get("times", 1)
-                often = "" if times == 1 else f" ({counted(times, 'time')})"
-                known.append((episode["at"], "wait", f"it was put off{often}", untimed(said)))
+                often = "" if times == 1 else f" ({plural(times, 'time')})"
+                known.append((episode["at"], "wait", f"it was put off{often}", without_time(said)))
             case "lost":
                 known.append((episode["at"], "lost", "its processor was given up", said))
             case _:
@@ -89,7 +89,7 @@ def _now(story: Json) -> _Known:
     known: _Known = []
     claimed = story["claimed_at"] or story["started_at"]
     if claimed is not None and not any(
-        moment(episode.get("began")) == moment(claimed) for episode in story["attempt_history"]
+        parse_time(episode.get("began")) == parse_time(claimed) for episode in story["attempt_history"]
     ):
         known.append(
             (claimed, "claim", *_began(story["worker"], story["attempt"] if story["status"] == "processing" else 0))
@@ -116,7 +116,7 @@ def _steps(records: list[Json]) -> _Known:
                 part
                 for part in (
                     str(record.get("code") or "done"),
-                    length(between(record.get("startedAt"), record["finishedAt"])),
+                    duration(seconds_between(record.get("startedAt"), record["finishedAt"])),
                 )
                 if part
             ),
@@ -147,13 +147,15 @@ class Band:
 
 def band(story: Json, now: datetime) -> Band | None:
     """Draw the time from the change to the end (or now): queued, at work, waiting.  None where there is no length."""
-    event, made = story["event"], moment(story["created_at"])
-    begin = moment(event["occurred_at"]) if event else made
-    end = moment(story["completed_at"]) or now
+    event, made = story["event"], parse_time(story["created_at"])
+    begin = parse_time(event["occurred_at"]) if event else made
+    end = parse_time(story["completed_at"]) or now
     if begin is None or end <= begin:
         return None
-    works = [(moment(one.get("began")), moment(one["at"])) for one in story["attempt_history"] if one.get("began")]
-    claimed = moment(story["claimed_at"] or story["started_at"])
+    works = [
+        (parse_time(one.get("began")), parse_time(one["at"])) for one in story["attempt_history"] if one.get("began")
+    ]
+    claimed = parse_time(story["claimed_at"] or story["started_at"])
     if claimed is not None and claimed not in [first for first, _ in works] and story["status"] != "pending":
         works.append((claimed, end))
     whole = (end - begin).total_seconds()
@@ -165,7 +167,7 @@ def band(story: Json, now: datetime) -> Band | None:
         work += (last - first).total_seconds()
         at = last
     drawn.append(_part("queued" if at == begin else "waits", begin, at, end, whole))
-    told = f"{length(whole)} in all, {length(work) if work else 'none'} of it at work"
+    told = f"{duration(whole)} in all, {duration(work) if work else 'none'} of it at work"
     return Band(
         Markup(  # numbers of our own, and words that are escaped
             f'<svg class="band" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
@@ -185,5 +187,5 @@ def _part(kind: str, begin: datetime, first: datetime, last: datetime, whole: fl
     word = {"queued": "queued", "waits": "waits", "work": "at work"}[kind]
     return (
         f'<rect class="{kind}" x="{min(x, _WIDTH - width):.2f}" y="{0 if kind == "work" else 5}" width="{width:.2f}" '
-        f'height="{_HEIGHT if kind == "work" else _HEIGHT - 10}"><title>{word} {length(seconds)}</title></rect>'
+        f'height="{_HEIGHT if kind == "work" else _HEIGHT - 10}"><title>{word} {duration(seconds)}</title></rect>'
     )

@@ -114,7 +114,7 @@ def test_nobody_looks_without_a_login(guarded: Served, app: App) -> None:
         answer = guarded.get(path)
         assert answer.status_code == 401, path
         assert answer.headers["www-authenticate"].startswith("Basic")
-    assert press(guarded, "/executions/press", verb="retry", id="x") == 401
+    assert press(guarded, "/executions/action", action="retry", id="x") == 401
     for wrong in (httpx.BasicAuth("ops", "wrong"), httpx.BasicAuth("viewer", "correct-horse-battery"),
                   httpx.BasicAuth("ops", "")):  # fmt: skip
         assert guarded.client.get(guarded.url, auth=wrong).status_code == 401
@@ -133,33 +133,33 @@ def test_each_press_takes_its_permission(guarded: Served, app: App) -> None:
     page = guarded.client.get(f"{guarded.url}/executions/{id_}", auth=VIEWER).text
     assert "ann@example.com" not in page
     assert "ann@example.com" in guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text
-    assert 'name="verb"' not in page.partition("<main")[2].partition("</main")[0]
+    assert 'name="action"' not in page.partition("<main")[2].partition("</main")[0]
     assert "secret" not in page, "it may not see payloads"
     token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
     for verb in ("retry", "cancel", "sent", "resend", "drop", "release"):
-        assert press(guarded, "/executions/press", VIEWER, verb=verb, id=id_, token=token) == 403, "another's token"
+        assert press(guarded, "/executions/action", VIEWER, action=verb, id=id_, token=token) == 403, "another's token"
     file = guarded.client.get(f"{guarded.url}/executions.csv", auth=VIEWER)
     assert (file.status_code, "payload" in file.text) == (200, False), "it holds what the list shows"
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
-    assert press(guarded, "/executions/press", OPS, verb="retry", id=id_, token=token) == 303
+    assert press(guarded, "/executions/action", OPS, action="retry", id=id_, token=token) == 303
     assert app.database.one("select status from automation_execution_logs")["status"] == "pending"
 
 
 def test_a_form_from_elsewhere_or_without_its_token_is_refused(guarded: Served, app: App) -> None:
     id_ = failed(app, "north")
     token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
-    said = {"verb": "retry", "id": id_, "token": token}
+    said = {"action": "retry", "id": id_, "token": token}
     for headers in (
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ):
-        assert press(guarded, "/executions/press", OPS, headers, **said) == 403, headers
-    assert guarded.client.post(guarded.url + "/executions/press", data=said, auth=OPS).status_code == 403, "no Origin"
+        assert press(guarded, "/executions/action", OPS, headers, **said) == 403, headers
+    assert guarded.client.post(guarded.url + "/executions/action", data=said, auth=OPS).status_code == 403, "no Origin"
     for wrong in ("", "0" * 64, "é"):
-        assert press(guarded, "/executions/press", OPS, **{**said, "token": wrong}) == 403
-    assert press(guarded, "/executions/press", OPS, **{**said, "back": "x" * 70_000}) == 413
+        assert press(guarded, "/executions/action", OPS, **{**said, "token": wrong}) == 403
+    assert press(guarded, "/executions/action", OPS, **{**said, "back": "x" * 70_000}) == 413
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
@@ -182,9 +182,9 @@ def test_a_tenant_sees_and_presses_only_its_own(guarded: Served, app: App) -> No
     assert get(f"/executions/{other}/steps/1/html").status_code == 404
     assert get("/health").status_code == 403
     token = form_of(get(f"/executions/{own}").text)
-    press(guarded, "/executions/press", NORTH, verb="retry", id=other, token=token)
-    press(guarded, "/bulk", NORTH, verb="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
-    press(guarded, f"/workflows/{workflow}/press", NORTH, verb="pause", token=token)
+    press(guarded, "/executions/action", NORTH, action="retry", id=other, token=token)
+    press(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
+    press(guarded, f"/workflows/{workflow}/action", NORTH, action="pause", token=token)
     time.sleep(0.5)
     rows = {str(row["id"]): row["status"] for row in app.database.sql("select * from automation_execution_logs")}
     assert rows == {own: "pending", other: "failed"}, "whatever the form says, it is its own that is retried"
@@ -196,8 +196,8 @@ def test_read_only_changes_nothing_whoever_asks(serve: Serve, app: App) -> None:
     with serve("--read-only") as served:
         page = served.get(f"/executions/{id_}").text
         assert "Read only" in page
-        assert 'name="verb"' not in page.partition("<main")[2].partition("</main")[0]
-        assert press(served, "/executions/press", verb="retry", id=id_, token="x") == 403
+        assert 'name="action"' not in page.partition("<main")[2].partition("</main")[0]
+        assert press(served, "/executions/action", action="retry", id=id_, token="x") == 403
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
@@ -271,7 +271,7 @@ def test_a_bulk_form_of_somebody_elses_is_refused(serve: Serve, app: App, form: 
     failed(app, "north")
     with serve() as served:
         token = form_of(served.get("/executions/all?q=status:failed").text)
-        assert press(served, "/bulk", verb="retry", token=token, **form) == status
+        assert press(served, "/bulk", action="retry", token=token, **form) == status
 
 
 def test_so_many_bulk_actions_run_at_once_and_no_more(serve: Serve, app: App) -> None:
@@ -279,7 +279,7 @@ def test_so_many_bulk_actions_run_at_once_and_no_more(serve: Serve, app: App) ->
         failed(app, "north")
     with serve() as served:
         token = form_of(served.get("/executions/all?q=status:failed").text)
-        form = {"verb": "retry", "filter": '{"code": "refused", "entity": "J-1"}', "spread": "86400", "token": token}
+        form = {"action": "retry", "filter": '{"code": "refused", "entity": "J-1"}', "spread": "86400", "token": token}
         assert [press(served, "/bulk", **form) for _ in range(11)] == [303] * 10 + [409]
 
 
@@ -290,7 +290,7 @@ def test_who_may_only_cancel_stops_no_retry(serve: Serve, app: App) -> None:
     cancels = httpx.BasicAuth("stop", "cancels-only-this")
     with serve("--host", "0.0.0.0", MINUTEHAND_LOGINS=logins) as served:
         asked = served.client.get(f"{served.url}/executions/all?q=status:failed", auth=OPS)
-        form = {"verb": "retry", "filter": '{"code": "refused"}', "spread": "86400", "token": form_of(asked.text)}
+        form = {"action": "retry", "filter": '{"code": "refused"}', "spread": "86400", "token": form_of(asked.text)}
         headers = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"}
         place = served.client.post(f"{served.url}/bulk", data=form, headers=headers, auth=OPS).headers["location"]
         token = form_of(served.client.get(served.url + place, auth=cancels).text)

@@ -1,4 +1,4 @@
-"""The dashboard over a project's REST API: the same pages, the same presses, in the same browser."""
+"""The dashboard over a project's REST API: the same pages, the same actions, in the same browser."""
 
 from __future__ import annotations
 

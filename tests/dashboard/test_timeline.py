@@ -15,7 +15,7 @@ from minutehand.dashboard.pages import workflow_summary
 from minutehand.dashboard.pages.overview import drain, next_look
 from minutehand.dashboard.pages.workflow_summary import sentence
 from minutehand.dashboard.presentation import formatting, search
-from minutehand.dashboard.presentation.formatting import why
+from minutehand.dashboard.presentation.formatting import status_reason
 from minutehand.dashboard.presentation.timeline import band, timeline
 
 T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -158,7 +158,7 @@ def test_there_is_no_band_of_no_time():
     ids=["processing", "retry", "wait", "paused", "failed"],
 )
 def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], said: str) -> None:
-    assert why(row, T0) == said
+    assert status_reason(row, T0) == said
 
 
 def overview(due: int, arrived: int, ended: int, since: str | None = None) -> str:

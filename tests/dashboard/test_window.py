@@ -109,7 +109,7 @@ def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Watched, name
     assert page.evaluate("window.hurt") is None
 
 
-# --- presses ---
+# --- actions ---
 
 
 @pytest.mark.parametrize(
