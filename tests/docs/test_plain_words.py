@@ -24,7 +24,7 @@ REPLACED = {
     r"providers[./](choice|answers)\b": "factory, responses",
     r"scheduler[./](road|remote|window|pulse|processes|strict_files)\b": "database, executor_config, …",
     r"alerts[./](telling|words|pings)\b": "notifier, messages, heartbeat_ping",
-    r"(?<!tests/)(?<!tests\.)dashboard[./](window|live|history|words|site|operator|visitor|access)\b": "context, …",
+    r"(minutehand\.dashboard\.|(?<!tests/)dashboard/)(window|live|history|words|site|operator|access)\b": "context, …",
     r"pages[./](presses|bulks|files|sentences)\b": "actions, bulk_actions, exports, workflow_summary",
     r"minutehand\.(troubles|judged|beats|resumed|past|remember)\b": "detect_incidents, alert_state, tick_log, …",
     r"minutehand\.(park|promote|in_turn|meets|named_ids|hint)\b": "defer, wake, admit, matches_filter, …",
