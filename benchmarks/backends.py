@@ -17,8 +17,9 @@ from benchmarks import ground
 from minutehand.executor.actions import BUILT_IN
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.config import LogSettings
-from minutehand.scheduler.engine.engine import Engine, EngineSettings
+from minutehand.scheduler.config import LogSettings, RunSettings
+from minutehand.scheduler.engine.claims import claim_due
+from minutehand.scheduler.engine.engine import Engine
 from minutehand.scheduler.logs import configure
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import PostgresDriver
@@ -66,9 +67,10 @@ async def _drain(store: Store, budget: int | None) -> float:
     """Run what is due; gives the seconds, without those of the first connection."""
     await store.schema_version()
     started = time.perf_counter()
-    settings = EngineSettings(worker="bench", mode="run-once", budget=budget)
+    run = RunSettings()
     async with LocalExecutor(store, ExecutorSettings()) as executor:
-        await Engine(store, executor.execute, settings).run(await store.tick({"id": "bench", "mode": "run-once"}))
+        engine = Engine(store, executor.execute, run, claim=claim_due(store, run, "bench"), budget=budget)
+        await engine.run(await store.tick({"id": "bench", "mode": "run-once"}))
     seconds = time.perf_counter() - started
     await store.close()
     return seconds

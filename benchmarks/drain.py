@@ -15,8 +15,9 @@ from benchmarks.noop import KINDS
 from minutehand.executor.actions import BUILT_IN
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.config import LogSettings
-from minutehand.scheduler.engine.engine import Engine, EngineSettings
+from minutehand.scheduler.config import LogSettings, RunSettings
+from minutehand.scheduler.engine.claims import claim_due
+from minutehand.scheduler.engine.engine import Engine
 from minutehand.scheduler.logs import configure
 from minutehand.store import Json, Store
 
@@ -41,7 +42,8 @@ async def drain(url: str, http_port: str, smtp_port: str) -> Json:
     settings = settings_for(http_port, smtp_port)
     started, cpu_started = time.perf_counter(), time.process_time()
     async with LocalExecutor(store, settings) as executor:
-        engine = Engine(store, executor.execute, EngineSettings(worker="bench", mode="run-once", budget=None))
+        run = RunSettings()
+        engine = Engine(store, executor.execute, run, claim=claim_due(store, run, "bench"), budget=None)
         summary = await engine.run(await store.tick({"id": "bench", "mode": "run-once"}))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     await store.close()

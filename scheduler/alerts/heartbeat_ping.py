@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Of one try, of which there are two; and how much of a summary is sent.
 TRY_SECONDS, MOST_BYTES = 5.0, 10_000
 #: Seconds between two signs of life of what never ends.
-BEAT_SECONDS = 60.0
+PING_SECONDS = 60.0
 
 
 class Pings:

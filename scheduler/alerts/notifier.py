@@ -12,6 +12,7 @@ import uuid
 import structlog
 
 from minutehand.scheduler.alerts.messages import message
+from minutehand.scheduler.config import AlertSettings
 from minutehand.store import Store
 from minutehand.store.errors import StoreError
 
@@ -26,12 +27,11 @@ log = structlog.get_logger()
 class Alerts:
     """Tells the targets of MINUTEHAND_ALERT_URLS."""
 
-    def __init__(self, store: Store, urls: tuple[str, ...], *, share: float, age_seconds: float) -> None:
+    def __init__(self, store: Store, settings: AlertSettings) -> None:
         self._store = store
-        self._urls = urls
-        self._share = share
-        self._age_seconds = int(age_seconds)
-        self._beside: asyncio.Task[int] | None = None
+        self._urls = settings.targets
+        self._share = settings.share
+        self._age_seconds = int(settings.age_seconds)
 
     async def tell(self) -> int:
         """Look for trouble, and tell what is to be told; returns how many incidents that was.  Errors: none."""
@@ -43,11 +43,6 @@ class Alerts:
         except TimeoutError:
             log.warning("alert_failed", reason=f"the targets did not answer within {TELL_SECONDS:g} s")
         return 0
-
-    def tell_beside(self) -> None:
-        """Do it while the work goes on; one at a time."""
-        if self._beside is None or self._beside.done():
-            self._beside = asyncio.ensure_future(self.tell())
 
     async def watch(self) -> None:
         """Look each minute, for ever: what is no processor sees that none is there."""

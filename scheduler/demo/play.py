@@ -115,10 +115,10 @@ async def _tell(
 
 async def _tick(store: Store, settings: ExecutorSettings) -> Summary:
     """Do what `minutehand run-once` does."""
-    from minutehand.scheduler.engine.tick import Runner
+    from minutehand.scheduler.engine.tick import TickRunner
 
     quiet = LogSettings(log_level="error", log_format="console")
-    return await Runner(store, RunSettings(), settings, quiet, mode="demo").tick()
+    return await TickRunner(store, RunSettings(), settings, quiet, mode="demo").tick()
 
 
 def _make(app: App, change: Change) -> Made:

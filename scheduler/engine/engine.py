@@ -12,15 +12,17 @@ load sets (store/batch.py).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import structlog
 
 from minutehand.executor import tracing
 from minutehand.executor.outcome import Ended, Outcome
+from minutehand.scheduler.config import RunSettings
+from minutehand.scheduler.engine.claims import ClaimExecutions
 from minutehand.scheduler.engine.leases import Leases
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Execution, Json, LeaseLost, Settled, Store, Tick
@@ -39,35 +41,34 @@ Execute = Callable[[Execution], Awaitable[Outcome]]
 CLAIM_SIZE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """How much to run, and how."""
-
-    worker: str
-    mode: str
-    #: Executions in flight at once.
-    concurrency: int = 50
-    #: Executions to claim in this run; None: until nothing is due.
-    budget: int | None = 10
-    #: Go on when nothing is due: rest until something is, or `wake` says that it may be.
-    continuous: bool = False
-    #: Claim these and no others; None: what is due, oldest first.
-    ids: tuple[str, ...] | None = None
-    lease_seconds: int = 120
-    max_attempts: int = 5
-    #: Stop claiming after this long; None: no limit.
-    max_seconds: float | None = None
-    #: How long running executions may go on after a stop.
-    grace_seconds: float = 20.0
-
-
 class Engine:
     """One run over one database.  Make one for each run; `stop()` ends it early and cleanly."""
 
-    def __init__(self, store: Store, execute: Execute, settings: EngineSettings) -> None:
-        self._store = store
+    def __init__(
+        self,
+        store: Store,
+        execute: Execute,
+        settings: RunSettings,
+        *,
+        claim: ClaimExecutions,
+        budget: int | None,
+        max_seconds: float | None = None,
+        continuous: bool = False,
+    ) -> None:
+        """Prepare a run, which begins now.
+
+        `budget`: executions to claim; None: until nothing is due.  `max_seconds`: stop claiming after this long.
+        `continuous`: when nothing is due, rest until something is, or until `wake`.
+        """
         self._execute = execute
-        self._settings = settings
+        self._claim_executions = claim
+        self._budget = budget
+        self._concurrency = settings.concurrency if budget is None else min(settings.concurrency, budget)
+        self._grace_seconds = settings.grace_seconds
+        #: On the monotonic clock.
+        self._claim_until = math.inf if max_seconds is None else time.monotonic() + max_seconds
+        self._continuous = continuous
+        self._linger_seconds = store.linger_seconds
         self._leases = Leases(store, settings.lease_seconds)
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
         self._settles: Batch[Json, Settled] = Batch(
@@ -110,95 +111,75 @@ class Engine:
         """
         started = time.monotonic()
         summary = self.summary
-        if tick is None or tick.due or self._settings.continuous:
+        if tick is None or tick.due or self._continuous:
             with self._leases.kept():
-                await self._run_lanes(started)
+                await self._run_lanes()
         if tick is None:
             return summary
-        summary.lost_leases = tick.lost_leases
-        summary.due = max(0, tick.due - summary.claimed) if self._settings.budget is not None or self.stopping else 0
+        summary.held = tick.held
+        summary.due = max(0, tick.due - summary.claimed) if self._budget is not None or self.stopping else 0
         summary.seconds = time.monotonic() - started
         return summary
 
-    async def _run_lanes(self, started: float) -> None:
-        budget = self._settings.budget
-        count = self._settings.concurrency if budget is None else min(self._settings.concurrency, budget)
-        lanes = [asyncio.ensure_future(self._lane()) for _ in range(count)]
+    async def _run_lanes(self) -> None:
+        lanes = [asyncio.ensure_future(self._lane()) for _ in range(self._concurrency)]
         try:
-            await self._feed(started)
+            await self._feed()
         finally:
             await self._finish()
             for lane in lanes:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _feed(self, started: float) -> None:
+    async def _feed(self) -> None:
         """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
-        settings = self._settings
         while not self.stopping:
-            if self._is_time_up(started):
+            if self._is_time_up():
                 return self.stop()
-            left = CLAIM_SIZE if settings.budget is None else settings.budget - self.summary.claimed - len(self._leases)
+            left = CLAIM_SIZE if self._budget is None else self._budget - self.summary.claimed - len(self._leases)
             if left <= 0:
                 return None
             idle = len(self._leases) == 0
             # A suspect runs with nothing else in flight: what is in flight ends first.
             if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
-                await self._wait_for_progress(started)
+                await self._wait_for_progress()
                 continue
             alone, asked = self._suspects, min(left, CLAIM_SIZE)
             self._woken.clear()
             claimed = await self._claim(asked, alone=alone)
-            if settings.continuous:
+            if self._continuous:
                 if claimed < asked and not self._suspects:
-                    await self._rest(started)
+                    await self._rest()
                 continue
             # A tick ends with what was due when it looked; a drain looks until it finds nothing.
-            is_last = claimed == 0 and idle if settings.budget is None or alone else claimed < asked
-            if is_last and not self._suspects and not await self._something_comes_back(started):
+            is_last = claimed == 0 and idle if self._budget is None or alone else claimed < asked
+            if is_last and not self._suspects and not await self._something_comes_back():
                 return None
             if claimed == 0 and len(self._leases) > 0:
-                await self._wait_for_progress(started)
-                await asyncio.sleep(self._store.linger_seconds)
+                await self._wait_for_progress()
+                await asyncio.sleep(self._linger_seconds)
         return None
 
-    async def _rest(self, started: float) -> None:
+    async def _rest(self) -> None:
         """Wait until something may be due: a hint, what is known to be due then, what follows a failed step."""
-        until = self._due_at
-        if self._settings.max_seconds is not None:
-            until = min(until, started + self._settings.max_seconds)
-        try:
-            async with asyncio.timeout(None if until == math.inf else max(0.0, until - time.monotonic())):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+        await wait(self._woken, min(self._due_at, self._claim_until) - time.monotonic())
 
-    def _is_time_up(self, started: float) -> bool:
-        limit = self._settings.max_seconds
-        return limit is not None and time.monotonic() - started >= limit
+    def _is_time_up(self) -> bool:
+        return time.monotonic() >= self._claim_until
 
-    async def _something_comes_back(self, started: float) -> bool:
+    async def _something_comes_back(self) -> bool:
         """Wait for what is in flight; say whether some of it is due again at once, for what follows a failed step.
 
         Also where time is up before that: the stop is the feed's to make.
         """
-        while len(self._leases) and not self.stopping and not self._is_time_up(started):
-            await self._wait_for_progress(started)
+        while len(self._leases) and not self.stopping and not self._is_time_up():
+            await self._wait_for_progress()
         came_back, self._came_back = self._came_back, False
         return came_back or len(self._leases) > 0
 
     async def _claim(self, limit: int, *, alone: bool) -> int:
-        settings = self._settings
-        claim = await self._store.claim(
-            limit,
-            worker=settings.worker,
-            lease_seconds=settings.lease_seconds,
-            max_attempts=settings.max_attempts,
-            alone=alone,
-            ids=None if settings.ids is None else list(settings.ids),
-        )
-        # Beside others in this process a suspect has no place: who names ids leaves it to a tick.
-        self._suspects = claim.suspects and not alone and settings.ids is None
+        claim = await self._claim_executions(limit, alone=alone)
+        self._suspects = claim.suspects and not alone
         rest = math.inf if claim.next_seconds is None else max(claim.next_seconds, LEAST_REST)
         self._due_at = time.monotonic() + rest
         for row in claim.ended:
@@ -208,18 +189,11 @@ class Engine:
             self._queue.put_nowait(execution)
         return len(claim.executions) + len(claim.ended)
 
-    async def _wait_for_progress(self, started: float) -> None:
-        left = None
-        if self._settings.max_seconds is not None:
-            left = max(0.0, self._settings.max_seconds - (time.monotonic() - started))
+    async def _wait_for_progress(self) -> None:
         if self.stopping:  # it may have come during a claim
             return
         self._progress.clear()
-        try:
-            async with asyncio.timeout(left):
-                await self._progress.wait()
-        except TimeoutError:
-            pass
+        await wait(self._progress, self._claim_until - time.monotonic())
 
     async def _lane(self) -> None:
         while True:
@@ -296,28 +270,30 @@ class Engine:
 
     async def _finish(self) -> None:
         """Wait for what is in flight: without a stop as long as it takes, after one for the grace."""
-        deadline: float | None = None
+        deadline = math.inf
         while len(self._leases):
             if self.stopping:
                 self._release_queued()
-                deadline = self._stopped_at + self._settings.grace_seconds
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+                deadline = self._stopped_at + self._grace_seconds
+            if time.monotonic() >= deadline:
                 for execution in self._leases.held():
                     self._lose(execution, "it was still running when the grace ended")
                 return
             self._progress.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self._progress.wait()
-            except TimeoutError:
-                continue
+            await wait(self._progress, deadline - time.monotonic())
 
     def _release_queued(self) -> None:
         """Give back what has not begun, without waiting for a lane: another processor may take it now."""
         while not self._queue.empty():
             execution = self._queue.get_nowait()
             self._settle(execution, _released(execution))
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, for `seconds` at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
+            await event.wait()
 
 
 def _released(execution: Execution) -> Outcome:

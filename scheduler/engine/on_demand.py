@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
 from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, Turn
 from minutehand.scheduler.config import RunSettings
-from minutehand.scheduler.engine.engine import Engine, EngineSettings, Execute
-from minutehand.store import Store
+from minutehand.scheduler.engine.claims import claim_due
+from minutehand.scheduler.engine.engine import Engine, Execute
+from minutehand.store import Claim, Store
 from minutehand.store.errors import NotFound, StoreError
 
 log = structlog.get_logger()
@@ -45,25 +47,19 @@ class OnDemand:
             engine.stop()
 
     async def _turn(self, execution_id: str) -> Turn:
-        engine = Engine(self._store, self._execute, self._engine_settings(execution_id))
+        claim = claim_due(self._store, self._settings, self._worker, ids=[execution_id])
+
+        async def claim_it(limit: int, *, alone: bool) -> Claim:
+            # A suspect must run with nothing else in flight: it is left to a tick.
+            return replace(await claim(limit, alone=alone), suspects=False)
+
+        engine = Engine(self._store, self._execute, self._settings, claim=claim_it, budget=1)
         self._engines.add(engine)
         try:
             summary = await engine.run(None)
             return Turn(execution=await self._store.execution(execution_id), ran=summary.claimed > 0)
         finally:
             self._engines.discard(engine)
-
-    def _engine_settings(self, execution_id: str) -> EngineSettings:
-        return EngineSettings(
-            worker=self._worker,
-            mode="serve",
-            concurrency=1,
-            budget=1,
-            ids=(execution_id,),
-            lease_seconds=self._settings.lease_seconds,
-            max_attempts=self._settings.max_attempts,
-            grace_seconds=self._settings.grace_seconds,
-        )
 
     def _forget(self, execution_id: str, turn: asyncio.Task[Turn]) -> None:
         del self._turns[execution_id]

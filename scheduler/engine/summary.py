@@ -26,7 +26,6 @@ class Summary:
     due: int = 0
     held: int = 0
     seconds: float = 0.0
-    lost_leases: int = 0
     executions: list[Json] = field(default_factory=list)
 
     def add_settled(self, execution: Execution, outcome: Outcome, settled: Settled) -> None:

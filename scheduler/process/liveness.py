@@ -15,6 +15,8 @@ from minutehand.scheduler.process.sd_notify import Watcher
 
 #: A beat is late when it has not turned over within three polls and these seconds.
 SLACK_SECONDS = 10.0
+#: Between the tries of what has failed: the first wait, and the longest.
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 30.0
 
 
 class Pulse:

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, stopped_by_signals
-from minutehand.scheduler.engine.worker import FIRST_PAUSE, LONGEST_PAUSE
+from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS
 from minutehand.scheduler.process.sd_notify import OF_SYSTEMD, PARENT_LINE, Watcher
+from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_by_signals
 
 #: A child whose first word has come and that says no more for so long is stuck: it is killed, and begun anew.
 STUCK_SECONDS = 60.0
@@ -78,12 +78,12 @@ class Processes:
         self.watcher.tell("STOPPING=1")
         for child in self._children.values():
             _end(child)
-        wait = self.grace_seconds + LAST_WORDS_SECONDS + END_SECONDS
+        wait = self.grace_seconds + FINAL_SETTLE_SECONDS + END_SECONDS
         asyncio.get_running_loop().call_later(wait, self._kill_all)
 
     async def _keep(self, number: int) -> int:
         """Keep one place filled.  Returns the exit code of the last that was there; 0 when it was empty at the end."""
-        pause = FIRST_PAUSE
+        pause = FIRST_RETRY_SECONDS
         over_at = time.monotonic() + (math.inf if self.max_seconds is None else self.max_seconds)
         while not self._stopped.is_set():
             began = time.monotonic()
@@ -92,12 +92,12 @@ class Processes:
                 self.stop()
             if self._stopped.is_set() or (code == 0 and self.may_end) or time.monotonic() > over_at:
                 return code
-            if time.monotonic() - began > LONGEST_PAUSE:
-                pause = FIRST_PAUSE
+            if time.monotonic() - began > LONGEST_RETRY_SECONDS:
+                pause = FIRST_RETRY_SECONDS
             log.error("process_died", process=number, pid=pid, exit_status=code, pause_seconds=pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
         return 0
 
     async def _run_child(self, number: int) -> tuple[int, int]:

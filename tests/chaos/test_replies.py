@@ -14,7 +14,7 @@ import pytest
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
-from minutehand.scheduler.engine.tick import Runner
+from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.store import Store
 from minutehand.store.drivers import Driver
 from minutehand.store.drivers.postgres import PostgresDriver
@@ -76,7 +76,7 @@ class Backend:
             store = Store(driver)
             quiet = LogSettings(log_level="critical")
             with suppress(StoreError):
-                await Runner(store, RunSettings(), self._settings, quiet, mode="test", drain=True).tick()
+                await TickRunner(store, RunSettings(), self._settings, quiet, mode="test", drain=True).tick()
             await store.close()
 
         asyncio.run(go())

@@ -13,9 +13,9 @@ from psycopg.types.json import Jsonb
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.demo.receivers import Answer, Trouble
-from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Store
+from tests.engines import engine_over
 from tests.journeys.app import App, email, webhook
 
 BIG = "x" * 1_000_000
@@ -249,7 +249,7 @@ def run_here(app: App, settings: ExecutorSettings, **more: Any) -> Summary:
         store = Store.postgres(app.database.url)
         try:
             async with LocalExecutor(store, settings) as executor:
-                engine = Engine(store, executor.execute, EngineSettings(worker="here", mode="test", **more))
+                engine = engine_over(store, executor.execute, **more)
                 return await engine.run(await store.tick())
         finally:
             await store.close()

@@ -160,7 +160,7 @@ def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, even
 
 def test_one_that_does_not_end_within_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minutehand.scheduler.process.supervisor.END_SECONDS", 0.1)
-    monkeypatch.setattr("minutehand.scheduler.process.supervisor.LAST_WORDS_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.process.supervisor.FINAL_SETTLE_SECONDS", 0.1)
     ready: list[str] = []
 
     class Heard(Watcher):

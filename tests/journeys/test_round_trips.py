@@ -10,7 +10,7 @@ import pytest
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.engine.summary import Summary
-from minutehand.scheduler.engine.tick import Runner
+from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.store import Store
 from minutehand.store.drivers.supabase import SupabaseDriver
 from tests.contract.doors import Counted
@@ -24,7 +24,7 @@ def tick(project: Any, **settings: Any) -> tuple[Summary, list[str]]:
     async def go() -> Summary:
         store = Store(driver)
         executor = ExecutorSettings(allow_private_addresses=True)
-        runner = Runner(store, RunSettings(), executor, LogSettings(log_level="error"), mode="test", **settings)
+        runner = TickRunner(store, RunSettings(), executor, LogSettings(log_level="error"), mode="test", **settings)
         try:
             return await runner.tick()
         finally:

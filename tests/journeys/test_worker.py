@@ -17,7 +17,7 @@ import structlog
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, SmtpReceiver
-from minutehand.scheduler.engine.tick import PRUNE_SECONDS
+from minutehand.scheduler.engine.housekeeping import PRUNE_SECONDS
 from minutehand.scheduler.engine.worker import Worker
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
@@ -174,7 +174,7 @@ CONNECTED = "select count(*) from pg_stat_activity where datname = %s and applic
 def test_an_idle_minute_is_ten_transactions_at_most(app: App, own_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute, played thirty times as fast; the database counts, its listener included."""
     monkeypatch.setattr("minutehand.store.drivers.postgres.LISTENER_CHECK_SECONDS", LISTENER_CHECK_SECONDS / 30)
-    monkeypatch.setattr("minutehand.scheduler.engine.tick.PRUNE_SECONDS", PRUNE_SECONDS / 30)
+    monkeypatch.setattr("minutehand.scheduler.engine.housekeeping.PRUNE_SECONDS", PRUNE_SECONDS / 30)
     name = app.database.one("select pg_stat_force_next_flush(), current_database() as name")["name"]
     with psycopg.connect(app.database.url.replace(f"/{name}?", "/postgres?"), autocommit=True) as beside:
 

@@ -15,7 +15,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from minutehand.scheduler.engine import tick as module
-from minutehand.scheduler.engine.tick import Runner
+from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.store import Store
 from minutehand.store.errors import Unreachable
 from tests.journeys.app import App, Gate, webhook
@@ -33,14 +33,14 @@ def shop() -> Iterator[HttpReceiver]:
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The log's entries; the beat is quick."""
-    monkeypatch.setattr(module, "BEAT_SECONDS", SOON)
+    monkeypatch.setattr(module, "HOUSEKEEPING_SECONDS", SOON)
     monkeypatch.setattr("minutehand.scheduler.logs.configure", lambda settings: None)
     with structlog.testing.capture_logs() as entries:
         yield entries
 
 
 def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type[Store] = Store) -> Any:
-    """Complete a job and drain; its webhook is answered when `meanwhile(runner)` has ended."""
+    """Complete a job and drain; its webhook is answered when `meanwhile(app)` has ended."""
     app = App(database)
     app.workflow(webhook(shop.url), name="loop", settings={"rate_limit": None, "breaker": {"n": 3}})
     gate = Gate()
@@ -50,7 +50,7 @@ def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type
     async def go() -> Any:
         opened = store.postgres(database.url)
         settings = ExecutorSettings(allow_private_addresses=True)
-        runner = Runner(opened, RunSettings(), settings, LogSettings(), mode="test", drain=True)
+        runner = TickRunner(opened, RunSettings(), settings, LogSettings(), mode="test", drain=True)
         running = asyncio.create_task(runner.tick())
         try:
             async with asyncio.timeout(10):

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.scheduler.engine.engine import Engine, EngineSettings
+from minutehand.scheduler.engine.engine import Engine
 from minutehand.scheduler.engine.leases import Leases
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Claim, Execution, LeaseLost, Settled, Store
 from minutehand.store.errors import Unreachable
+from tests.engines import engine_over
 
 ROWS = """
 with w as (
@@ -50,7 +51,7 @@ def run(database) -> Callable[..., Summary]:
 async def _run(url: str, execute: Any, kind: type[Store], settings: dict[str, Any]) -> Summary:
     store = kind.postgres(url)
     try:
-        engine = Engine(store, execute, EngineSettings(worker="w", mode="test", **settings))
+        engine = engine_over(store, execute, **settings)
         if hasattr(execute, "engine"):
             execute.engine = engine
         return await engine.run(await store.tick())

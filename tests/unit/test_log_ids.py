@@ -14,9 +14,9 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.scheduler.engine.engine import Engine, EngineSettings
 from minutehand.store import Execution, LeaseLost, Store
 from minutehand.store.errors import Unreachable
+from tests.engines import engine_over
 from tests.journeys.app import App, Minutehand, email
 from tests.plug_in import install
 
@@ -37,7 +37,7 @@ def run(url: str, execute: Any, **settings: Any) -> list[dict[str, Any]]:
     async def go() -> None:
         store = Store.postgres(url)
         try:
-            engine = Engine(store, execute, EngineSettings(worker="w", mode="test", **settings))
+            engine = engine_over(store, execute, **settings)
             await engine.run(await store.tick())
         finally:
             await store.close()

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from minutehand.scheduler import units as module
-from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS
 from minutehand.scheduler.process.liveness import SLACK_SECONDS
 from minutehand.scheduler.process.sd_notify import Watcher
+from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS
 from minutehand.scheduler.process.supervisor import END_SECONDS
 from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 from minutehand.store.drivers.postgres import CALL_SECONDS
@@ -52,7 +52,7 @@ def test_a_service_runs_a_command_that_exists_and_is_stopped_after_the_grace(nam
     service = unit(name)["Service"]
     program, *arguments = shlex.split(service["ExecStart"])
     assert (program, arguments[0], is_a_command(arguments)) == (PROGRAM, command, True)
-    assert int(service["TimeoutStopSec"]) > 20 + LAST_WORDS_SECONDS + END_SECONDS
+    assert int(service["TimeoutStopSec"]) > 20 + FINAL_SETTLE_SECONDS + END_SECONDS
     assert service["RestartPreventExitStatus"] == "78" if command == "worker" else service["Type"] == "oneshot"
 
 

@@ -44,7 +44,7 @@ def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogS
     async def look(store: Store) -> list[Json]:
         from minutehand.scheduler.alerts.notifier import Alerts
 
-        made = Alerts(store, alert.targets, share=alert.share, age_seconds=alert.age_seconds)
+        made = Alerts(store, alert)
         await made.tell()
         return await store.incidents()
 

@@ -14,7 +14,8 @@ from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store
 from minutehand.scheduler.engine.summary import Summary
-from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
+from minutehand.scheduler.engine.tick import TickRunner
+from minutehand.scheduler.process.shutdown import stopped_by_signals
 
 
 @click.command(
@@ -52,7 +53,7 @@ def run_once(
 
     async def go() -> tuple[Summary, list[int]]:
         async with open_store(backend) as store:
-            runner = Runner(store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
+            runner = TickRunner(store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
             with stopped_by_signals(runner.stop) as signals:
                 return await runner.tick(), signals
 

@@ -17,7 +17,8 @@ from minutehand.scheduler.cli.options import api_token_option, dashboard_options
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, LogSettings, RunSettings
 from minutehand.scheduler.dashboard_wiring import open_access
 from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
-from minutehand.scheduler.engine.tick import LAST_WORDS_SECONDS, alerts_of, stopped_by_signals
+from minutehand.scheduler.engine.housekeeping import notifier_of
+from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_by_signals
 from minutehand.store import Store
 from minutehand.store.errors import BadConfiguration, Unreachable
 
@@ -146,7 +147,7 @@ async def _answer(
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
     app = make_app(endpoint, lambda: look(store, worker), lambda: look_at_figures(store), tokens, pages)
-    server = Server(app, grace_seconds=run.grace_seconds + LAST_WORDS_SECONDS)
+    server = Server(app, grace_seconds=run.grace_seconds + FINAL_SETTLE_SECONDS)
 
     def stop() -> None:
         on_demand.stop()
@@ -159,7 +160,7 @@ async def _answer(
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
         logger.info("serving", backend=store.backend, host=host, port=port)
-        alerts = alerts_of(store, run)
+        alerts = notifier_of(store, run)
         watching = None if alerts is None else asyncio.ensure_future(alerts.watch())
         work = None if worker is None else asyncio.ensure_future(worker.work())
         if work is not None:

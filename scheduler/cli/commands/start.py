@@ -13,7 +13,8 @@ from minutehand.scheduler.alerts.heartbeat_ping import Pings
 from minutehand.scheduler.cli.options import SECONDS, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
-from minutehand.scheduler.engine.tick import Runner, stopped_by_signals
+from minutehand.scheduler.engine.tick import TickRunner
+from minutehand.scheduler.process.shutdown import stopped_by_signals
 from minutehand.store.errors import StoreError
 
 
@@ -45,7 +46,7 @@ async def _run(
     logger = get_logger()
     async with open_store(backend) as store, exported(wanted=executor.traces):
         await refuse_bad_configuration(store)
-        runner = Runner(store, run, executor, log, mode="start")
+        runner = TickRunner(store, run, executor, log, mode="start")
         pings = Pings(run.ping_url, log)
         stopped = asyncio.Event()
 

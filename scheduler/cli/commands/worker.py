@@ -12,8 +12,8 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import SECONDS, poll_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
-from minutehand.scheduler.engine.tick import stopped_by_signals
 from minutehand.scheduler.process.sd_notify import Watcher, watcher_of
+from minutehand.scheduler.process.shutdown import stopped_by_signals
 
 
 @click.command(

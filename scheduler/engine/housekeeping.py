@@ -1,0 +1,140 @@
+"""What a processor does beside running executions: the SQL housekeeping, pruning, breaker warnings and alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from minutehand.scheduler.config import LogSettings, RunSettings
+from minutehand.scheduler.database import check_schema
+from minutehand.store import Json, Store, Tick
+
+if TYPE_CHECKING:
+    from minutehand.scheduler.alerts.notifier import Alerts
+    from minutehand.scheduler.engine.engine import Engine
+    from minutehand.scheduler.engine.summary import Summary
+
+#: Between two deletions of what is older than --keep, when the last one left nothing.
+PRUNE_SECONDS = 60.0
+
+
+class Housekeeper:
+    """Does the housekeeping of one processor.  `after_pass` is called after each call of `automation_tick`."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: RunSettings,
+        log: LogSettings,
+        *,
+        mode: str,
+        after_pass: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._log = log
+        self._after_pass = after_pass
+        self._prune_at = 0.0
+        self._notifier = notifier_of(store, settings)
+        self._alerting: asyncio.Task[None] | None = None
+        host = socket.gethostname()
+        #: This processor's row of `automation_workers`.
+        self.worker: Json = {
+            "id": f"{host}:{os.getpid()}",
+            "mode": mode,
+            "host": host,
+            "version": version("minutehand"),
+        }
+        self.stopping = False
+
+    def stop(self) -> None:
+        """End the pass under way, and send no more alerts."""
+        self.stopping = True
+
+    async def run(self) -> Tick:
+        """Find lost leases, match late changes, check the breaker, record the heartbeat; then prune.
+
+        It repeats while there is a stale backlog to hold.  Returns the last pass, with `held` of all.
+        Errors: `StoreError`.
+        """
+        hold = self._settings.hold_seconds
+        held = 0
+        while True:
+            tick = await self._store.tick(self.worker, hold_seconds=None if hold is None else int(hold))
+            check_schema(tick.schema_version)
+            held += tick.held
+            self._after_pass()
+            self._warn_of_breaker(tick)
+            if not tick.holding or self.stopping:
+                break
+        await self._prune()
+        return replace(tick, held=held)
+
+    async def alert(self) -> None:
+        """Notify people of incidents.  Errors: none."""
+        if self._notifier is not None and not self.stopping:
+            configure_logs(self._log)
+            await self._notifier.tell()
+
+    def alert_in_background(self) -> None:
+        """Notify people of incidents while the work goes on; one at a time."""
+        if self._alerting is None or self._alerting.done():
+            self._alerting = asyncio.ensure_future(self.alert())
+
+    async def _prune(self) -> None:
+        """Delete a batch of what is older than --keep: at each pass while there is more, else once a minute."""
+        if self._settings.keep_seconds is None or time.monotonic() < self._prune_at:
+            return
+        result = await self._store.prune(int(self._settings.keep_seconds))
+        self._prune_at = time.monotonic() + (0.0 if result["more"] else PRUNE_SECONDS)
+
+    def _warn_of_breaker(self, tick: Tick) -> None:
+        if not tick.tripped:
+            return
+        import structlog
+
+        configure_logs(self._log)
+        log = structlog.get_logger()
+        for name in tick.tripped:
+            log.warning("breaker_tripped", workflow=name)
+
+
+async def run_with_housekeeping(
+    engine: Engine, tick: Tick, housekeeping: Coroutine[Any, Any, None], *, stopping: Callable[[], bool]
+) -> Summary:
+    """Run the engine after `tick`, while `housekeeping` repeats beside it.
+
+    The housekeeping ends only by an error.  That stops the engine and is raised, unless the processor is `stopping`.
+    """
+    beside = asyncio.ensure_future(housekeeping)
+    beside.add_done_callback(lambda _: engine.stop())
+    try:
+        summary = await engine.run(tick)
+    finally:
+        beside.cancel()
+        (error,) = await asyncio.gather(beside, return_exceptions=True)
+    if isinstance(error, Exception) and not stopping():
+        raise error
+    return summary
+
+
+def notifier_of(store: Store, settings: RunSettings) -> Alerts | None:
+    """Return what notifies people; None without a target, so that nothing is imported for it."""
+    if not settings.alert.targets:
+        return None
+    from minutehand.scheduler.alerts.notifier import Alerts
+
+    return Alerts(store, settings.alert)
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Set up logging, now that there is something to log.  A tick with nothing to do does not import it."""
+    from minutehand.scheduler.logs import configure
+
+    configure(settings)
