@@ -16,15 +16,15 @@ from minutehand.store.batch import Batch
 MOST_RESTARTS = 3
 
 
-class Held(Exception):
+class ExecutionPaused(Exception):
     """Somebody paused the workflow, its tenant or everything, meanwhile: the step keeps its turn for later."""
 
 
-class Changed(Exception):
+class RowChanged(Exception):
     """The row changed since the templates were filled in: the step begins anew, nothing has left."""
 
 
-class Stopped(Exception):
+class ExecutionStopped(Exception):
     """The look says that the execution must not go on; `stop` is why."""
 
     def __init__(self, stop: Json) -> None:
@@ -32,7 +32,7 @@ class Stopped(Exception):
         self.stop = stop
 
 
-class Turn:
+class Attempt:
     """From the claim to the settle of one execution."""
 
     def __init__(self, execution: Execution, advances: Batch[Json, Context]) -> None:
@@ -70,7 +70,7 @@ class Turn:
         self._rendered = self.context
         return self.context
 
-    def act(self) -> None:
+    def mark_effect(self) -> None:
         """Note that something is done now, on a fresh look: what was seen may be old after it, and a place is used.
 
         The step does not begin anew any more, whatever its receiver does to the row.
@@ -84,10 +84,10 @@ class Turn:
         self._records.append(record)
         self.recorded[str(record["stepId"])] = record
 
-    async def look(self, step: str) -> None:
+    async def refresh(self, step: str) -> None:
         """Tell what was done, and look anew before `step`.
 
-        Errors: `LeaseLost`, `Stopped`, `Changed` when a step has filled in its templates from an older look.
+        Errors: `LeaseLost`, `ExecutionStopped`, `RowChanged` when a step has rendered its templates from an older look.
         """
         await self._advance(step, None)
 
@@ -99,7 +99,7 @@ class Turn:
             self._rendered = rendered
 
     async def reserve(self, step: str, place: Json) -> None:
-        """The same, and take the place of one send; its answer is `reservation`.  A place that was taken is kept."""
+        """Refresh, and reserve the next send; the answer is `reservation`.  An equal reservation is kept."""
         if self._place == place and self._reservation is not None and self.is_fresh:
             return
         if self._place != place:
@@ -128,12 +128,12 @@ class Turn:
         if not self.context.held:
             raise LeaseLost(self.execution.id)
         if self.context.stop is not None:
-            raise Stopped(self.context.stop)
+            raise ExecutionStopped(self.context.stop)
         if place is not None:
             self._place, self._reservation = place, self.context.send
         if self._rendered is not None and _is_other(self._rendered, self.context) and self._restarts < MOST_RESTARTS:
             self._restarts += 1
-            raise Changed
+            raise RowChanged
 
     def outcome(self, ended: Ended, **said: Any) -> Outcome:
         """Say how the turn ended, with what was not told yet."""

@@ -16,7 +16,7 @@ import structlog
 from minutehand.executor import tracing
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import Action, BadStep, RenderError, Step
-from minutehand.executor.attempt import Changed, Held, Stopped, Turn
+from minutehand.executor.attempt import Attempt, ExecutionPaused, ExecutionStopped, RowChanged
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
@@ -64,27 +64,27 @@ class LocalExecutor:
 
         Errors: `LeaseLost` when another may own it now.
         """
-        turn = Turn(execution, self._advances)
+        attempt = Attempt(execution, self._advances)
         plan = self._plan(execution.workflow)
         if isinstance(plan, BadStep):
-            return turn.outcome(Ended.FAILED, code="bad_workflow", reason=str(plan))
+            return attempt.outcome(Ended.FAILED, code="bad_workflow", reason=str(plan))
         step: Step | None = None
         try:
-            while (step := next_step(plan, turn.recorded)) is not None:
+            while (step := next_step(plan, attempt.recorded)) is not None:
                 if self._stopping():
-                    return turn.outcome(Ended.RELEASED, resume_step=step.key)
+                    return attempt.outcome(Ended.RELEASED, resume_step=step.key)
                 began = datetime.now(UTC)
-                end = self._end(turn, plan, step, await self._run(step, turn), began)
+                end = self._end(attempt, plan, step, await self._run(step, attempt), began)
                 if end is not None:
                     return end
-        except Stopped as why:
-            return turn.outcome(Ended(why.stop["ended"]), code=why.stop["code"], reason=why.stop["reason"])
-        except (Held, StoreError) as error:
-            said = {"code": "paused", "reason": "paused"} if isinstance(error, Held) else {}
+        except ExecutionStopped as why:
+            return attempt.outcome(Ended(why.stop["ended"]), code=why.stop["code"], reason=why.stop["reason"])
+        except (ExecutionPaused, StoreError) as error:
+            said = {"code": "paused", "reason": "paused"} if isinstance(error, ExecutionPaused) else {}
             if not said:
                 log.warning("execution_released", reason=str(error))
-            return turn.outcome(Ended.RELEASED, resume_step=step.key if step else None, **said)
-        return turn.outcome(Ended.DONE)
+            return attempt.outcome(Ended.RELEASED, resume_step=step.key if step else None, **said)
+        return attempt.outcome(Ended.DONE)
 
     def _plan(self, workflow: Workflow) -> tuple[Step, ...] | BadStep:
         """Return the version's steps, read once while it is in use."""
@@ -96,64 +96,66 @@ class LocalExecutor:
         return plan
 
     def _end(
-        self, turn: Turn, plan: tuple[Step, ...], step: Step, result: StepResult, began: datetime
+        self, attempt: Attempt, plan: tuple[Step, ...], step: Step, result: StepResult, began: datetime
     ) -> Outcome | None:
         """Note how a step ended; returns how the turn ends, if it does."""
         record = step_record(step, result, began)
-        after = next_step(plan, turn.recorded | {step.key: record})
+        after = next_step(plan, attempt.recorded | {step.key: record})
         said: Json = {"code": result.code, "reason": f"step {step.name}: {result.reason}", "resume_step": step.key}
         match result.verdict:
             case Verdict.LATER:
-                return turn.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, **said)
+                return attempt.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, **said)
             case Verdict.RETRY:
                 said["retry_after_seconds"] = result.retry_after_seconds
-                return turn.outcome(Ended.RETRY, steps=(record,), more=after is not None, **said)
+                return attempt.outcome(Ended.RETRY, steps=(record,), more=after is not None, **said)
             case Verdict.UNKNOWN:
                 said["on_uncertain"] = result.on_uncertain or OnUncertain.RESEND
-                return turn.outcome(Ended.UNKNOWN, steps=(record,), more=after is not None, **said)
-        turn.add(record)
+                return attempt.outcome(Ended.UNKNOWN, steps=(record,), more=after is not None, **said)
+        attempt.add(record)
         if result.wait_seconds and after is not None:
             reason = f"step {step.name}: until {result.result.get('until', 'later')}"
             seconds = result.wait_seconds
-            return turn.outcome(
+            return attempt.outcome(
                 Ended.WAITING, due_in_seconds=seconds, resume_step=after.key, code="waiting", reason=reason
             )
         return None
 
-    async def _run(self, step: Step, turn: Turn) -> StepResult:
+    async def _run(self, step: Step, attempt: Attempt) -> StepResult:
         with tracing.step(step) as tell:
-            result = await self._run_whole(step, turn)
+            result = await self._run_whole(step, attempt)
             tell(result.verdict.value, result.code)
             return result
 
-    async def _run_whole(self, step: Step, turn: Turn) -> StepResult:
+    async def _run_whole(self, step: Step, attempt: Attempt) -> StepResult:
         """Run one step, from its beginning again where its row changed before anything left."""
-        turn.begin()
+        attempt.begin()
         action = action_for(step.type)
-        if not turn.is_fresh and not (turn.has_looked and getattr(action, "reserves", False)):
-            await turn.look(step.key)
+        if not attempt.is_fresh and not (attempt.has_looked and getattr(action, "reserves", False)):
+            await attempt.refresh(step.key)
         while True:
             try:
-                result = await self._try(action, step, turn)
-                if not turn.looked and not turn.is_fresh:  # it ended on what an older look showed
-                    await turn.look(step.key)
+                result = await self._try(action, step, attempt)
+                if not attempt.looked and not attempt.is_fresh:  # it ended on what an older look showed
+                    await attempt.refresh(step.key)
                 if step.type not in WITHOUT_EFFECT:
-                    turn.is_fresh = False  # also where a plug-in acted past `send`: it is told before the next begins
+                    attempt.is_fresh = (
+                        False  # also where a plug-in acted past `send`: it is told before the next begins
+                    )
                 return result
-            except Changed:
+            except RowChanged:
                 continue
 
-    async def _try(self, action: Action, step: Step, turn: Turn) -> StepResult:
+    async def _try(self, action: Action, step: Step, attempt: Attempt) -> StepResult:
         """Run one step once.  Whatever its action does wrong ends this step, and nothing else."""
         from minutehand.executor.templates.render import renderer_of
 
         run = LocalStepRun(
             step=step,
-            turn=turn,
-            context=template_context(turn.execution, turn.render()),
+            attempt=attempt,
+            context=template_context(attempt.execution, attempt.render()),
             settings=self._settings,
             http=self._http,
-            renderer=renderer_of(turn.execution.workflow.definition),
+            renderer=renderer_of(attempt.execution.workflow.definition),
             store=self._store,
         )
         limit = asyncio.timeout(STEP_SECONDS)
@@ -164,7 +166,7 @@ class LocalExecutor:
             return StepResult.permanent("bad_step", str(error))
         except RenderError as error:
             return StepResult.permanent(error.code, str(error))
-        except (LeaseLost, Held, Changed, Stopped, StoreError):
+        except (LeaseLost, ExecutionPaused, RowChanged, ExecutionStopped, StoreError):
             raise
         except Exception as error:
             if limit.expired():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
-from minutehand.executor.attempt import Held, Turn
+from minutehand.executor.attempt import Attempt, ExecutionPaused
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
@@ -40,7 +40,7 @@ class LocalStepRun:
     """One step's run in this process."""
 
     step: Step
-    turn: Turn
+    attempt: Attempt
     context: Json
     settings: ExecutorSettings
     http: HttpClient
@@ -52,7 +52,7 @@ class LocalStepRun:
     @property
     def execution(self) -> Execution:
         """The claimed row."""
-        return self.turn.execution
+        return self.attempt.execution
 
     @property
     def execution_id(self) -> str:
@@ -91,7 +91,7 @@ class LocalStepRun:
         if slots is None:
             return await self._send(message, deliver, policy, reserve=reserve)
         if slots.locked():
-            await self.turn.flush(self.step.key)  # what was done is told before the wait, not after it
+            await self.attempt.flush(self.step.key)  # what was done is told before the wait, not after it
         async with slots:
             return await self._send(message, deliver, policy, reserve=reserve)
 
@@ -99,28 +99,28 @@ class LocalStepRun:
         resends = self.execution.resends.get(self.step.key, 0)
         key = send_key(self.execution.id, self.step.key, message.channel, message.recipient, resends)
         if reserve:
-            await self.turn.reserve(self.step.key, _place(self.step, message, key, policy))
-            if (known := _without_sending(self.turn.reservation, message, policy)) is not None:
+            await self.attempt.reserve(self.step.key, _reservation_request(self.step, message, key, policy))
+            if (known := _without_sending(self.attempt.reservation, message, policy)) is not None:
                 return known
-        elif not self.turn.is_fresh:
-            await self.turn.look(self.step.key)
+        elif not self.attempt.is_fresh:
+            await self.attempt.refresh(self.step.key)
         self.execution.check_lease()
-        self.turn.act()
+        self.attempt.mark_effect()
         self.policy = policy
         if reserve:  # it stands where nobody says how it ended: `deliver` hung, or has a bug
-            self.turn.confirm = _confirmation(key, StepResult.unknown("it may have left before it was cut off"))
+            self.attempt.confirm = _confirmation(key, StepResult.unknown("it may have left before it was cut off"))
         result = await deliver(key)
         self.policy = None
         if reserve:
-            self.turn.confirm = _confirmation(key, result)
+            self.attempt.confirm = _confirmation(key, result)
         return _shown(message, key, result, policy, reserved=reserve)
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         """See the contract."""
-        if not self.turn.is_fresh:
-            await self.turn.look(self.step.key)
+        if not self.attempt.is_fresh:
+            await self.attempt.refresh(self.step.key)
         self.execution.check_lease()
-        self.turn.act()
+        self.attempt.mark_effect()
         done = StepResult.done(table=table, operation=operation, id=row_id, values=excerpt(values))
         answer = await self.store.write_record(
             self.execution.id,
@@ -140,9 +140,9 @@ class LocalStepRun:
 
     async def judge(self, conditions: Any) -> dict[str, Any]:
         """See the contract."""
-        row = self.turn.context.row or {}
+        row = self.attempt.context.row or {}
         seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        old, status_column = self.context.get("old"), self.turn.context.status_column
+        old, status_column = self.context.get("old"), self.attempt.context.status_column
         return await self.store.evaluate(conditions, row | seen, old, status_column=status_column)
 
 
@@ -163,7 +163,7 @@ def on_uncertain_of(
     return default
 
 
-def _place(step: Step, message: Message, key: str, policy: OnUncertain) -> Json:
+def _reservation_request(step: Step, message: Message, key: str, policy: OnUncertain) -> Json:
     return {
         "step": step.key,
         "channel": message.channel,
@@ -222,7 +222,7 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
         case "lost":
             raise LeaseLost(reserved.key)
         case "held":
-            raise Held
+            raise ExecutionPaused
         case "refused":
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
         case "later":

@@ -64,9 +64,9 @@ async def exported(*, wanted: bool) -> AsyncIterator[None]:
         await made.end()
 
 
-def turn(execution: Execution) -> AbstractContextManager[Tell]:
+def attempt(execution: Execution) -> AbstractContextManager[Tell]:
     """Trace one turn of an execution; yields what is to be told of its end."""
-    return _UNTRACED if _traces is None else _traces.turn(execution)
+    return _UNTRACED if _traces is None else _traces.attempt(execution)
 
 
 def step(step: Step) -> AbstractContextManager[Tell]:
@@ -113,7 +113,7 @@ class _Traces:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await left.wait()
 
-    def turn(self, execution: Execution) -> AbstractContextManager[Tell]:
+    def attempt(self, execution: Execution) -> AbstractContextManager[Tell]:
         known = _ids_of(execution) | {"minutehand.attempt": execution.attempt}
         return self._span(f"execution {execution.workflow.name}", known, _below_root(execution))
 

@@ -206,7 +206,7 @@ class Engine:
     async def _run_one(self, execution: Execution) -> None:
         """Run one execution.  What is logged within has its ids, whoever logs it."""
         ids = {"execution_id": execution.id, "workflow": execution.workflow.name, "attempt": execution.attempt}
-        with structlog.contextvars.bound_contextvars(**ids), tracing.turn(execution) as tell:
+        with structlog.contextvars.bound_contextvars(**ids), tracing.attempt(execution) as tell:
             outcome = await self._outcome(execution)
             if outcome is None:
                 tell("lost")

@@ -240,7 +240,7 @@ def test_a_block_within_another_adds_nothing_and_of_an_exception_its_type_is_tol
         async with tracing.exported(wanted=True):
             async with tracing.exported(wanted=True):
                 pass
-            with suppress(LookupError), tracing.turn(one):
+            with suppress(LookupError), tracing.attempt(one):
                 assert one.id.replace("-", "") in tracing.traceparent()["traceparent"]
                 raise LookupError("hush")
 
