@@ -9,7 +9,7 @@ from minutehand.executor.email.message import (
     MOST_BYTES,
     MOST_RECIPIENTS,
     BadAddress,
-    Letter,
+    EmailMessage,
     joined,
     one_line,
     parse_address,
@@ -20,7 +20,7 @@ from minutehand.executor.outcome import StepResult
 from minutehand.executor.recipients import NoRecipient, of_client
 
 if TYPE_CHECKING:
-    from minutehand.executor.providers import MailProvider
+    from minutehand.executor.providers import EmailProvider
 
 
 class EmailAction:
@@ -45,42 +45,42 @@ class EmailAction:
     async def run(self, run: StepRun) -> StepResult:
         """Send the message once and judge the answer."""
         from minutehand.executor.providers import NotConfigured
-        from minutehand.executor.providers.factory import mail_provider
+        from minutehand.executor.providers.factory import email_provider
 
         self.check(run.step.config)
         try:
-            provider = mail_provider(run.settings)
-            letter = _letter(run, _recipients(run))
+            provider = email_provider(run.settings)
+            email = _email(run, _recipients(run))
         except NotConfigured as error:
             return StepResult.permanent("not_configured", str(error))
         except BadAddress as error:
             return StepResult.permanent("bad_recipient", str(error))
         except NoRecipient as error:
             return StepResult.permanent("no_recipient", str(error))
-        if not letter.subject or not letter.text.strip():
+        if not email.subject or not email.text.strip():
             return StepResult.permanent("empty_message", "the subject or the message is empty once it is filled in")
-        if letter.size > MOST_BYTES:
-            reason = f"the message has {letter.size:,} bytes of text and HTML; {MOST_BYTES:,} are the most"
+        if email.size > MOST_BYTES:
+            reason = f"the message has {email.size:,} bytes of text and HTML; {MOST_BYTES:,} are the most"
             return StepResult.permanent("message_too_long", reason)
-        return await _send(run, provider, letter)
+        return await _send(run, provider, email)
 
 
-async def _send(run: StepRun, provider: MailProvider, letter: Letter) -> StepResult:
+async def _send(run: StepRun, provider: EmailProvider, email: EmailMessage) -> StepResult:
     async def deliver(key: str) -> StepResult:
-        return await provider.deliver(run, letter, key)
+        return await provider.deliver(run, email, key)
 
-    content: dict[str, Any] = {"subject": letter.subject, "text": letter.text}
-    content |= {"html": letter.html} if letter.html is not None else {}
-    headers = letter.headers | ({"Reply-To": letter.reply_to} if letter.reply_to else {})
+    content: dict[str, Any] = {"subject": email.subject, "text": email.text}
+    content |= {"html": email.html} if email.html is not None else {}
+    headers = email.headers | ({"Reply-To": email.reply_to} if email.reply_to else {})
     content |= {"headers": headers} if headers else {}
-    message = Message(channel="email", recipient=joined(letter.recipients), sender=provider.sender, content=content)
+    message = Message(channel="email", recipient=joined(email.recipients), sender=provider.sender, content=content)
     return await run.send(message, deliver, on_uncertain=provider.on_uncertain, slots=provider.slots)
 
 
-def _letter(run: StepRun, recipients: tuple[str, ...]) -> Letter:
+def _email(run: StepRun, recipients: tuple[str, ...]) -> EmailMessage:
     """Fill the step's texts in.  Errors: `BadStep`, `RenderError`."""
     config = run.step.config
-    return Letter(
+    return EmailMessage(
         recipients=recipients,
         subject=one_line(run.render(config["subject"])),
         text=storable(run.render(config["message"])),

@@ -35,13 +35,13 @@ class SmsAction:
 
     async def run(self, run: StepRun) -> StepResult:
         """Send the text once and judge the answer."""
-        from minutehand.executor.providers import NotConfigured, Text
-        from minutehand.executor.providers.factory import text_provider
+        from minutehand.executor.providers import NotConfigured, SmsMessage
+        from minutehand.executor.providers.factory import sms_provider
         from minutehand.executor.sms.phone_numbers import BadNumber, BadRegion, to_e164
 
         self.check(run.step.config)
         try:
-            provider = text_provider(run.settings)
+            provider = sms_provider(run.settings)
             recipient = to_e164(_written(run), run.settings.phone_region)
         except (NotConfigured, BadRegion) as error:
             return StepResult.permanent("not_configured", str(error))
@@ -56,11 +56,11 @@ class SmsAction:
         if size.count > MOST_SEGMENTS:
             reason = f"the message takes {size.count} segments in {size.encoding}; {MOST_SEGMENTS} are the most"
             return StepResult.permanent("message_too_long", reason, segments=size.count, encoding=size.encoding)
-        text = Text(recipient=recipient, text=words)
+        sms = SmsMessage(recipient=recipient, text=words)
         cost = {"segments": size.count, "encoding": size.encoding}
 
         async def deliver(key: str) -> StepResult:
-            result = await provider.deliver(run, text, key)
+            result = await provider.deliver(run, sms, key)
             return replace(result, result=result.result | cost)
 
         content = {"text": words} | cost

@@ -1,4 +1,4 @@
-"""E-mail before anybody carries it: addresses, what may stand in a header, and the letter itself."""
+"""An e-mail before a provider sends it: addresses, header texts, and the message itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minutehand.executor.unicode_checks import name_invisible
 
 #: RFC 5321 §4.5.3.1: what any server takes at least.
 MOST_RECIPIENTS = 100
-#: Bytes of text and HTML together; what mail programs show of one letter is far less.
+#: Bytes of text and HTML together; mail programs show far less of one message.
 MOST_BYTES = 1_000_000
 #: A header line holds 998 characters (RFC 5322 §2.1.1), and this one must not be folded inside the URL.
 LONGEST_UNSUBSCRIBE = 900
@@ -32,7 +32,7 @@ class BadAddress(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class EmailMessage:
     """One message, before it has a sender and a key."""
 
     recipients: tuple[str, ...]
@@ -46,7 +46,7 @@ class Letter:
 
     @property
     def shown_html(self) -> str:
-        """The HTML part: the letter's own, else its text with its marks escaped."""
+        """The HTML part: the message's own, else its text, escaped."""
         return self.html if self.html is not None else markup.escape(self.text).replace("\n", "<br>\n")
 
     @property

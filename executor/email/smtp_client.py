@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage as MimeMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from minutehand.executor.email.message import Letter, joined, one_line
+from minutehand.executor.email.message import EmailMessage, joined, one_line
 from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import Send, StepResult
 
@@ -82,34 +82,34 @@ def parse_server(url: str) -> SmtpServer:
     )
 
 
-def build_message(letter: Letter, sender: Address, key: str) -> EmailMessage:
-    """The MIME message; equal keys give the equal Message-ID, by which receivers can know a repeat."""
-    message = EmailMessage(policy=_POLICY)
-    message["From"] = sender
-    message["To"] = [Address(addr_spec=recipient) for recipient in letter.recipients]
-    if letter.reply_to is not None:
-        message["Reply-To"] = Address(addr_spec=letter.reply_to)
-    message["Subject"] = one_line(letter.subject)
-    message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to a machine
-    message.set_content(storable(letter.text))
-    message.add_alternative(storable(letter.shown_html), subtype="html")
-    return message
+def build_mime(message: EmailMessage, sender: Address, key: str) -> MimeMessage:
+    """Return the MIME message.  Equal keys give equal Message-IDs, so a receiver can detect a repeat."""
+    mime = MimeMessage(policy=_POLICY)
+    mime["From"] = sender
+    mime["To"] = [Address(addr_spec=recipient) for recipient in message.recipients]
+    if message.reply_to is not None:
+        mime["Reply-To"] = Address(addr_spec=message.reply_to)
+    mime["Subject"] = one_line(message.subject)
+    mime["Date"] = format_datetime(datetime.now(UTC))
+    mime["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>"
+    mime["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to a machine
+    mime.set_content(storable(message.text))
+    mime.add_alternative(storable(message.shown_html), subtype="html")
+    return mime
 
 
-def _content(letter: Letter, sender: Address, key: str) -> bytes:
+def _content(message: EmailMessage, sender: Address, key: str) -> bytes:
     """The message as it goes over the wire, dots doubled and the end marked (RFC 5321 §4.5.2)."""
-    # The letter's own headers go in front as they are: the policy would encode a URL that is longer than a line.
-    head = "".join(f"{name}: {value}\r\n" for name, value in letter.headers.items()).encode("ascii")
-    return re.sub(rb"(?m)^\.", b"..", head + build_message(letter, sender, key).as_bytes()) + b".\r\n"
+    # The message's own headers go first and unchanged: the policy would encode a URL that is longer than a line.
+    head = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items()).encode("ascii")
+    return re.sub(rb"(?m)^\.", b"..", head + build_mime(message, sender, key).as_bytes()) + b".\r\n"
 
 
 async def deliver(
-    server: SmtpServer, sender: Address, letter: Letter, key: str, *, timeout_seconds: float
+    server: SmtpServer, sender: Address, message: EmailMessage, key: str, *, timeout_seconds: float
 ) -> StepResult:
-    """Hand one letter over: what breaks before its content was sent is surely not done, afterwards it is unknown."""
-    content = _content(letter, sender, key)
+    """Send one message.  A failure before its content left is certain; after that the result is unknown."""
+    content = _content(message, sender, key)
     smtp = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
@@ -124,7 +124,7 @@ async def deliver(
         async with asyncio.timeout(timeout_seconds):
             await smtp.connect()
             await _secure(smtp, server)
-            refused = await _address(smtp, sender, letter)
+            refused = await _address(smtp, sender, message)
             start = await smtp.execute_command(b"DATA")
             if start.code != 354 or smtp.protocol is None:
                 raise aiosmtplib.SMTPDataError(start.code, start.message)
@@ -140,7 +140,7 @@ async def deliver(
     shown = {"status": reply.code, "response": _shown(reply.message)} | ({"refused": refused} if refused else {})
     sent = Send(
         channel="email",
-        recipient=joined(letter.recipients),
+        recipient=joined(message.recipients),
         sender=sender.addr_spec,
         key=key,
         external_id=_queue_id(reply.message),
@@ -176,17 +176,17 @@ async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
         await smtp.login(server.user, server.password)
 
 
-async def _address(smtp: aiosmtplib.SMTP, sender: Address, letter: Letter) -> dict[str, str]:
+async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage) -> dict[str, str]:
     """Name sender and recipients; returns the refused ones with the server's words.  Errors: all were refused."""
     await smtp.mail(sender.addr_spec)
     refused: list[aiosmtplib.SMTPRecipientRefused] = []
-    for recipient in letter.recipients:
+    for recipient in message.recipients:
         try:
             await smtp.rcpt(recipient)
         except aiosmtplib.SMTPRecipientRefused as error:
             refused.append(error)
-    if len(refused) == len(letter.recipients):
-        # One that was refused for now keeps the letter alive.
+    if len(refused) == len(message.recipients):
+        # A temporary refusal wins: the step is retried.
         raise min(refused, key=lambda error: error.code)
     return {error.recipient: _shown(f"{error.code} {error.message}") for error in refused}
 

@@ -14,7 +14,7 @@ from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.email.message import Letter
+    from minutehand.executor.email.message import EmailMessage
 
 
 class NotConfigured(Exception):
@@ -22,7 +22,7 @@ class NotConfigured(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class SmsMessage:
     """One SMS, before it has a sender and a key."""
 
     #: E.164.
@@ -30,8 +30,8 @@ class Text:
     text: str
 
 
-class MailProvider(Protocol):
-    """Carries letters."""
+class EmailProvider(Protocol):
+    """Sends e-mails."""
 
     @property
     def sender(self) -> str:
@@ -40,27 +40,27 @@ class MailProvider(Protocol):
 
     @property
     def on_uncertain(self) -> OnUncertain:
-        """What becomes of a letter whose fate is unknown, unless the step says otherwise."""
+        """What to do with a send whose result is unknown, unless the step or the workflow says otherwise."""
         ...
 
     @property
     def slots(self) -> asyncio.Semaphore | None:
-        """Bounds how many letters are delivered at once."""
+        """Limits how many messages are sent at the same time; None: no limit."""
         ...
 
-    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """Make one try."""
         ...
 
 
-class TextProvider(Protocol):
-    """Carries texts.  None of them takes an idempotency key, so what is uncertain is held (R13)."""
+class SmsProvider(Protocol):
+    """Sends text messages.  None takes an idempotency key, so an uncertain send is held (R13)."""
 
     @property
     def sender(self) -> str:
         """The number, or whatever else the receiver sees."""
         ...
 
-    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """Make one try."""
         ...

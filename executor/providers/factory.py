@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from minutehand.executor.email.message import BadAddress, parse_sender
 from minutehand.executor.http.client import BadTarget, parse_url
-from minutehand.executor.providers import MailProvider, NotConfigured, TextProvider
+from minutehand.executor.providers import EmailProvider, NotConfigured, SmsProvider
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FUNCTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
-def mail_provider(settings: ExecutorSettings) -> MailProvider:
+def email_provider(settings: ExecutorSettings) -> EmailProvider:
     """Return who carries e-mail.  Errors: `NotConfigured`."""
     match settings.email_via or ("resend" if settings.resend_api_key else "smtp" if settings.smtp_url else ""):
         case "":
@@ -38,13 +38,13 @@ def mail_provider(settings: ExecutorSettings) -> MailProvider:
         case "smtp":
             return _smtp(settings)
         case name:
-            from minutehand.executor.providers.functions import FunctionMail
+            from minutehand.executor.providers.functions import FunctionEmail
 
             address = _sender(settings) if settings.email_from else None
-            return FunctionMail(function=_function("MINUTEHAND_EMAIL_VIA", name, settings), address=address)
+            return FunctionEmail(function=_function("MINUTEHAND_EMAIL_VIA", name, settings), address=address)
 
 
-def text_provider(settings: ExecutorSettings) -> TextProvider:
+def sms_provider(settings: ExecutorSettings) -> SmsProvider:
     """Return who carries texts.  Errors: `NotConfigured`."""
     twilio = settings.twilio_account_sid or settings.twilio_auth_token
     match settings.sms_via or ("twilio" if twilio else "telnyx" if settings.telnyx_api_key else ""):
@@ -74,12 +74,12 @@ def text_provider(settings: ExecutorSettings) -> TextProvider:
                 sender=_secret("TELNYX_FROM", settings.telnyx_from),
             )
         case name:
-            from minutehand.executor.providers.functions import FunctionText
+            from minutehand.executor.providers.functions import FunctionSms
 
-            return FunctionText(function=_function("MINUTEHAND_SMS_VIA", name, settings))
+            return FunctionSms(function=_function("MINUTEHAND_SMS_VIA", name, settings))
 
 
-def _smtp(settings: ExecutorSettings) -> MailProvider:
+def _smtp(settings: ExecutorSettings) -> EmailProvider:
     from minutehand.executor.email.smtp_client import BadServer, parse_server
     from minutehand.executor.providers.smtp import Smtp
 

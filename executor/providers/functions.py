@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.email.message import Letter
+    from minutehand.executor.email.message import EmailMessage
     from minutehand.executor.http.response import Reply
-    from minutehand.executor.providers import Text
+    from minutehand.executor.providers import SmsMessage
 
 #: Where such functions put their provider's message id.
 _IDS = ("messageId", "message_id", "mailgunId", "telnyxId", "externalId", "id", "sid")
@@ -86,8 +86,8 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionMail:
-    """See `MailProvider`."""
+class FunctionEmail:
+    """See `EmailProvider`."""
 
     function: Function
     #: None: the function has a sender of its own.
@@ -100,17 +100,17 @@ class FunctionMail:
         """The address in From; the function's name where it chooses one itself."""
         return self.address.addr_spec if self.address else self.function.name
 
-    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """Call the function once."""
-        recipient = joined(letter.recipients)
+        recipient = joined(message.recipients)
         body: dict[str, Any] = {
-            "to": ", ".join(letter.recipients),
-            "subject": letter.subject,
-            "html": letter.shown_html,
-            "text": letter.text,
+            "to": ", ".join(message.recipients),
+            "subject": message.subject,
+            "html": message.shown_html,
+            "text": message.text,
             "from": str(self.address) if self.address else None,
-            "replyTo": letter.reply_to,
-            "headers": letter.headers or None,
+            "replyTo": message.reply_to,
+            "headers": message.headers or None,
             "userId": run.definition.get("user_id"),
             "organizationId": run.definition.get("organization_id"),
             "clientId": (client_of(run.context) or {}).get("id"),
@@ -121,8 +121,8 @@ class FunctionMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionText:
-    """See `TextProvider`."""
+class FunctionSms:
+    """See `SmsProvider`."""
 
     function: Function
 
@@ -131,11 +131,11 @@ class FunctionText:
         """The function's name: it has a number of its own."""
         return self.function.name
 
-    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """Call the function once."""
-        body = {"recipientPhone": text.recipient, "message": text.text, "user_id": run.definition.get("user_id")}
+        body = {"recipientPhone": message.recipient, "message": message.text, "user_id": run.definition.get("user_id")}
         return await self.function.send(
-            run, body, Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key)
+            run, body, Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key)
         )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.email.message import Letter
+    from minutehand.executor.email.message import EmailMessage
     from minutehand.executor.http.response import Reply
 
 _CODES = {
@@ -35,7 +35,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resend:
-    """See `MailProvider`."""
+    """See `EmailProvider`."""
 
     base_url: str
     api_key: str = field(repr=False)
@@ -48,8 +48,8 @@ class Resend:
         """The address in From."""
         return self.address.addr_spec
 
-    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
-        """POST the letter once."""
+    async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
+        """POST the message once."""
 
         def judge(reply: Reply) -> StepResult:
             answer = read_answer(reply) or {}
@@ -57,7 +57,7 @@ class Resend:
                 return self._refused(reply, answer)
             if not (id_ := text_of(answer.get("id"))):
                 return no_id("Resend", reply)
-            recipient = joined(letter.recipients)
+            recipient = joined(message.recipients)
             send = Send(channel="email", recipient=recipient, sender=self.sender, key=key, external_id=id_)
             return StepResult.done(send=send, status=reply.status)
 
@@ -66,26 +66,26 @@ class Resend:
             "content-type": "application/json",
             "idempotency-key": key,
         }
-        body = json.dumps(self._body(letter), ensure_ascii=False).encode()
+        body = json.dumps(self._body(message), ensure_ascii=False).encode()
         return await ask(run, f"{self.base_url}/emails", headers=headers, body=body, judge=judge)
 
-    def _body(self, letter: Letter) -> dict[str, Any]:
-        """Equal for equal letters: Resend compares it under the key."""
+    def _body(self, message: EmailMessage) -> dict[str, Any]:
+        """Return the body; equal messages give equal bodies, which Resend compares under the key."""
         body: dict[str, Any] = {
             "from": str(self.address),
-            "to": list(letter.recipients),
-            "subject": letter.subject,
-            "text": letter.text,
-            "html": letter.shown_html,
-            "headers": {"Auto-Submitted": "auto-generated"} | letter.headers,
+            "to": list(message.recipients),
+            "subject": message.subject,
+            "text": message.text,
+            "html": message.shown_html,
+            "headers": {"Auto-Submitted": "auto-generated"} | message.headers,
         }
-        return body | ({"reply_to": letter.reply_to} if letter.reply_to else {})
+        return body | ({"reply_to": message.reply_to} if message.reply_to else {})
 
     def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
         said = Said(code=text_of(answer.get("name")), words=text_of(answer.get("message")))
         if said.code == "invalid_idempotent_request" and reply.status == 409:
-            # Whether that first letter arrived is not told, and this one would be another: a person looks.
-            reason = "Resend has another letter under this key: the row changed after an uncertain try"
+            # Nobody knows whether the first message arrived, and this one differs from it: a person decides.
+            reason = "Resend has a different message under this idempotency key: the row changed after an uncertain try"
             return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD, status=409, provider_code=said.code)
         codes = _CODES | ({"validation_error": "bad_recipient"} if reply.status == 422 and "`to`" in said.words else {})
         return refusal("Resend", reply, said, codes, secret=self.api_key)

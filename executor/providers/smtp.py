@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.email.message import Letter
+    from minutehand.executor.email.message import EmailMessage
     from minutehand.executor.email.smtp_client import SmtpServer
 
 #: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
@@ -24,7 +24,7 @@ _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smtp:
-    """See `MailProvider`."""
+    """See `EmailProvider`."""
 
     server: SmtpServer
     address: Address
@@ -40,9 +40,9 @@ class Smtp:
         """One connection each."""
         return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_CONNECTIONS))
 
-    async def deliver(self, run: StepRun, letter: Letter, key: str) -> StepResult:
-        """Hand the letter over in a conversation of its own."""
+    async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
+        """Send the message over a connection of its own."""
         from minutehand.executor.email import smtp_client
 
         seconds = run.settings.action_timeout_seconds
-        return await smtp_client.deliver(self.server, self.address, letter, key, timeout_seconds=seconds)
+        return await smtp_client.deliver(self.server, self.address, message, key, timeout_seconds=seconds)

@@ -15,7 +15,7 @@ from minutehand.executor.providers.responses import Said, ask, no_id, read_answe
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
     from minutehand.executor.http.response import Reply
-    from minutehand.executor.providers import Text
+    from minutehand.executor.providers import SmsMessage
 
 _CODES = {
     "10002": "bad_recipient",  # invalid number
@@ -47,13 +47,13 @@ _NOT_TAKEN = ("sending_failed", "delivery_failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telnyx:
-    """See `TextProvider`."""
+    """See `SmsProvider`."""
 
     base_url: str
     api_key: str = field(repr=False)
     sender: str
 
-    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the text once; there is no place for the key."""
 
         def judge(reply: Reply) -> StepResult:
@@ -64,11 +64,11 @@ class Telnyx:
                 return self._refused(reply, answer.get("errors") or data.get("errors"))
             if not (id_ := text_of(data.get("id"))):
                 return no_id("Telnyx", reply)
-            send = Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key, external_id=id_)
+            send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=id_)
             return StepResult.done(send=send, status=reply.status)
 
         headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
-        told = {"from": self.sender, "to": text.recipient, "text": text.text}
+        told = {"from": self.sender, "to": message.recipient, "text": message.text}
         body = json.dumps(told, ensure_ascii=False).encode()
         return await ask(run, f"{self.base_url}/v2/messages", headers=headers, body=body, judge=judge)
 

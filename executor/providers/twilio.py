@@ -16,7 +16,7 @@ from minutehand.executor.providers.responses import Said, ask, no_id, read_answe
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
     from minutehand.executor.http.response import Reply
-    from minutehand.executor.providers import Text
+    from minutehand.executor.providers import SmsMessage
 
 _CODES = {
     "21211": "bad_recipient",  # invalid
@@ -55,7 +55,7 @@ _NOT_TAKEN = ("failed", "undelivered", "canceled")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twilio:
-    """See `TextProvider`."""
+    """See `SmsProvider`."""
 
     base_url: str
     account_sid: str
@@ -63,7 +63,7 @@ class Twilio:
     #: A number, a sender's name, or a messaging service (`MG…`).
     sender: str
 
-    async def deliver(self, run: StepRun, text: Text, key: str) -> StepResult:
+    async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the text once; there is no place for the key."""
 
         def judge(reply: Reply) -> StepResult:
@@ -73,10 +73,10 @@ class Twilio:
                 return self._refused(reply, answer)
             if not (sid := text_of(answer.get("sid"))):
                 return no_id("Twilio", reply)
-            send = Send(channel="sms", recipient=text.recipient, sender=self.sender, key=key, external_id=sid)
+            send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=sid)
             return StepResult.done(send=send, status=reply.status)
 
-        form = {"To": text.recipient, "Body": text.text}
+        form = {"To": message.recipient, "Body": message.text}
         form |= {"MessagingServiceSid" if self.sender.startswith("MG") else "From": self.sender}
         login = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
         headers = {"authorization": f"Basic {login}", "content-type": "application/x-www-form-urlencoded"}
