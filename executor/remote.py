@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from minutehand.executor.http.client import HttpClient, HttpError
 from minutehand.executor.http.outgoing import identity
-from minutehand.executor.http.remote_response import judge_answer, reported_steps
+from minutehand.executor.http.remote_response import judge_remote_response, reported_steps
 from minutehand.executor.local import template_context
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
 from minutehand.executor.settings import ExecutorSettings
@@ -82,7 +82,7 @@ class RemoteExecutor:
 
     async def _call(self, execution: Execution, context: Context) -> Outcome:
         try:
-            reply = await self._http.request(
+            response = await self._http.request(
                 "POST",
                 self._remote.url,
                 headers=self._remote.headers | call_headers(execution),
@@ -92,7 +92,7 @@ class RemoteExecutor:
             )
         except HttpError as error:
             return _end(execution, error.as_result(), ())
-        return _end(execution, judge_answer(reply, datetime.now(UTC)), reported_steps(reply))
+        return _end(execution, judge_remote_response(response, datetime.now(UTC)), reported_steps(response))
 
 
 def call_headers(execution: Execution) -> dict[str, str]:

@@ -13,14 +13,14 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, HttpError
 from minutehand.executor.http.outgoing import as_body, identity, shown_body, what_happened
-from minutehand.executor.http.remote_response import read_answer
-from minutehand.executor.http.response import Reply, storable
+from minutehand.executor.http.remote_response import json_object
+from minutehand.executor.http.response import HttpResponse, storable
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 #: What a function may be called: nothing that a URL could read as a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Characters of a function's own words that are kept.
-_KEPT_WORDS = 300
+_MAX_MESSAGE = 300
 
 
 class FunctionAction:
@@ -55,13 +55,13 @@ class FunctionAction:
         async def deliver(key: str) -> StepResult:
             called = headers | identity(key, run.execution_id)
             try:  # the operator's address: it may be private
-                reply = await run.http.request("POST", url, headers=called, body=body, trusted=True)
+                response = await run.http.request("POST", url, headers=called, body=body, trusted=True)
             except HttpError as error:
                 return error.as_result()
-            if failure := reply.as_failure(datetime.now(UTC)) or _own_no(name, reply):
+            if failure := response.as_failure(datetime.now(UTC)) or _reported_failure(name, response):
                 return failure
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
-            return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+            return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
         message = Message(
             channel="function", recipient=name, sender=USER_AGENT, content=shown_body(run.step.config, body)
@@ -69,11 +69,11 @@ class FunctionAction:
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 
-def _own_no(name: str, reply: Reply) -> StepResult | None:
+def _reported_failure(name: str, response: HttpResponse) -> StepResult | None:
     """Say how the step ended where the function says in a 2xx that it failed; None where it does not."""
-    answer = read_answer(reply)
+    answer = json_object(response)
     if answer is None or answer.get("success") is not False:
         return None
-    words = storable(str(answer.get("error") or answer.get("message") or "it does not say why"))[:_KEPT_WORDS]
-    reason = f"the function {name} says that it failed: {words}"
-    return StepResult.permanent("refused", reason, status=reply.status, response=reply.excerpt)
+    message = storable(str(answer.get("error") or answer.get("message") or "it does not say why"))[:_MAX_MESSAGE]
+    reason = f"the function {name} says that it failed: {message}"
+    return StepResult.permanent("refused", reason, status=response.status, response=response.excerpt)

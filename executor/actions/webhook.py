@@ -76,13 +76,13 @@ class WebhookAction:
         async def deliver(key: str) -> StepResult:
             signed = headers | identity(key, run.execution_id) | _stamp(key, body, secret)
             try:
-                reply = await run.http.request(method, url, headers=signed, body=body)
+                response = await run.http.request(method, url, headers=signed, body=body)
             except HttpError as error:
                 return error.as_result()
-            if failure := reply.as_failure(datetime.now(UTC)):
+            if failure := response.as_failure(datetime.now(UTC)):
                 return failure
             send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
-            return StepResult.done(send=send, status=reply.status, response=reply.excerpt)
+            return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
         content = {"method": method, "url": recipient} | shown_body(config, body)
         message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)

@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from minutehand.executor.http.ip_ranges import is_public
-from minutehand.executor.http.response import Reply, judge_reply, retry_after_seconds
+from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds
 from minutehand.executor.outcome import StepResult, Verdict
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ __all__ = [
     "BadTarget",
     "HttpClient",
     "HttpError",
+    "HttpResponse",
     "MaybeSent",
     "NotSent",
-    "Reply",
-    "judge_reply",
+    "judge_response",
     "parse_url",
     "retry_after_seconds",
     "shown_url",
@@ -149,7 +149,7 @@ class HttpClient:
         body: bytes = b"",
         timeout_seconds: float | None = None,
         trusted: bool = False,
-    ) -> Reply:
+    ) -> HttpResponse:
         """Make one request and return its reply, whatever its status.
 
         `trusted` is for addresses from the operator's settings: they may be private.  The caller vouches for the
@@ -253,7 +253,7 @@ def _unreachable(target: URL, error: Exception) -> HttpError:
     return NotSent(f"{where}: the connection was refused or the host is unreachable")
 
 
-async def _read(response: ClientResponse) -> Reply:
+async def _read(response: ClientResponse) -> HttpResponse:
     import aiohttp
 
     body = bytearray()
@@ -265,4 +265,4 @@ async def _read(response: ClientResponse) -> Reply:
         whole = False
     finally:
         response.close()  # drops the connection when the body was not read to its end
-    return Reply(status=response.status, headers=response.headers, body=bytes(body), truncated=not whole)
+    return HttpResponse(status=response.status, headers=response.headers, body=bytes(body), truncated=not whole)

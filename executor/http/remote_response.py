@@ -10,18 +10,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-from minutehand.executor.http.response import Reply, retry_after_seconds, storable
+from minutehand.executor.http.response import HttpResponse, retry_after_seconds, storable
 from minutehand.executor.outcome import StepResult
 
 #: Characters of a callee's own words that are kept.
-KEPT_WORDS = 300
+MAX_MESSAGE = 300
 #: Step records that one reply may bring: as many as a workflow may have steps.
-MOST_STEPS = 100
+MAX_STEPS = 100
 #: What a callee's item says when the message did not go, though the item itself may say `success`.
 _NOT_DONE = ("failed", "skipped", "deferred")
 
 
-def judge_answer(reply: Reply, now: datetime) -> StepResult:
+def judge_remote_response(response: HttpResponse, now: datetime) -> StepResult:
     """Say what a reply tells about the execution that was handed over.
 
     Only `success: true` is done, only `success: false` is the callee's own no; a 2xx of another kind tells nothing.
@@ -37,14 +37,14 @@ def judge_answer(reply: Reply, now: datetime) -> StepResult:
     >>> judged(503, b'{"code": "BOOT_ERROR"}'), judged(504, b'{"code": "IDLE_TIMEOUT"}'), judged(422, b"")
     ('retry', 'unknown', 'permanent')
     """
-    if _header(reply, "x-relay-error") == "true":
-        return StepResult.unknown(f"the platform's relay broke off ({_said(reply)}); the executor may have run")
-    if 200 <= reply.status < 300:
-        return _judge_success(reply)
-    return _judge_refusal(reply, retry_after_seconds(reply.headers, now))
+    if _header(response, "x-relay-error") == "true":
+        return StepResult.unknown(f"the platform's relay broke off ({_describe(response)}); the executor may have run")
+    if 200 <= response.status < 300:
+        return _judge_success(response)
+    return _judge_refusal(response, retry_after_seconds(response.headers, now))
 
 
-def reported_steps(reply: Reply) -> tuple[dict[str, Any], ...]:
+def reported_steps(response: HttpResponse) -> tuple[dict[str, Any], ...]:
     """Return the items of the reply's `results` or `actions_executed` as step records.
 
     An item is one when it has the app's shape: `stepId` and `status`.  What it says was skipped or deferred did not
@@ -55,61 +55,65 @@ def reported_steps(reply: Reply) -> tuple[dict[str, Any], ...]:
     ...  reported_steps(Reply(status=200, headers={}, body=items, truncated=False))]
     [('a', 'failed', 'skipped')]
     """
-    answer = read_answer(reply) or {}
+    answer = json_object(response) or {}
     items = answer.get("results", answer.get("actions_executed"))
     if not isinstance(items, list):
         return ()
-    return tuple(record for item in items[:MOST_STEPS] if (record := _record(item)) is not None)
+    return tuple(record for item in items[:MAX_STEPS] if (record := _record(item)) is not None)
 
 
-def read_answer(reply: Reply) -> dict[str, Any] | None:
+def json_object(response: HttpResponse) -> dict[str, Any] | None:
     """Return the JSON object that the reply is, or None when it is none: cut off, no JSON, or other JSON."""
-    if reply.truncated:
+    if response.truncated:
         return None
     try:
-        answer = json.loads(reply.body)
+        answer = json.loads(response.body)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         return None
     return answer if isinstance(answer, dict) else None
 
 
-def _judge_success(reply: Reply) -> StepResult:
-    answer = read_answer(reply)
+def _judge_success(response: HttpResponse) -> StepResult:
+    answer = json_object(response)
     if answer is not None and answer.get("success") is True:
         return StepResult.done()
     if answer is not None and answer.get("success") is False:
-        return StepResult.permanent("executor_failed", f"the executor says: {_words(reply)}")
-    if reply.truncated:
+        return StepResult.permanent("executor_failed", f"the executor says: {_message(response)}")
+    if response.truncated:
         what = "more than 64 KiB, or broke off"
-    elif not reply.body.strip():
+    elif not response.body.strip():
         what = "nothing"
     else:
         what = "no JSON object" if answer is None else "JSON without `success`"
-    return StepResult.unknown(f"the executor answered {reply.status} with {what}: whether it ran is not told")
+    return StepResult.unknown(f"the executor answered {response.status} with {what}: whether it ran is not told")
 
 
-def _judge_refusal(reply: Reply, wait: float | None) -> StepResult:
-    said = _said(reply)
-    match reply.status:
+def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
+    described = _describe(response)
+    match response.status:
         case 401 | 403:
-            mend = "check its key, or for an sb_secret_… key deploy the function with verify_jwt = false"
-            return StepResult.retry("executor_denied", f"the executor refused the key ({said}): {mend}")
-        case 404 if "success" not in (read_answer(reply) or {}):
-            mend = "deploy the function automation-executor, or correct the executor's URL"
-            return StepResult.retry("no_executor", f"there is no executor ({said}): {mend}")
+            fix = "check its key, or for an sb_secret_… key deploy the function with verify_jwt = false"
+            return StepResult.retry("executor_denied", f"the executor refused the key ({described}): {fix}")
+        case 404 if "success" not in (json_object(response) or {}):
+            fix = "deploy the function automation-executor, or correct the executor's URL"
+            return StepResult.retry("no_executor", f"there is no executor ({described}): {fix}")
         case 409:
-            return StepResult.retry("held_elsewhere", f"the executor says that another holds the execution ({said})")
-        case 503 if _platform_code(reply) == "BOOT_ERROR":
-            return StepResult.retry("executor_broken", f"the function does not start ({said}): see its log and deploy")
+            return StepResult.retry(
+                "held_elsewhere", f"the executor says that another holds the execution ({described})"
+            )
+        case 503 if _platform_code(response) == "BOOT_ERROR":
+            return StepResult.retry(
+                "executor_broken", f"the function does not start ({described}): see its log and deploy"
+            )
         case 408 | 425 | 429:
-            return StepResult.retry("busy", f"the executor answered {said}", retry_after_seconds=wait)
+            return StepResult.retry("busy", f"the executor answered {described}", retry_after_seconds=wait)
         case 503 if wait is not None:
-            return StepResult.retry("busy", f"the executor answered {said}", retry_after_seconds=wait)
+            return StepResult.retry("busy", f"the executor answered {described}", retry_after_seconds=wait)
         case status if 300 <= status < 400:
             return StepResult.permanent("redirect", "redirects are not followed: put the executor's final address")
         case status if 400 <= status < 500:
-            return StepResult.permanent("refused", f"the executor refused the execution ({said})")
-    return StepResult.unknown(f"the executor answered {said}; it may have run")
+            return StepResult.permanent("refused", f"the executor refused the execution ({described})")
+    return StepResult.unknown(f"the executor answered {described}; it may have run")
 
 
 def _record(item: object) -> dict[str, Any] | None:
@@ -128,31 +132,31 @@ def _is_key(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _said(reply: Reply) -> str:
+def _describe(response: HttpResponse) -> str:
     """The status, the platform's code and the words, for a person."""
-    return " ".join(filter(None, (str(reply.status), _platform_code(reply), _words(reply))))
+    return " ".join(filter(None, (str(response.status), _platform_code(response), _message(response))))
 
 
-def _platform_code(reply: Reply) -> str:
+def _platform_code(response: HttpResponse) -> str:
     """The platform's own word for what went wrong: `sb-error-code`, else the body's `code`."""
-    code = _header(reply, "sb-error-code") or (read_answer(reply) or {}).get("code")
+    code = _header(response, "sb-error-code") or (json_object(response) or {}).get("code")
     return code[:40] if isinstance(code, str) else ""
 
 
-def _words(reply: Reply) -> str:
+def _message(response: HttpResponse) -> str:
     """What the reply says in words: `error`, `message`, else the beginning of its text."""
-    answer = read_answer(reply)
+    answer = json_object(response)
     if answer is None:
-        return _text(reply.excerpt)
+        return _text(response.excerpt)
     error = answer.get("error")
-    said = error.get("message") if isinstance(error, dict) else error
-    return _text(said or answer.get("message") or answer.get("reason") or "")
+    described = error.get("message") if isinstance(error, dict) else error
+    return _text(described or answer.get("message") or answer.get("reason") or "")
 
 
 def _text(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return storable(" ".join(text.split()))[:KEPT_WORDS]
+    return storable(" ".join(text.split()))[:MAX_MESSAGE]
 
 
-def _header(reply: Reply, name: str) -> str:
-    return next((value.strip() for key, value in reply.headers.items() if key.lower() == name), "")
+def _header(response: HttpResponse, name: str) -> str:
+    return next((value.strip() for key, value in response.headers.items() if key.lower() == name), "")

@@ -16,7 +16,7 @@ LONGEST_WAIT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class HttpResponse:
     """An HTTP reply.  `body` is its first 64 KiB as sent; `truncated`: there was more, or it broke off."""
 
     status: int
@@ -32,10 +32,10 @@ class Reply:
 
     def as_failure(self, now: datetime) -> StepResult | None:
         """How a step ended that got this reply; `None` when what it asked for was done."""
-        if judge_reply(self.status) is Verdict.DONE:
+        if judge_response(self.status) is Verdict.DONE:
             return None
         wait = retry_after_seconds(self.headers, now)
-        verdict = judge_reply(self.status, retry_after=wait)
+        verdict = judge_response(self.status, retry_after=wait)
         shown: dict[str, Any] = {"status": self.status, "response": self.excerpt}
         if verdict is Verdict.UNKNOWN:
             return StepResult.unknown(f"the receiver answered {self.status}; it may have done the work", **shown)
@@ -46,7 +46,7 @@ class Reply:
         return StepResult.permanent("refused", f"the receiver refused the request with {self.status}", **shown)
 
 
-def judge_reply(status: int, *, retry_after: float | None = None) -> Verdict:
+def judge_response(status: int, *, retry_after: float | None = None) -> Verdict:
     """Say what an HTTP reply tells about the work asked for.
 
     408, 425 and 429 refuse for now; other 4xx refuse for good, and a 3xx asks us to go elsewhere, which we do not.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from minutehand.executor.email.message import joined
 from minutehand.executor.http.outgoing import identity
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
 from minutehand.executor.recipients import client_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from minutehand.executor.actions.contract import StepRun
     from minutehand.executor.email.message import EmailMessage
-    from minutehand.executor.http.response import Reply
+    from minutehand.executor.http.response import HttpResponse
     from minutehand.executor.providers import SmsMessage
 
 #: Where such functions put their provider's message id.
@@ -48,40 +48,42 @@ class Function:
             "step": run.step.key,
             "idempotencyKey": send.key,
         }
-        given = {name: value for name, value in body.items() if value is not None}
-        told = json.dumps(given, ensure_ascii=False, default=str).encode("utf-8", "replace")
-        return await ask(run, self.url, headers=headers, body=told, judge=lambda reply: self._judge(reply, send))
+        fields = {name: value for name, value in body.items() if value is not None}
+        payload = json.dumps(fields, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        return await post(
+            run, self.url, headers=headers, body=payload, judge=lambda response: self._judge(response, send)
+        )
 
-    def _judge(self, reply: Reply, send: Send) -> StepResult:
-        answer = read_answer(reply)
-        if not 200 <= reply.status < 300:
-            return self._refused(reply, answer or {})
+    def _judge(self, response: HttpResponse, send: Send) -> StepResult:
+        answer = json_object(response)
+        if not 200 <= response.status < 300:
+            return self._refused(response, answer or {})
         if answer is None:
-            return no_id(self._named, reply)
+            return missing_id(self._label, response)
         if answer.get("success") is False or (answer.get("error") and answer.get("success") is not True):
-            return self._refused(reply, answer)
+            return self._refused(response, answer)
         id_ = _id(answer)
         if id_ is None and answer.get("success") is not True:
-            return no_id(self._named, reply)
-        shown: dict[str, Any] = {"status": reply.status} | ({"simulated": True} if _is_test(answer) else {})
+            return missing_id(self._label, response)
+        details: dict[str, Any] = {"status": response.status} | ({"simulated": True} if _is_test(answer) else {})
         sent = Send(channel=send.channel, recipient=send.recipient, sender=send.sender, key=send.key, external_id=id_)
-        return StepResult.done(send=sent, **shown)
+        return StepResult.done(send=sent, **details)
 
-    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
+    def _refused(self, response: HttpResponse, answer: dict[str, Any]) -> StepResult:
         error = answer.get("error")
         inner: dict[str, Any] = error if isinstance(error, dict) else {}
-        words = text_of(error) or text_of(inner.get("message")) or text_of(answer.get("message"))
-        code = text_of(answer.get("code"), 40) or text_of(inner.get("code"), 40)
-        if reply.status == 404 and "success" not in answer and not error:
+        message = short_text(error) or short_text(inner.get("message")) or short_text(answer.get("message"))
+        code = short_text(answer.get("code"), 40) or short_text(inner.get("code"), 40)
+        if response.status == 404 and "success" not in answer and not error:
             return StepResult.permanent("not_configured", f"there is no function {self.name}: deploy it", status=404)
-        if reply.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
+        if response.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
             # Its first line did not run, or it says itself that its provider cannot be used.
-            quoted = words or "it does not start; see its log"
-            return StepResult.retry("busy", f"{self._named} refused for now (503): {quoted}", status=503)
-        return refusal(self._named, reply, Said(code=code, words=words or reply.excerpt[:300]), {})
+            quoted = message or "it does not start; see its log"
+            return StepResult.retry("busy", f"{self._label} refused for now (503): {quoted}", status=503)
+        return failure(self._label, response, ProviderError(code=code, message=message or response.excerpt[:300]), {})
 
     @property
-    def _named(self) -> str:
+    def _label(self) -> str:
         return f"the function {self.name}"
 
 
@@ -142,11 +144,11 @@ class FunctionSms:
 def _id(answer: dict[str, Any]) -> str | None:
     data = answer.get("data")
     places = (answer, data if isinstance(data, dict) else {})
-    return next((found for place in places for name in _IDS if (found := text_of(place.get(name)))), None)
+    return next((found for place in places for name in _IDS if (found := short_text(place.get(name)))), None)
 
 
 def _is_test(answer: dict[str, Any]) -> bool:
     """Whether the function says that it only pretended."""
     if any(answer.get(name) is True for name in _TEST_FLAGS):
         return True
-    return any(_TEST_MODE.search(text_of(answer.get(name))) for name in ("message", "status", "mode", "note"))
+    return any(_TEST_MODE.search(short_text(answer.get(name))) for name in ("message", "status", "mode", "note"))

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.email.message import joined
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
 
     from minutehand.executor.actions.contract import StepRun
     from minutehand.executor.email.message import EmailMessage
-    from minutehand.executor.http.response import Reply
+    from minutehand.executor.http.response import HttpResponse
 
 _CODES = {
     "missing_api_key": "not_configured",
@@ -51,15 +51,15 @@ class Resend:
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """POST the message once."""
 
-        def judge(reply: Reply) -> StepResult:
-            answer = read_answer(reply) or {}
-            if not 200 <= reply.status < 300:
-                return self._refused(reply, answer)
-            if not (id_ := text_of(answer.get("id"))):
-                return no_id("Resend", reply)
+        def judge(response: HttpResponse) -> StepResult:
+            answer = json_object(response) or {}
+            if not 200 <= response.status < 300:
+                return self._refused(response, answer)
+            if not (id_ := short_text(answer.get("id"))):
+                return missing_id("Resend", response)
             recipient = joined(message.recipients)
             send = Send(channel="email", recipient=recipient, sender=self.sender, key=key, external_id=id_)
-            return StepResult.done(send=send, status=reply.status)
+            return StepResult.done(send=send, status=response.status)
 
         headers = {
             "authorization": f"Bearer {self.api_key}",
@@ -67,7 +67,7 @@ class Resend:
             "idempotency-key": key,
         }
         body = json.dumps(self._body(message), ensure_ascii=False).encode()
-        return await ask(run, f"{self.base_url}/emails", headers=headers, body=body, judge=judge)
+        return await post(run, f"{self.base_url}/emails", headers=headers, body=body, judge=judge)
 
     def _body(self, message: EmailMessage) -> dict[str, Any]:
         """Return the body; equal messages give equal bodies, which Resend compares under the key."""
@@ -81,11 +81,13 @@ class Resend:
         }
         return body | ({"reply_to": message.reply_to} if message.reply_to else {})
 
-    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
-        said = Said(code=text_of(answer.get("name")), words=text_of(answer.get("message")))
-        if said.code == "invalid_idempotent_request" and reply.status == 409:
+    def _refused(self, response: HttpResponse, answer: dict[str, Any]) -> StepResult:
+        error = ProviderError(code=short_text(answer.get("name")), message=short_text(answer.get("message")))
+        if error.code == "invalid_idempotent_request" and response.status == 409:
             # Nobody knows whether the first message arrived, and this one differs from it: a person decides.
             reason = "Resend has a different message under this idempotency key: the row changed after an uncertain try"
-            return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD, status=409, provider_code=said.code)
-        codes = _CODES | ({"validation_error": "bad_recipient"} if reply.status == 422 and "`to`" in said.words else {})
-        return refusal("Resend", reply, said, codes, secret=self.api_key)
+            return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD, status=409, provider_code=error.code)
+        codes = _CODES | (
+            {"validation_error": "bad_recipient"} if response.status == 422 and "`to`" in error.message else {}
+        )
+        return failure("Resend", response, error, codes, secret=self.api_key)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.http.response import Reply
+    from minutehand.executor.http.response import HttpResponse
     from minutehand.executor.providers import SmsMessage
 
 _CODES = {
@@ -56,27 +56,33 @@ class Telnyx:
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the text once; there is no place for the key."""
 
-        def judge(reply: Reply) -> StepResult:
-            answer = read_answer(reply) or {}
+        def judge(response: HttpResponse) -> StepResult:
+            answer = json_object(response) or {}
             data = answer.get("data")
             data = data if isinstance(data, dict) else {}
-            if not 200 <= reply.status < 300 or _not_taken(data):
-                return self._refused(reply, answer.get("errors") or data.get("errors"))
-            if not (id_ := text_of(data.get("id"))):
-                return no_id("Telnyx", reply)
+            if not 200 <= response.status < 300 or _not_taken(data):
+                return self._refused(response, answer.get("errors") or data.get("errors"))
+            if not (id_ := short_text(data.get("id"))):
+                return missing_id("Telnyx", response)
             send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=id_)
-            return StepResult.done(send=send, status=reply.status)
+            return StepResult.done(send=send, status=response.status)
 
         headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
-        told = {"from": self.sender, "to": message.recipient, "text": message.text}
-        body = json.dumps(told, ensure_ascii=False).encode()
-        return await ask(run, f"{self.base_url}/v2/messages", headers=headers, body=body, judge=judge)
+        payload = {"from": self.sender, "to": message.recipient, "text": message.text}
+        body = json.dumps(payload, ensure_ascii=False).encode()
+        return await post(run, f"{self.base_url}/v2/messages", headers=headers, body=body, judge=judge)
 
-    def _refused(self, reply: Reply, errors: object) -> StepResult:
+    def _refused(self, response: HttpResponse, errors: object) -> StepResult:
         first = errors[0] if isinstance(errors, list) and errors else None
         error: dict[str, Any] = first if isinstance(first, dict) else {}
-        words = ": ".join(filter(None, (text_of(error.get("title")), text_of(error.get("detail")))))
-        return refusal("Telnyx", reply, Said(code=text_of(error.get("code")), words=words), _CODES, secret=self.api_key)
+        message = ": ".join(filter(None, (short_text(error.get("title")), short_text(error.get("detail")))))
+        return failure(
+            "Telnyx",
+            response,
+            ProviderError(code=short_text(error.get("code")), message=message),
+            _CODES,
+            secret=self.api_key,
+        )
 
 
 def _not_taken(data: dict[str, Any]) -> bool:

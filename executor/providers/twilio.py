@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import Said, ask, no_id, read_answer, refusal, text_of
+from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
-    from minutehand.executor.http.response import Reply
+    from minutehand.executor.http.response import HttpResponse
     from minutehand.executor.providers import SmsMessage
 
 _CODES = {
@@ -66,24 +66,24 @@ class Twilio:
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the text once; there is no place for the key."""
 
-        def judge(reply: Reply) -> StepResult:
-            answer = read_answer(reply) or {}
-            taken = 200 <= reply.status < 300 and answer.get("status") not in _NOT_TAKEN
+        def judge(response: HttpResponse) -> StepResult:
+            answer = json_object(response) or {}
+            taken = 200 <= response.status < 300 and answer.get("status") not in _NOT_TAKEN
             if not taken:
-                return self._refused(reply, answer)
-            if not (sid := text_of(answer.get("sid"))):
-                return no_id("Twilio", reply)
+                return self._refused(response, answer)
+            if not (sid := short_text(answer.get("sid"))):
+                return missing_id("Twilio", response)
             send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=sid)
-            return StepResult.done(send=send, status=reply.status)
+            return StepResult.done(send=send, status=response.status)
 
         form = {"To": message.recipient, "Body": message.text}
         form |= {"MessagingServiceSid" if self.sender.startswith("MG") else "From": self.sender}
         login = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
         headers = {"authorization": f"Basic {login}", "content-type": "application/x-www-form-urlencoded"}
         url = f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/Messages.json"
-        return await ask(run, url, headers=headers, body=urlencode(form).encode(), judge=judge)
+        return await post(run, url, headers=headers, body=urlencode(form).encode(), judge=judge)
 
-    def _refused(self, reply: Reply, answer: dict[str, Any]) -> StepResult:
-        code = text_of(answer.get("code")) or text_of(answer.get("error_code"))
-        words = text_of(answer.get("message")) or text_of(answer.get("error_message"))
-        return refusal("Twilio", reply, Said(code=code, words=words), _CODES, secret=self.auth_token)
+    def _refused(self, response: HttpResponse, answer: dict[str, Any]) -> StepResult:
+        code = short_text(answer.get("code")) or short_text(answer.get("error_code"))
+        message = short_text(answer.get("message")) or short_text(answer.get("error_message"))
+        return failure("Twilio", response, ProviderError(code=code, message=message), _CODES, secret=self.auth_token)

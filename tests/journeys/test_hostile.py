@@ -1,7 +1,7 @@
 """Whoever may write workflows, clients and executions, and hates us: each attack has its end, and a neighbour lives.
 
 More of it: bad input in test_bad_input.py, templates in tests/unit/test_render_hostile.py, addresses in
-tests/contract/test_email.py, replies in tests/contract/test_provider_replies.py, HTTP in tests/unit/test_http.py.
+tests/contract/test_email.py, replies in tests/contract/test_provider_responses.py, HTTP in tests/unit/test_http.py.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from minutehand.executor.http.client import (
     BadTarget,
     HttpClient,
     HttpError,
+    HttpResponse,
     MaybeSent,
     NotSent,
-    Reply,
     parse_url,
     shown_url,
 )
@@ -45,8 +45,8 @@ def released() -> Iterator[threading.Event]:
     event.set()
 
 
-def call(url: str, settings: ExecutorSettings = OPEN, method: str = "POST", **more: Any) -> Reply:
-    async def once() -> Reply:
+def call(url: str, settings: ExecutorSettings = OPEN, method: str = "POST", **more: Any) -> HttpResponse:
+    async def once() -> HttpResponse:
         async with HttpClient(settings) as http:
             return await http.request(method, url, **more)
 

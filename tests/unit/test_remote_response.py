@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minutehand.executor.http.remote_response import judge_answer, read_answer, reported_steps
-from minutehand.executor.http.response import Reply
+from minutehand.executor.http.remote_response import json_object, judge_remote_response, reported_steps
+from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.store.json import dumps
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def reply(status: int, body: Any = b"", *, truncated: bool = False, **headers: str) -> Reply:
+def reply(status: int, body: Any = b"", *, truncated: bool = False, **headers: str) -> HttpResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status=status, headers=named, body=content, truncated=truncated)
+    return HttpResponse(status=status, headers=named, body=content, truncated=truncated)
 
 
 def judged(status: int, body: Any = b"", **more: Any) -> tuple[str, str]:
-    result = judge_answer(reply(status, body, **more), NOW)
+    result = judge_remote_response(reply(status, body, **more), NOW)
     return result.verdict.value, result.code
 
 
@@ -58,7 +58,7 @@ def test_what_was_cut_off_is_unknown_even_if_its_beginning_reads_well() -> None:
     ],
 )
 def test_success_false_is_the_executors_own_no_in_its_own_words(body: Any, words: str) -> None:
-    result = judge_answer(reply(200, body), NOW)
+    result = judge_remote_response(reply(200, body), NOW)
     assert (result.verdict, result.code) == (Verdict.PERMANENT, "executor_failed")
     assert result.reason == f"the executor says: {words}"
 
@@ -110,18 +110,18 @@ def test_another_holder_is_waited_for() -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 503])
 def test_a_wish_to_come_back_later_is_kept(status: int) -> None:
-    result = judge_answer(reply(status, b"", retry_after="7"), NOW)
+    result = judge_remote_response(reply(status, b"", retry_after="7"), NOW)
     assert (result.verdict, result.code, result.retry_after_seconds) == (Verdict.RETRY, "busy", 7.0)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429])
 def test_without_a_wish_the_backoff_decides(status: int) -> None:
-    assert judge_answer(reply(status), NOW) == StepResult.retry("busy", f"the executor answered {status}")
+    assert judge_remote_response(reply(status), NOW) == StepResult.retry("busy", f"the executor answered {status}")
 
 
 def test_a_reason_has_the_status_the_platforms_code_and_the_words_and_is_short() -> None:
     said = {"code": "IDLE_TIMEOUT", "message": "Function did not\nrespond " + "x" * 9000}
-    reason = judge_answer(reply(504, said), NOW).reason
+    reason = judge_remote_response(reply(504, said), NOW).reason
     assert reason.startswith("the executor answered 504 IDLE_TIMEOUT Function did not respond xxx")
     assert len(reason) < 400
 
@@ -169,9 +169,9 @@ def test_one_reply_brings_no_more_records_than_a_workflow_has_steps() -> None:
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_any_reply_is_judged_and_what_it_says_can_be_stored(status: int, body: bytes) -> None:
     said = reply(status, body)
-    result = judge_answer(said, NOW)
+    result = judge_remote_response(said, NOW)
     assert (result.verdict is Verdict.DONE) == (
-        200 <= status < 300 and (read_answer(said) or {}).get("success") is True
+        200 <= status < 300 and (json_object(said) or {}).get("success") is True
     )
     assert (result.verdict is Verdict.DONE) == (result.code == "")
     json.loads(dumps([result.reason, *reported_steps(said)]))

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from minutehand.executor.http import ip_ranges, response
 from minutehand.executor.http.ip_ranges import is_public
-from minutehand.executor.http.response import Reply, judge_reply, retry_after_seconds, storable
+from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds, storable
 from minutehand.executor.outcome import Verdict
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,12 +34,12 @@ def test_the_examples_in_the_docstrings_hold(module):
     ],
 )
 def test_a_status_says_what_is_known_about_the_work(verdict, statuses):
-    assert {judge_reply(status) for status in statuses} == {verdict}
+    assert {judge_response(status) for status in statuses} == {verdict}
 
 
 def test_only_a_503_is_turned_into_a_refusal_by_retry_after():
-    assert judge_reply(503, retry_after=0.0) is Verdict.RETRY
-    assert {judge_reply(status, retry_after=5.0) for status in (500, 502, 504)} == {Verdict.UNKNOWN}
+    assert judge_response(503, retry_after=0.0) is Verdict.RETRY
+    assert {judge_response(status, retry_after=5.0) for status in (500, 502, 504)} == {Verdict.UNKNOWN}
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,17 @@ def test_storable_text_has_no_nul_and_fits_utf8(text):
 
 
 def test_an_excerpt_is_short_and_survives_any_bytes():
-    reply = Reply(status=200, headers={}, body=b"a\x00b\xff\xed\xa0\x80" + b"c" * 9000, truncated=False)
+    reply = HttpResponse(status=200, headers={}, body=b"a\x00b\xff\xed\xa0\x80" + b"c" * 9000, truncated=False)
     assert reply.excerpt.startswith("ab�")
     assert len(reply.excerpt) == 500
 
 
 def test_a_failed_reply_keeps_its_status_and_its_wish():
-    failure = Reply(status=429, headers={"Retry-After": "7"}, body=b"slow down", truncated=False).as_failure(NOW)
+    failure = HttpResponse(status=429, headers={"Retry-After": "7"}, body=b"slow down", truncated=False).as_failure(NOW)
     assert failure is not None
     assert (failure.verdict, failure.retry_after_seconds) == (Verdict.RETRY, 7.0)
     assert failure.result == {"status": 429, "response": "slow down"}
-    assert Reply(status=204, headers={}, body=b"", truncated=False).as_failure(NOW) is None
+    assert HttpResponse(status=204, headers={}, body=b"", truncated=False).as_failure(NOW) is None
 
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "2002:101:101::1", "64:ff9b::101:101"]
