@@ -13,7 +13,7 @@ from minutehand.store import Context, Execution, Json, LeaseLost, Reservation
 from minutehand.store.batch import Batch
 
 #: How often a step begins anew because its row changed between filling in the templates and the last look.
-MOST_RESTARTS = 3
+MAX_RESTARTS = 3
 
 
 class ExecutionPaused(Exception):
@@ -131,7 +131,7 @@ class Attempt:
             raise ExecutionStopped(self.context.stop)
         if place is not None:
             self._place, self._reservation = place, self.context.send
-        if self._rendered is not None and _is_other(self._rendered, self.context) and self._restarts < MOST_RESTARTS:
+        if self._rendered is not None and _is_other(self._rendered, self.context) and self._restarts < MAX_RESTARTS:
             self._restarts += 1
             raise RowChanged
 

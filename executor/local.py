@@ -32,7 +32,7 @@ from minutehand.store.errors import StoreError
 STEP_SECONDS = 300
 
 #: A long-lived worker meets many versions: it keeps the steps of those that it met last.
-MOST_PLANS = 1000
+MAX_PLANS = 1000
 #: What these did is lost without harm: they are done again.
 WITHOUT_EFFECT = ("condition", "stop", "wait")
 
@@ -91,7 +91,7 @@ class LocalExecutor:
         key = (workflow.id, workflow.version)
         plan = self._plans.pop(key) if key in self._plans else _plan_of(workflow)
         self._plans[key] = plan  # the newest last
-        if len(self._plans) > MOST_PLANS:
+        if len(self._plans) > MAX_PLANS:
             del self._plans[next(iter(self._plans))]
         return plan
 

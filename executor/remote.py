@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from minutehand.executor.http.client import HttpClient, HttpError
-from minutehand.executor.http.outgoing import identity
+from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.http.remote_response import judge_remote_response, reported_steps
 from minutehand.executor.local import template_context
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
@@ -98,7 +98,7 @@ class RemoteExecutor:
 def call_headers(execution: Execution) -> dict[str, str]:
     """What lets the callee know a repeat, its writes their cause (R11, R13), and its spans the trace."""
     key = send_key(execution.id, "", "executor", "", execution.resends.get(CALL, 0))
-    return {"content-type": "application/json", **identity(key, execution.id)}
+    return {"content-type": "application/json", **identity_headers(key, execution.id)}
 
 
 def call_body(execution: Execution, context: Context) -> bytes:

@@ -10,27 +10,27 @@ from minutehand.executor.actions.contract import Step
 from minutehand.executor.dialects import all_steps
 
 #: Characters of a text, or of a value, that are shown.
-SHOWN = 60
+MAX_SHOWN = 60
 
 
-def in_words(step: Step) -> str:
+def describe_step(step: Step) -> str:
     """Say what a step would do.
 
-    >>> in_words(Step(key="1", path="1", type="email", name="n", config={"subject": "Job {{ job.id }}"}))
+    >>> describe_step(Step(key="1", path="1", type="email", name="n", config={"subject": "Job {{ job.id }}"}))
     "e-mail the client: 'Job {{ job.id }}'"
     """
     said = _WORDS.get(step.type)
     return said(step.config) if said else f"{step.type} {_json(step.config)}"
 
 
-def conditions_in_words(conditions: Any) -> str:
+def describe_conditions(conditions: Any) -> str:
     """Say what conditions ask, in the forms that the docs show; any other form as its JSON.
 
-    >>> conditions_in_words([{"field": "status", "value": "done"}, {"not": [{"field": "id", "operator": "in"}]}])
+    >>> describe_conditions([{"field": "status", "value": "done"}, {"not": [{"field": "id", "operator": "in"}]}])
     "status equals 'done' and not (id in)"
     """
     if isinstance(conditions, list):
-        return " and ".join(map(conditions_in_words, conditions))
+        return " and ".join(map(describe_conditions, conditions))
     if isinstance(conditions, dict):
         if isinstance(conditions.get("field"), str):
             operator = str(conditions.get("operator") or "equals").replace("_", " ")
@@ -38,7 +38,7 @@ def conditions_in_words(conditions: Any) -> str:
             return f"{conditions['field']} {operator}{value}"
         for group, joint in (("all", " and "), ("any", " or "), ("not", " and ")):
             if list(conditions) == [group] and isinstance(conditions[group], list):
-                inner = joint.join(map(conditions_in_words, conditions[group]))
+                inner = joint.join(map(describe_conditions, conditions[group]))
                 return f"{'not ' if group == 'not' else ''}({inner})"
     return _json(conditions)
 
@@ -46,14 +46,14 @@ def conditions_in_words(conditions: Any) -> str:
 def outline(steps: Iterable[Step], indent: str = "") -> Iterator[str]:
     """Say what steps would do, a line each, with the branches of a condition below it."""
     for step in steps:
-        yield f"{indent}{step.path}  {in_words(step)}"
+        yield f"{indent}{step.path}  {describe_step(step)}"
         yield from outline(step.then, indent + "    ")
         if step.otherwise:
             yield f"{indent}    else"
             yield from outline(step.otherwise, indent + "    ")
 
 
-def in_short(steps: tuple[Step, ...]) -> str:
+def summarize_steps(steps: tuple[Step, ...]) -> str:
     """Name the kinds of the steps in their order: `email, wait, sms`; of many, how many there are."""
     kinds = [step.type for step in all_steps(steps)]
     return ", ".join(kinds) if len(kinds) <= 5 else f"{', '.join(kinds[:4])} and {len(kinds) - 4} more"
@@ -81,7 +81,7 @@ def _value(value: Any) -> str:
 
 def _cut(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 def _json(value: Any) -> str:
@@ -102,6 +102,6 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "create_record": lambda config: f"create a row of {config.get('table')}: {_values(config.get('values'))}",
     "wait": lambda config: f"wait {config['for']}" if config.get("for") else f"wait until {config.get('until')}",
     "notify": lambda config: f"notify the team: {_text(config.get('message'))}",
-    "condition": lambda config: f"if {conditions_in_words(config.get('conditions'))}",
+    "condition": lambda config: f"if {describe_conditions(config.get('conditions'))}",
     "stop": lambda config: "stop here",
 }

@@ -12,7 +12,7 @@ from minutehand.store import Json
 from minutehand.store.json import dumps
 
 #: Characters of each text of a message that a record keeps: what was sent can be recognised, and history stays small.
-KEPT_TEXT = 1_000
+MAX_RECORDED_TEXT = 1_000
 
 
 def step_record(step: Step, result: StepResult, began: datetime | None = None) -> Json:
@@ -58,7 +58,7 @@ def excerpt(content: Mapping[str, Any]) -> Json:
 def _kept(value: Any) -> Any:
     if isinstance(value, dict | list):
         text = dumps(value)
-        return value if len(text) <= KEPT_TEXT else text[:KEPT_TEXT] + "…"
-    if isinstance(value, str) and len(value) > KEPT_TEXT:
-        return value[:KEPT_TEXT] + "…"
+        return value if len(text) <= MAX_RECORDED_TEXT else text[:MAX_RECORDED_TEXT] + "…"
+    if isinstance(value, str) and len(value) > MAX_RECORDED_TEXT:
+        return value[:MAX_RECORDED_TEXT] + "…"
     return value

@@ -7,7 +7,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.step_descriptions import conditions_in_words, in_words
+from minutehand.executor.step_descriptions import describe_conditions, describe_step
 from minutehand.store import Json
 
 #: So many steps are named.
@@ -24,7 +24,7 @@ def sentence(card: Json, tables: list[Json]) -> str:
         when = f"{when.removesuffix(' changes')} becomes {becomes['value']}"
         conditions = [one for one in conditions if one is not becomes]
     if conditions:
-        when += f", and {conditions_in_words(conditions)}"
+        when += f", and {describe_conditions(conditions)}"
     return f"{when}: {deeds(definition)}."
 
 
@@ -84,7 +84,7 @@ def deeds(definition: Any) -> str:
 
 
 def _deed(step: Step) -> str:
-    said = in_words(step)
+    said = describe_step(step)
     if step.type == "condition":
         then, otherwise = [_deed(one) for one in step.then], [_deed(one) for one in step.otherwise]
         said += f" then {', '.join(then) or 'nothing'}" + (f", else {', '.join(otherwise)}" if otherwise else "")

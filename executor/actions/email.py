@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.email.message import (
-    MOST_BYTES,
-    MOST_RECIPIENTS,
+    MAX_BYTES,
+    MAX_RECIPIENTS,
     BadAddress,
     EmailMessage,
     joined,
@@ -59,8 +59,8 @@ class EmailAction:
             return StepResult.permanent("no_recipient", str(error))
         if not email.subject or not email.text.strip():
             return StepResult.permanent("empty_message", "the subject or the message is empty once it is filled in")
-        if email.size > MOST_BYTES:
-            reason = f"the message has {email.size:,} bytes of text and HTML; {MOST_BYTES:,} are the most"
+        if email.size > MAX_BYTES:
+            reason = f"the message has {email.size:,} bytes of text and HTML; {MAX_BYTES:,} are the most"
             return StepResult.permanent("message_too_long", reason)
         return await _send(run, provider, email)
 
@@ -102,8 +102,8 @@ def _recipients(run: StepRun) -> tuple[str, ...]:
     if not written:
         raise NoRecipient("`to` is empty once it is filled in")
     recipients = tuple(dict.fromkeys(parse_address(part) for part in written))
-    if len(recipients) > MOST_RECIPIENTS:
-        raise BadAddress(f"{len(recipients)} recipients in one message; {MOST_RECIPIENTS} are the most")
+    if len(recipients) > MAX_RECIPIENTS:
+        raise BadAddress(f"{len(recipients)} recipients in one message; {MAX_RECIPIENTS} are the most")
     return recipients
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, HttpError
-from minutehand.executor.http.outgoing import as_body, identity, shown_body, what_happened
+from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
 from minutehand.executor.http.remote_response import json_object
 from minutehand.executor.http.response import HttpResponse, storable
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
@@ -49,11 +49,11 @@ class FunctionAction:
             )
         url = f"{settings.functions_url.rstrip('/')}/{name}"
         given = run.step.config.get("body")
-        body, content_type = as_body(what_happened(run) if given is None else run.render_value(given))
+        body, content_type = encode_body(default_body(run) if given is None else run.render_value(given))
         headers = {"content-type": content_type, **settings.functions_headers}
 
         async def deliver(key: str) -> StepResult:
-            called = headers | identity(key, run.execution_id)
+            called = headers | identity_headers(key, run.execution_id)
             try:  # the operator's address: it may be private
                 response = await run.http.request("POST", url, headers=called, body=body, trusted=True)
             except HttpError as error:
@@ -64,7 +64,7 @@ class FunctionAction:
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
         message = Message(
-            channel="function", recipient=name, sender=USER_AGENT, content=shown_body(run.step.config, body)
+            channel="function", recipient=name, sender=USER_AGENT, content=body_excerpt(run.step.config, body)
         )
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 

@@ -15,7 +15,7 @@ from minutehand.executor.recipients import NoRecipient, of_client
 from minutehand.executor.sms.sms_segments import segments
 
 #: Segments of one text; what is longer is refused, never cut.
-MOST_SEGMENTS = 10
+MAX_SEGMENTS = 10
 
 
 class SmsAction:
@@ -53,8 +53,8 @@ class SmsAction:
         if not words:
             return StepResult.permanent("empty_message", "the message is empty once it is filled in")
         size = segments(words)
-        if size.count > MOST_SEGMENTS:
-            reason = f"the message takes {size.count} segments in {size.encoding}; {MOST_SEGMENTS} are the most"
+        if size.count > MAX_SEGMENTS:
+            reason = f"the message takes {size.count} segments in {size.encoding}; {MAX_SEGMENTS} are the most"
             return StepResult.permanent("message_too_long", reason, segments=size.count, encoding=size.encoding)
         sms = SmsMessage(recipient=recipient, text=words)
         cost = {"segments": size.count, "encoding": size.encoding}

@@ -11,7 +11,7 @@ from minutehand.executor.actions.contract import BadStep, StepRun
 from minutehand.executor.outcome import StepResult
 
 #: The longest wait: what should happen later than that is better decided then.
-LONGEST = timedelta(days=366)
+MAX_WAIT = timedelta(days=366)
 
 _UNITS = {
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
@@ -46,8 +46,8 @@ class WaitAction:
             until = now + duration(run.render(config["for"]))
         else:
             until = instant(run.render(config["until"]))
-            if until - now > LONGEST:
-                raise BadStep(f"`until` is {until:%Y-%m-%d}: a wait is {LONGEST.days} days at most")
+            if until - now > MAX_WAIT:
+                raise BadStep(f"`until` is {until:%Y-%m-%d}: a wait is {MAX_WAIT.days} days at most")
         seconds = (until - now).total_seconds()
         result = StepResult.done(until=until.isoformat(timespec="seconds"))
         return replace(result, wait_seconds=seconds) if seconds > 0 else result
@@ -67,8 +67,8 @@ def duration(text: str) -> timedelta:
         wait = float(found[1]) * unit
     except OverflowError:
         wait = timedelta.max
-    if wait > LONGEST:
-        raise BadStep(f"`for`: a wait is {LONGEST.days} days at most")
+    if wait > MAX_WAIT:
+        raise BadStep(f"`for`: a wait is {MAX_WAIT.days} days at most")
     return wait
 
 

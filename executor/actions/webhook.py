@@ -15,7 +15,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
-from minutehand.executor.http.outgoing import as_body, identity, shown_body, what_happened
+from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
@@ -74,7 +74,7 @@ class WebhookAction:
         headers = _headers(run, content_type)
 
         async def deliver(key: str) -> StepResult:
-            signed = headers | identity(key, run.execution_id) | _stamp(key, body, secret)
+            signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body, secret)
             try:
                 response = await run.http.request(method, url, headers=signed, body=body)
             except HttpError as error:
@@ -84,7 +84,7 @@ class WebhookAction:
             send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
-        content = {"method": method, "url": recipient} | shown_body(config, body)
+        content = {"method": method, "url": recipient} | body_excerpt(config, body)
         message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
@@ -118,7 +118,7 @@ def _body(run: StepRun, method: str) -> tuple[bytes, str | None]:
     if method == "GET":
         return b"", None
     given = run.step.config.get("body")
-    return as_body(what_happened(run) if given is None else run.render_value(given))
+    return encode_body(default_body(run) if given is None else run.render_value(given))
 
 
 def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ _WORDS = {
 _UNITS = {word: unit for unit, words in _WORDS.items() for word in words}
 _MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 #: Any unit; whether a workflow may wait that long is for `wait` to say.
-_MOST = 10_000_000
+_MAX_VALUE = 10_000_000
 _TEXT = re.compile(r"\s*(\d{1,8}(?:\.\d{1,4})?)\s*([A-Za-z]*)\s*", re.ASCII)
 _AT_ONCE = frozenset({"", "none", "immediate", "immediately", "instant"})
 
@@ -126,7 +126,7 @@ def _length(value: Any, unit: Any) -> Decimal:
 
 def _split(value: Any) -> tuple[Decimal, str]:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not 0 <= value <= _MOST:
+        if not 0 <= value <= _MAX_VALUE:
             raise BadStep("a delay is no less than nothing, and no longer than any workflow waits")
         return Decimal(str(value)), ""
     match = _TEXT.fullmatch(value) if isinstance(value, str) else None

@@ -12,11 +12,11 @@ from minutehand.executor.http.response import storable
 from minutehand.executor.unicode_checks import name_invisible
 
 #: RFC 5321 §4.5.3.1: what any server takes at least.
-MOST_RECIPIENTS = 100
+MAX_RECIPIENTS = 100
 #: Bytes of text and HTML together; mail programs show far less of one message.
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 #: A header line holds 998 characters (RFC 5322 §2.1.1), and this one must not be folded inside the URL.
-LONGEST_UNSUBSCRIBE = 900
+MAX_UNSUBSCRIBE = 900
 
 #: RFC 5321 §4.1.2 without quoted local parts and address literals, which no customer has.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -108,8 +108,8 @@ def unsubscribe_headers(url: str) -> dict[str, str]:
     {'List-Unsubscribe': '<mailto:stop@example.com>'}
     """
     url = url.strip()
-    if len(url) > LONGEST_UNSUBSCRIBE or not url.isascii() or not url.isprintable() or not _UNSUBSCRIBE.fullmatch(url):
-        raise ValueError(f"must be an https:// or mailto: address of {LONGEST_UNSUBSCRIBE} characters at most")
+    if len(url) > MAX_UNSUBSCRIBE or not url.isascii() or not url.isprintable() or not _UNSUBSCRIBE.fullmatch(url):
+        raise ValueError(f"must be an https:// or mailto: address of {MAX_UNSUBSCRIBE} characters at most")
     headers = {"List-Unsubscribe": f"<{url}>"}
     if url.startswith("https:"):
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

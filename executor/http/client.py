@@ -45,7 +45,7 @@ __all__ = [
 #: Who calls, as receivers see it.
 USER_AGENT = "minutehand"
 #: Bytes of a reply that are kept; the rest is not read.
-KEPT_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 #: Bytes of a request's body above which it is sent in pieces.
 LARGE_BYTES = 1024 * 1024
 #: Seconds a connection may idle before it is dropped: below the 5 s of Node and uvicorn, so that a request seldom
@@ -197,7 +197,7 @@ class HttpClient:
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             auto_decompress=False,
             trust_env=False,
-            read_bufsize=KEPT_BYTES // 2,  # aiohttp stops reading at twice this
+            read_bufsize=MAX_RESPONSE_BYTES // 2,  # aiohttp stops reading at twice this
             max_field_size=8190,
             max_headers=128,
         )
@@ -258,7 +258,7 @@ async def _read(response: ClientResponse) -> HttpResponse:
 
     body = bytearray()
     try:
-        while len(body) < KEPT_BYTES and (chunk := await response.content.read(KEPT_BYTES - len(body))):
+        while len(body) < MAX_RESPONSE_BYTES and (chunk := await response.content.read(MAX_RESPONSE_BYTES - len(body))):
             body += chunk
         whole = response.content.at_eof()
     except (aiohttp.ClientError, OSError):

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
 
 #: The largest body: what a row may bring along without anybody having meant it.
-MOST_BODY_BYTES = 5_000_000
+MAX_BODY_BYTES = 5_000_000
 #: Characters of a body that a record or a dry run shows.
-SHOWN_CHARACTERS = 2000
+MAX_SHOWN = 2000
 
 
-def what_happened(run: StepRun) -> dict[str, Any]:
+def default_body(run: StepRun) -> dict[str, Any]:
     """Return the body of a call whose step gives none: the app's own contract."""
     return {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
 
 
-def as_body(value: Any) -> tuple[bytes, str]:
+def encode_body(value: Any) -> tuple[bytes, str]:
     """Return a value as it travels, and its content type: text as it is, all else as JSON.
 
     Errors: `BadStep` when it cannot be written, or is too large.
@@ -34,23 +34,23 @@ def as_body(value: Any) -> tuple[bytes, str]:
             body, content_type = json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), "application/json"
     except (TypeError, ValueError, RecursionError):  # NaN, lone surrogates; the error's text could hold the value
         raise BadStep("`body` cannot be written as JSON in UTF-8: it has NaN, Infinity or broken characters") from None
-    if len(body) > MOST_BODY_BYTES:
-        raise BadStep(f"`body` has {len(body):,} bytes; {MOST_BODY_BYTES:,} are the most")
+    if len(body) > MAX_BODY_BYTES:
+        raise BadStep(f"`body` has {len(body):,} bytes; {MAX_BODY_BYTES:,} are the most")
     return body, content_type
 
 
-def shown_body(config: dict[str, Any], body: bytes) -> dict[str, str]:
+def body_excerpt(config: dict[str, Any], body: bytes) -> dict[str, str]:
     """Return the beginning of the step's own body, for people; what happened needs no second copy.
 
-    >>> shown_body({}, b"x"), len(shown_body({"body": "…"}, b"x" * 5000)["body"])
+    >>> body_excerpt({}, b"x"), len(body_excerpt({"body": "…"}, b"x" * 5000)["body"])
     ({}, 2001)
     """
     if config.get("body") is None or not body:
         return {}
     text = body.decode()
-    return {"body": text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"}
+    return {"body": text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"}
 
 
-def identity(key: str, execution_id: str) -> dict[str, str]:
+def identity_headers(key: str, execution_id: str) -> dict[str, str]:
     """Return the headers by which a receiver knows a repeat, its writes their cause, and its spans the trace."""
     return {"idempotency-key": key, "webhook-id": key, "x-minutehand-cause": execution_id, **traceparent()}

@@ -12,7 +12,7 @@ from typing import Any
 from minutehand.executor.outcome import StepResult, Verdict
 
 #: A `Retry-After` beyond a day is cut to a day.
-LONGEST_WAIT_SECONDS = 24 * 3600.0
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     """
     text = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
     if re.fullmatch("[0-9]+", text):
-        return min(float(text), LONGEST_WAIT_SECONDS)
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
     try:
         until = parsedate_to_datetime(text)
     except ValueError:
         return None
     seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
-    return min(max(seconds.total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
+    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
 def storable(text: str) -> str:

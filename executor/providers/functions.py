@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.email.message import joined
-from minutehand.executor.http.outgoing import identity
+from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
 from minutehand.executor.recipients import client_of
@@ -41,7 +41,7 @@ class Function:
 
     async def send(self, run: StepRun, body: dict[str, Any], send: Send) -> StepResult:
         """Call it once."""
-        headers = {**self.headers, "content-type": "application/json", **identity(send.key, run.execution_id)}
+        headers = {**self.headers, "content-type": "application/json", **identity_headers(send.key, run.execution_id)}
         body["metadata"] = {
             "executionId": run.execution_id,
             "workflowId": run.workflow_id,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from minutehand.executor.email.smtp_client import SmtpServer
 
 #: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
-MOST_CONNECTIONS = 8
+MAX_CONNECTIONS = 8
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -38,7 +38,7 @@ class Smtp:
     @property
     def slots(self) -> asyncio.Semaphore:
         """One connection each."""
-        return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST_CONNECTIONS))
+        return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONNECTIONS))
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """Send the message over a connection of its own."""

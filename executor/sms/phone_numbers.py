@@ -17,7 +17,7 @@ _OVERRIDES = frozenset("\u202d\u202e")
 _WRITTEN = re.compile(r"\+?[\d\s().\-‐‑‒–—―−/·]*\d[)\s]*")  # noqa: RUF001  (the dashes that people type)
 _EXTENSION = re.compile(r"(?i)\d\s*[,;]?\s*(x|ext|extension|#)[.:=\s]*\d+\s*$")
 #: No written number is longer.
-_LONGEST = 64
+_MAX_LENGTH = 64
 
 
 class BadNumber(ValueError):
@@ -41,7 +41,7 @@ def to_e164(text: str, region: str | None) -> str:
 
     region = _region(region)
     number = _bare(text)
-    shown = storable(text.strip())[:_LONGEST]
+    shown = storable(text.strip())[:_MAX_LENGTH]
     if region is None and not number.startswith("+"):
         raise BadNumber(
             f"{shown} names no country: write it with + and the country's code, or set MINUTEHAND_PHONE_REGION"
@@ -57,13 +57,13 @@ def to_e164(text: str, region: str | None) -> str:
 
 def _bare(text: str) -> str:
     """The number without what nobody sees.  Errors: `BadNumber`."""
-    shown = storable("".join(c for c in text if not is_invisible(c)).strip())[:_LONGEST]
+    shown = storable("".join(c for c in text if not is_invisible(c)).strip())[:_MAX_LENGTH]
     if not _OVERRIDES.isdisjoint(text):
         raise BadNumber(f"{shown} holds a character that turns its digits around (U+202D or U+202E)")
     number = unicodedata.normalize("NFKC", "".join(c for c in text if not is_invisible(c))).strip()
     if _EXTENSION.search(number):
         raise BadNumber(f"{shown} has an extension, which no text reaches")
-    if len(number) > _LONGEST or not _WRITTEN.fullmatch(number):
+    if len(number) > _MAX_LENGTH or not _WRITTEN.fullmatch(number):
         raise BadNumber(f"{shown} is not a phone number")
     return number
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from minutehand.executor.dry_run import DryRunStep
-from minutehand.executor.step_descriptions import conditions_in_words, in_words
+from minutehand.executor.step_descriptions import describe_conditions, describe_step
 from minutehand.scheduler.cli.output import shown
 from minutehand.store import Json
 
@@ -85,10 +85,10 @@ def _head(one: DryRunStep) -> str:
         return f"{one.step.name}: {one.write['operation']} {one.write['table']}, {row}"
     if one.step.type == "condition":
         holds = one.result.result.get("held") is True
-        return f"{one.step.name}: if {conditions_in_words(one.step.config['conditions'])}: {'yes' if holds else 'no'}"
+        return f"{one.step.name}: if {describe_conditions(one.step.config['conditions'])}: {'yes' if holds else 'no'}"
     if one.step.type == "wait":
         return f"{one.step.name}: waits until {shown(one.result.result.get('until'))}; told here as of now"
-    return f"{one.step.name}: {in_words(one.step)}"
+    return f"{one.step.name}: {describe_step(one.step)}"
 
 
 def _details(one: DryRunStep) -> list[str]:

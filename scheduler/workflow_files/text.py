@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_plan
-from minutehand.executor.step_descriptions import in_short, outline
+from minutehand.executor.step_descriptions import outline, summarize_steps
 from minutehand.scheduler.cli.output import shown
 from minutehand.scheduler.workflow_files.lint import Linted
 from minutehand.store import Json
@@ -33,7 +33,7 @@ def state(card: Json) -> str:
 
 def _steps(card: Json) -> str:
     try:
-        return in_short(read_plan(card["definition"] or {}).steps) or "none"
+        return summarize_steps(read_plan(card["definition"] or {}).steps) or "none"
     except BadStep as error:
         return f"cannot be read: {error}"
 

@@ -18,7 +18,7 @@ from minutehand.executor.actions.contract import Deliver, Message
 from minutehand.executor.actions.email import EmailAction
 from minutehand.executor.email import smtp_client
 from minutehand.executor.outcome import StepResult, Verdict
-from minutehand.executor.providers.smtp import MOST_CONNECTIONS
+from minutehand.executor.providers.smtp import MAX_CONNECTIONS
 from minutehand.scheduler.demo.receivers import SmtpReceiver, Trouble
 from tests.contract.step_run import StubRun, email_run, send_email
 
@@ -161,11 +161,11 @@ def test_only_so_many_connections_are_open_at_once(post):
     counting = Counting(step=run.step, settings=run.settings, context=run.context, words=run.words)
 
     async def crowd() -> list[StepResult]:
-        return await asyncio.gather(*[EmailAction().run(counting) for _ in range(MOST_CONNECTIONS + 4)])
+        return await asyncio.gather(*[EmailAction().run(counting) for _ in range(MAX_CONNECTIONS + 4)])
 
     assert {result.verdict for result in asyncio.run(crowd())} == {Verdict.DONE}
-    assert Counting.most == MOST_CONNECTIONS
-    assert len(post.messages) == MOST_CONNECTIONS + 4
+    assert Counting.most == MAX_CONNECTIONS
+    assert len(post.messages) == MAX_CONNECTIONS + 4
 
 
 @pytest.fixture

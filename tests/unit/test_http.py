@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from minutehand.executor.http.client import (
-    KEPT_BYTES,
+    MAX_RESPONSE_BYTES,
     BadTarget,
     HttpClient,
     HttpError,
@@ -237,13 +237,13 @@ def test_a_failed_tls_handshake_surely_sent_nothing(receiver):
 def test_a_huge_reply_is_cut(receiver):
     receiver.then(Answer(body=bytes(100_000_000)))
     reply = call(receiver.url)
-    assert (reply.status, len(reply.body), reply.truncated) == (200, KEPT_BYTES, True)
+    assert (reply.status, len(reply.body), reply.truncated) == (200, MAX_RESPONSE_BYTES, True)
 
 
 def test_a_reply_of_just_the_limit_is_whole(receiver):
-    receiver.then(Answer(body=bytes(KEPT_BYTES)))
+    receiver.then(Answer(body=bytes(MAX_RESPONSE_BYTES)))
     reply = call(receiver.url)
-    assert (len(reply.body), reply.truncated) == (KEPT_BYTES, False)
+    assert (len(reply.body), reply.truncated) == (MAX_RESPONSE_BYTES, False)
 
 
 def test_a_status_stands_though_the_body_breaks_off(receiver):
