@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Step
+from minutehand.executor.actions.descriptions import describe_conditions, describe_step
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.step_descriptions import describe_conditions, describe_step
 from minutehand.store import Json
 
 #: So many steps are named.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.actions.recipients import NoRecipient, of_client
 from minutehand.executor.email.message import (
     MAX_BYTES,
     MAX_RECIPIENTS,
@@ -15,9 +16,8 @@ from minutehand.executor.email.message import (
     parse_address,
     unsubscribe_headers,
 )
-from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import StepResult
-from minutehand.executor.recipients import NoRecipient, of_client
+from minutehand.executor.text.unicode_checks import storable
 
 if TYPE_CHECKING:
     from minutehand.executor.providers import EmailProvider

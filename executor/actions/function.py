@@ -14,8 +14,9 @@ from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, HttpError
 from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
 from minutehand.executor.http.remote_response import json_object
-from minutehand.executor.http.response import HttpResponse, storable
+from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.text.unicode_checks import storable
 
 #: What a function may be called: nothing that a URL could read as a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.apprise_targets import tell
 from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.targets.apprise import tell
 
 #: Who gets it, as records say it: which targets these are is the operator's affair.
 TEAM = "the team"

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.http.response import storable
+from minutehand.executor.actions.recipients import NoRecipient, of_client
 from minutehand.executor.outcome import OnUncertain, StepResult
-from minutehand.executor.recipients import NoRecipient, of_client
 from minutehand.executor.sms.sms_segments import segments
+from minutehand.executor.text.unicode_checks import storable
 
 #: Segments of one text; what is longer is refused, never cut.
 MAX_SEGMENTS = 10

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.policy import SMTP
 
-from minutehand.executor.http.response import storable
-from minutehand.executor.unicode_checks import name_invisible
+from minutehand.executor.text.unicode_checks import name_invisible, storable
 
 #: RFC 5321 §4.5.3.1: what any server takes at least.
 MAX_RECIPIENTS = 100

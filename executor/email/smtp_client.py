@@ -23,8 +23,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from minutehand.executor.email.message import EmailMessage, joined, one_line
-from minutehand.executor.http.response import storable
 from minutehand.executor.outcome import Send, StepResult
+from minutehand.executor.text.unicode_checks import storable
 
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
 _QUEUE_ID = re.compile(

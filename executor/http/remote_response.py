@@ -10,8 +10,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from minutehand.executor.http.response import HttpResponse, retry_after_seconds, storable
+from minutehand.executor.http.response import HttpResponse, retry_after_seconds
 from minutehand.executor.outcome import StepResult
+from minutehand.executor.text.unicode_checks import storable
 
 #: Characters of a callee's own words that are kept.
 MAX_MESSAGE = 300

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from minutehand.executor.outcome import StepResult, Verdict
+from minutehand.executor.text.unicode_checks import storable
 
 #: A `Retry-After` beyond a day is cut to a day.
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
@@ -81,8 +82,3 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
         return None
     seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
     return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)
-
-
-def storable(text: str) -> str:
-    """The text without NUL and lone surrogates, which Postgres cannot store and UTF-8 cannot carry."""
-    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")

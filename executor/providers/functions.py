@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from minutehand.executor.actions.recipients import client_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
-from minutehand.executor.recipients import client_of
 
 if TYPE_CHECKING:
     from email.headerregistry import Address

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.http.client import HttpError
 from minutehand.executor.http.remote_response import json_object
-from minutehand.executor.http.response import HttpResponse, retry_after_seconds, storable
+from minutehand.executor.http.response import HttpResponse, retry_after_seconds
 from minutehand.executor.outcome import StepResult
+from minutehand.executor.text.unicode_checks import storable
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun

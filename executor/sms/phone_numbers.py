@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from minutehand.executor.http.response import storable
-from minutehand.executor.unicode_checks import is_invisible
+from minutehand.executor.text.unicode_checks import is_invisible, storable
 
 #: They turn what follows around: a number that shows as another.
 _OVERRIDES = frozenset("\u202d\u202e")

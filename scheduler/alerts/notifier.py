@@ -55,7 +55,7 @@ class Alerts:
         due = await self._store.alerts_claim(token, share=self._share, age_seconds=self._age_seconds)
         if not due or not self._urls:
             return 0
-        from minutehand.executor.apprise_targets import tell
+        from minutehand.executor.targets.apprise import tell
 
         told = await tell(self._urls, *message(due))
         taken = sum(told.took)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from minutehand.executor.actions.descriptions import describe_conditions, describe_step
 from minutehand.executor.dry_run import DryRunStep
-from minutehand.executor.step_descriptions import describe_conditions, describe_step
 from minutehand.scheduler.cli.output import shown
 from minutehand.store import Json
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, RenderError
+from minutehand.executor.actions.descriptions import outline
 from minutehand.executor.dialects import Plan, all_steps, read_plan
-from minutehand.executor.step_descriptions import outline
 from minutehand.scheduler.doctor.workflows import BY_HAND, near_words
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store

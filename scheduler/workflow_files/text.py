@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.actions.descriptions import outline, summarize_steps
 from minutehand.executor.dialects import read_plan
-from minutehand.executor.step_descriptions import outline, summarize_steps
 from minutehand.scheduler.cli.output import shown
 from minutehand.scheduler.workflow_files.lint import Linted
 from minutehand.store import Json

@@ -19,7 +19,7 @@ REPLACED = {
     r"executor[./](turn|walk|letters)\b": "attempt, step_order, email/message",
     r"executor[./](replies|remote_replies|calls)\b": "http/response, http/remote_response, http/outgoing",
     r"executor[./](addresses|phones|segments|invisible)\b": "ip_ranges, phone_numbers, sms_segments, unicode_checks",
-    r"executor[./](records|step_words)\b": "step_record, step_descriptions",
+    r"executor[./](records|step_words)\b": "step_record, actions/descriptions",
     r"dialects[./](reading|shapes|places|order|bounds)\b": "parser, step_types, locations, graph_edges, limits",
     r"providers[./](choice|answers)\b": "factory, responses",
     r"scheduler[./](road|remote|window|pulse|processes|strict_files)\b": "database, executor_config, …",

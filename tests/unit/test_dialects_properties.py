@@ -14,7 +14,7 @@ from minutehand.executor.actions.contract import BadStep, RenderError, Step
 from minutehand.executor.dialects import Plan, all_steps, read_plan
 from minutehand.executor.dialects.variables import translate
 from minutehand.executor.templates.render import Renderer
-from tests.unit.test_dialects_shapes import DIALECTS
+from tests.unit.test_dialects_steps import DIALECTS
 
 BOUNDED = settings(max_examples=200, deadline=None)
 

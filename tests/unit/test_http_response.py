@@ -13,8 +13,9 @@ from multidict import CIMultiDict
 
 from minutehand.executor.http import ip_ranges, response
 from minutehand.executor.http.ip_ranges import is_public
-from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds, storable
+from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds
 from minutehand.executor.outcome import Verdict
+from minutehand.executor.text.unicode_checks import storable
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minutehand.executor import recipients, unicode_checks
+from minutehand.executor.actions import recipients
 from minutehand.executor.email import message
 from minutehand.executor.providers import responses
 from minutehand.executor.sms import phone_numbers, sms_segments
 from minutehand.executor.sms.phone_numbers import BadNumber, BadRegion, to_e164
+from minutehand.executor.text import unicode_checks
 
 
 @pytest.mark.parametrize("module", [unicode_checks, message, phone_numbers, recipients, sms_segments, responses])

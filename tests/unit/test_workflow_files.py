@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minutehand.executor import step_descriptions
+from minutehand.executor.actions import descriptions
 from minutehand.scheduler.workflow_files import dry_run_text, text
 from minutehand.scheduler.workflow_files.parse import EMPTY, as_file, read_file, read_text
 from minutehand.scheduler.workflow_files.strict_yaml import BadFile, as_yaml, read_values
@@ -24,7 +24,7 @@ JSON = st.recursive(
 
 
 def test_examples_in_docstrings_are_true() -> None:
-    assert [doctest.testmod(module).failed for module in (step_descriptions, text, dry_run_text)] == [0] * 3
+    assert [doctest.testmod(module).failed for module in (descriptions, text, dry_run_text)] == [0] * 3
 
 
 @settings(max_examples=150, deadline=None)

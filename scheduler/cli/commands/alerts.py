@@ -64,7 +64,7 @@ def test(alert: AlertSettings, log: LogSettings) -> int:
         raise BadConfiguration(
             "MINUTEHAND_ALERT_URLS (--alert-urls) is not set: give Apprise URLs, separated by spaces"
         )
-    from minutehand.executor.apprise_targets import Told, tell
+    from minutehand.executor.targets.apprise import Told, tell
 
     async def go() -> list[Told]:
         title, text = "Minutehand: a test", "Somebody tried `minutehand alerts test`.  Nothing is wrong."

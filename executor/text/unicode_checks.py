@@ -1,4 +1,7 @@
-"""Characters that nobody sees: they come with what is copied, and can make two addresses look like one."""
+"""Characters that a text may not hold: invisible ones, and those that cannot be stored.
+
+Invisible characters come with copied text and can make two addresses look like one.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,8 @@ def name_invisible(text: str) -> str | None:
     """
     found = next((character for character in text if is_invisible(character)), None)
     return None if found is None else f"U+{ord(found):04X} {unicodedata.name(found, 'without a name')}"
+
+
+def storable(text: str) -> str:
+    """Return the text without NUL and lone surrogates: PostgreSQL cannot store them, UTF-8 cannot encode them."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")

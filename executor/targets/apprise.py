@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from minutehand.executor.http.response import storable
+from minutehand.executor.text.unicode_checks import storable
 
 if TYPE_CHECKING:
     from apprise import Apprise

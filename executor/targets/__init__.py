@@ -1,0 +1,1 @@
+"""Where `notify` and alerts go."""
