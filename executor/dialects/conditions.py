@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.limits import is_nothing, kind, shown
+from minutehand.executor.dialects.limits import is_empty, quote, type_name
 
 _PLAIN = frozenset({"field_comparison", "field", "comparison"})
 _GROUPS = frozenset({"group", "and", "or", "all", "any", "condition", "rule"})
@@ -28,7 +28,7 @@ _OF_TYPE = ("condition_type", "conditionType")
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Branch:
     """One branch: what must hold (None: everything else), and its raw steps."""
 
     conditions: Any
@@ -39,27 +39,27 @@ def conditions_of(config: dict[str, Any]) -> Any:
     """Return what a condition step's config asks; None where it asks nothing.  Errors: `BadStep`."""
     for key in _OF_TYPE:
         _plain(config.get(key))
-    said = [key for key in ("conditions", "condition") if not is_nothing(config.get(key))]
+    said = [key for key in ("conditions", "condition") if not is_empty(config.get(key))]
     leaf = {key: config[key] for key in _LEAF if key in config}
-    named = any(not is_nothing(leaf.get(key)) for key in _NAMES)
+    named = any(not is_empty(leaf.get(key)) for key in _NAMES)
     if len(said) + named > 1:
         raise BadStep("it tells two ways what must hold")
     if not said:
         return _asked(leaf) if named else None
     asked = config[said[0]]
-    if said[0] == "conditions" and isinstance(asked, list) and not is_nothing(config.get("operator")):
+    if said[0] == "conditions" and isinstance(asked, list) and not is_empty(config.get("operator")):
         asked = {"operator": config["operator"], "conditions": asked}
     return _asked(asked)
 
 
-def arms(raw: dict[str, Any], config: dict[str, Any]) -> list[Arm]:
+def arms(raw: dict[str, Any], config: dict[str, Any]) -> list[Branch]:
     """Return the branches of a condition step, [] where it has none.  Errors: `BadStep`."""
     branches = raw.get("branches") or config.get("branches")
     if branches is None or branches == []:
         return []
     if not isinstance(branches, list) or not all(isinstance(branch, dict) for branch in branches):
         raise BadStep("`branches` must be a list of objects")
-    read = [_arm(branch) for branch in branches]
+    read = [_read_branch(branch) for branch in branches]
     if any(arm.conditions is None for arm in read[:-1]):
         raise BadStep("a branch without conditions, or an Else, stands before another branch")
     if len(read) == 1 and read[0].conditions is None:
@@ -67,24 +67,24 @@ def arms(raw: dict[str, Any], config: dict[str, Any]) -> list[Arm]:
     return read
 
 
-def _arm(branch: dict[str, Any]) -> Arm:
+def _read_branch(branch: dict[str, Any]) -> Branch:
     name = branch.get("name")
     steps = branch.get("steps") or []
     if not isinstance(steps, list):
-        raise BadStep(f"the steps of branch {shown(name)} must be a list, this is {kind(steps)}")
+        raise BadStep(f"the steps of branch {quote(name)} must be a list, this is {type_name(steps)}")
     asked = conditions_of({key: branch[key] for key in ("condition", "conditions", "operator") if key in branch})
     otherwise = isinstance(name, str) and name.strip().lower() in ("else", "otherwise", "default")
     if otherwise is (asked is not None):
         raise BadStep(
-            f"branch {shown(name)} has {'conditions, which an Else has not' if otherwise else 'no conditions'}"
+            f"branch {quote(name)} has {'conditions, which an Else has not' if otherwise else 'no conditions'}"
         )
-    return Arm(asked, steps)
+    return Branch(asked, steps)
 
 
 def _asked(conditions: Any) -> Any:
     """Hold that conditions ask only for fields.  {operator, conditions: []} asks nothing."""
     if not isinstance(conditions, dict | list):
-        raise BadStep(f"conditions are an object or a list, this is {kind(conditions)}")
+        raise BadStep(f"conditions are an object or a list, this is {type_name(conditions)}")
     waiting, leaves = [conditions], 0
     while waiting:
         node = waiting.pop()
@@ -110,5 +110,5 @@ def _leaf(node: dict[str, Any]) -> bool:
 
 
 def _plain(type_: Any) -> None:
-    if not is_nothing(type_) and not (isinstance(type_, str) and type_ in _PLAIN):
-        raise BadStep(f"a condition of {shown(type_)} is not read: only the fields of the row can be asked for")
+    if not is_empty(type_) and not (isinstance(type_, str) and type_ in _PLAIN):
+        raise BadStep(f"a condition of {quote(type_)} is not read: only the fields of the row can be asked for")

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.limits import is_nothing, shown
+from minutehand.executor.dialects.limits import is_empty, quote
 
 _WORDS = {
     "minute": ("m", "min", "mins", "minute", "minutes"),
@@ -57,13 +57,13 @@ def wait_config(raw: dict[str, Any], config: dict[str, Any]) -> dict[str, str] |
     holders = (raw, config)
     for holder in holders:
         _refuse_relative(holder)
-    until = [holder[key] for holder in holders for key in _UNTIL if not is_nothing(holder.get(key))]
+    until = [holder[key] for holder in holders for key in _UNTIL if not is_empty(holder.get(key))]
     told = [one for holder in holders for one in (*_told(holder, None), *_told_by_wait(holder))]
     if until and not told:
         (instant, *more) = until
         if not more and isinstance(instant, str) and re.match(r"\d{4}-\d\d-\d\d|\{", instant):
             return {"until": instant}
-        raise BadStep(f"`delay_until` must be an ISO date or time, this is {shown(instant)}")
+        raise BadStep(f"`delay_until` must be an ISO date or time, this is {quote(instant)}")
     if until or not told:
         raise BadStep("it tells two ways how long to wait" if until else "it does not tell how long to wait")
     length = _one(told)
@@ -71,7 +71,7 @@ def wait_config(raw: dict[str, Any], config: dict[str, Any]) -> dict[str, str] |
 
 
 def _first(holder: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((key for key in keys if not is_nothing(holder.get(key))), None)
+    return next((key for key in keys if not is_empty(holder.get(key))), None)
 
 
 def _refuse_relative(holder: dict[str, Any]) -> None:
@@ -91,14 +91,14 @@ def _told(holder: dict[str, Any], bare: str | None) -> list[Decimal]:
         told.append(_length(delay, bare))
     if (value := _first(holder, _VALUE)) is not None:
         told.append(_length(holder[value], _any(holder, *_UNIT)))
-    return told + [_length(holder[key], unit) for key, unit in _PER_UNIT.items() if not is_nothing(holder.get(key))]
+    return told + [_length(holder[key], unit) for key, unit in _PER_UNIT.items() if not is_empty(holder.get(key))]
 
 
 def _told_by_wait(holder: dict[str, Any]) -> list[Decimal]:
     """What else a step that only waits may tell: `duration` or `value` with a `unit`, `hours`."""
     unit = _any(holder, "unit", *_UNIT)
-    told = [_length(holder[key], unit) for key in ("duration", "value") if not is_nothing(holder.get(key))]
-    return told + [_length(holder[key], unit) for key, unit in _OF_WAITS.items() if not is_nothing(holder.get(key))]
+    told = [_length(holder[key], unit) for key in ("duration", "value") if not is_empty(holder.get(key))]
+    return told + [_length(holder[key], unit) for key, unit in _OF_WAITS.items() if not is_empty(holder.get(key))]
 
 
 def _any(holder: dict[str, Any], *keys: str) -> Any:
@@ -113,14 +113,14 @@ def _length(value: Any, unit: Any) -> Decimal:
     unit = own_unit or unit
     if number == 0:
         return Decimal(0)
-    if is_nothing(unit):
-        raise BadStep(f"a delay of {shown(value)} without a unit: write minutes, hours, days or weeks")
+    if is_empty(unit):
+        raise BadStep(f"a delay of {quote(value)} without a unit: write minutes, hours, days or weeks")
     known = _UNITS.get(unit.strip().lower()) if isinstance(unit, str) else None
     if known is None:
-        raise BadStep(f"the delay's unit {shown(unit)} is not known: minutes, hours, days and weeks are")
+        raise BadStep(f"the delay's unit {quote(unit)} is not known: minutes, hours, days and weeks are")
     minutes = number * _MINUTES[known]
     if minutes != minutes.to_integral_value():
-        raise BadStep(f"a delay of {shown(value)} {known}s is no whole number of minutes")
+        raise BadStep(f"a delay of {quote(value)} {known}s is no whole number of minutes")
     return minutes
 
 
@@ -133,7 +133,7 @@ def _split(value: Any) -> tuple[Decimal, str]:
     if match is None:
         relative = isinstance(value, str) and re.search("before|after", value, re.IGNORECASE)
         why = ": relative delays come with time-based triggers" if relative else "; it is told like `3 days`"
-        raise BadStep(f"the delay {shown(value)} is not read{why}")
+        raise BadStep(f"the delay {quote(value)} is not read{why}")
     return Decimal(match[1]), match[2]
 
 
@@ -141,10 +141,10 @@ def _one(told: list[Decimal]) -> str | None:
     """The one length that all agree on."""
     if len(set(told)) > 1:
         raise BadStep("it tells two ways how long to wait")
-    return spelled(int(told[0])) if told and told[0] else None
+    return format_delay(int(told[0])) if told and told[0] else None
 
 
-def spelled(minutes: int) -> str:
+def format_delay(minutes: int) -> str:
     """Write minutes in the largest unit that counts them whole: 4320 is `3 days`."""
     unit = next(unit for unit in ("week", "day", "hour", "minute") if minutes % _MINUTES[unit] == 0)
     number = minutes // _MINUTES[unit]

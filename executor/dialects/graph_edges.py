@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.limits import is_nothing, shown
+from minutehand.executor.dialects.limits import is_empty, quote
 
 
-def hold_order(raws: list[Any], prefix: str) -> None:
+def check_connections(raw_steps: list[Any], prefix: str) -> None:
     """Refuse a list of steps whose `connections` lead another way than the list.  Errors: `BadStep`, by name."""
-    steps = [raw for raw in raws if isinstance(raw, dict)]
+    steps = [raw for raw in raw_steps if isinstance(raw, dict)]
     arrows = [_targets(raw, f"{prefix}{number}") for number, raw in enumerate(steps, 1)]
     if not any(arrows):
         return
@@ -20,9 +20,9 @@ def hold_order(raws: list[Any], prefix: str) -> None:
         following = str(steps[number].get("id")) if number < len(steps) else None
         if targets == ([] if following is None else [following]):
             continue
-        said = ", ".join(shown(target) for target in targets[:3]) if targets else "nothing"
-        listed = "nothing" if following is None else shown(following)
-        name = shown(raw.get("name") or raw.get("id"))
+        said = ", ".join(quote(target) for target in targets[:3]) if targets else "nothing"
+        listed = "nothing" if following is None else quote(following)
+        name = quote(raw.get("name") or raw.get("id"))
         raise BadStep(f"step {prefix}{number}: {name} is connected to {said}, but the list goes on to {listed}")
 
 
@@ -42,4 +42,4 @@ def _targets(raw: dict[str, Any], path: str) -> list[str] | None:
 def _target(item: Any) -> Any:
     if not isinstance(item, dict):
         return item
-    return next((item[key] for key in ("to", "target", "id") if not is_nothing(item.get(key))), None)
+    return next((item[key] for key in ("to", "target", "id") if not is_empty(item.get(key))), None)

@@ -20,7 +20,7 @@ MAX_VALUES = 20_000
 MAX_NESTING = 100
 
 
-def weigh(places: Iterable[Any]) -> None:
+def check_size(places: Iterable[Any]) -> None:
     """Refuse what is too large before anything walks through it by recursion.  Errors: `BadStep`."""
     waiting = [(place, 0, "steps") for place in places]
     seen = 0
@@ -33,27 +33,27 @@ def weigh(places: Iterable[Any]) -> None:
         if depth > MAX_NESTING:
             raise BadStep(f"{name}: nested deeper than {MAX_NESTING} levels")
         if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise BadStep(f"{name}: a text is longer than {MAX_TEXT:,} characters: {shown(value)}")
+            raise BadStep(f"{name}: a text is longer than {MAX_TEXT:,} characters: {quote(value)}")
         numbered = name == "steps" and isinstance(value, list)
         waiting.extend(
             (child, depth + 1, f"step {number}" if numbered else name) for number, child in enumerate(inner, 1)
         )
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value as a refusal quotes it: short, on one line."""
     if isinstance(value, list | dict):
-        return kind(value)
+        return type_name(value)
     text = str(value)[:60] if isinstance(value, str | bool) or value is None else repr(value)[:60]
     return repr(text) if isinstance(value, str) else text
 
 
-def kind(value: Any) -> str:
+def type_name(value: Any) -> str:
     """What a value is, for people."""
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value), "null")
 
 
-def is_nothing(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
     """Null, blank text, or an empty list or object: said by nobody."""
     return value is None or value == "" or value == [] or value == {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.limits import is_nothing, kind, shown, weigh
+from minutehand.executor.dialects.limits import check_size, is_empty, quote, type_name
 
 #: The keys under which an object holds steps: several, or a single one.
-HOLDING = ("steps", "actions", "action")
+STEP_KEYS = ("steps", "actions", "action")
 #: What says nothing of what a step does: two copies of it may differ in these.
 _LOOKS = frozenset({"position", "connections", "name", "label", "title", "description", "icon", "color", "order"})
 
@@ -22,7 +22,7 @@ def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
     The app's builder saves only the actions of a flow in `steps`, and the whole flow in `template_config.steps`; so of
     several places the fullest is read, if it holds all that the others do.  Errors: `BadStep`.
     """
-    weigh(definition.get(column) for column in ("steps", "template_config", "workflow_config", "action_config"))
+    check_size(definition.get(column) for column in ("steps", "template_config", "workflow_config", "action_config"))
     found = {
         place: steps
         for column in ("steps", "template_config", "workflow_config")
@@ -31,9 +31,9 @@ def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
     }
     single = definition.get("action_type")
     if not found:
-        return [{"action_type": single, "config": definition.get("action_config")}] if not is_nothing(single) else []
-    if not is_nothing(single):
-        notes.append(f"action_type {shown(single)} is not read: the steps stand in {' and '.join(found)}")
+        return [{"action_type": single, "config": definition.get("action_config")}] if not is_empty(single) else []
+    if not is_empty(single):
+        notes.append(f"action_type {quote(single)} is not read: the steps stand in {' and '.join(found)}")
     (fullest, steps), *others = sorted(found.items(), key=lambda item: -len(_without_trigger(item[1])))
     for place, fewer in others:
         _within(_without_trigger(fewer), place, _without_trigger(steps), fullest)
@@ -54,9 +54,9 @@ def _held(column: str, value: Any) -> tuple[str, list[Any]]:
     if value is None or isinstance(value, list):
         return column, value or []
     if not isinstance(value, dict):
-        raise BadStep(f"{column}: a list is wanted, this is {kind(value)}")
+        raise BadStep(f"{column}: a list is wanted, this is {type_name(value)}")
     _refuse_conditions(column, value)
-    holding = [key for key in HOLDING if not is_nothing(value.get(key))]
+    holding = [key for key in STEP_KEYS if not is_empty(value.get(key))]
     if len(holding) > 1:
         raise BadStep(f"{column}: it holds both {' and '.join(holding)}; which are its steps?")
     if not holding:
@@ -67,7 +67,7 @@ def _held(column: str, value: Any) -> tuple[str, list[Any]]:
     if holding[0] == "action" and isinstance(held, dict):
         held = [held]
     if not isinstance(held, list):
-        raise BadStep(f"{place}: a list is wanted, this is {kind(held)}")
+        raise BadStep(f"{place}: a list is wanted, this is {type_name(held)}")
     return place, held
 
 
@@ -78,7 +78,7 @@ def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
     for holder in holders:
         asked = holder.get("conditions") if isinstance(holder, dict) else None
         if isinstance(asked, dict):
-            asked = [value for key, value in asked.items() if key not in _JOINING and not is_nothing(value)]
+            asked = [value for key, value in asked.items() if key not in _JOINING and not is_empty(value)]
         if asked:
             raise BadStep(f"{column}: the conditions of a trigger are not read there: write them in `trigger_config`")
 
@@ -104,7 +104,7 @@ def _where(step: Any, steps: list[Any]) -> str:
 def _name(step: Any) -> Any:
     """What a step is known by in two places: its id, else all that it means."""
     id_ = step.get("id") if isinstance(step, dict) else None
-    return _meaning(step) if is_nothing(id_) else ("id", str(id_))
+    return _meaning(step) if is_empty(id_) else ("id", str(id_))
 
 
 def _meaning(step: Any) -> Any:
@@ -113,5 +113,5 @@ def _meaning(step: Any) -> Any:
 
 def _told(step: Any) -> str:
     if not isinstance(step, dict):
-        return kind(step)
-    return f"step {shown(step.get('name') or step.get('id') or step.get('type'))}"
+        return type_name(step)
+    return f"step {quote(step.get('name') or step.get('id') or step.get('type'))}"

@@ -9,8 +9,8 @@ from typing import Any
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import conditions, delays, step_types
-from minutehand.executor.dialects.graph_edges import hold_order
-from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_nothing, kind, shown
+from minutehand.executor.dialects.graph_edges import check_connections
+from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_empty, quote, type_name
 from minutehand.executor.dialects.locations import find_steps, is_trigger
 from minutehand.executor.dialects.variables import translate_value
 
@@ -32,7 +32,7 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     Errors: `BadStep`, which names the step and what is wrong with it; nothing else, whatever the JSON.
     """
     if not isinstance(definition, dict):
-        raise BadStep(f"steps: a workflow's row is an object, this is {kind(definition)}")
+        raise BadStep(f"steps: a workflow's row is an object, this is {type_name(definition)}")
     notes: list[str] = []
     reader = _Reader(notes)
     steps = reader.read(find_steps(definition, notes), "", 0)
@@ -40,7 +40,7 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     notes.extend(
         f"`{wish}` is not honoured yet: each step runs when its turn comes, by its own channel"
         for wish in _WISHES
-        if any(isinstance(holder, dict) and not is_nothing(holder.get(wish)) for holder in holders)
+        if any(isinstance(holder, dict) and not is_empty(holder.get(wish)) for holder in holders)
     )
     return Plan(steps, tuple(dict.fromkeys(notes)))
 
@@ -64,15 +64,15 @@ class _Reader:
         self._keys: set[str] = set()
         self._count = 0
 
-    def read(self, raws: list[Any], prefix: str, depth: int, start: int = 0) -> tuple[Step, ...]:
+    def read(self, raw_steps: list[Any], prefix: str, depth: int, start: int = 0) -> tuple[Step, ...]:
         """Read one list of steps, from `start` on."""
         if depth > MAX_DEPTH:
             raise BadStep(f"step {prefix}{start + 1}: branches are nested deeper than {MAX_DEPTH} levels")
         if start == 0:
-            hold_order(raws, prefix)
+            check_connections(raw_steps, prefix)
         read: list[Step] = []
-        for number in range(start, len(raws)):
-            raw, path = raws[number], f"{prefix}{number + 1}"
+        for number in range(start, len(raw_steps)):
+            raw, path = raw_steps[number], f"{prefix}{number + 1}"
             if is_trigger(raw) or self._is_off(raw, path):
                 continue
             step, wait, arms = self._read_one(raw, path)
@@ -87,7 +87,7 @@ class _Reader:
             elif depth == 0:
                 read.append(replace(step, otherwise=(self._stop(step),)))
             else:  # within a branch only the rest of the branch depends on it
-                read.append(replace(step, then=self.read(raws, prefix, depth + 1, number + 1)))
+                read.append(replace(step, then=self.read(raw_steps, prefix, depth + 1, number + 1)))
                 break
         return tuple(read)
 
@@ -97,12 +97,12 @@ class _Reader:
             self._notes.append(f"step {path} is switched off")
         return off
 
-    def _read_one(self, raw: Any, path: str) -> tuple[Step | None, Step | None, list[conditions.Arm] | None]:
+    def _read_one(self, raw: Any, path: str) -> tuple[Step | None, Step | None, list[conditions.Branch] | None]:
         """One step without what stands below it, the wait before it, and its branches (None: a gate)."""
         label = path
         try:
             if not isinstance(raw, dict):
-                raise BadStep(f"an object is wanted, this is {kind(raw)}")
+                raise BadStep(f"an object is wanted, this is {type_name(raw)}")
             label = f"{path} ({raw['name'][:MAX_NAME]})" if _is_text(raw.get("name")) else path
             config = step_types.config_of(raw)
             type_ = step_types.type_of(raw, config)
@@ -129,7 +129,7 @@ class _Reader:
         return config
 
     def _wait(self, step: Step, raw: dict[str, Any], config: dict[str, Any]) -> Step | None:
-        if is_nothing(config.get("for")) and is_nothing(config.get("until")):
+        if is_empty(config.get("for")) and is_empty(config.get("until")):
             told = delays.wait_config(raw, config)
             return None if told is None else self._checked(step, dict(told))
         return self._checked(step, config)
@@ -167,7 +167,7 @@ class _Reader:
         self._keys.add(key)
         return key
 
-    def _branch(self, step: Step, arms: list[conditions.Arm], path: str, depth: int) -> Step:
+    def _branch(self, step: Step, arms: list[conditions.Branch], path: str, depth: int) -> Step:
         """Several Ifs are nested: each stands in the else of the one before."""
         first, *rest = arms
         then = self.read(first.steps, f"{path}.then.", depth + 1)
@@ -204,13 +204,13 @@ def _bare(raw: dict[str, Any]) -> str | None:
     return "minute" if raw.get("action_config") is not None else None
 
 
-def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[conditions.Arm] | None]:
+def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[conditions.Branch] | None]:
     """What a condition asks, and its branches; None where it has none and so is a gate."""
     asked, arms = conditions.conditions_of(config), conditions.arms(raw, config)
     normal = [key for key in ("then", "else") if raw.get(key) is not None]
     for key in normal:
         if not isinstance(raw[key], list):
-            raise BadStep(f"`{key}` must be a list of steps, this is {kind(raw[key])}")
+            raise BadStep(f"`{key}` must be a list of steps, this is {type_name(raw[key])}")
     if arms and (normal or asked is not None):
         raise BadStep("it has `branches`, and conditions or branches of another kind beside them")
     _refuse_unread(raw, config)
@@ -220,16 +220,16 @@ def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[condit
         raise BadStep("it has no conditions: a branch that nobody decided is a guess")
     if not normal:
         return asked, None
-    return asked, [conditions.Arm(asked, raw.get("then") or []), conditions.Arm(None, raw.get("else") or [])]
+    return asked, [conditions.Branch(asked, raw.get("then") or []), conditions.Branch(None, raw.get("else") or [])]
 
 
 def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) -> None:
     """Hold that nothing is left out: only a condition has branches, and asks whether to run."""
     for key in ("then", "else", "branches"):
-        if not is_nothing(raw.get(key)):
+        if not is_empty(raw.get(key)):
             raise BadStep(f"`{key}`: only a condition has branches")
     for key in ("conditions", "condition"):
-        if type_ in step_types.TYPES and not is_nothing(config.get(key)):
+        if type_ in step_types.TYPES and not is_empty(config.get(key)):
             raise BadStep(f"`{key}` of a step are not read: put a condition step before it")
 
 
@@ -240,4 +240,4 @@ def _refuse_unread(raw: dict[str, Any], config: dict[str, Any]) -> None:
             if key in ("then", "else", "branches", "conditions", "condition") or not isinstance(value, list):
                 continue
             if any(isinstance(item, dict) and ("type" in item or "config" in item) for item in value):
-                raise BadStep(f"the steps under {shown(key)} are not read: name them `then`, `else` or `branches`")
+                raise BadStep(f"the steps under {quote(key)} are not read: name them `then`, `else` or `branches`")

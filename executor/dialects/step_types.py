@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects.limits import MAX_NAME, is_nothing, kind, shown
+from minutehand.executor.dialects.limits import MAX_NAME, is_empty, quote, type_name
 from minutehand.executor.dialects.plain_text import is_html, without_tags
 
 #: The types of the normal form -> what else apps call them.  What stands nowhere here is left as it is: a plug-in's.
@@ -58,12 +58,12 @@ def config_of(raw: dict[str, Any]) -> dict[str, Any]:
         raise BadStep("it has both `config` and `action_config`")
     config = raw[held[0]] if held else {}
     if not isinstance(config, dict):
-        raise BadStep(f"`{held[0]}` must be an object, this is {kind(config)}")
+        raise BadStep(f"`{held[0]}` must be an object, this is {type_name(config)}")
     config = dict(config)
     for key in _CONTENT:
-        if is_nothing(raw.get(key)):
+        if is_empty(raw.get(key)):
             continue
-        if not is_nothing(config.get(key)) and config[key] != raw[key]:
+        if not is_empty(config.get(key)) and config[key] != raw[key]:
             raise BadStep(f"`{key}` says one thing in the step and another in its config")
         config[key] = raw[key]
     return config
@@ -73,12 +73,12 @@ def type_of(raw: dict[str, Any], config: dict[str, Any]) -> str:
     """Return a step's type in normal form, and take it out of `config`.  Errors: `BadStep`."""
     type_ = raw.get("type")
     said = [config.pop(key, None) for key in _IN_CONFIG] + [raw.get(key) for key in _IN_STEP]
-    said = [word for word in (*said, None if type_ == "action" else type_) if not is_nothing(word)]
+    said = [word for word in (*said, None if type_ == "action" else type_) if not is_empty(word)]
     if not said:
         raise BadStep("it names no type")
     wrong = next((word for word in said if not isinstance(word, str) or len(word) > MAX_NAME), None)
     if wrong is not None:
-        raise BadStep(f"it names no type: {shown(wrong)} is none")
+        raise BadStep(f"it names no type: {quote(wrong)} is none")
     types = list(dict.fromkeys(normal_type(word) for word in said))
     if len(types) > 1:
         raise BadStep(f"it names several types: {', '.join(types)}"[:300])
@@ -116,7 +116,7 @@ def normal_config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[
 
 
 def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
-    said = {key: config[key] for key in (name, *others) if not is_nothing(config.get(key))}
+    said = {key: config[key] for key in (name, *others) if not is_empty(config.get(key))}
     for key in others:
         config.pop(key, None)
     values = list(said.values())
@@ -127,8 +127,8 @@ def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
 
 
 def _refuse_template(config: dict[str, Any]) -> None:
-    named = [key for key in _TEMPLATES if not is_nothing(config.pop(key, None))]
-    if named and is_nothing(config.get("message")):
+    named = [key for key in _TEMPLATES if not is_empty(config.pop(key, None))]
+    if named and is_empty(config.get("message")):
         raise BadStep(f"`{named[0]}` names a template whose text does not stand here: write `message`")
 
 
@@ -141,7 +141,7 @@ def _timing(config: dict[str, Any]) -> list[str]:
 def _wishes(value: Any) -> bool:
     if isinstance(value, dict):
         return any(flag is True for flag in value.values())
-    return not is_nothing(value) and value is not False and str(value).strip().lower() not in _NO_WISH
+    return not is_empty(value) and value is not False and str(value).strip().lower() not in _NO_WISH
 
 
 def _address(type_: str, config: dict[str, Any]) -> None:
@@ -153,9 +153,9 @@ def _address(type_: str, config: dict[str, Any]) -> None:
     if isinstance(to, str) and to.strip().lower() in _CLIENT:
         config.pop("to")
         return
-    if is_nothing(to) and False in to_client:
+    if is_empty(to) and False in to_client:
         raise BadStep("`sendToClient` is false, and no `to` says who else")
     if isinstance(to, str) and to.strip() and not re.search("[@{]" if type_ == "email" else r"[\d{]", to):
-        raise BadStep(f"`to`: {shown(to)} is nobody's address")
+        raise BadStep(f"`to`: {quote(to)} is nobody's address")
     if to is not None and (to != "" or "to" in config):
         config["to"] = to

@@ -2,7 +2,7 @@
 
 Written otherwise are `{company.name}`, `[payment link]` and Handlebars' `{{#if x}}`: `translate` rewrites these once,
 when the steps are read.  Called otherwise are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`:
-`find` and `find_child` are how the renderer looks a name up.  What nobody knows stays an error by name (R14).
+`lookup` and `lookup_child` are how the renderer looks a name up.  What nobody knows stays an error by name (R14).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def find(context: Mapping[str, Any], name: str) -> Any:
+def lookup(context: Mapping[str, Any], name: str) -> Any:
     """Look up a name of the first level that is not there as it stands; `NOTHING` where it has no other meaning.
 
     `customer` is `client`, `client_first_name` is `client.first_name`, `invoice_number` is `invoice.invoice_number`.
@@ -122,13 +122,13 @@ def find(context: Mapping[str, Any], name: str) -> Any:
         for holder in (root, _TWINS.get(root, root)):
             value = context.get(holder, NOTHING)
             if field and value is not NOTHING:
-                value = find_child(value, field[0])
+                value = lookup_child(value, field[0])
             if value is not NOTHING:
                 return value
     return NOTHING
 
 
-def find_child(value: Any, key: str | int) -> Any:
+def lookup_child(value: Any, key: str | int) -> Any:
     """Look one step of a path up in JSON, by the name as it stands, else as the row spells it."""
     found = child(value, key)
     if found is NOTHING and isinstance(key, str) and len(key) <= _MAX_NAME:

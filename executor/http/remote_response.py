@@ -31,8 +31,8 @@ def judge_remote_response(response: HttpResponse, now: datetime) -> StepResult:
 
     >>> from datetime import UTC
     >>> def judged(status, body, **headers):
-    ...     reply = Reply(status=status, headers=headers, body=body, truncated=False)
-    ...     return judge_answer(reply, datetime.now(UTC)).verdict.value
+    ...     response = HttpResponse(status=status, headers=headers, body=body, truncated=False)
+    ...     return judge_remote_response(response, datetime.now(UTC)).verdict.value
     >>> judged(200, b'{"success": true}'), judged(200, b'{"success": false}'), judged(200, b"<html>")
     ('done', 'permanent', 'unknown')
     >>> judged(503, b'{"code": "BOOT_ERROR"}'), judged(504, b'{"code": "IDLE_TIMEOUT"}'), judged(422, b"")
@@ -53,7 +53,7 @@ def reported_steps(response: HttpResponse) -> tuple[dict[str, Any], ...]:
 
     >>> items = b'{"results": [{"stepId": "a", "status": "success", "result": {"status": "skipped"}}, {"no": "id"}]}'
     >>> [(step["stepId"], step["status"], step["error"]) for step in
-    ...  reported_steps(Reply(status=200, headers={}, body=items, truncated=False))]
+    ...  reported_steps(HttpResponse(status=200, headers={}, body=items, truncated=False))]
     [('a', 'failed', 'skipped')]
     """
     answer = json_object(response) or {}

@@ -55,9 +55,9 @@ def judge_response(status: int, *, retry_after: float | None = None) -> Verdict:
     overloaded says when to come back, while a bare 503 is also what a proxy says when the server behind it broke off
     (RFC 9110 §15; 425: RFC 8470; 429: RFC 6585).
 
-    >>> [judge_reply(s).value for s in (200, 429, 404, 302, 502, 503)]
+    >>> [judge_response(s).value for s in (200, 429, 404, 302, 502, 503)]
     ['done', 'retry', 'permanent', 'permanent', 'unknown', 'unknown']
-    >>> judge_reply(503, retry_after=120).value
+    >>> judge_response(503, retry_after=120).value
     'retry'
     """
     if 200 <= status < 300:

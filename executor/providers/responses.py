@@ -80,7 +80,7 @@ def missing_id(provider: str, response: HttpResponse) -> StepResult:
 def short_text(value: object, limit: int = 300) -> str:
     """A word or a sentence of an answer, on one line and bounded; of anything else nothing.
 
-    >>> text_of(21610), text_of(" two\\nlines "), text_of(None), text_of({"a": 1})
+    >>> short_text(21610), short_text(" two\\nlines "), short_text(None), short_text({"a": 1})
     ('21610', 'two lines', '', '')
     """
     if isinstance(value, bool) or not isinstance(value, str | int):

@@ -16,7 +16,7 @@ from jinja2.runtime import Context, LoopContext
 from markupsafe import escape
 
 from minutehand.executor.actions.contract import RenderError, UnresolvedVariable
-from minutehand.executor.dialects.variables import find, find_child
+from minutehand.executor.dialects.variables import lookup, lookup_child
 from minutehand.executor.templates.filters import (
     ARITHMETIC,
     COMPARISONS,
@@ -123,7 +123,7 @@ def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
     if isinstance(value, Unresolved):
         return value
     if isinstance(value, Undefined):
-        value = find(run.parent, label)
+        value = lookup(run.parent, label)
         if value is NOTHING:
             return Unresolved(run, label, stray=True, known=run.parent)
     if isinstance(value, LoopContext) and len(keys) == 1 and keys[0] in _LOOP_FIELDS:
@@ -131,7 +131,7 @@ def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
     for depth, key in enumerate(keys):
         if value is None:
             return Unresolved(run, spell(label, keys[:depth]), empty=True)
-        holder, value = value, find_child(value, key)
+        holder, value = value, lookup_child(value, key)
         if value is NOTHING:
             known = holder if isinstance(holder, dict) else ()
             return Unresolved(run, spell(label, keys[: depth + 1]), known=known)

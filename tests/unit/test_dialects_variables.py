@@ -8,7 +8,7 @@ import pytest
 
 from minutehand.executor.actions.contract import RenderError
 from minutehand.executor.dialects import read_steps
-from minutehand.executor.dialects.variables import find, translate
+from minutehand.executor.dialects.variables import lookup, translate
 from minutehand.executor.templates.filters import NOTHING
 from minutehand.executor.templates.render import Renderer
 
@@ -85,7 +85,7 @@ def test_what_nobody_knows_is_an_error_by_the_name_that_was_written(written: str
 def test_a_name_that_is_there_always_wins() -> None:
     assert say("{{client_name}} {{customer.name}}", client_name="own", customer={"name": "other"}) == "own other"
     assert say("{% set client_name = 'set' %}{{ client_name }}") == "set"
-    assert find({"client": {"a" * 200: 1}}, "client_" + "a" * 200) is NOTHING
+    assert lookup({"client": {"a" * 200: 1}}, "client_" + "a" * 200) is NOTHING
 
 
 def test_texts_are_translated_when_the_steps_are_read_keys_and_other_values_are_not() -> None:
