@@ -1,4 +1,4 @@
-"""`make bench`: what Minutehand costs on this machine, beside what it is measured against.
+"""`make bench`: measure Minutehand on this machine, beside baselines.
 
 It runs on an embedded PostgreSQL of its own with durable defaults, and never reads DATABASE_URL or `.env`.
 """
@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import backends, ground, starts, window, writes
+from benchmarks import backends, dashboard, database, starts, writes
 from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
 
 T = TypeVar("T")
-#: By kind of work, what each round took.
+#: The results of each round, by kind of work.
 Runs = dict[str, list[dict[str, Any]]]
 
 
@@ -31,64 +31,64 @@ class Sizes:
     """How much is measured."""
 
     rounds: int
-    #: Executions that the engine, and the plan's loop, run in a round.
+    #: Executions that the engine, and the simple loop, run in a round.
     engine: dict[str, int]
-    plan: dict[str, int]
+    simple_loop: dict[str, int]
     starts: int
     single_updates: int
     bulk_rows: int
     #: Executions of a tick and of a drain, over each backend.
     backends: tuple[int, int]
-    #: Executions behind the dashboard, looks at each of its views, pages held open, and changes waited for on a screen.
+    #: The dashboard: executions in its history, requests of each view, pages held open, changes timed in a browser.
     history: int
-    looks: int
+    requests: int
     pages: int
-    seen: int
+    changes: int
 
 
 FULL = Sizes(
     rounds=3,
     engine={"noop": 20_000, "webhook": 5_000, "three": 1_500, "reserved": 5_000, "unreserved": 5_000},
-    plan={"noop": 2_000, "webhook": 1_000},
+    simple_loop={"noop": 2_000, "webhook": 1_000},
     starts=11,
     single_updates=200,
     bulk_rows=10_000,
     backends=(10, 1_000),
     history=1_000_000,
-    looks=40,
+    requests=40,
     pages=20,
-    seen=10,
+    changes=10,
 )
 QUICK = Sizes(
     rounds=1,
     engine={"noop": 500, "webhook": 200, "three": 50, "reserved": 100, "unreserved": 100},
-    plan={"noop": 50, "webhook": 50},
+    simple_loop={"noop": 50, "webhook": 50},
     starts=1,
     single_updates=5,
     bulk_rows=200,
     backends=(10, 100),
     history=5_000,
-    looks=2,
+    requests=2,
     pages=20,
-    seen=2,
+    changes=2,
 )
 
 
-#: What can be measured alone.
-PARTS = ("queue", "starts", "writes", "backends", "window")
+#: Each can be measured alone.
+PARTS = ("queue", "starts", "writes", "backends", "dashboard")
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="A small run that shows that everything works; its figures mean little.")
+@click.option("--quick", is_flag=True, help="A small run, to see that everything works; its figures mean little.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Measure this part alone; may be repeated.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here too."
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write the figures to this file."
 )
 def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
     """Measure Minutehand on this machine, on a PostgreSQL of its own."""
     sizes = QUICK if quick else FULL
-    measures = (queue_figures, start_figures, write_figures, backend_figures, window_figures)
-    with ground.running_server() as server:
+    measures = (queue_figures, start_figures, write_figures, backend_figures, dashboard_figures)
+    with database.running_server() as server:
         facts = machine(server)
         figures = []
         for part, measure in zip(PARTS, measures, strict=True):
@@ -96,23 +96,23 @@ def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
                 figures += measure(server, sizes)
     click.echo(as_text(facts, figures))
     if json_file:
-        shown = {"machine": facts, "quick": quick, "figures": [figure.as_json() for figure in figures]}
-        json_file.write_text(json.dumps(shown, indent=1) + "\n")
+        report = {"machine": facts, "quick": quick, "figures": [figure.as_json() for figure in figures]}
+        json_file.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def queue_figures(server: str, sizes: Sizes) -> list[Figure]:
-    """Measure executions a second: the engine beside the plan's loop and the bare HTTP client."""
-    engine, plan, bare_posts, bare_sends = queue_rounds(server, sizes)
+    """Measure executions a second: the engine beside the simple loop and the bare HTTP client."""
+    engine, simple_loop, bare_posts, bare_sends = queue_rounds(server, sizes)
     figures = []
     for kind, name in (("noop", "No-op executions"), ("webhook", "Executions with one POST, 50 at once")):
-        ours, loop = middle(zip(engine[kind], plan[kind], strict=True), rate)
+        ours, loop = middle(zip(engine[kind], simple_loop[kind], strict=True), rate)
         figures.append(
             Figure(
                 name=name,
                 value=rate(ours),
                 unit="/s",
                 baseline=rate(loop),
-                baseline_name="the plan's loop",
+                baseline_name="a simple polling loop",
                 aim=4,
                 note=f"{ours['cpu_seconds'] / ours['executions'] * 1e6:.0f} µs of the worker's CPU each",
             )
@@ -148,27 +148,28 @@ def queue_figures(server: str, sizes: Sizes) -> list[Figure]:
 
 
 def queue_rounds(server: str, sizes: Sizes) -> tuple[Runs, Runs, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Measure the engine, the plan's loop and the bare clients in turn; one result of each a round."""
+    """Measure the engine, the simple loop and the bare clients in turn; each gives one result a round."""
     engine: Runs = {kind: [] for kind in sizes.engine}
-    plan: Runs = {kind: [] for kind in sizes.plan}
+    simple_loop: Runs = {kind: [] for kind in sizes.simple_loop}
     bare_posts, bare_sends = [], []
     with running_receivers() as (port, smtp_port):
-        url = ground.new_queue(server, port)
+        url = database.new_queue(server, port)
         for number in range(sizes.rounds):
             progress(f"executions, round {number + 1} of {sizes.rounds}")
             for kind, count in sizes.engine.items():
-                if kind in sizes.plan:
-                    plan[kind].append(measured(url, kind, sizes.plan[kind], "plan", url, str(port), kind))
+                if kind in sizes.simple_loop:
+                    loop_count = sizes.simple_loop[kind]
+                    simple_loop[kind].append(measured(url, kind, loop_count, "simple_loop", url, str(port), kind))
                 engine[kind].append(measured(url, kind, count, "drain", url, str(port), str(smtp_port)))
-            bare_posts.append(run("ceiling", str(port), str(sizes.engine["webhook"])))
+            bare_posts.append(run("bare_posts", str(port), str(sizes.engine["webhook"])))
             bare_sends.append(run("bare_sends", str(port), str(smtp_port), str(sizes.engine["three"])))
-    return engine, plan, bare_posts, bare_sends
+    return engine, simple_loop, bare_posts, bare_sends
 
 
 def start_figures(server: str, sizes: Sizes) -> list[Figure]:
-    """Measure a whole process with nothing due."""
+    """Measure a whole `run-once` process with nothing due."""
     progress("process starts")
-    took = starts.middle_ms(ground.new_database(server, "idle"), sizes.starts)
+    took = starts.middle_ms(database.new_database(server, "idle"), sizes.starts)
     return [
         Figure(
             name="run-once with nothing due",
@@ -184,7 +185,7 @@ def start_figures(server: str, sizes: Sizes) -> list[Figure]:
 
 
 def write_figures(server: str, sizes: Sizes) -> list[Figure]:
-    """Measure the app's own UPDATEs, by how many workflows a change matches."""
+    """Measure the app's UPDATEs, by how many workflows each change matches."""
     url = writes.new_tables(server, sizes.bulk_rows)
     single: list[dict[str, float]] = []
     bulk: list[dict[str, float]] = []
@@ -213,7 +214,7 @@ def write_figures(server: str, sizes: Sizes) -> list[Figure]:
                 )
             )
     if late > 0:
-        note = f"{late:.0%} of the events were past the trigger's budget, and wait for the tick"
+        note = f"{late:.0%} of the events exceeded the trigger's budget, and wait for the tick"
         figures[-1] = replace(figures[-1], note=note)
     return figures
 
@@ -222,7 +223,7 @@ def backend_figures(server: str, sizes: Sizes) -> list[Figure]:
     """Measure a tick and a drain over REST beside the Postgres backend."""
     progress("a tick and a drain over each backend")
     if not stack.MODULES.is_dir():
-        progress("left out, REST needs once: npm ci --prefix tests/supabase --ignore-scripts")
+        progress("skipped: REST needs `npm ci --prefix tests/supabase --ignore-scripts` once")
         return []
     figures = []
     for count, runs in backends.measured(server, sizes.rounds, sizes.backends).items():
@@ -242,65 +243,68 @@ def backend_figures(server: str, sizes: Sizes) -> list[Figure]:
     return figures
 
 
-def window_figures(server: str, sizes: Sizes) -> list[Figure]:
-    """Measure the dashboard over a long history: each view, a change on the screen, and what open pages ask."""
+def dashboard_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure the dashboard over a long history: its views, the queries of open pages, and the delay of a change."""
     progress(f"the dashboard over {sizes.history:,} executions")
-    url = window.new_history(server, sizes.history)
-    with window.serving(url) as client:
-        views = list(window.views(url, client, sizes.looks))
-        opened = window.open_pages(url, client, sizes.pages, 10 if sizes.looks > 2 else 2)
-        seen = window.on_screen_ms(url, client, sizes.seen)
+    url = dashboard.new_history(server, sizes.history)
+    with dashboard.serving(url) as client:
+        views = list(dashboard.views(url, client, sizes.requests))
+        opened = dashboard.open_pages(url, client, sizes.pages, 10 if sizes.requests > 2 else 2)
+        delays = dashboard.on_screen_ms(url, client, sizes.changes)
     figures = [
         Figure(
-            name=f"{view.name}: p95 of {sizes.looks}",
+            name=f"{view.name}: p95 of {sizes.requests}",
             value=view.p95,
             unit="ms",
             at_most=150,
             note=f"{view.size / 1000:.0f} kB{'' if view.size < 60_000 else ', TOO LARGE'}; "
-            f"a fresh server's first: {view.first:.0f} ms",
+            f"first request of a new server: {view.first:.0f} ms",
         )
         for view in views
     ]
     figures += [
         Figure(
-            name=f"Questions of {opened.pages} open pages, nothing changes",
+            name=f"Queries of {opened.pages} open pages, nothing changes",
             value=opened.idle,
             unit="/s",
             at_most=1.1,
         ),
         Figure(
-            name=f"The same, {window.CHANGES:g} changes a second",
+            name=f"The same, {dashboard.CHANGES:g} changes a second",
             value=opened.busy,
             unit="/s",
-            note="one to see that something changed, one for the page",
+            note="one for the change, one for the page",
         ),
     ]
-    if seen:
+    if delays:
         figures.append(
             Figure(
-                name=f"From a commit to the screen, slowest of {len(seen)}", value=max(seen), unit="ms", at_most=2000
+                name=f"Commit to screen, slowest of {len(delays)}",
+                value=max(delays),
+                unit="ms",
+                at_most=2000,
             )
         )
     return figures
 
 
 def middle(pairs: Iterable[tuple[T, T]], value: Callable[[T], float]) -> tuple[T, T]:
-    """Return the round of the middle ratio: its two were measured one right after the other."""
+    """Return the round with the median ratio: its two values were measured one right after the other."""
     ordered = sorted(pairs, key=lambda pair: value(pair[0]) / value(pair[1]))
     return ordered[len(ordered) // 2]
 
 
 def measured(url: str, kind: str, count: int, module: str, *arguments: str) -> dict[str, Any]:
-    """Fill the queue and let a process of its own empty it."""
-    ground.fill(url, kind, count)
+    """Fill the queue, and let a separate process empty it."""
+    database.fill(url, kind, count)
     took = run(module, *arguments)
     with psycopg.connect(url) as connection:
-        ground.expect(connection, "completed", count)
+        database.expect(connection, "completed", count)
     return took
 
 
 def run(module: str, *arguments: str) -> dict[str, Any]:
-    """Run one part in a process of its own; its log goes nowhere."""
+    """Run one part in a separate process; its log is discarded."""
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -318,7 +322,7 @@ def micros(took: dict[str, Any]) -> float:
 
 
 def progress(what: str) -> None:
-    """Say at a terminal what takes so long."""
+    """At a terminal, print what is being measured."""
     if sys.stderr.isatty():
         click.echo(f"… {what}", err=True)
 

@@ -1,7 +1,7 @@
-"""The two backends beside each other: the same work in one database, over REST and over PostgreSQL's own protocol.
+"""Both backends: the same work in one database, over REST and over PostgreSQL's own protocol.
 
-What answers the REST calls is the tests' stack (tests/supabase), not a hosted project: the requests are the same, the
-network and the platform are not.
+The stack of tests/supabase answers the REST calls. The requests are those that a hosted project gets; the network and
+the platform are not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.types.json import Jsonb
 
-from benchmarks import ground
+from benchmarks import database
 from minutehand.executor.actions import BUILT_IN
 from minutehand.executor.local import LocalExecutor
 from minutehand.executor.settings import ExecutorSettings
@@ -39,32 +39,32 @@ class Run:
 
 
 def measured(server: str, rounds: int, counts: tuple[int, ...]) -> dict[int, list[dict[str, Run]]]:
-    """Run so many executions with a no-op step over each backend, by their number; a count of 10 is one tick."""
+    """Run executions with a no-op step over each backend; returns the runs by count. A count of 10 is one tick."""
     BUILT_IN["noop"] = "benchmarks.noop:NoopAction"
     configure(LogSettings(log_level="error"))
     with running_stack(server) as stack, stack.project() as project:
-        project.owner.connection.execute(ground.TABLES)
+        project.owner.connection.execute(database.TABLES)
         values = ["noop", Jsonb({}), Jsonb([{"type": "noop", "config": {}}])]
-        project.owner.connection.execute(ground.WORKFLOW, values)
-        ground.watch(project.owner.url, "jobs")
+        project.owner.connection.execute(database.WORKFLOW, values)
+        database.watch(project.owner.url, "jobs")
         return {
             count: [{name: _run(project, name, count) for name in BACKENDS} for _ in range(rounds)] for count in counts
         }
 
 
 def _run(project: Project, backend: str, count: int) -> Run:
-    ground.fill(project.database.url, "noop", count)
+    database.fill(project.database.url, "noop", count)
     driver = Counted(
         SupabaseDriver(project.url, project.secret_key) if backend == "rest" else PostgresDriver(project.owner.url)
     )
     seconds = asyncio.run(_drain(Store(driver), budget=count if count == 10 else None))
     with psycopg.connect(project.database.url) as connection:
-        ground.expect(connection, "completed", count)
+        database.expect(connection, "completed", count)
     return Run(seconds, len(driver.calls))
 
 
 async def _drain(store: Store, budget: int | None) -> float:
-    """Run what is due; gives the seconds, without those of the first connection."""
+    """Run what is due, and return the seconds without the first connection."""
     await store.schema_version()
     started = time.perf_counter()
     run = RunSettings()

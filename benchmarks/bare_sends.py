@@ -1,4 +1,4 @@
-"""The three sends of the benchmark's workflow by the same actions, 50 at once, and no database.
+"""The three sends of the benchmark's workflow, by the same actions, 50 at once, without a database.
 
 `python -m benchmarks.bare_sends HTTP_PORT SMTP_PORT COUNT` prints `{"executions", "seconds", "cpu_seconds"}`.
 """
@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.ceiling import LANES
+from benchmarks.bare_posts import LANES
+from benchmarks.database import three_steps
 from benchmarks.drain import settings_for
-from benchmarks.ground import three_steps
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import Deliver, Message, Step
 from minutehand.executor.http.client import HttpClient
@@ -32,7 +32,7 @@ CONTEXT = {
 
 @dataclass(slots=True, kw_only=True)
 class BareRun:
-    """A step's run that looks at nothing, and writes nothing down."""
+    """A `StepRun` that reads and records nothing."""
 
     step: Step
     settings: ExecutorSettings
@@ -43,11 +43,11 @@ class BareRun:
     definition: dict[str, Any] = field(default_factory=dict)
 
     def render(self, template: str, *, html: bool = False) -> str:
-        """Fill in."""
+        """Render."""
         return Renderer().render(template, self.context, html=html)
 
     def render_value(self, value: Any) -> Any:
-        """Fill in."""
+        """Render."""
         return Renderer().render_value(value, self.context)
 
     async def send(
@@ -59,18 +59,18 @@ class BareRun:
         reserve: bool = True,
         slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
-        """Let it leave."""
+        """Deliver."""
         async with AsyncExitStack() as taken:
             if slots is not None:
                 await taken.enter_async_context(slots)
             return await deliver(uuid.uuid4().hex)
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
-        """Not asked for here."""
+        """Not used here."""
         raise NotImplementedError
 
     async def judge(self, conditions: Any) -> dict[str, Any]:
-        """Not asked for here."""
+        """Not used here."""
         raise NotImplementedError
 
 

@@ -1,7 +1,7 @@
-"""The engine at work: one process, as `run-once --drain`, on all that is pending.
+"""Run everything that is pending with the engine in one process, as `run-once --drain` does.
 
 `python -m benchmarks.drain URL HTTP_PORT SMTP_PORT` prints `{"executions", "seconds", "cpu_seconds"}`; neither the
-interpreter's start nor the first connection counts.  Its log goes where a command's goes: to stderr, a line each.
+interpreter's start nor the first connection counts.  The log goes to stderr, as that of a command.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minutehand.store import Json, Store
 
 
 def settings_for(http_port: str, smtp_port: str) -> ExecutorSettings:
-    """E-mail by SMTP, texts by Twilio and webhooks, all to the benchmark's receivers."""
+    """Return settings that send e-mail, SMS and webhooks to the benchmark's receivers."""
     return ExecutorSettings(
         smtp_url=f"smtp://127.0.0.1:{smtp_port}",
         email_from="bench@example.com",

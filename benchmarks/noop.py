@@ -1,4 +1,4 @@
-"""Actions that do nothing: what is left is the engine's own cost, and that of a send's reservation."""
+"""Actions that do nothing, to measure the cost of the engine and of reserving a send."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from minutehand.executor.outcome import StepResult
 
 
 class NoopAction:
-    """Do nothing, and say so."""
+    """Do nothing, and report `done`."""
 
     def check(self, config: dict[str, Any]) -> None:
-        """Take any config."""
+        """Accept any config."""
 
     async def run(self, run: StepRun) -> StepResult:
         """Return at once."""
@@ -20,21 +20,21 @@ class NoopAction:
 
 
 class ReservedAction(NoopAction):
-    """Send nothing to nobody, reserved and confirmed as a real message is."""
+    """Deliver nothing, but reserve and confirm it as a real message."""
 
     reserves: ClassVar[bool] = True
 
     async def run(self, run: StepRun) -> StepResult:
-        """Let it leave."""
+        """Send."""
         message = Message(channel="bench", recipient=f"{run.execution_id}@example.com", sender="bench@example.com")
         return await run.send(message, _deliver)
 
 
 class UnreservedAction(NoopAction):
-    """The same to a receiver that dedupes: recorded with its step, and not written down before."""
+    """Deliver nothing, as to a receiver that deduplicates: recorded with the step, without a reservation."""
 
     async def run(self, run: StepRun) -> StepResult:
-        """Let it leave."""
+        """Send."""
         message = Message(channel="bench", recipient=f"{run.execution_id}@example.com", sender="bench@example.com")
         return await run.send(message, _deliver, reserve=False)
 

@@ -1,4 +1,4 @@
-"""Receivers that cost next to nothing, in a process of their own: they say yes to every request and every message.
+"""Cheap HTTP and SMTP receivers in a separate process: they accept every request and every message.
 
 `python -m benchmarks.receiver` prints the ports of HTTP/1.1 and SMTP, and serves until its stdin is closed.
 """
@@ -18,11 +18,11 @@ ANSWER = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Len
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class Talk(asyncio.Protocol):
-    """One connection.  It looks for each request's end, and at nothing else."""
+class HttpConnection(asyncio.Protocol):
+    """One HTTP connection.  It parses only where each request ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._received = b""
@@ -39,8 +39,8 @@ class Talk(asyncio.Protocol):
             self._transport.write(ANSWER)
 
 
-class Mail(asyncio.Protocol):
-    """One SMTP conversation, in which everything is welcome."""
+class SmtpConnection(asyncio.Protocol):
+    """One SMTP connection.  It accepts every command."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
@@ -55,18 +55,18 @@ class Mail(asyncio.Protocol):
         self._received += data
         while True:
             ending = b"\r\n.\r\n" if self._in_content else b"\r\n"
-            said, found, rest = self._received.partition(ending)
+            line, found, rest = self._received.partition(ending)
             if not found:
                 return
             self._received = rest
-            begins_content = not self._in_content and said[:4].upper() == b"DATA"
+            begins_content = not self._in_content and line[:4].upper() == b"DATA"
             self._in_content = begins_content
             self._transport.write(b"354 go\r\n" if begins_content else b"250 queued as 1\r\n")
 
 
 @contextmanager
 def running_receivers() -> Iterator[tuple[int, int]]:
-    """Run them in a process of their own; gives the ports of HTTP and SMTP on 127.0.0.1."""
+    """Run them in a separate process; yields the ports of HTTP and SMTP on 127.0.0.1."""
     command = [sys.executable, "-m", "benchmarks.receiver"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -81,7 +81,7 @@ def running_receivers() -> Iterator[tuple[int, int]]:
 async def main() -> None:
     """Serve until stdin is closed."""
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(talk, "127.0.0.1", 0) for talk in (Talk, Mail)]
+    servers = [await loop.create_server(talk, "127.0.0.1", 0) for talk in (HttpConnection, SmtpConnection)]
     print(*[server.sockets[0].getsockname()[1] for server in servers], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     for server in servers:

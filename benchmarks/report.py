@@ -1,4 +1,4 @@
-"""The figures of one run, as a table for a person and as JSON."""
+"""The figures of one run, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import psycopg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One measured value beside the baseline that was measured with it."""
+    """One measured value, with the baseline that was measured beside it."""
 
     name: str
     value: float
     unit: str
     baseline: float | None = None
     baseline_name: str = ""
-    #: The ratio that is aimed at: at least this (rates) or at most this (times).
+    #: The target ratio: at least this for rates, at most this for times.
     aim: float | None = None
-    #: The value that is aimed at, where it is a bound and no ratio.
+    #: The target value, where the target is not a ratio.
     at_most: float | None = None
     more_is_better: bool = True
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        """The value as a multiple of its baseline."""
+        """The value divided by its baseline."""
         return self.value / self.baseline if self.baseline else None
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is met; None: there is none."""
+        """Whether the target is met; None without a target."""
         if self.at_most is not None:
             return self.value <= self.at_most
         if self.aim is None or self.ratio is None:
@@ -46,7 +46,7 @@ class Figure:
 
 
 def machine(server: str) -> dict[str, Any]:
-    """Say what these figures were measured on."""
+    """Describe the machine and the server."""
     with psycopg.connect(server) as connection:
         row = connection.execute("select current_setting('fsync'), current_setting('synchronous_commit')").fetchone()
         assert row is not None
@@ -66,9 +66,9 @@ def as_text(facts: dict[str, Any], figures: list[Figure]) -> str:
     lines = [
         f"{facts['cores']} cores ({facts['system']}, load {facts['load']} at the start), Python {facts['python']}, "
         f"PostgreSQL {facts['postgresql']} (fsync {facts['fsync']}, synchronous_commit {facts['synchronous_commit']})",
-        "The round of the middle ratio is shown; rates differ between machines and hours, ratios less so.",
+        "Each line is the round with the median ratio. Rates differ between machines and hours, ratios less so.",
         "",
-        f"{'':<48}{'measured':>10} {'baseline':>9} {'ratio':>7}  aim",
+        f"{'':<48}{'measured':>10} {'baseline':>9} {'ratio':>7}  target",
     ]
     for figure in figures:
         baseline = "" if figure.baseline is None else f"{figure.baseline:,.0f}"
@@ -86,6 +86,6 @@ def as_text(facts: dict[str, Any], figures: list[Figure]) -> str:
 def _aim(figure: Figure) -> str:
     if figure.met is None:
         return ""
-    which = "at least" if figure.more_is_better and figure.at_most is None else "at most"
+    bound = "at least" if figure.more_is_better and figure.at_most is None else "at most"
     aim = figure.aim if figure.at_most is None else figure.at_most
-    return f"{which} {aim:g}: {'met' if figure.met else 'MISSED'}"
+    return f"{bound} {aim:g}: {'met' if figure.met else 'MISSED'}"

@@ -1,4 +1,4 @@
-"""A whole process with nothing to do, as cron starts one every minute, beside the import of psycopg alone."""
+"""A whole process with nothing due, as cron starts it every minute, beside the import of psycopg alone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COMMANDS = {
 
 
 def starts_ms(url: str, runs: int) -> dict[str, list[float]]:
-    """Time whole processes, in turn; the first of each only warms the caches and is not counted."""
+    """Time whole processes in turn; the first of each warms the caches and is not counted."""
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    # A world of its own: no `.env` of this folder, none of the operator's variables.
+    # Without the `.env` of this folder and the operator's variables.
     environment = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parent.parent), "DATABASE_URL": url}
     with tempfile.TemporaryDirectory(prefix="mh-bench-") as folder:
         for number in range(runs + 1):

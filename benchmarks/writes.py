@@ -1,4 +1,4 @@
-"""What the trigger costs the app: UPDATEs of a table that is not watched, and of three that are."""
+"""The cost of the trigger: UPDATEs of a table that is not watched, and of three that are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from benchmarks.ground import new_database, watch
+from benchmarks.database import new_database, watch
 
 #: The watched tables, and how many workflows each change of theirs matches.
 MATCHES = {"free": None, "none": 0, "one": 1, "ten": 10}
@@ -28,7 +28,7 @@ values ('Every change', 'organization', %s, %s, %s)
 
 
 def new_tables(server: str, rows: int) -> str:
-    """Make the database `writes`; returns its URL."""
+    """Create the database `writes` and return its URL."""
     url = new_database(server, "writes")
     condition = {"field": "kind", "operator": "equals", "value": "kind"}
     step = {"type": "webhook", "config": {"url": "https://example.com/"}}
@@ -60,7 +60,7 @@ def single_us(url: str, round_: int, count: int) -> dict[str, float]:
 
 
 def bulk_us(url: str, round_: int) -> dict[str, float]:
-    """Return the time of one UPDATE of all rows, in µs a row; each table begins tidy."""
+    """Return the time of one UPDATE of all rows, in µs a row; each table is vacuumed before."""
     took = {}
     with psycopg.connect(url, autocommit=True) as connection:
         for table in MATCHES:
@@ -75,7 +75,7 @@ def bulk_us(url: str, round_: int) -> dict[str, float]:
 
 
 def left_over(url: str) -> float:
-    """Return the share of the last table's events that were past the trigger's budget, and wait for the next tick."""
+    """Return the share of the last table's events that exceeded the trigger's budget and wait for the next tick."""
     with psycopg.connect(url) as connection:
         query = "select avg((matched_at is null)::integer) from automation_events"
         row = connection.execute(query).fetchone()

@@ -1,8 +1,8 @@
-"""The loop that an app writes first, and what Minutehand is measured against: 10 pending at a time, each in turn.
+"""The baseline: the polling loop that an app writes first, 10 pending rows at a time, one after the other.
 
-`python -m benchmarks.plan URL PORT noop|webhook` prints `{"executions", "seconds", "cpu_seconds"}`, counted as in
-benchmarks/drain.py.  Its calls go through httpx, the client that comes with `supabase`, over one kept connection.
-(The standard library's `http.client` would take a third of the time for a call.)
+`python -m benchmarks.simple_loop URL PORT noop|webhook` prints `{"executions", "seconds", "cpu_seconds"}`, counted
+as in benchmarks/drain.py.  It calls with httpx, the client of the `supabase` package, over one kept-alive connection.
+(The standard library's `http.client` takes a third of the time for a call.)
 """
 
 from __future__ import annotations

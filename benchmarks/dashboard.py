@@ -1,4 +1,4 @@
-"""The dashboard over a long history: what each view costs the server, how large it is, and what open pages ask."""
+"""The dashboard over a long history: time and size of each view, queries of open pages, delay of a change."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ import httpx
 import psycopg
 from psycopg.types.json import Jsonb
 
-from benchmarks.ground import TABLES, new_database, watch
+from benchmarks.database import TABLES, new_database, watch
 
-#: Workflows of the history, and different failures among them.
+#: Number of workflows, and of different failures, in the history.
 WORKFLOWS, FAILURES = 12, 40
-#: A day's executions: the history's newest end at now.
+#: Executions a day; the newest ends now.
 A_DAY = 40_000
 HISTORY = """
 insert into automation_execution_logs (
@@ -47,14 +47,14 @@ from (
     case when n %% 50 = 0 then 'failed' when n %% 33 = 0 then 'skipped' when n %% 5000 = 1 then 'pending'
       else 'completed' end as status
   from generate_series(1, %(rows)s) as n
-) made
+) history
 """
-BEATS = """
+TICKS = """
 insert into minutehand.tick_log (minute, first_at, due)
 select date_trunc('minute', at), date_trunc('minute', at) + interval '1 s', 3
 from generate_series(now() - interval '1 day', now(), interval '1 min') as at
 """
-#: What is looked at; one execution is added to it.
+#: Name and path of each view; the page of one execution is added.
 VIEWS = {
     "overview, 1 h": "/",
     "overview, 24 h": "/?span=24h",
@@ -77,7 +77,7 @@ VIEWS = {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view: its first look of a fresh server, the 95th percentile of the others (ms), and its bytes."""
+    """One view: the first request of a new server and the 95th percentile of the others (ms), and the size in bytes."""
 
     name: str
     first: float
@@ -86,8 +86,8 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """What open pages ask the database a second: while nothing changes, and while something does all the time."""
+class OpenPages:
+    """Queries a second of open pages: while nothing changes, and while something changes all the time."""
 
     pages: int
     idle: float
@@ -95,8 +95,8 @@ class Open:
 
 
 def new_history(server: str, rows: int) -> str:
-    """Make the database `window` with so many executions; returns its URL."""
-    url = new_database(server, "window")
+    """Create the database `dashboard` with so many executions, and return its URL."""
+    url = new_database(server, "dashboard")
     step = {"type": "email", "config": {"subject": "Done", "message": "Dear {{ client.name }}, it is done."}}
     steps = [
         {"stepId": str(n), "name": "Thanks", "status": "success", "result": {"type": "email", "status": "sent",
@@ -105,7 +105,7 @@ def new_history(server: str, rows: int) -> str:
     ]  # fmt: skip
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES.encode())
-        made = [
+        workflows = [
             connection.execute(
                 "insert into automation_workflows (name, organization_id, trigger_type, trigger_config, steps) "
                 "values (%s, 'organization', 'job_completed', %s, %s) returning id",
@@ -113,10 +113,15 @@ def new_history(server: str, rows: int) -> str:
             ).fetchone()
             for number in range(WORKFLOWS)
         ]
-        fill = {"workflows": [str(row[0]) for row in made if row], "failures": FAILURES, "rows": rows, "day": A_DAY}
+        fill = {
+            "workflows": [str(row[0]) for row in workflows if row],
+            "failures": FAILURES,
+            "rows": rows,
+            "day": A_DAY,
+        }
         connection.execute(HISTORY.encode(), fill | {"steps": Jsonb(steps)})
-        connection.execute(BEATS.encode())
-        connection.execute(b"alter database \"window\" set track_functions = 'pl'")
+        connection.execute(TICKS.encode())
+        connection.execute(b"alter database \"dashboard\" set track_functions = 'pl'")
         connection.execute(b"vacuum (analyze)")
     watch(url, "jobs")
     return url
@@ -124,18 +129,18 @@ def new_history(server: str, rows: int) -> str:
 
 @contextmanager
 def serving(url: str) -> Iterator[httpx.Client]:
-    """Run `minutehand serve` over it; gives a client of its pages."""
+    """Run `minutehand serve` on this database; yields an HTTP client of it."""
     environment = {"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parent.parent), "DATABASE_URL": url}
     command = [sys.executable, "-m", "minutehand.scheduler.cli.main", "serve", "--port", "0"]
     with tempfile.TemporaryDirectory(prefix="mh-bench-") as folder:
         process = subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         try:
-            heard = next((line for line in process.stderr if '"serving"' in line), "")
-            if not heard:
+            started = next((line for line in process.stderr if '"serving"' in line), "")
+            if not started:
                 raise SystemExit("serve did not start")
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            base = f"http://127.0.0.1:{json.loads(heard)['port']}"
+            base = f"http://127.0.0.1:{json.loads(started)['port']}"
             with httpx.Client(base_url=base, timeout=30, limits=httpx.Limits(max_connections=None)) as client:
                 yield client
         finally:
@@ -144,7 +149,7 @@ def serving(url: str) -> Iterator[httpx.Client]:
 
 
 def views(url: str, client: httpx.Client, rounds: int) -> Iterator[View]:
-    """Look at each view in turn, so that none is answered from what the server remembers for a second."""
+    """Request the views in turn, and no view twice within the second for which the server caches it."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select id::text, workflow_id::text, (now() - interval '20 days')::timestamptz(0)::text "
@@ -169,14 +174,14 @@ def views(url: str, client: httpx.Client, rounds: int) -> Iterator[View]:
         yield View(name, first, sorted(others)[int(len(others) * 0.95)], sizes[name])
 
 
-def open_pages(url: str, client: httpx.Client, pages: int, seconds: float) -> Open:
-    """Hold so many overviews open, each fetching itself anew when it is told to, as the page's script does."""
+def open_pages(url: str, client: httpx.Client, pages: int, seconds: float) -> OpenPages:
+    """Hold so many overviews open; each reloads when the server reports a change, as the page's script does."""
     stop = threading.Event()
-    heard = threading.Barrier(pages + 1)
+    connected = threading.Barrier(pages + 1)
 
     def page() -> None:
         with client.stream("GET", "/live", timeout=None) as stream:
-            heard.wait()
+            connected.wait()
             for line in stream.iter_lines():
                 if stop.is_set():
                     return
@@ -186,10 +191,10 @@ def open_pages(url: str, client: httpx.Client, pages: int, seconds: float) -> Op
 
     for _ in range(pages):
         threading.Thread(target=page, daemon=True).start()
-    heard.wait()
+    connected.wait()
     with psycopg.connect(url, autocommit=True) as connection:
 
-        def asked(*, change: bool) -> float:
+        def queries_per_second(*, change: bool) -> float:
             begin, started = _calls(connection), time.perf_counter()
             while time.perf_counter() - started < seconds:
                 time.sleep(1 / CHANGES)
@@ -197,10 +202,10 @@ def open_pages(url: str, client: httpx.Client, pages: int, seconds: float) -> Op
                     connection.execute(TOUCH)
             return (_calls(connection) - begin) / (time.perf_counter() - started)
 
-        found = Open(pages, asked(change=False), asked(change=True))
+        result = OpenPages(pages, queries_per_second(change=False), queries_per_second(change=True))
         stop.set()
         connection.execute(TOUCH)
-    return found
+    return result
 
 
 #: Changes a second while pages are held open.
@@ -212,8 +217,8 @@ TOUCH = (
 
 
 def _calls(connection: psycopg.Connection) -> int:
-    """Return how many questions were asked: the look for changes, and the overview, take the metrics once each."""
-    time.sleep(2)  # statistics are told about once a second
+    """Return the number of queries: the check for changes and the overview each call the metrics once."""
+    time.sleep(2)  # PostgreSQL reports statistics about once a second
     row = connection.execute(
         b"select coalesce(sum(calls), 0) from pg_stat_user_functions where funcname = 'automation_metrics'"
     ).fetchone()
@@ -222,7 +227,7 @@ def _calls(connection: psycopg.Connection) -> int:
 
 
 def on_screen_ms(url: str, client: httpx.Client, times: int) -> Sequence[float]:
-    """Time from the commit of a change to its row on the screen of a browser; nothing where there is no browser."""
+    """Time from a commit until a browser shows its row (ms); empty where no browser is installed."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         return ()
@@ -238,7 +243,7 @@ def on_screen_ms(url: str, client: httpx.Client, times: int) -> Sequence[float]:
         page.goto(f"{client.base_url}/executions")
         page.locator("#live[data-state=on]").wait_for()
         for number in range(times):
-            page.wait_for_timeout(1500 + 370 * (number % 3))  # not in step with the server's looks
+            page.wait_for_timeout(1500 + 370 * (number % 3))  # not in step with the server's polling
             connection.execute(
                 "insert into automation_execution_logs (workflow_id, status, entity_id, trigger_data) "
                 "select id, 'completed', %s, '{}' from automation_workflows limit 1",

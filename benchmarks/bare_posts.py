@@ -1,6 +1,6 @@
-"""What the HTTP client and the receiver can do by themselves: 50 POSTs at once and no database.
+"""The HTTP client and the receiver alone: 50 POSTs at once, without a database.
 
-`python -m benchmarks.ceiling PORT COUNT` prints `{"executions", "seconds", "cpu_seconds"}`.
+`python -m benchmarks.bare_posts PORT COUNT` prints `{"executions", "seconds", "cpu_seconds"}`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import aiohttp
 
 #: In flight at once, as the engine has by default.
 LANES = 50
-#: About what a webhook's body weighs here.
+#: About the size of a webhook's body in the benchmark.
 BODY = json.dumps({"workflowId": "w" * 36, "executionId": "e" * 36, "context": {"job": "j" * 800}}).encode()
 
 

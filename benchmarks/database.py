@@ -1,4 +1,4 @@
-"""A PostgreSQL of the benchmark's own, durable as it comes, and the work that waits in it."""
+"""The benchmark's own PostgreSQL, with durable defaults, and the executions that wait in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ values (%s, 'organization', 'job_created', %s, %s, '{"breaker": null}')
 
 @contextmanager
 def running_server() -> Iterator[str]:
-    """Run a server in a folder of its own, removed afterwards; gives its URL."""
+    """Run a server in a folder of its own, removed afterwards; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="mh-bench-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)  # for the server's own account, when we are root
@@ -54,7 +54,7 @@ def running_server() -> Iterator[str]:
 
 
 def new_database(server: str, name: str) -> str:
-    """Make a migrated database; returns its URL."""
+    """Create a migrated database and return its URL."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     url = server.replace("@/postgres?", f"@/{name}?")
@@ -84,9 +84,9 @@ def three_steps(port: int) -> list[dict[str, Any]]:
 
 
 def new_queue(server: str, port: int) -> str:
-    """Make the database `queue`: `jobs` is watched, and a job of a kind starts the workflow of that name.
+    """Create the database `queue`, in which a new row of `jobs` starts the workflow named by its `kind`.
 
-    Without the breaker: a benchmark is what it stops.
+    The breaker is off: it would stop a benchmark.
     """
     url = new_database(server, "queue")
     three = three_steps(port)
@@ -99,15 +99,15 @@ def new_queue(server: str, port: int) -> str:
     }
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
-        for kind, its_steps in steps.items():
+        for kind, kind_steps in steps.items():
             condition = {"field": "kind", "operator": "equals", "value": kind}
-            connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb(its_steps)])
+            connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb(kind_steps)])
     watch(url, "jobs")
     return url
 
 
 def fill(url: str, kind: str, count: int) -> None:
-    """Let exactly `count` executions of a kind be pending, made by the trigger, in tables that are tidy."""
+    """Empty the tables, and let the trigger create exactly `count` pending executions of a kind."""
     tables = "automation_execution_logs, automation_events, communication_logs, jobs"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"truncate {tables}".encode())
@@ -119,8 +119,8 @@ def fill(url: str, kind: str, count: int) -> None:
 
 
 def expect(connection: psycopg.Connection, status: str, count: int) -> None:
-    """Stop when the executions are not what a figure would be about."""
+    """Stop the benchmark unless there are exactly `count` executions, all of this status."""
     query = "select status, count(*) from automation_execution_logs group by 1"
-    found: dict[str, int] = dict(connection.execute(query).fetchall())
-    if found != {status: count}:
-        raise SystemExit(f"expected {count} executions {status}, there are {found}")
+    counts: dict[str, int] = dict(connection.execute(query).fetchall())
+    if counts != {status: count}:
+        raise SystemExit(f"expected {count} executions {status}, found {counts}")
