@@ -25,12 +25,14 @@ from minutehand.store import Json, Store
 def settings_for(http_port: str, smtp_port: str) -> ExecutorSettings:
     """Return settings that send e-mail, SMS and webhooks to the benchmark's receivers."""
     return ExecutorSettings(
-        smtp_url=f"smtp://127.0.0.1:{smtp_port}",
-        email_from="bench@example.com",
-        twilio_account_sid="AC0",
-        twilio_auth_token="bench",  # noqa: S106  nobody's
-        twilio_from="+15550000000",
-        twilio_base_url=f"http://127.0.0.1:{http_port}",
+        provider_values={
+            "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
+            "EMAIL_FROM": "bench@example.com",
+            "TWILIO_ACCOUNT_SID": "AC0",
+            "TWILIO_AUTH_TOKEN": "bench",
+            "TWILIO_FROM": "+15550000000",
+            "TWILIO_BASE_URL": f"http://127.0.0.1:{http_port}",
+        },
         allow_private_addresses=frozenset({f"127.0.0.1:{http_port}"}),
     )
 

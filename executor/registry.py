@@ -38,6 +38,10 @@ class Registry(Generic[T]):
         """Return all names, sorted."""
         return sorted({*self.built_in, *plug_ins(self.group)})
 
+    def ordered_names(self) -> list[str]:
+        """Return the built-in names in their own order, then those of plug-ins."""
+        return [*self.built_in, *sorted(set(plug_ins(self.group)) - set(self.built_in))]
+
     def load(self, name: str) -> T:
         """Import the implementation of this name.  Errors: `UnknownName`, `BrokenPlugIn`."""
         if name in self.built_in:

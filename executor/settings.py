@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from minutehand.store.errors import BadConfiguration
 
 #: Seconds that an edge function may go on in the background, though nobody waits for its reply any more: the platform's
 #: wall clock on paid plans (Supabase: guides/functions/limits).
@@ -28,25 +32,29 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting of a provider: an environment variable, and the flag of the same name (`API_KEY`: `--api-key`)."""
+
+    variable: str
+    #: One sentence, for `--help` and docs/settings.md.
+    help: str
+    #: What stands for the value in the help: `URL`.
+    metavar: str = "TEXT"
+    default: str = ""
+    #: A value selects the provider, where `email_via` or `sms_via` names none.
+    selects: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorSettings:
     """What the actions need to know of the operator's world.  Secrets are kept out of `repr`."""
 
-    #: How e-mail goes: `smtp`, `resend` or the name of an edge function; None: whichever is set up, Resend first.
+    #: The e-mail provider: a name of `providers.EMAIL_PROVIDERS` or an edge function; None: the first that is set up.
     email_via: str | None = None
-    email_from: str | None = None
-    smtp_url: str | None = None
-    resend_api_key: str | None = None
-    resend_base_url: str = "https://api.resend.com"
-    #: How texts go: `twilio`, `telnyx` or the name of an edge function; None: whichever is set up, Twilio first.
+    #: The SMS provider: a name of `providers.SMS_PROVIDERS` or an edge function; None: the first that is set up.
     sms_via: str | None = None
-    twilio_account_sid: str | None = None
-    twilio_auth_token: str | None = None
-    #: A number (E.164) or a messaging service (`MG…`).
-    twilio_from: str | None = None
-    twilio_base_url: str = "https://api.twilio.com"
-    telnyx_api_key: str | None = None
-    telnyx_from: str | None = None
-    telnyx_base_url: str = "https://api.telnyx.com"
+    #: What the providers' settings are set to, by variable.
+    provider_values: Mapping[str, str] = field(default_factory=dict)
     #: The country (ISO 3166, two letters) of phone numbers that name none; None: they are refused.
     phone_region: str | None = None
     #: The app's edge functions: their names that workflows may call, where they are, and what lets us in.
@@ -65,5 +73,28 @@ class ExecutorSettings:
     #: Spans go to where OpenTelemetry's own variables say (executor/tracing.py).
     traces: bool = False
 
+    def value(self, setting: Setting) -> str:
+        """Return what a provider's setting is set to, else its default, else an empty text.
+
+        Errors: `BadConfiguration` when it is given as a file that cannot be read.
+        """
+        return read_variable(self.provider_values, setting.variable) or setting.default
+
     def __repr__(self) -> str:
-        return f"ExecutorSettings(email_from={self.email_from!r})"
+        return f"ExecutorSettings(email_via={self.email_via!r}, sms_via={self.sms_via!r})"
+
+
+def read_variable(environ: Mapping[str, str], name: str) -> str:
+    """Return the variable `name`, else what the file that `NAME_FILE` names holds, else an empty text.
+
+    Errors: `BadConfiguration` when the file cannot be read.
+    """
+    if name in environ:
+        return environ[name]
+    path = environ.get(f"{name}_FILE")
+    if path is None:
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{name}_FILE: {path} cannot be read: {error}") from error

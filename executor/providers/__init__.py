@@ -1,20 +1,34 @@
-"""Who carries a message out of the house: one module a provider, and `choice` to pick one from the settings.
+"""Providers: what sends an e-mail or a text message.  One folder each; the registry here lists the built-in ones.
 
-A provider makes one try and says how it ended (R13): `refused` and `busy` only where the provider itself said that it
-did not take the message, a message id where it did, and unknown for all else.
+A provider sends one message once and says how that ended (R13): refused only where the provider itself said that it did
+not accept the message, done where it returned a message id, and unknown for everything else.
+
+To add one, copy a folder, declare its settings there, and add its line to the registry; or name it from a package of
+your own under the entry-point group `minutehand.email_providers` or `minutehand.sms_providers` (docs/extending.md).
+Its flags, its variables and their `NAME_FILE`s, and the table in docs/settings.md follow from the declaration.
+
+The command line imports the declarations of the built-in providers on every start, so a declaration imports nothing;
+the code is imported with the first message.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from minutehand.executor.outcome import OnUncertain, StepResult
+from minutehand.executor.registry import Registry
+from minutehand.executor.settings import Setting
 
 if TYPE_CHECKING:
+    import asyncio
+
     from minutehand.executor.actions.contract import StepRun
     from minutehand.executor.email.message import EmailMessage
+    from minutehand.executor.outcome import OnUncertain, StepResult
+    from minutehand.executor.settings import ExecutorSettings
+
+Provider = TypeVar("Provider", covariant=True)
 
 
 class NotConfigured(Exception):
@@ -23,7 +37,7 @@ class NotConfigured(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmsMessage:
-    """One SMS, before it has a sender and a key."""
+    """One text message, before it has a sender and a key."""
 
     #: E.164.
     recipient: str
@@ -35,7 +49,7 @@ class EmailProvider(Protocol):
 
     @property
     def sender(self) -> str:
-        """Who the receiver sees it come from, as the record keeps it."""
+        """The address that the recipient sees, as the step's record keeps it."""
         ...
 
     @property
@@ -49,7 +63,7 @@ class EmailProvider(Protocol):
         ...
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
-        """Make one try."""
+        """Send the message once, under this idempotency key."""
         ...
 
 
@@ -58,9 +72,55 @@ class SmsProvider(Protocol):
 
     @property
     def sender(self) -> str:
-        """The number, or whatever else the receiver sees."""
+        """The number, or whatever else the recipient sees."""
         ...
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
-        """Make one try."""
+        """Send the message once."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec(Generic[Provider]):
+    """A provider as the registry knows it: its settings, and how to open it."""
+
+    settings: tuple[Setting, ...]
+    #: Errors: `NotConfigured` when a setting is missing or cannot be used.
+    open: Callable[[ExecutorSettings], Provider]
+
+    def is_selected(self, settings: ExecutorSettings) -> bool:
+        """Whether a setting that selects this provider has a value."""
+        return any(setting.selects and settings.value(setting) for setting in self.settings)
+
+
+#: The sender of e-mails, whichever provider sends them.
+EMAIL_FROM = Setting(variable="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.")
+
+#: In the order in which they are tried where the settings name none.
+EMAIL_PROVIDERS: Registry[ProviderSpec[EmailProvider]] = Registry(
+    "e-mail provider",
+    group="minutehand.email_providers",
+    built_in={
+        "resend": "minutehand.executor.providers.resend:PROVIDER",
+        "smtp": "minutehand.executor.providers.smtp:PROVIDER",
+    },
+)
+SMS_PROVIDERS: Registry[ProviderSpec[SmsProvider]] = Registry(
+    "SMS provider",
+    group="minutehand.sms_providers",
+    built_in={
+        "twilio": "minutehand.executor.providers.twilio:PROVIDER",
+        "telnyx": "minutehand.executor.providers.telnyx:PROVIDER",
+    },
+)
+
+
+def built_in_settings() -> Iterator[Setting]:
+    """Return the settings of all built-in providers, each once."""
+    seen = set()
+    for registry in (EMAIL_PROVIDERS, SMS_PROVIDERS):
+        for name in registry.built_in:
+            for setting in registry.load(name).settings:
+                if setting.variable not in seen:
+                    seen.add(setting.variable)
+                    yield setting

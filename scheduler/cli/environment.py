@@ -10,22 +10,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from minutehand.store.errors import BadConfiguration
+from minutehand.executor.providers import built_in_settings
+from minutehand.executor.settings import read_variable
 
-#: Names of ours; others may end in _FILE for reasons of their own.
-NAMES = (
-    "DATABASE_URL",
-    "SUPABASE_URL",
-    "SUPABASE_SERVICE_ROLE_KEY",
-    "SMTP_URL",
-    "EMAIL_FROM",
-    "RESEND_API_KEY",
-    "TWILIO_ACCOUNT_SID",
-    "TWILIO_AUTH_TOKEN",
-    "TWILIO_FROM",
-    "TELNYX_API_KEY",
-    "TELNYX_FROM",
-    "SUPABASE_JWT_SECRET",
+#: Variables of ours that do not begin with MINUTEHAND_; others may end in _FILE for reasons of their own.
+NAMES = frozenset(
+    {
+        *("DATABASE_URL", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET"),
+        *(setting.variable for setting in built_in_settings()),
+    }
 )
 
 
@@ -45,12 +38,9 @@ def fill_environment(folder: Path | None = None) -> None:
 def from_files(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what the `NAME_FILE`s hold, for names that are not set themselves.  Errors: `BadConfiguration`."""
     found = {}
-    for key, path in environ.items():
+    for key in environ:
         name = key.removesuffix("_FILE")
         if name == key or name in environ or not (name in NAMES or name.startswith("MINUTEHAND_")):
             continue
-        try:
-            found[name] = Path(path).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfiguration(f"{key}: {path} cannot be read: {error}") from error
+        found[name] = read_variable(environ, name)
     return found

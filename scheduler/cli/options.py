@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, reduce, wraps
@@ -14,7 +15,8 @@ from typing import Any, ClassVar
 import click
 
 from minutehand.executor.base import EXECUTORS
-from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.providers import EMAIL_PROVIDERS, SMS_PROVIDERS, built_in_settings
+from minutehand.executor.settings import ExecutorSettings, Setting
 from minutehand.executor.tracing import is_wanted
 from minutehand.scheduler.config import AlertSettings, BackendSettings, DashboardSettings, LogSettings, RunSettings
 
@@ -80,7 +82,6 @@ class Option(click.Option):
 _option = partial(click.option, cls=Option)
 #: The records' own defaults: no option has another.
 RUN, ALERT, LOG = RunSettings(), AlertSettings(), LogSettings()
-EXECUTOR = ExecutorSettings()
 
 _BACKEND_OPTIONS = [
     _option("--database-url", envvar="DATABASE_URL", metavar="URL", help="The app's PostgreSQL.  [env: DATABASE_URL]"),
@@ -189,52 +190,30 @@ _ALERT_OPTIONS = [
         help="Trouble: the oldest due execution waits longer.  [env: MINUTEHAND_ALERT_MAX_AGE]",
     ),
 ]  # fmt: skip
+
+
+def _provider_option(setting: Setting) -> Any:
+    """Return the flag of a provider's setting: `--api-key` for `API_KEY`."""
+    return _option(
+        f"--{setting.variable.lower().replace('_', '-')}", envvar=setting.variable, metavar=setting.metavar,
+        default=setting.default or None, show_default=bool(setting.default),
+        help=f"{setting.help}  [env: {setting.variable}]",
+    )  # fmt: skip
+
+
+_PROVIDER_SETTINGS = tuple(built_in_settings())
 _EXECUTOR_OPTIONS = [
     _option(
-        "--email-via", envvar="MINUTEHAND_EMAIL_VIA", metavar="smtp|resend|FUNCTION",
-        help="How e-mail goes; default: what is set up.  [env: MINUTEHAND_EMAIL_VIA]",
+        "--email-via", envvar="MINUTEHAND_EMAIL_VIA", metavar=f"{'|'.join(EMAIL_PROVIDERS.built_in)}|NAME",
+        help="What sends e-mail: a provider, or an edge function; default: the provider that is set up."
+        "  [env: MINUTEHAND_EMAIL_VIA]",
     ),
     _option(
-        "--email-from", envvar="EMAIL_FROM", metavar="ADDRESS", help="Sender of e-mails.  [env: EMAIL_FROM]"
+        "--sms-via", envvar="MINUTEHAND_SMS_VIA", metavar=f"{'|'.join(SMS_PROVIDERS.built_in)}|NAME",
+        help="What sends text messages: a provider, or an edge function; default: the provider that is set up."
+        "  [env: MINUTEHAND_SMS_VIA]",
     ),
-    _option(
-        "--smtp-url", envvar="SMTP_URL", metavar="URL",
-        help="Mail server: smtp://user:password@host:port or smtps://….  [env: SMTP_URL]",
-    ),
-    _option(
-        "--resend-api-key", envvar="RESEND_API_KEY", metavar="KEY", help="E-mail by Resend.  [env: RESEND_API_KEY]"
-    ),
-    _option(
-        "--resend-base-url", envvar="RESEND_BASE_URL", metavar="URL", default=EXECUTOR.resend_base_url,
-        help="Another address of Resend's API.  [env: RESEND_BASE_URL]",
-    ),
-    _option(
-        "--sms-via", envvar="MINUTEHAND_SMS_VIA", metavar="twilio|telnyx|FUNCTION",
-        help="How texts go; default: what is set up.  [env: MINUTEHAND_SMS_VIA]",
-    ),
-    _option(
-        "--twilio-account-sid", envvar="TWILIO_ACCOUNT_SID", metavar="SID",
-        help="Texts by Twilio.  [env: TWILIO_ACCOUNT_SID]",
-    ),
-    _option(
-        "--twilio-auth-token", envvar="TWILIO_AUTH_TOKEN", metavar="TOKEN", help="Its secret.  [env: TWILIO_AUTH_TOKEN]"
-    ),
-    _option(
-        "--twilio-from", envvar="TWILIO_FROM", metavar="NUMBER|MG…",
-        help="The number, or messaging service, that texts come from.  [env: TWILIO_FROM]",
-    ),
-    _option(
-        "--twilio-base-url", envvar="TWILIO_BASE_URL", metavar="URL", default=EXECUTOR.twilio_base_url,
-        help="Another address of Twilio's API.  [env: TWILIO_BASE_URL]",
-    ),
-    _option("--telnyx-api-key", envvar="TELNYX_API_KEY", metavar="KEY", help="Texts by Telnyx.  [env: TELNYX_API_KEY]"),
-    _option(
-        "--telnyx-from", envvar="TELNYX_FROM", metavar="NUMBER", help="The number they come from.  [env: TELNYX_FROM]"
-    ),
-    _option(
-        "--telnyx-base-url", envvar="TELNYX_BASE_URL", metavar="URL", default=EXECUTOR.telnyx_base_url,
-        help="Another address of Telnyx's API.  [env: TELNYX_BASE_URL]",
-    ),
+    *map(_provider_option, _PROVIDER_SETTINGS),
     _option(
         "--phone-region", envvar="MINUTEHAND_PHONE_REGION", metavar="CC",
         help="Country of numbers that name none: US, DE, ….  [env: MINUTEHAND_PHONE_REGION]",
@@ -418,7 +397,10 @@ def _executor_settings(
         from minutehand.scheduler.executor_config import functions_of
 
         given |= functions_of(backend)
+    chosen = {setting.variable: given.pop(setting.variable.lower()) for setting in _PROVIDER_SETTINGS}
+    flags = {variable: value for variable, value in chosen.items() if value is not None}
     return ExecutorSettings(
+        provider_values=ChainMap(flags, os.environ),  # a provider of a plug-in has variables, but no flags
         allow_private_addresses=private_addresses(allow_private_addresses),
         functions=names,
         notify_urls=tuple(notify_urls.split()),

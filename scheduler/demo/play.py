@@ -67,8 +67,7 @@ async def _play(home: Path, started: float) -> int:
     with HttpReceiver() as http, SmtpReceiver() as smtp, App(url, server.data) as app:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         settings = ExecutorSettings(
-            smtp_url=smtp.url,
-            email_from="Minutehand demo <demo@example.com>",
+            provider_values={"SMTP_URL": smtp.url, "EMAIL_FROM": "Minutehand demo <demo@example.com>"},
             webhook_secret=secret,
             allow_private_addresses=frozenset({f"127.0.0.1:{http.port}"}),
         )
@@ -101,7 +100,7 @@ async def _tell(
             workflows = {workflow["name"]: workflow for workflow in app.add_workflows(receiver_url)}
             say(f"6 jobs and {len(workflows)} workflows of 2 organisations; jobs is watched")
         with show.stage("Receivers") as say:
-            say(f"{settings.smtp_url} and {receiver_url}")
+            say(f"{settings.provider_values['SMTP_URL']} and {receiver_url}")
         with show.stage("The app") as say:
             made = [_make(app, change) for change in STORY]
             say(f"{sum(len(change.statuses) for change in STORY)} plain UPDATEs of jobs")

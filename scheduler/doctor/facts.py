@@ -29,8 +29,8 @@ class Facts:
     migrations: dict[str, str] = field(default_factory=dict)
     #: Where the steps run: `local`, or elsewhere.
     executor: str = "local"
-    #: Settings that e-mails need and this program has not.
-    missing_for_email: tuple[str, ...] = ()
+    #: Why this program cannot send e-mails; empty: it can.
+    email_problem: str = ""
 
     def section(self, name: str) -> Json:
         """Return the facts of one section."""
@@ -49,7 +49,6 @@ async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> 
     from minutehand.store import schema
 
     database, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
-    needed = {"SMTP_URL": executor.smtp_url, "EMAIL_FROM": executor.email_from}
     return Facts(
         backend=store.backend,
         kind=store.kind,
@@ -58,8 +57,19 @@ async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> 
         clock_seconds=ahead,
         migrations={path.stem: schema.checksum(path) for path in schema.migrations()},
         executor=run.executor,
-        missing_for_email=tuple(name for name, value in needed.items() if not value),
+        email_problem=_email_problem(executor),
     )
+
+
+def _email_problem(executor: ExecutorSettings) -> str:
+    from minutehand.executor.providers import NotConfigured
+    from minutehand.executor.providers.factory import email_provider
+
+    try:
+        email_provider(executor)
+    except NotConfigured as error:
+        return str(error)
+    return ""
 
 
 async def _ask(store: Store, now: Callable[[], datetime]) -> tuple[Json | None, str, float]:

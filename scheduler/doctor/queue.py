@@ -120,14 +120,13 @@ def email(facts: Facts) -> list[Result]:
     """Look whether e-mails can leave, if workflows write any."""
     writing = [workflow["name"] for workflow in facts.section("workflows")["on"] if _writes_email(workflow)]
     if facts.executor != "local" or not writing:
-        return [ok("no step needs a mail server here")]
+        return [ok("no step needs an e-mail provider here")]
     writers = counted(len(writing), "workflow writes", "workflows write")
-    if not facts.missing_for_email:
-        return [ok(f"SMTP_URL and EMAIL_FROM are set; {writers} e-mails")]
-    missing = " and ".join(facts.missing_for_email)
+    if not facts.email_problem:
+        return [ok(f"an e-mail provider is set up; {writers} e-mails")]
     return [
         fail(
-            f'{missing} not set here, and {writers} e-mails ("{writing[0]}"): that will fail',
+            f'{writers} e-mails ("{writing[0]}"), which will fail: {facts.email_problem}',
             "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
         )
     ]

@@ -65,7 +65,8 @@ class Backend:
         note = {"type": "create_record", "config": {"table": "notes", "values": {"job": "{{ job.id }}"}}}
         self.app.workflow(webhook(f"{shop.url}/{{{{ job.id }}}}"), email(subject="{{ job.id }}"), note)
         self._settings = ExecutorSettings(
-            smtp_url=post.url, email_from="Acme <no-reply@example.com>", allow_private_addresses=True
+            provider_values={"SMTP_URL": post.url, "EMAIL_FROM": "Acme <no-reply@example.com>"},
+            allow_private_addresses=True,
         )
 
     def run(self, first: int = 0, times: int = 0, *, is_served: bool = True) -> list[str]:

@@ -77,11 +77,18 @@ class StubRun:
         raise AssertionError("this action judges no conditions")
 
 
+def executor_settings(*, action_timeout_seconds: float = 10.0, **values: Any) -> ExecutorSettings:
+    """Settings by name; a name that is no field is a provider's variable in lower case, and None leaves it out."""
+    fields = {name: values.pop(name) for name in list(values) if name in ExecutorSettings.__slots__}
+    given = {name.upper(): value for name, value in values.items() if value is not None}
+    return ExecutorSettings(action_timeout_seconds=action_timeout_seconds, provider_values=given, **fields)
+
+
 def step_run(type_: str, config: dict[str, Any], *, client: dict[str, Any] | None = CLIENT, **settings: Any) -> StubRun:
     """A run of one step for a row with this client."""
     return StubRun(
         step=Step(key="1", path="1", type=type_, name="", config=config),
-        settings=ExecutorSettings(**{"action_timeout_seconds": 10.0} | settings),
+        settings=executor_settings(**settings),
         context={"client": client},
         words=client or {},
         definition={"user_id": "u1", "organization_id": "o1"},

@@ -320,8 +320,8 @@ def test_a_config_that_can_never_work_is_refused_by_name(config, named):
 @pytest.mark.parametrize(
     ("url", "sender", "named"),
     [
-        (None, "a@example.com", "RESEND_API_KEY or SMTP_URL"),
-        ("", "a@example.com", "RESEND_API_KEY or SMTP_URL"),
+        (None, "a@example.com", "set RESEND_API_KEY and EMAIL_FROM, or SMTP_URL and EMAIL_FROM"),
+        ("", "a@example.com", "set RESEND_API_KEY and EMAIL_FROM, or SMTP_URL and EMAIL_FROM"),
         ("smtp://h", None, "EMAIL_FROM"),
         ("smtp://h", "no address", "EMAIL_FROM"),
         ("smtp://h", "a@example.com, b@example.com", "EMAIL_FROM"),

@@ -18,7 +18,7 @@ from minutehand.executor.actions.contract import Deliver, Message
 from minutehand.executor.actions.email import EmailAction
 from minutehand.executor.email import smtp_client
 from minutehand.executor.outcome import StepResult, Verdict
-from minutehand.executor.providers.smtp import MAX_CONNECTIONS
+from minutehand.executor.providers.smtp.client import MAX_CONNECTIONS
 from minutehand.scheduler.demo.receivers import SmtpReceiver, Trouble
 from tests.contract.step_run import StubRun, email_run, send_email
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
+from minutehand.executor.providers import EMAIL_FROM
+from minutehand.executor.providers.smtp import URL
 from minutehand.scheduler.cli import options
 from minutehand.scheduler.cli.options import SECONDS, private_addresses
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
@@ -57,7 +59,7 @@ def test_what_is_not_said_has_its_default():
     assert got["log"] == LogSettings()
     assert got["backend"] == BackendSettings()
     executor = got["executor"]
-    assert (executor.smtp_url, executor.email_from, executor.allow_private_addresses) == (None, None, False)
+    assert (executor.value(URL), executor.value(EMAIL_FROM), executor.allow_private_addresses) == ("", "", False)
 
 
 def test_a_flag_wins_over_the_environment():
@@ -69,7 +71,7 @@ def test_an_empty_variable_is_not_set():
     got = collected(DATABASE_URL="", MINUTEHAND_BATCH_SIZE="", SUPABASE_URL="", SMTP_URL="")
     assert (got["backend"].database_url, got["backend"].supabase_url) == (None, None)
     assert got["run"].batch_size == 10
-    assert got["executor"].smtp_url is None
+    assert got["executor"].value(URL) == ""
 
 
 def test_secrets_are_not_in_the_records_words():
