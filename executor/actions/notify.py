@@ -1,7 +1,6 @@
-"""`notify`: tell the team, at the targets that the operator set (MINUTEHAND_NOTIFY_URLS), by Apprise.
+"""`notify`: send a message to the team, at the targets that the operator set (MINUTEHAND_NOTIFY_URLS).
 
-Apprise says no more than whether a target took the message, so what did not surely arrive is uncertain.  Its URLs and
-its log lines hold secrets: neither is shown.
+A target says only whether it accepted the message, so what did not surely arrive is uncertain.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.targets.apprise import tell
+from minutehand.executor.targets import send_to_all
 
-#: Who gets it, as records say it: which targets these are is the operator's affair.
+#: The recipient as records name it; which targets it stands for is the operator's setting.
 TEAM = "the team"
 
 
@@ -35,7 +34,7 @@ class NotifyAction:
         self.check(config)
         urls = run.settings.notify_urls
         if not urls:
-            return StepResult.permanent("not_configured", "MINUTEHAND_NOTIFY_URLS is not set: give Apprise URLs")
+            return StepResult.permanent("not_configured", "MINUTEHAND_NOTIFY_URLS is not set: set it to Apprise URLs")
         text = run.render(config["message"])
         title = " ".join(run.render(config.get("title") or "").split())
         if not text.strip():
@@ -50,14 +49,15 @@ class NotifyAction:
 
 
 async def _notify(urls: tuple[str, ...], title: str, text: str, key: str) -> StepResult:
-    told = await tell(urls, title, text)
-    if told.unknown:
-        numbers = ", ".join(map(str, told.unknown))
-        reason = f"MINUTEHAND_NOTIFY_URLS: Apprise does not know number {numbers} of them"
+    sent = await send_to_all(urls, title, text)
+    if sent.unknown:
+        numbers = ", ".join(map(str, sent.unknown))
+        reason = f"MINUTEHAND_NOTIFY_URLS: nothing serves URL number {numbers}; check its spelling"
         return StepResult.permanent("not_configured", reason)
-    taken = sum(told.took)
-    if taken == len(urls):
-        return StepResult.done(send=Send(channel="notify", recipient=TEAM, sender=USER_AGENT, key=key), targets=taken)
-    reason = f"{taken} of {len(urls)} targets took it" + (f": {told.words}" if told.words else "")
+    accepted = sum(sent.accepted)
+    if accepted == len(urls):
+        send = Send(channel="notify", recipient=TEAM, sender=USER_AGENT, key=key)
+        return StepResult.done(send=send, targets=accepted)
+    reason = f"{accepted} of {len(urls)} targets accepted it" + (f": {sent.reason}" if sent.reason else "")
     # Where some have it already, sending it again to all is a person's decision.
-    return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD if taken else None)
+    return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD if accepted else None)

@@ -1,67 +1,55 @@
-"""Telling people at Apprise's targets.  Its URLs and its log lines hold secrets: neither is shown."""
+"""Apprise: serves the URLs of some hundred services.  Its log lines may quote a URL, which holds secrets."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote
 
+from apprise import Apprise, LogCapture
+
+from minutehand.executor.targets import NotAccepted, UnknownTarget
 from minutehand.executor.text.unicode_checks import storable
 
-if TYPE_CHECKING:
-    from apprise import Apprise
-
-_KEPT_WORDS = 300
+#: Characters of Apprise's log lines that are kept.
+_MAX_LINES = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What became of a message."""
+class AppriseTarget:
+    """See `Target`.  Apprise says only whether a message was accepted; why not stands in its log lines."""
 
-    #: Whether each target took it, in the order of the URLs; nobody is told where one is unknown.
-    took: tuple[bool, ...]
-    #: Which URLs Apprise does not know, counted from 1.
-    unknown: tuple[int, ...]
-    #: Its own words, without any part of a URL.
-    words: str
+    def __init__(self, url: str) -> None:
+        self._apprise = Apprise()
+        with log_lines((url,)):
+            if not self._apprise.add(url):
+                raise UnknownTarget
 
-
-async def tell(urls: tuple[str, ...], title: str, text: str) -> Told:
-    """Send one message to each target, to all at the same time."""
-    import logging
-
-    from apprise import LogCapture
-
-    logging.getLogger("apprise").propagate = False  # its lines may quote a URL
-    with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
-        targets = [_target(url) for url in urls]
-        if unknown := tuple(number for number, target in enumerate(targets, start=1) if target is None):
-            return Told((False,) * len(urls), unknown, "")
-        known = [target for target in targets if target is not None]
-        took = await asyncio.gather(*(target.async_notify(body=text, title=title) for target in known))
-        return Told(tuple(answer is True for answer in took), (), _without_secrets(said.getvalue(), urls))
+    async def send(self, title: str, text: str) -> None:
+        """Send one message."""
+        if await self._apprise.async_notify(body=text, title=title) is not True:
+            raise NotAccepted("")
 
 
-def _target(url: str) -> Apprise | None:
-    """Return one target, or None where Apprise does not know the URL."""
-    from apprise import Apprise
+@contextmanager
+def log_lines(urls: tuple[str, ...]) -> Iterator[Callable[[], str]]:
+    """Capture Apprise's log lines while the block runs; yields what returns them, without any part of these URLs."""
+    logging.getLogger("apprise").propagate = False
+    with LogCapture(level=logging.WARNING, fmt="%(message)s") as captured:  # type: ignore[no-untyped-call]
+        yield lambda: _without_secrets(captured.getvalue(), urls)
 
-    target = Apprise()
-    return target if target.add(url) else None
 
-
-def _without_secrets(said: str, urls: tuple[str, ...]) -> str:
-    """Return Apprise's own words in one line, without any part of a target's URL.
+def _without_secrets(lines: str, urls: tuple[str, ...]) -> str:
+    """Return log lines as one line, without any part of a target's URL.
 
     >>> _without_secrets("no connection to chat.example/s3cret", ("json://chat.example/s3cret",))
     'no connection to …'
     """
     parts = {part for url in urls for part in re.split(r"[/:@?&=#,]+", url.partition("://")[2]) if len(part) > 2}
     parts |= {unquote(part) for part in parts} | {url.partition("://")[2] for url in urls}
-    line = " ".join(storable(said).split())
+    line = " ".join(storable(lines).split())
     for part in sorted(parts, key=len, reverse=True):
         if part:
             line = line.replace(part, "…")
-    return line[:_KEPT_WORDS]
+    return line[:_MAX_LINES]

@@ -55,13 +55,13 @@ class Alerts:
         due = await self._store.alerts_claim(token, share=self._share, age_seconds=self._age_seconds)
         if not due or not self._urls:
             return 0
-        from minutehand.executor.targets.apprise import tell
+        from minutehand.executor.targets import send_to_all
 
-        told = await tell(self._urls, *message(due))
-        taken = sum(told.took)
+        sent = await send_to_all(self._urls, *message(due))
+        taken = sum(sent.accepted)
         if taken:  # told to some is told: to all again would be noise
             await self._store.alerts_notified(token, {incident["id"]: incident["what"] for incident in due})
         if taken < len(self._urls):
-            what = f"Apprise does not know number {told.unknown[0]} of the URLs" if told.unknown else told.words
-            log.warning("alert_failed", reason=f"{taken} of {len(self._urls)} targets took it: {what}")
+            why = f"nothing serves URL number {sent.unknown[0]}" if sent.unknown else sent.reason
+            log.warning("alert_failed", reason=f"{taken} of {len(self._urls)} targets accepted it: {why}")
         return len(due) if taken else 0

@@ -52,7 +52,7 @@ def test_what_no_target_took_is_uncertain_and_sent_again(office: HttpReceiver, a
     office.then(answer)
     result = tell(target(office))
     assert (result.verdict, result.code, result.on_uncertain) == (Verdict.UNKNOWN, "uncertain_send", None)
-    assert "0 of 1 targets took it: " in result.reason
+    assert "0 of 1 targets accepted it: " in result.reason
     assert len(office.requests) == 1
 
 
@@ -60,7 +60,7 @@ def test_what_some_have_is_not_sent_to_all_again(office: HttpReceiver) -> None:
     office.then(Answer(status=500))
     result = tell(target(office), target(office, "other"))
     assert (result.verdict, result.on_uncertain) == (Verdict.UNKNOWN, OnUncertain.HOLD)
-    assert result.reason.startswith("1 of 2 targets took it")
+    assert result.reason.startswith("1 of 2 targets accepted it")
 
 
 def test_a_receiver_that_is_not_there_is_told_without_its_address() -> None:
@@ -84,7 +84,7 @@ def test_a_target_that_apprise_does_not_know_is_named_by_number(
 ) -> None:
     result = tell(target(office), url)
     assert (result.verdict, result.code) == (Verdict.PERMANENT, "not_configured")
-    assert "number 2 of them" in result.reason
+    assert "nothing serves URL number 2" in result.reason
     assert office.requests == [], "nothing leaves to some where others are a mistake"
     assert capfd.readouterr() == ("", "")
 

@@ -115,16 +115,18 @@ def test_a_worker_tells_while_it_works(app: App, minutehand: Minutehand, shop: H
         wait_until(lambda: told(shop), "the alert")
 
 
-def test_alerts_test_says_of_each_target_whether_it_took_it(minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_alerts_test_says_of_each_target_whether_it_accepted_the_message(
+    minutehand: Minutehand, shop: HttpReceiver
+) -> None:
     assert minutehand("alerts", "test").returncode == 78
     urls = f"{target(shop)} json://127.0.0.1:9/{SECRET_PATH} nonsense://x"
     done = minutehand("alerts", "test", MINUTEHAND_ALERT_URLS=urls)
     lines = done.stdout.splitlines()
     assert done.returncode == 3
     assert [line.partition(": ")[0] for line in lines] == ["target 1", "target 2", "target 3"]
-    assert "took it" in lines[0]
-    assert "did not" in lines[1]
-    assert "does not know" in lines[2]
+    assert "accepted it" in lines[0]
+    assert "did not accept it" in lines[1]
+    assert "nothing serves such a URL" in lines[2]
     assert SECRET_PATH not in done.stdout + done.stderr
     assert minutehand("alerts", "test", MINUTEHAND_ALERT_URLS=target(shop)).returncode == 0
 

@@ -59,25 +59,22 @@ def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogS
 @alerts.command("test", epilog="Example: minutehand alerts test")
 @alert_options
 def test(alert: AlertSettings, log: LogSettings) -> int:
-    """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 when one did not take it."""
+    """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 when one did not accept it."""
     if not alert.targets:
         raise BadConfiguration(
             "MINUTEHAND_ALERT_URLS (--alert-urls) is not set: give Apprise URLs, separated by spaces"
         )
-    from minutehand.executor.targets.apprise import Told, tell
+    from minutehand.executor.targets import Deliveries, send_to_all
 
-    async def go() -> list[Told]:
+    async def go() -> list[Deliveries]:
         title, text = "Minutehand: a test", "Somebody tried `minutehand alerts test`.  Nothing is wrong."
-        return list(await asyncio.gather(*(tell((url,), title, text) for url in alert.targets)))
+        return [await send_to_all((url,), title, text) for url in alert.targets]
 
-    told = asyncio.run(go())
-    for number, one in enumerate(told, start=1):
-        said = (
-            "Apprise does not know such a URL"
-            if one.unknown
-            else "took it"
-            if all(one.took)
-            else f"did not: {one.words}"
-        )
-        click.echo(f"target {number}: {said}")
-    return 0 if all(all(one.took) for one in told) else 3
+    results = asyncio.run(go())
+    for number, sent in enumerate(results, start=1):
+        if sent.unknown:
+            outcome = "nothing serves such a URL; check its spelling"
+        else:
+            outcome = "accepted it" if all(sent.accepted) else f"did not accept it: {sent.reason}"
+        click.echo(f"target {number}: {outcome}")
+    return 0 if all(all(sent.accepted) for sent in results) else 3
