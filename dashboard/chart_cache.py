@@ -1,4 +1,4 @@
-"""Executions over time, without counting the past again: a bar that is over for some time is kept."""
+"""Bars of the overview's chart that are over and need not be counted again."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from minutehand.dashboard.charts import Span, begin_of
 from minutehand.dashboard.presentation.formatting import parse_time
 from minutehand.store import Json
 
-#: A bar is counted again until it is so old; by then what it has made has mostly ended.
+#: A bar is counted anew until it is this old.  By then, most executions in it have ended.
 SETTLED = timedelta(hours=1)
-_KEPT = 1000
+MAX_BARS = 1000
 
 
 class ChartCache:
     """Bars that were counted once, by tenant, length and begin."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str | None, int, datetime], Json] = OrderedDict()
+        self._bars: OrderedDict[tuple[str | None, int, datetime], Json] = OrderedDict()
 
     def stale_from(self, span: Span, now: datetime, tenant: str | None) -> datetime:
-        """Return where the bars begin that have to be counted."""
-        at = _begins(span, now)
-        return next((when for when in at if (tenant, span.step, when) not in self._kept), at[-1])
+        """Return when the first bar begins that has to be counted."""
+        begins = _begins(span, now)
+        return next((begin for begin in begins if (tenant, span.step, begin) not in self._bars), begins[-1])
 
     def merged(self, span: Span, now: datetime, tenant: str | None, counted: Sequence[Json]) -> list[Json]:
-        """Return all bars of a span, of which those from `stale_from` on were counted just now."""
-        fresh, known = self.stale_from(span, now, tenant), {parse_time(bar["at"]): bar for bar in counted}
-        at = _begins(span, now)
-        for when in at:
-            if when >= fresh and when + timedelta(seconds=span.step) + SETTLED <= now:
-                self._kept[tenant, span.step, when] = known.get(when, {"at": when})
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return [bar for when in at if (bar := known.get(when) or self._kept.get((tenant, span.step, when)))]
+        """Return all bars of a span; `counted` holds those from `stale_from` on."""
+        stale_from, known = self.stale_from(span, now, tenant), {parse_time(bar["at"]): bar for bar in counted}
+        begins = _begins(span, now)
+        for begin in begins:
+            if begin >= stale_from and begin + timedelta(seconds=span.step) + SETTLED <= now:
+                self._bars[tenant, span.step, begin] = known.get(begin, {"at": begin})
+        while len(self._bars) > MAX_BARS:
+            self._bars.popitem(last=False)
+        return [bar for begin in begins if (bar := known.get(begin) or self._bars.get((tenant, span.step, begin)))]
 
 
 def _begins(span: Span, now: datetime) -> list[datetime]:

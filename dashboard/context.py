@@ -42,7 +42,11 @@ HEADERS = {
     "cache-control": "private, no-store",
 }
 
-TOO_LONG = "A question of this page was given up after 5 s.  Ask for less: a shorter time, one workflow."
+NO_PERMISSION, UNREACHABLE = "No permission", "Database unreachable"
+TIMEOUT = (
+    "A query of this page was cancelled after 5 s. Choose a shorter time range or one workflow. "
+    "If that fails, too, check that the database is reachable."
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
 PageFunction = Callable[["PageRequest"], Awaitable["Page"]]
@@ -50,7 +54,7 @@ PageFunction = Callable[["PageRequest"], Awaitable["Page"]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page answers: a template and what fills it in."""
+    """A template and its values."""
 
     template: str
     context: Mapping[str, Any]
@@ -59,7 +63,7 @@ class Page:
 
 @dataclass(slots=True)
 class DashboardContext:
-    """What all pages have."""
+    """What all pages share."""
 
     store: Store
     access: Access
@@ -77,7 +81,7 @@ class DashboardContext:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One request of one user."""
+    """A request of a user."""
 
     dashboard: DashboardContext
     http: Request
@@ -86,7 +90,7 @@ class PageRequest:
 
     @property
     def store(self) -> Store:
-        """The door to the database."""
+        """The database."""
         return self.dashboard.store
 
     def param(self, name: str, default: str = "") -> str:
@@ -113,34 +117,34 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
         except Denied as denied:
             return denied.response
         except Forbidden as error:
-            return error_page(dashboard, None, 403, "This is not yours to see", f"it takes the permission {error}")
+            return error_page(dashboard, None, 403, NO_PERMISSION, str(error))
         request = PageRequest(dashboard, http, user, datetime.now(UTC))
         if "\0" in unquote(str(http.url)):
-            return error_page(dashboard, request, 422, "This cannot be asked", "no text of a database has this letter")
+            return error_page(dashboard, request, 422, "Bad address", "The address contains a NUL character.")
         try:
             page = await make(request)
         except Forbidden as error:
-            return error_page(dashboard, request, 403, "This is not yours to do", f"it takes the permission {error}")
+            return error_page(dashboard, request, 403, NO_PERMISSION, str(error))
         except TimeoutError:
-            return error_page(dashboard, request, 503, "The database took too long", TOO_LONG)
+            return error_page(dashboard, request, 503, "The database took too long", TIMEOUT)
         except StoreError as error:
             return _store_error_page(request, error)
         except Exception as error:
             log.exception("request_crashed", path=http.url.path, exc_info=error)
-            return error_page(dashboard, request, 500, "A bug of Minutehand", f"{TRACE.capitalize()}.")
+            return error_page(dashboard, request, 500, "Internal error", f"{TRACE.capitalize()}.")
         return render_page(dashboard, request, page)
 
     return handler
 
 
 def _store_error_page(request: PageRequest, error: StoreError) -> Response:
-    """Say why the database gave nothing.  A tenant is told neither where it is nor what else is there."""
-    status, title, to_tenants = 503, "The database cannot be asked", "Ask whoever runs it."
+    """Say what the database answered.  A tenant's user learns neither its address nor what belongs to others."""
+    status, title, for_tenants = 503, UNREACHABLE, "Try again, or ask the operator of this dashboard."
     if isinstance(error, NotFound):
-        status, title, to_tenants = 404, "There is no such thing here", "It is not there, or not yours."
+        status, title, for_tenants = 404, "Not found", "It does not exist, or it belongs to somebody else."
     elif isinstance(error, BadRequest):
-        status, title, to_tenants = 422, "This cannot be asked", "It is not there, or not yours."
-    detail = str(error) if request.user.tenant is None else to_tenants
+        status, title, for_tenants = 422, "Bad request", "It does not exist, or it belongs to somebody else."
+    detail = str(error) if request.user.tenant is None else for_tenants
     return error_page(request.dashboard, request, status, title, detail)
 
 

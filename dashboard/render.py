@@ -1,9 +1,10 @@
-"""Templates: found beside this file, filled in with autoescape, read once."""
+"""Jinja templates with autoescape, their filters, and the addresses of static files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,14 @@ STATIC = _HERE / "static"
 
 @cache
 def environment() -> Environment:
-    """Return the one environment of the pages."""
-    made = Environment(
+    """Return the environment of all templates."""
+    env = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    env.filters |= {
         "duration": formatting.duration,
         "short_duration": formatting.short_duration,
         "number": formatting.number,
@@ -38,54 +39,53 @@ def environment() -> Environment:
         "age": age,
         "status_badge": status_badge,
     }
-    made.globals |= {
+    env.globals |= {
         "label": formatting.label,
         "status_reason": formatting.status_reason,
         "seconds_between": formatting.seconds_between,
         "spark": charts.spark,
         "static": static,
     }
-    return made
+    return env
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
-    """Return a page."""
+    """Return the HTML of a page."""
     return environment().get_template(template).render(context)
 
 
 @cache
 def static(name: str) -> str:
-    """Return a file's address, which changes with its content, so that it may be kept for ever."""
+    """Return the address of a static file.  It changes with the content, so browsers may keep the file for ever."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={digest}"
 
 
-def time(text: str | None, form: str = "%d %b %H:%M:%S") -> Markup:
-    """Show an instant in UTC, in an element that the browser may show in its own zone."""
+def time(text: str | None, format_: str = "%d %b %H:%M:%S") -> Markup:
+    """Show a time in UTC, as an element that the script extends with the browser's time zone."""
     at = formatting.parse_time(text)
     if at is None:
         return Markup("") if text is None else escape(text)
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        at.isoformat(), at.strftime("%Y-%m-%d %H:%M:%S"), at.strftime(form)
-    )
+    return _time_element(at, at.strftime(format_))
 
 
-def age(text: str | None, now: Any) -> Markup:
-    """Show how long ago an instant was, in one unit."""
+def age(text: str | None, now: datetime) -> Markup:
+    """Show how long ago a time was, in one unit."""
     at = formatting.parse_time(text)
     if at is None:
         return Markup("")
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        at.isoformat(),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
-        formatting.short_duration(max(0.0, (now - at).total_seconds())),
-    )
+    return _time_element(at, formatting.short_duration(max(0.0, (now - at).total_seconds())))
+
+
+def _time_element(at: datetime, text: str) -> Markup:
+    title = at.strftime("%Y-%m-%d %H:%M:%S")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(at.isoformat(), title, text)
 
 
 def status_badge(status: str, code: str | None = None) -> Markup:
-    """Show a status: its sign, its word, and its colour."""
-    shown = "uncertain" if code == "uncertain_send" and status == "failed" else status
-    known = shown if shown in formatting.SIGNS else "other"
+    """Show a status by its sign, its word and its colour."""
+    word = "uncertain" if code == "uncertain_send" and status == "failed" else status
+    css_class = word if word in formatting.SIGNS else "other"
     return Markup('<span class="mark {}"><span aria-hidden="true">{}</span> {}</span>').format(
-        known, formatting.SIGNS.get(shown, "•"), shown
+        css_class, formatting.SIGNS.get(word, "•"), word
     )

@@ -1,4 +1,4 @@
-"""The pages and their addresses."""
+"""The routes of the dashboard."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from minutehand.dashboard.pages import bulk_actions
 from minutehand.dashboard.pages.actions import execution_action, workflow_action
 from minutehand.dashboard.pages.execution import execution
 from minutehand.dashboard.pages.executions import executions
-from minutehand.dashboard.pages.exports import exported, step_html
+from minutehand.dashboard.pages.exports import export_route, step_html_route
 from minutehand.dashboard.pages.failures import failures
 from minutehand.dashboard.pages.health import health
-from minutehand.dashboard.pages.login import login, logout
+from minutehand.dashboard.pages.login import login_route, logout_route
 from minutehand.dashboard.pages.overview import overview
 from minutehand.dashboard.pages.workflows import workflow, workflows
 from minutehand.dashboard.render import STATIC
@@ -24,16 +24,16 @@ from minutehand.dashboard.sse import EventStream
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def routes(dashboard: DashboardContext, live: EventStream) -> list[BaseRoute]:
-    """Return every address of the dashboard."""
+def routes(dashboard: DashboardContext, events: EventStream) -> list[BaseRoute]:
+    """Return all routes of the dashboard."""
     return [
         Route("/", page_route(dashboard, overview)),
         Route("/executions", page_route(dashboard, executions)),
         Route("/executions/action", execution_action(dashboard), methods=["POST"]),
         Route("/executions/all", page_route(dashboard, bulk_actions.ask)),
-        Route("/executions.{form:str}", exported(dashboard)),
+        Route("/executions.{format:str}", export_route(dashboard)),
         Route("/executions/{id}", page_route(dashboard, execution)),
-        Route("/executions/{id}/steps/{step}/html", step_html(dashboard)),
+        Route("/executions/{id}/steps/{step}/html", step_html_route(dashboard)),
         Route("/failures", page_route(dashboard, failures)),
         Route("/failures/retry", page_route(dashboard, bulk_actions.ask)),
         Route("/bulk", bulk_actions.begin(dashboard), methods=["POST"]),
@@ -43,15 +43,15 @@ def routes(dashboard: DashboardContext, live: EventStream) -> list[BaseRoute]:
         Route("/workflows/{id}", page_route(dashboard, workflow)),
         Route("/workflows/{id}/action", workflow_action(dashboard), methods=["POST"]),
         Route("/health", page_route(dashboard, health)),
-        Route("/live", live.answer),
-        Route("/login", login(dashboard), methods=["GET", "POST"]),
-        Route("/logout", logout(dashboard), methods=["POST"]),
+        Route("/live", events.answer),
+        Route("/login", login_route(dashboard), methods=["GET", "POST"]),
+        Route("/logout", logout_route(dashboard), methods=["POST"]),
         Route("/static/{name}", static_file),
     ]
 
 
 async def static_file(request: Request) -> Response:
-    """Answer a file of ours.  Its address changes with it, so it may be kept for ever."""
+    """Answer a static file.  Its address contains its hash, so browsers may keep it for ever."""
     path = STATIC / request.path_params["name"]
     if path.parent != STATIC or path.suffix not in _TYPES or not path.is_file():
         return problem(404, "no such file")

@@ -1,4 +1,4 @@
-"""Server-Sent Events: pages are told that something changed.  One look at the figures each second serves all."""
+"""Server-Sent Events: tell open pages that something changed.  One query per second serves all of them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 
-#: Seconds between two looks, and between two signs of life where nothing changes.
-LOOK_SECONDS, ALIVE_SECONDS = 1.0, 15.0
+#: Seconds between two queries, and between two keep-alive comments when nothing changes.
+POLL_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 15.0
 
-#: What of the metrics changes with the queue alone; what is "of the last hour" changes with the clock, too.
-_MARKS = (
+#: Figures that change only with the queue.  Those "of the last hour" change with the clock, too.
+_FIGURES = (
     "changed", "pending", "due", "processing", "events", "workflows", "tables", "paused", "foreign_processing",
     "uncertain",
 )  # fmt: skip
 
 
 class EventStream:
-    """Looks while anybody listens, and tells all of them."""
+    """Polls the figures while a page listens, and sends `changed` to all pages."""
 
     def __init__(self, dashboard: DashboardContext) -> None:
         self._dashboard = dashboard
@@ -36,7 +36,7 @@ class EventStream:
         self._stopping = False
 
     async def answer(self, request: Request) -> Response:
-        """Stream what changes to one page."""
+        """Stream events to one page."""
         try:
             (await self._dashboard.access.authenticate(request)).require("view")
         except Denied as denied:
@@ -45,7 +45,7 @@ class EventStream:
         return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
 
     def stop(self) -> None:
-        """End all streams: a server that stops waits for none."""
+        """End all streams, so that the server need not wait for its readers."""
         self._stopping = True
         for listener in self._listeners:
             listener.set()
@@ -54,39 +54,39 @@ class EventStream:
         changed = asyncio.Event()
         self._listeners.add(changed)
         if self._task is None or self._task.done():
-            self._task = asyncio.ensure_future(self._watch())
+            self._task = asyncio.ensure_future(self._poll())
         try:
             yield "retry: 3000\n\n"
             while not self._stopping:
                 try:
-                    async with asyncio.timeout(ALIVE_SECONDS):
+                    async with asyncio.timeout(KEEP_ALIVE_SECONDS):
                         await changed.wait()
                 except TimeoutError:
-                    yield ": alive\n\n"
+                    yield ": keep-alive\n\n"
                 else:
                     changed.clear()
                     yield "event: changed\ndata:\n\n"
         finally:
             self._listeners.discard(changed)
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         last = ""
         while self._listeners and not self._stopping:
             try:
                 async with asyncio.timeout(LIMIT_SECONDS):
-                    found = mark(await self._dashboard.store.metrics())
+                    current = fingerprint(await self._dashboard.store.metrics())
             except (StoreError, TimeoutError):
-                found = "away"
-            if last and found != last:
-                self._dashboard.queries.clear()  # what was read before the change would hide it
+                current = "away"
+            if last and current != last:
+                self._dashboard.queries.clear()  # a result from before the change would hide it
                 for listener in self._listeners:
                     listener.set()
-            last = found
-            await asyncio.sleep(LOOK_SECONDS)
+            last = current
+            await asyncio.sleep(POLL_SECONDS)
 
 
-def mark(metrics: Json) -> str:
-    """Return what differs where anything did, and once a minute, since ages and the strip go on by themselves."""
-    said = {name: metrics.get(name) for name in _MARKS}
-    said["minute"] = str(metrics["now"])[:16]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+def fingerprint(metrics: Json) -> str:
+    """Return a text that differs when the queue has changed, and once a minute, since ages and the tick strip go on."""
+    figures = {name: metrics.get(name) for name in _FIGURES}
+    figures["minute"] = str(metrics["now"])[:16]
+    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()

@@ -1,31 +1,35 @@
-"""Who looks, and what they may do."""
+"""Users and their permissions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: What may be allowed: to see, to see payloads, and to press.
+#: `view` shows the pages, `payloads` also shows row data, recipients and messages; the others each allow an action.
 PERMISSIONS = ("view", "payloads", "retry", "cancel", "pause", "resolve")
 
 
 class Forbidden(Exception):
-    """The user may not do this; its text names the permission."""
+    """The user has no permission for this.  Its text is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """One who was let in."""
+    """Who sent a request."""
 
     name: str
     permissions: frozenset[str]
-    #: Sees this tenant alone; None: all.
+    #: The only tenant that the user sees; None: all tenants.
     tenant: str | None = None
 
     def may(self, permission: str) -> bool:
-        """Say whether it is allowed."""
+        """Return whether the user has the permission."""
         return permission in self.permissions
 
     def require(self, permission: str) -> None:
-        """Errors: `Forbidden` when it is not."""
+        """Errors: `Forbidden` if the user lacks the permission."""
         if not self.may(permission):
-            raise Forbidden(permission)
+            raise Forbidden(f"You need the permission {permission}.")
+
+    def sees(self, tenant: str | None) -> bool:
+        """Return whether the user may see what belongs to this tenant."""
+        return self.tenant in (None, tenant)

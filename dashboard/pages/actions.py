@@ -1,9 +1,10 @@
-"""What a person may press: retry, cancel, release, resolve; checked here, whatever the page showed."""
+"""Forms that change something: retry, cancel, release, resolve, pause, resume.  Each checks its permission."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
@@ -11,20 +12,29 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.auth.identity import Forbidden, User
-from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, error_page
+from minutehand.dashboard.context import (
+    HEADERS,
+    NO_PERMISSION,
+    UNREACHABLE,
+    DashboardContext,
+    Handler,
+    error_page,
+)
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, StoreError
 
-#: Each action: what it takes, and what it asks of the store.
-ACTIONS: dict[str, tuple[str, Callable[[Store, list[str]], Awaitable[list[Json]]]]] = {
-    "retry": ("retry", lambda store, ids: store.retry(ids)),
-    "cancel": ("cancel", lambda store, ids: store.cancel(ids, reason="cancelled on the dashboard")),
-    "sent": ("resolve", lambda store, ids: store.resolve(ids, "sent")),
-    "resend": ("resolve", lambda store, ids: store.resolve(ids, "resend")),
-    "drop": ("resolve", lambda store, ids: store.resolve(ids, "drop")),
-    "release": ("retry", lambda store, ids: _release(store, ids)),
-}
 MAX_FORM_BYTES = 64 * 1024
+#: Executions that one form may name.
+MAX_IDS = 1000
+
+
+class Action(NamedTuple):
+    """What can be done to executions."""
+
+    permission: str
+    #: As in "Not retried: …".
+    participle: str
+    run: Callable[[Store, list[str]], Awaitable[list[Json]]]
 
 
 async def _release(store: Store, ids: list[str]) -> list[Json]:
@@ -32,9 +42,19 @@ async def _release(store: Store, ids: list[str]) -> list[Json]:
     return answers
 
 
+ACTIONS = {
+    "retry": Action("retry", "retried", lambda store, ids: store.retry(ids)),
+    "cancel": Action("cancel", "cancelled", lambda store, ids: store.cancel(ids, reason="cancelled on the dashboard")),
+    "sent": Action("resolve", "marked as sent", lambda store, ids: store.resolve(ids, "sent")),
+    "resend": Action("resolve", "sent again", lambda store, ids: store.resolve(ids, "resend")),
+    "drop": Action("resolve", "marked as not sent", lambda store, ids: store.resolve(ids, "drop")),
+    "release": Action("retry", "released", _release),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of ours that a user sent."""
+    """A form that a user submitted."""
 
     request: Request
     user: User
@@ -42,12 +62,12 @@ class Form:
 
     @property
     def values(self) -> dict[str, str]:
-        """Each field's last value."""
+        """The last value of each field."""
         return dict(self.fields)
 
 
-def form_route(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Response]]) -> Handler:
-    """Return what answers a form: after asking who sent it, and from which page; never on a read-only dashboard."""
+def form_route(dashboard: DashboardContext, handle: Callable[[Form], Awaitable[Response]]) -> Handler:
+    """Return the route handler of a form.  It checks the user, the form's origin, and that the dashboard may write."""
 
     async def handler(request: Request) -> Response:
         try:
@@ -55,86 +75,94 @@ def form_route(dashboard: DashboardContext, do: Callable[[Form], Awaitable[Respo
             form = Form(request, user, await read_form(request))
             dashboard.access.check_form(request, user, form.values.get("token", ""))
             if dashboard.read_only:
-                raise Forbidden("to change something: this dashboard is read only")
-            answer = await do(form)
+                return error_page(dashboard, None, 403, "Read only", "This dashboard was started with --read-only.")
+            response = await handle(form)
             dashboard.queries.clear()
-            return answer
+            return response
         except Denied as denied:
             return denied.response
         except Forbidden as error:
-            return error_page(dashboard, None, 403, "This is not yours to do", f"it takes the permission {error}")
+            return error_page(dashboard, None, 403, NO_PERMISSION, str(error))
         except BadRequest as error:
-            return error_page(dashboard, None, 409, "It could not be done", str(error))
+            return error_page(dashboard, None, 409, "Not done", str(error))
         except StoreError as error:
-            return error_page(dashboard, None, 503, "The database cannot be asked", str(error))
+            return error_page(dashboard, None, 503, UNREACHABLE, str(error))
 
     return handler
 
 
 def execution_action(dashboard: DashboardContext) -> Handler:
-    """Return what answers the buttons of executions."""
+    """Return the handler of the buttons of executions."""
 
-    async def do(form: Form) -> Response:
-        known = ACTIONS.get(form.values.get("action", ""))
-        if known is None:
-            return error_page(dashboard, None, 422, "There is no such action", form.values.get("action", "")[:40])
-        permission, action = known
-        form.user.require(permission)
-        ids = await visible_ids(dashboard, form.user, [value for name, value in form.fields if name == "id"][:1000])
-        answers = await action(dashboard.store, ids) if ids else []
-        refused = [row for row in answers if row["answer"] in ("refused", "missing")]
-        if refused:
-            said = [f"{row['id']}: {row.get('reason') or row['answer']}" for row in refused[:5]]
-            more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
-            title = f"{len(refused)} of {len(ids)} could not be done"
-            return error_page(dashboard, None, 409, title, "; ".join(said) + more)
+    async def handle(form: Form) -> Response:
+        action = ACTIONS.get(form.values.get("action", ""))
+        if action is None:
+            return error_page(dashboard, None, 422, "Unknown action", form.values.get("action", "")[:40])
+        form.user.require(action.permission)
+        named = [value for name, value in form.fields if name == "id"][:MAX_IDS]
+        ids = await visible_ids(dashboard, form.user, named)
+        results = await action.run(dashboard.store, ids) if ids else []
+        if refused := [result for result in results if result["answer"] in ("refused", "missing")]:
+            return _refused_page(dashboard, action, refused, len(ids))
         return RedirectResponse(local_path(form.values.get("back", "")), 303, headers=HEADERS)
 
-    return form_route(dashboard, do)
+    return form_route(dashboard, handle)
+
+
+def _refused_page(dashboard: DashboardContext, action: Action, refused: list[Json], total: int) -> Response:
+    if total == 1:
+        title, detail = f"Not {action.participle}", str(refused[0].get("reason") or refused[0]["answer"])
+    else:
+        title = f"{len(refused)} of {total} not {action.participle}"
+        detail = "; ".join(f"{result['id']}: {result.get('reason') or result['answer']}" for result in refused[:5])
+        detail += f"; and {len(refused) - 5} more" if len(refused) > 5 else ""
+    return error_page(dashboard, None, 409, title, detail)
 
 
 def workflow_action(dashboard: DashboardContext) -> Handler:
-    """Return what answers the buttons of a workflow: pause and resume."""
+    """Return the handler of the buttons of a workflow: pause and resume."""
 
-    async def do(form: Form) -> Response:
+    async def handle(form: Form) -> Response:
         form.user.require("pause")
-        id_ = form.request.path_params["id"]
-        card = await dashboard.store.workflow(id_)
-        if form.user.tenant not in (None, card["organization_id"] or card["user_id"]):
-            raise Forbidden("to act for this tenant")
+        workflow = await dashboard.store.workflow(form.request.path_params["id"])
+        id_ = workflow["id"]
+        if not form.user.sees(workflow["organization_id"] or workflow["user_id"]):
+            raise Forbidden("This workflow belongs to another tenant.")
         if form.values.get("action") == "pause":
             reason = form.values.get("reason", "").strip()[:200] or None
-            await dashboard.store.pause(scope="workflow", target=card["id"], reason=reason)
+            await dashboard.store.pause(scope="workflow", target=id_, reason=reason)
         elif form.values.get("action") == "resume":
-            await dashboard.store.resume(scope="workflow", target=card["id"])
-        return RedirectResponse(f"/workflows/{card['id']}", 303, headers=HEADERS)
+            await dashboard.store.resume(scope="workflow", target=id_)
+        return RedirectResponse(f"/workflows/{id_}", 303, headers=HEADERS)
 
-    return form_route(dashboard, do)
+    return form_route(dashboard, handle)
 
 
 async def visible_ids(dashboard: DashboardContext, user: User, ids: list[str]) -> list[str]:
     """Return those of the executions that the user may see."""
     if user.tenant is None or not ids:
         return ids
-    shown = await dashboard.store.search({"ids": ids, "tenant": user.tenant}, limit=1000)
-    return [row["id"] for row in shown["rows"]]
+    visible = await dashboard.store.search({"ids": ids, "tenant": user.tenant}, limit=MAX_IDS)
+    return [row["id"] for row in visible["rows"]]
 
 
 async def read_form(request: Request) -> list[tuple[str, str]]:
-    """Read a form of ours.  Errors: `Denied` when it is too large."""
+    """Read the fields of a form.  Errors: `Denied` when it is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM_BYTES:
-            raise Denied(PlainTextResponse("This form is too large.\n", 413))
+            raise Denied(PlainTextResponse("The form is too large.\n", 413))
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def local_path(address: str) -> str:
-    """Return where the browser goes on: a page of ours, whatever the form says.
+    """Return where to redirect: a path on this dashboard, whatever the form contains.
 
-    >>> local_path("/executions?q=a"), local_path("//evil.example"), local_path("https://evil.example/"), local_path("http://[")
-    ('/executions?q=a', '/', '/', '/')
+    >>> local_path("/executions?q=a"), local_path("//evil.example"), local_path("https://evil.example/")
+    ('/executions?q=a', '/', '/')
+    >>> local_path("http://[")
+    '/'
     """
     try:
         parts = urlsplit(address)

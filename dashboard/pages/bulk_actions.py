@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, PageRequest, error_page
 from minutehand.dashboard.pages.actions import ACTIONS, Form, form_route
 from minutehand.dashboard.pages.failures import SPANS
-from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split
+from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
 from minutehand.store.errors import NotFound
 
 #: Seconds over which something may be spread at most.
@@ -56,7 +56,7 @@ def meant(request: PageRequest) -> tuple[dict[str, str], str]:
         words = f"failed with {code or 'no code'}: {said['message']}"
         return said | {"since": (request.now - since).isoformat(), "until": request.now.isoformat()}, words
     try:
-        asked = parse_search(split(request.param("q")))
+        asked = parse_search(split_terms(request.param("q")))
     except BadSearch as error:
         raise NotFound(str(error)) from None
     return {"until": request.now.isoformat()} | as_filter(asked, request.now), request.param("q") or "all"
@@ -69,7 +69,7 @@ def begin(dashboard: DashboardContext) -> Handler:
         action = form.values.get("action", "")
         if action not in BULK_STATUSES:
             return error_page(dashboard, None, 422, "There is no such action", action[:40])
-        permission, run = ACTIONS[action]
+        permission, _, run = ACTIONS[action]
         form.user.require(permission)
         try:
             filters, spread = json.loads(form.values["filter"]), float(form.values.get("spread") or 0)

@@ -1,11 +1,12 @@
-"""One execution: what happened, why, and the actions that its state allows."""
+"""One execution: its timeline, facts, conditions, steps and row change, and the actions that its state allows."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from minutehand.dashboard.charts import duration_bar
 from minutehand.dashboard.context import Page, PageRequest
-from minutehand.dashboard.presentation.timeline import band, timeline
+from minutehand.dashboard.presentation.timeline import timeline
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import all_steps, read_steps
 from minutehand.store import Json
@@ -13,47 +14,45 @@ from minutehand.store.errors import NotFound
 
 
 async def execution(request: PageRequest) -> Page:
-    """Show one execution whole."""
+    """Show one execution."""
     id_ = request.http.path_params["id"]
-    story: Json = await request.query(("story", id_), lambda: request.store.execution_detail(id_))
-    if request.user.tenant not in (None, story["tenant"]):
+    detail: Json = await request.query(("execution", id_), lambda: request.store.execution_detail(id_))
+    if not request.user.sees(detail["tenant"]):
         raise NotFound(f"there is no execution {id_}")
-    steps, problem = planned(story["definition"])
+    steps, problem = planned_steps(detail["definition"])
     return Page(
         "execution.html",
         {
-            "it": story,
-            "timeline": timeline(story, with_recipients=request.user.may("payloads")),
-            "band": band(story, request.now),
-            "steps": joined_steps(steps, story["steps"]),
+            "execution": detail,
+            "timeline": timeline(detail, with_recipients=request.user.may("payloads")),
+            "duration_bar": duration_bar(detail, request.now),
+            "steps": steps_with_records(steps, detail["steps"]),
             "steps_problem": problem,
-            "changes": changes(story["event"]) if request.user.may("payloads") else [],
-            "conditions": leaves(story["conditions"]),
-            "actions": actions(story),
+            "changes": changes(detail["event"]) if request.user.may("payloads") else [],
+            "conditions": condition_rows(detail["conditions"]),
+            "actions": allowed_actions(detail),
         },
     )
 
 
-def planned(definition: Json | None) -> tuple[tuple[Step, ...], str]:
+def planned_steps(definition: Json | None) -> tuple[tuple[Step, ...], str]:
     """Return the steps of the version that ran, and why they cannot be read."""
     if definition is None:
-        return (), "the workflow is gone"
+        return (), "the workflow was deleted"
     try:
         return tuple(all_steps(read_steps(definition))), ""
     except BadStep as error:
         return (), str(error)
 
 
-def joined_steps(steps: tuple[Step, ...], records: list[Json]) -> list[Json]:
-    """Return each step with its record; records of steps that are not in the definition come last."""
+def steps_with_records(steps: tuple[Step, ...], records: list[Json]) -> list[Json]:
+    """Return each step with its record, then the records of steps that the definition lacks."""
     by_key = {str(record.get("stepId")): record for record in records}
     rows = [
-        {"step": step, "key": step.key, "name": step.name, "type": step.type, "record": by_key.pop(step.key, None)}
-        for step in steps
+        {"key": step.key, "name": step.name, "type": step.type, "record": by_key.pop(step.key, None)} for step in steps
     ]
     rows += [
         {
-            "step": None,
             "key": key,
             "name": record.get("name") or key,
             "type": (record.get("result") or {}).get("type", ""),
@@ -65,7 +64,7 @@ def joined_steps(steps: tuple[Step, ...], records: list[Json]) -> list[Json]:
 
 
 def changes(event: Json | None) -> list[Json]:
-    """Return the row's columns, what changed first: `{name, old, new, changed}`."""
+    """Return the row's columns, changed ones first: `{name, old, new, changed}`."""
     if not event:
         return []
     new, old = event["new"] or {}, event["old"] or {}
@@ -82,64 +81,36 @@ def changes(event: Json | None) -> list[Json]:
     return sorted(rows, key=lambda row: not row["changed"])
 
 
-def leaves(tree: Any, depth: int = 0) -> list[Json]:
-    """Return the conditions as they were judged, a row each, groups before what they hold."""
+def condition_rows(tree: Any, depth: int = 0) -> list[Json]:
+    """Return the evaluated conditions, one row each; a group comes before its members."""
     if not isinstance(tree, dict):
         return []
     for group in ("all", "any", "not"):
         if group in tree:
-            inner = [row for child in tree[group] for row in leaves(child, depth + 1)]
+            members = [row for child in tree[group] for row in condition_rows(child, depth + 1)]
             if group == "all" and depth == 0:
-                return inner
-            return [{"group": group, "held": tree.get("held"), "depth": depth}, *inner]
+                return members
+            return [{"group": group, "held": tree.get("held"), "depth": depth}, *members]
     return [{**tree, "depth": depth}]
 
 
-def actions(story: Json) -> list[Json]:
-    """Return what a person may do to it, each with the command that does the same."""
-    id_, status, code = story["id"], story["status"], story["code"]
-    able: list[Json] = []
+def allowed_actions(detail: Json) -> list[Json]:
+    """Return the buttons that the state of an execution allows, with the command of the same effect."""
+    id_, status, code = detail["id"], detail["status"], detail["code"]
+    buttons: list[tuple[str, str, str, str]] = []
     if code == "uncertain_send" and status == "failed":
-        able += [
-            {
-                "action": "sent",
-                "name": "It arrived",
-                "permission": "resolve",
-                "command": f"minutehand executions resolve {id_} --sent",
-            },
-            {
-                "action": "resend",
-                "name": "Send again",
-                "permission": "resolve",
-                "command": f"minutehand executions resolve {id_} --resend",
-            },
-            {
-                "action": "drop",
-                "name": "Give it up",
-                "permission": "resolve",
-                "command": f"minutehand executions resolve {id_} --drop",
-            },
+        buttons += [
+            ("sent", "Mark as sent", "resolve", "resolve --sent"),
+            ("resend", "Send again", "resolve", "resolve --resend"),
+            ("drop", "Mark as not sent", "resolve", "resolve --drop"),
         ]
     elif code == "stale" and status == "skipped":
-        able.append(
-            {
-                "action": "release",
-                "name": "Run it now",
-                "permission": "retry",
-                "command": f"minutehand executions release {id_}",
-            }
-        )
+        buttons.append(("release", "Run now", "retry", "release"))
     elif status in ("failed", "skipped"):
-        able.append(
-            {"action": "retry", "name": "Retry", "permission": "retry", "command": f"minutehand executions retry {id_}"}
-        )
+        buttons.append(("retry", "Retry", "retry", "retry"))
     if status in ("pending", "processing"):
-        able.append(
-            {
-                "action": "cancel",
-                "name": "Cancel",
-                "permission": "cancel",
-                "command": f"minutehand executions cancel {id_}",
-            }
-        )
-    return able  # fmt: skip
+        buttons.append(("cancel", "Cancel", "cancel", "cancel"))
+    return [
+        {"action": action, "name": name, "permission": permission, "command": f"minutehand executions {verb} {id_}"}
+        for action, name, permission, verb in buttons
+    ]

@@ -1,4 +1,4 @@
-"""The list of executions: what is asked for stands in the address, and the next page behind the last row."""
+"""The list of executions.  The search and the page's position are in the address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from minutehand.dashboard.context import Page, PageRequest
-from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, joined, parse_search, split
+from minutehand.dashboard.presentation.search import (
+    STATUSES,
+    BadSearch,
+    as_filter,
+    join_terms,
+    parse_search,
+    split_terms,
+)
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import all_steps, read_steps
 from minutehand.store import Json
@@ -19,57 +26,55 @@ ROWS = 50
 
 
 async def executions(request: PageRequest) -> Page:
-    """Show the executions that the search means, newest first."""
+    """Show the executions that match the search, newest first."""
     text = " ".join(request.param("q").split())
-    problem, words = "", {}
+    problem, terms = "", {}
     try:
-        words = parse_search(split(text))
+        terms = parse_search(split_terms(text))
     except BadSearch as error:
         problem = str(error)
     before = _cursor(request.param("before"))
-    found: Json = {"rows": [], "definitions": {}, "next": None, "looked_back_to": None}
+    result: Json = {"rows": [], "definitions": {}, "next": None, "looked_back_to": None}
     if not problem:
-        filters = request.own_filter(as_filter(words, request.now))
-        found = await request.query(
+        filters = request.own_filter(as_filter(terms, request.now))
+        result = await request.query(
             ("search", text, tuple(before or ())), lambda: request.store.search(filters, limit=ROWS, before=before)
         )
-    actions = {key: kinds(json.dumps(definition)) for key, definition in found["definitions"].items()}
-    for row in found["rows"]:
-        row["actions"] = actions.get(f"{row['workflow_id']}:{row['workflow_version'] or 0}", [])
+    add_step_types(result)
     return Page(
         "executions.html",
         {
             "q": text,
             "problem": problem,
-            "rows": found["rows"],
-            "looked_back_to": found["looked_back_to"],
-            "next": f"/executions?{urlencode({'q': text, 'before': json.dumps(found['next'])})}"
-            if found["next"]
+            "rows": result["rows"],
+            "searched_back_to": result["looked_back_to"],
+            "next": f"/executions?{urlencode({'q': text, 'before': json.dumps(result['next'])})}"
+            if result["next"]
             else "",
             "is_first": before is None,
-            "tabs": _tabs(words, text),
-            "exports": {form: f"/executions.{form}?{urlencode({'q': text})}" for form in ("csv", "jsonl")},
+            "tabs": _tabs(terms, text),
+            "exports": {format_: f"/executions.{format_}?{urlencode({'q': text})}" for format_ in ("csv", "jsonl")},
         },
         status=422 if problem else 200,
     )
 
 
-def _tabs(words: dict[str, object], text: str) -> list[dict[str, object]]:
-    """Return one tab for each status, which keeps what else is asked for."""
-    rest = [word for word in split(text) if not word.lower().startswith("status:")] if words or not text else []
-    said = dict(word.split(":", 1) for word in rest if ":" in word)
+def _tabs(terms: dict[str, object], text: str) -> list[dict[str, object]]:
+    """Return one tab for each status, which keeps the other terms of the search."""
+    others = [term for term in split_terms(text) if not term.lower().startswith("status:")] if terms or not text else []
+    values = dict(term.split(":", 1) for term in others if ":" in term)
     return [
         {
             "name": status or "all",
-            "link": f"/executions?{urlencode({'q': joined(said | ({'status': status} if status else {}))})}",
-            "on": words.get("status", "") == status,
+            "link": f"/executions?{urlencode({'q': join_terms(values | ({'status': status} if status else {}))})}",
+            "is_current": terms.get("status", "") == status,
         }
         for status in ("", *STATUSES)
     ]
 
 
 def _cursor(text: str) -> list[str] | None:
-    """Read where a page begins; what is no place is the beginning."""
+    """Read where a page begins; an invalid cursor means the first page."""
     try:
         at, id_ = json.loads(text)
         return [datetime.fromisoformat(at).isoformat(), str(UUID(id_))]
@@ -77,9 +82,16 @@ def _cursor(text: str) -> list[str] | None:
         return None
 
 
+def add_step_types(result: Json) -> None:
+    """Add `step_types` to each row of a search."""
+    by_version = {key: step_types(json.dumps(definition)) for key, definition in result["definitions"].items()}
+    for row in result["rows"]:
+        row["step_types"] = by_version.get(f"{row['workflow_id']}:{row['workflow_version'] or 0}", [])
+
+
 @lru_cache(maxsize=500)
-def kinds(definition: str) -> list[str]:
-    """Return the kinds of a workflow's steps, each once, in their order; nothing where they cannot be read."""
+def step_types(definition: str) -> list[str]:
+    """Return the types of a workflow's steps in order, each once; empty if they cannot be read."""
     try:
         steps = read_steps(json.loads(definition))
     except BadStep:

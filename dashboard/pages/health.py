@@ -1,4 +1,4 @@
-"""Doctor, as a page."""
+"""The results of `minutehand doctor` as a page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.store import Json
 
-#: The worst first.
+#: Levels that need attention, the worst first.
 _LEVELS = ("fail", "warn")
 
 
 async def health(request: PageRequest) -> Page:
-    """Show what doctor finds: first what is to be mended, then what is in order."""
+    """Show the checks that need attention, then those that pass."""
     if request.user.tenant is not None:
-        raise Forbidden("to see all tenants")
-    found: list[Json] = await request.query("doctor", request.dashboard.services.doctor)
-    troubles = sorted((row for row in found if row["level"] in _LEVELS), key=lambda row: _LEVELS.index(row["level"]))
-    fine = [row for row in found if row["level"] not in _LEVELS]
-    groups = [(name, list(rows)) for name, rows in groupby(fine, key=lambda row: row["group"])]
-    return Page("health.html", {"troubles": troubles, "groups": groups, "fine": len(fine)})
+        raise Forbidden("Only users who see all tenants may see this page.")
+    checks: list[Json] = await request.query("doctor", request.dashboard.services.doctor)
+    problems = sorted((row for row in checks if row["level"] in _LEVELS), key=lambda row: _LEVELS.index(row["level"]))
+    passing = [row for row in checks if row["level"] not in _LEVELS]
+    groups = [(name, list(rows)) for name, rows in groupby(passing, key=lambda row: row["group"])]
+    return Page("health.html", {"problems": problems, "groups": groups, "passing": len(passing)})

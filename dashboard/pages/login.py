@@ -1,4 +1,4 @@
-"""Signing in and out, where the users are users of the Supabase project."""
+"""Signing in and out, for users of the Supabase project."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Pag
 from minutehand.dashboard.pages.actions import local_path, read_form
 
 
-def login(dashboard: DashboardContext) -> Handler:
-    """Return what answers the form that asks for e-mail and password."""
+def login_route(dashboard: DashboardContext) -> Handler:
+    """Return the handler of the page that asks for e-mail and password, and of its form."""
 
-    async def answer(request: Request) -> Response:
-        users = dashboard.access
-        if not isinstance(users, SupabaseUsers):
-            return error_page(dashboard, None, 404, "Nobody signs in here", "")
+    async def handler(request: Request) -> Response:
+        access = dashboard.access
+        if not isinstance(access, SupabaseUsers):
+            return error_page(dashboard, None, 404, "Not found", "This dashboard has no sign-in page.")
         back = local_path(request.query_params.get("back", "/"))
         if request.method == "GET":
             return render_page(dashboard, None, Page("login.html", {"back": back, "problem": ""}))
@@ -28,7 +28,7 @@ def login(dashboard: DashboardContext) -> Handler:
             return denied.response
         back = local_path(form.get("back", "/"))
         try:
-            token, seconds = await users.sign_in(form.get("email", ""), form.get("password", ""))
+            token, seconds = await access.sign_in(form.get("email", ""), form.get("password", ""))
         except SignInFailed as error:
             return render_page(dashboard, None, Page("login.html", {"back": back, "problem": str(error)}, 401))
         response = RedirectResponse(back, 303, headers=HEADERS)
@@ -36,13 +36,13 @@ def login(dashboard: DashboardContext) -> Handler:
         response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
         return response
 
-    return answer
+    return handler
 
 
-def logout(dashboard: DashboardContext) -> Handler:
-    """Return what forgets who it was."""
+def logout_route(dashboard: DashboardContext) -> Handler:
+    """Return the handler that deletes the session's cookie."""
 
-    async def answer(request: Request) -> Response:
+    async def handler(request: Request) -> Response:
         try:
             check_origin(request)
         except Denied as denied:
@@ -51,4 +51,4 @@ def logout(dashboard: DashboardContext) -> Handler:
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
 
-    return answer
+    return handler

@@ -1,4 +1,4 @@
-"""The first page: is everything in order, and what needs a person?"""
+"""The first page: is everything running, and what needs a person?"""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.formatting import duration, parse_time, plural
 from minutehand.store import Json
 
-#: Executions of a tick, and the modes that tick once a minute.
-TICK, PER_MINUTE = 10, ("run-once", "start")
-#: Workflows that are shown: those that ran last.
+#: Executions per tick by default, and the modes that tick once a minute.
+BATCH_SIZE, MINUTE_MODES = 10, ("run-once", "start")
+#: Rows of the table of workflows.
 WORKFLOWS = 20
-#: Seconds that the oldest due execution may wait before it is amber, and red.
-AMBER, RED = 120, 300
+#: Seconds after which the oldest due execution is amber, and red.
+AMBER_SECONDS, RED_SECONDS = 120, 300
 
 
 async def overview(request: PageRequest) -> Page:
-    """Show how things stand."""
+    """Show the state of the queue, its ticks, failures, processors and workflows."""
     span = SPANS.get(request.param("span", "1h"), SPANS["1h"])
     tenant, cache = request.user.tenant, request.dashboard.charts
-    begin, fresh = charts.begin_of(span, request.now), cache.stale_from(span, request.now, tenant)
-    seen: Json = await request.query(
-        ("overview", span.name, fresh),
-        lambda: request.store.overview(tenant=tenant, bars_from=fresh, bar_seconds=span.step),
+    begin, stale_from = charts.begin_of(span, request.now), cache.stale_from(span, request.now, tenant)
+    state: Json = await request.query(
+        ("overview", span.name, stale_from),
+        lambda: request.store.overview(tenant=tenant, bars_from=stale_from, bar_seconds=span.step),
     )
-    figures = seen["figures"]
-    strip = charts.minutes(seen["beats"], request.now)
+    figures = state["figures"]
+    minutes = charts.minutes(state["ticks"], request.now)
     return Page(
         "overview.html",
         {
             "figures": figures,
-            "seen": seen,
+            "state": state,
             "tiles": tiles(figures),
-            "strip": charts.strip(strip),
-            "missing": sum(minute.state in ("missing", "late") for minute in strip),
-            "bars": charts.bars(cache.merged(span, request.now, tenant, seen["bars"]), span, begin),
+            "strip": charts.strip(minutes),
+            "late_ticks": late_ticks(minutes),
+            "bars": charts.bars(cache.merged(span, request.now, tenant, state["bars"]), span, begin),
             "span": span.name,
             "spans": list(SPANS),
-            "drain": drain(figures, seen, request.now),
-            "shown": WORKFLOWS,
-            "next_look": next_look(figures["workers"], request.now),
+            "backlog": backlog(figures, state, request.now),
+            "max_workflows": WORKFLOWS,
+            "next_tick": next_tick(figures["workers"], request.now),
         },
     )
 
 
 def tiles(metrics: Json) -> list[Json]:
-    """Return the six figures: each with its link, what it means, and how bad it is."""
+    """Return the six figures, each with its link, a note, and a level if it needs attention."""
     hour, age = metrics["last_hour"], metrics["oldest_due_seconds"]
     failed, uncertain = hour.get("failed", 0), metrics["uncertain"]
-    waits = "bad" if (age or 0) >= RED else "warn" if (age or 0) >= AMBER else ""
+    age_level = "bad" if (age or 0) >= RED_SECONDS else "warn" if (age or 0) >= AMBER_SECONDS else ""
     figures = (
         ("pending", f"{metrics['pending']:,}", "status:pending", f"{metrics['due']:,} due now", ""),
-        ("processing", f"{metrics['processing']:,}", "status:processing", "in work", ""),
-        ("oldest due", *_oldest(age), waits),
-        ("success", _success(hour), "status:completed since:1h", "of the last hour", ""),
-        ("failed", f"{failed:,}", "status:failed since:1h", "in the last hour", "bad" if failed else ""),
+        ("processing", f"{metrics['processing']:,}", "status:processing", "running now", ""),
+        ("oldest due", *_oldest(age), age_level),
+        ("success", _success(hour), "status:completed since:1h", "last hour", ""),
+        ("failed", f"{failed:,}", "status:failed since:1h", "last hour", "bad" if failed else ""),
         (
-            "uncertain", f"{uncertain:,}", "code:uncertain_send status:failed", "sends, of 30 days",
+            "uncertain", f"{uncertain:,}", "code:uncertain_send status:failed", "sends, last 30 days",
             "warn" if uncertain else "",
         ),
     )  # fmt: skip
@@ -67,49 +67,56 @@ def tiles(metrics: Json) -> list[Json]:
 
 
 def _oldest(age: float | None) -> tuple[str, str, str]:
-    """Say how long the oldest due one waits: its figure, its link, its note."""
+    """Return the figure, link and note of the oldest due execution."""
     if age is None:
-        return "-", "status:pending", "nothing waits"
-    return (duration(age) if age >= 1 else "just now"), "status:pending", "waits so long" if age >= 1 else "came due"
+        return "-", "status:pending", "nothing due"
+    return (duration(age) if age >= 1 else "0 s"), "status:pending", "longest wait" if age >= 1 else "just became due"
 
 
 def _success(hour: Json) -> str:
-    """Say how much of what ended worked; all of it only where nothing failed."""
-    worked, failed = hour.get("completed", 0), hour.get("failed", 0)
-    if not worked + failed:
+    """Return the share that completed of those that completed or failed; 100% only if nothing failed."""
+    completed, failed = hour.get("completed", 0), hour.get("failed", 0)
+    if not completed + failed:
         return "-"
-    return f"{min(worked / (worked + failed), 0.99 if failed else 1):.0%}"
+    return f"{min(completed / (completed + failed), 0.99 if failed else 1):.0%}"
 
 
-def drain(figures: Json, seen: Json, now: datetime) -> str:
-    """Say how long the backlog takes, and when more arrives than is done, since when and what to set."""
+def late_ticks(minutes: list[charts.Minute]) -> str:
+    """Return how many ticks of the last hour were late or missing; empty if none.
+
+    >>> late_ticks([charts.Minute(datetime.max, state, 0) for state in ("ran", "late", "missing", "missing")])
+    '1 late tick, 2 missing ticks'
+    """
+    counts = ((state, sum(minute.state == state for minute in minutes)) for state in ("late", "missing"))
+    return ", ".join(plural(count, f"{state} tick") for state, count in counts if count)
+
+
+def backlog(figures: Json, state: Json, now: datetime) -> str:
+    """Say how long the backlog will take, or since when it grows and what to set."""
     due = figures["due"]
     if not due:
         return "Nothing is due."
-    busy, since = seen["busy"], parse_time(seen["behind_since"])
-    said = f"{plural(due, 'execution')} due"
-    if busy["ended"] > busy["arrived"]:
-        rate = (busy["ended"] - busy["arrived"]) / 15
-        return said + f": drained in about {duration(max(60, due / rate * 60))} at the pace of the last 15 minutes."
-    if busy["arrived"] > busy["ended"] and (since is not None or due > TICK):
-        behind = "" if since is None else f", for {duration((now - since).total_seconds())} now"
+    arrived, ended = state["throughput"]["arrived"], state["throughput"]["ended"]
+    behind_since = parse_time(state["behind_since"])
+    text = f"{plural(due, 'execution')} due"
+    if ended > arrived:
+        seconds = max(60, due / (ended - arrived) * 15 * 60)
+        return f"{text}: done in about {duration(seconds)} at the rate of the last 15 minutes."
+    if arrived > ended and (behind_since is not None or due > BATCH_SIZE):
+        elapsed = "" if behind_since is None else f" for {duration((now - behind_since).total_seconds())}"
         return (
-            f"{said}, and more arrives than is done{behind}: {busy['arrived']:,} came in the last 15 minutes, "
-            f"{busy['ended']:,} ended. Set a larger --batch-size, or run minutehand worker."
+            f"{text}, backlog is growing{elapsed}: {arrived:,} arrived in the last 15 minutes, {ended:,} ended. "
+            "Set a larger --batch-size, or run minutehand worker."
         )
-    return f"{said}, {TICK} a tick: drained in about {plural(-(-due // TICK), 'minute')}."
+    return f"{text}, {BATCH_SIZE} per tick: done in about {plural(-(-due // BATCH_SIZE), 'minute')}."
 
 
-def next_look(workers: list[Json], now: datetime) -> Json | None:
-    """Say when a processor looks next, as its last look lets expect: `{"words", "at": where there is an instant}`."""
-    last = max((at for worker in workers if (at := parse_time(worker["heartbeat_at"])) is not None), default=None)
-    if last is None or now - last > timedelta(minutes=5):
+def next_tick(workers: list[Json], now: datetime) -> Json | None:
+    """Return when the next tick is expected: `{"text", "at", "seconds"}`; None if no processor ran for five minutes."""
+    heartbeats = [(w["mode"], at) for w in workers if (at := parse_time(w["heartbeat_at"])) is not None]
+    if not heartbeats or now - max(at for _, at in heartbeats) > timedelta(minutes=5):
         return None
-    if any(
-        worker["mode"] not in PER_MINUTE and now - at < timedelta(seconds=90)
-        for worker in workers
-        if (at := parse_time(worker["heartbeat_at"])) is not None
-    ):
-        return {"words": "A worker looks all the time", "at": None}
+    if any(mode not in MINUTE_MODES and now - at < timedelta(seconds=90) for mode, at in heartbeats):
+        return {"text": "A worker polls continuously", "at": None}
     at = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    return {"words": "Next look in", "at": at, "seconds": round((at - now).total_seconds())}
+    return {"text": "Next tick in", "at": at, "seconds": round((at - now).total_seconds())}

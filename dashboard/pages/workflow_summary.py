@@ -1,4 +1,4 @@
-"""A workflow in a sentence: When jobs.status becomes completed: e-mail the client, text the client."""
+"""A workflow in one sentence: When jobs.status becomes completed: e-mail the client, text the client."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from minutehand.executor.actions.descriptions import describe_conditions, descri
 from minutehand.executor.dialects import read_steps
 from minutehand.store import Json
 
-#: So many steps are named.
-_NAMED = 6
+#: Steps that the sentence names.
+MAX_STEPS = 6
 
 
-def sentence(card: Json, tables: list[Json]) -> str:
-    """Say when a workflow fires, and what it does then."""
-    definition = card["definition"] or {}
-    when = trigger(card["trigger_type"], tables)
+def summarize(workflow: Json, tables: list[Json]) -> str:
+    """Say when a workflow starts, and what it does then."""
+    definition = workflow["definition"] or {}
+    when = describe_trigger(workflow["trigger_type"], tables)
     config = definition.get("trigger_config")
     conditions = config.get("conditions") if isinstance(config, dict) else None
-    if isinstance(conditions, list) and (becomes := next(filter(_is_about(when), conditions), None)):
+    if isinstance(conditions, list) and (becomes := next(filter(_is_new_status(when), conditions), None)):
         when = f"{when.removesuffix(' changes')} becomes {becomes['value']}"
-        conditions = [one for one in conditions if one is not becomes]
+        conditions = [condition for condition in conditions if condition is not becomes]
     if conditions:
         when += f", and {describe_conditions(conditions)}"
-    return f"{when}: {deeds(definition)}."
+    return f"{when}: {describe_steps(definition)}."
 
 
-def _is_about(when: str) -> Callable[[Any], bool]:
-    """Return what says of a condition whether it asks for a new status, where `when` is that the status changes."""
+def _is_new_status(when: str) -> Callable[[Any], bool]:
+    """Return a test of whether a condition asks for the new value of the column that `when` names."""
     column = when.removesuffix(" changes").rpartition(".")[2] if "." in when and when.endswith(" changes") else None
 
-    def says(condition: Any) -> bool:
+    def test(condition: Any) -> bool:
         return (
             column is not None
             and isinstance(condition, dict)
@@ -41,52 +41,51 @@ def _is_about(when: str) -> Callable[[Any], bool]:
             and isinstance(condition.get("value"), str)
         )
 
-    return says
+    return test
 
 
-def trigger(type_: str | None, tables: list[Json]) -> str:
-    """Say when a type of change comes about.
+def describe_trigger(type_: str | None, tables: list[Json]) -> str:
+    """Say which change has this trigger type.
 
     >>> jobs = {"table": "jobs", "type": "job", "status": "status"}
-    >>> [trigger(t, [jobs]) for t in ("job_completed", "job_created", "invoice_paid", None)]
-    ['When jobs.status becomes completed', 'When a row of jobs is made', 'On invoice_paid', 'By hand']
+    >>> [describe_trigger(t, [jobs]) for t in ("job_completed", "job_created", "invoice_paid", None)]
+    ['When jobs.status becomes completed', 'When a row of jobs is created', 'On invoice_paid', 'By hand']
     """
     if not type_ or type_ == "manual":
         return "By hand"
     for table in sorted(tables, key=lambda t: -len(str(t.get("type")))):
-        kind, name = str(table.get("type")), table["table"]
-        if not type_.startswith(f"{kind}_"):
+        prefix, name = str(table.get("type")), table["table"]
+        if not type_.startswith(f"{prefix}_"):
             continue
         status = f"{name}.{table.get('status') or 'status'}"
-        match type_.removeprefix(f"{kind}_"):
+        match type_.removeprefix(f"{prefix}_"):
             case "created":
-                return f"When a row of {name} is made"
+                return f"When a row of {name} is created"
             case "deleted":
                 return f"When a row of {name} is deleted"
             case "updated":
                 return f"When a row of {name} changes"
             case "status_changed":
                 return f"When {status} changes"
-            case status_word:
-                return f"When {status} becomes {status_word}"
+            case new_status:
+                return f"When {status} becomes {new_status}"
     return f"On {type_}"
 
 
-def deeds(definition: Any) -> str:
-    """Say what the steps do, in order, in short."""
+def describe_steps(definition: Any) -> str:
+    """Say what the steps do, in order."""
     try:
         steps = read_steps(definition)
     except BadStep as error:
-        return f"its steps cannot be read, {error}"
-    said = [_deed(step) for step in steps]
-    more = f", and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
-    return (", ".join(said[:_NAMED]) + more) or "nothing"
+        return f"its steps cannot be read: {error}"
+    texts = [_describe(step) for step in steps]
+    more = f", and {len(texts) - MAX_STEPS} more" if len(texts) > MAX_STEPS else ""
+    return (", ".join(texts[:MAX_STEPS]) + more) or "nothing"
 
 
-def _deed(step: Step) -> str:
-    said = describe_step(step)
+def _describe(step: Step) -> str:
+    text = describe_step(step)
     if step.type == "condition":
-        then, otherwise = [_deed(one) for one in step.then], [_deed(one) for one in step.otherwise]
-        said += f" then {', '.join(then) or 'nothing'}" + (f", else {', '.join(otherwise)}" if otherwise else "")
-        return said
-    return said.partition(": ")[0] if step.type != "webhook" else said
+        then, otherwise = [_describe(inner) for inner in step.then], [_describe(inner) for inner in step.otherwise]
+        return f"{text} then {', '.join(then) or 'nothing'}" + (f", else {', '.join(otherwise)}" if otherwise else "")
+    return text.partition(": ")[0] if step.type != "webhook" else text

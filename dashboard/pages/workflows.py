@@ -1,4 +1,4 @@
-"""The workflows: each in a sentence, how it stands, and why it cannot fire; one with versions, lint, rehearsal."""
+"""The workflows: their summary, state and problems; for one, also lint, a dry run, recent executions and versions."""
 
 from __future__ import annotations
 
@@ -6,72 +6,72 @@ import difflib
 import json
 
 from minutehand.dashboard.context import Page, PageRequest
-from minutehand.dashboard.pages.executions import kinds
-from minutehand.dashboard.pages.workflow_summary import sentence
+from minutehand.dashboard.pages.executions import add_step_types
+from minutehand.dashboard.pages.workflow_summary import summarize
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
 
+#: Lines of a difference between two versions.
+MAX_DIFF_LINES = 400
+
 
 async def workflows(request: PageRequest) -> Page:
-    """Show all of them."""
-    cards = await request.query("workflows", lambda: request.store.workflows(facts=True))
+    """Show all workflows that the user may see."""
+    rows = await request.query("workflows", lambda: request.store.workflows(facts=True))
     tables = await request.query("triggers", request.store.triggers)
-    shown = [card for card in cards if _is_for(card, request)]
-    return Page("workflows.html", {"cards": [_with_words(card, tables) for card in shown], "tables": tables})
+    visible = [_with_state(row, tables) for row in rows if request.user.sees(_tenant(row))]
+    return Page("workflows.html", {"workflows": visible, "tables": tables})
 
 
 async def workflow(request: PageRequest) -> Page:
-    """Show one of them: what it does, why it cannot fire, its versions; and a rehearsal, when a row is named."""
+    """Show one workflow; with the dry run, if the address names a row."""
     id_ = request.http.path_params["id"]
-    card: Json = await request.query(("workflow", id_), lambda: request.store.workflow(id_))
-    if not _is_for(card, request):
+    row: Json = await request.query(("workflow", id_), lambda: request.store.workflow(id_))
+    if not request.user.sees(_tenant(row)):
         raise NotFound(f"there is no workflow {id_!r}")
     tables = await request.query("triggers", request.store.triggers)
     versions: list[Json] = await request.query(("versions", id_), lambda: request.store.workflow_versions(id_))
     recent: Json = await request.query(
-        ("recent", id_), lambda: request.store.search(request.own_filter({"workflow": card["id"]}), limit=10)
+        ("recent", id_), lambda: request.store.search(request.own_filter({"workflow": row["id"]}), limit=10)
     )
-    for row in recent["rows"]:
-        row["actions"] = kinds(
-            json.dumps(recent["definitions"].get(f"{row['workflow_id']}:{row['workflow_version'] or 0}"))
-        )
-    row = request.param("row").strip()
-    rehearsal: Json | None = None
+    add_step_types(recent)
+    row_id = request.param("row").strip()
+    dry_run: Json | None = None
     problem = ""
-    if row and request.user.may("payloads"):
+    if row_id and request.user.may("payloads"):
         try:
-            rehearsal = await request.dashboard.services.dry_run(card["id"], row)
+            dry_run = await request.dashboard.services.dry_run(row["id"], row_id)
         except BadRequest as error:
             problem = str(error)
     return Page(
         "workflow.html",
         {
-            "it": _with_words(card, tables),
-            "findings": await request.dashboard.services.lint(card["id"]),
-            "versions": compared(versions),
+            "workflow": _with_state(row, tables),
+            "findings": await request.dashboard.services.lint(row["id"]),
+            "versions": with_changes(versions),
             "recent": recent["rows"],
-            "row": row,
-            "rehearsal": rehearsal,
-            "rehearsal_problem": problem,
+            "row_id": row_id,
+            "dry_run": dry_run,
+            "dry_run_problem": problem,
         },
     )
 
 
-def _is_for(card: Json, request: PageRequest) -> bool:
-    tenant = request.user.tenant
-    return tenant is None or tenant == (card["organization_id"] or card["user_id"])
+def _tenant(workflow: Json) -> str | None:
+    tenant: str | None = workflow["organization_id"] or workflow["user_id"]
+    return tenant
 
 
-def _with_words(card: Json, tables: list[Json]) -> Json:
-    problem = card["problem"]
-    if problem is None and card.get("heard") is False and card["trigger_type"] != "manual":
-        problem = f"no watched table has changes of type {card['trigger_type']}"
-    state = "off" if not card["on"] else "broken" if problem else "paused" if card["paused"] else "on"
-    return {**card, "sentence": sentence(card, tables), "problem": problem, "state": state}
+def _with_state(workflow: Json, tables: list[Json]) -> Json:
+    problem = workflow["problem"]
+    if problem is None and workflow.get("heard") is False and workflow["trigger_type"] != "manual":
+        problem = f"no watched table has changes of type {workflow['trigger_type']}"
+    state = "off" if not workflow["on"] else "broken" if problem else "paused" if workflow["paused"] else "on"
+    return {**workflow, "summary": summarize(workflow, tables), "problem": problem, "state": state}
 
 
-def compared(versions: list[Json]) -> list[Json]:
-    """Return each version with what it changed of the one before it, as lines with their sign."""
+def with_changes(versions: list[Json]) -> list[Json]:
+    """Add to each version the lines that it changed of the one before it."""
     rows = []
     for number, version in enumerate(versions):
         older = versions[number + 1]["definition"] if number + 1 < len(versions) else None
@@ -82,5 +82,5 @@ def compared(versions: list[Json]) -> list[Json]:
 def _diff(old: Json, new: Json) -> list[Json]:
     before, after = (json.dumps(one, indent=2, sort_keys=True, ensure_ascii=False).splitlines() for one in (old, new))
     lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[3:]
-    signs = {"+": "added", "-": "removed", "@": "place"}
-    return [{"kind": signs.get(line[:1], "same"), "text": line} for line in lines[:400]]
+    kinds = {"+": "added", "-": "removed", "@": "place"}
+    return [{"kind": kinds.get(line[:1], "same"), "text": line} for line in lines[:MAX_DIFF_LINES]]

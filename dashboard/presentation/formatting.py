@@ -1,4 +1,4 @@
-"""What a page says of times, counts and values: pure functions, for people."""
+"""How times, durations, numbers and executions are written for people: pure functions, shared by pages and commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from minutehand.store import Json
 
-#: The sign of each status, beside its word: colour alone says nothing to many.
+#: The sign of each status.  It stands beside the word, since many people cannot tell the colours apart.
 SIGNS = {
     "pending": "○",
     "processing": "◐",
@@ -19,12 +19,12 @@ SIGNS = {
     "cancelled": "⊘",
     "uncertain": "?",
 }
-#: Seconds, and what they are called.
+#: Seconds of each unit.
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def parse_time(text: str | datetime | None) -> datetime | None:
-    """Return a time of the database's; None where there is none, or none that a clock shows.
+    """Return a time that the database wrote; None if there is none or it is infinite.
 
     >>> parse_time("2026-03-01T10:00:00+00:00"), parse_time("infinity"), parse_time(None)
     (datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.timezone.utc), None, None)
@@ -38,7 +38,7 @@ def parse_time(text: str | datetime | None) -> datetime | None:
 
 
 def duration(seconds: float | None) -> str:
-    """Say how long, in at most two units.
+    """Write a duration in at most two units.
 
     >>> [duration(s) for s in (None, 0.04, 0.5, 3, 75, 3600, 90_000)]
     ['', '40 ms', '0.5 s', '3 s', '1 min 15 s', '1 h', '1 d 1 h']
@@ -58,7 +58,7 @@ def duration(seconds: float | None) -> str:
 
 
 def short_duration(seconds: float | None) -> str:
-    """Say how long, in one unit.
+    """Write a duration in one unit.
 
     >>> [short_duration(s) for s in (0.2, 3.4, 75, 4000, 90_000)]
     ['1 s', '3 s', '1 min', '1 h', '1 d']
@@ -67,13 +67,13 @@ def short_duration(seconds: float | None) -> str:
 
 
 def seconds_between(begin: str | None, end: str | None) -> float | None:
-    """Return the seconds between two times; None where one is missing."""
+    """Return the seconds between two times; None if one is missing."""
     first, last = parse_time(begin), parse_time(end)
     return None if first is None or last is None else max(0.0, (last - first) / timedelta(seconds=1))
 
 
 def number(value: int, *, cap: int | None = None) -> str:
-    """Write a number for people; one that was counted to a cap says so.
+    """Write a number.  A count that stopped at `cap` ends with a plus sign.
 
     >>> number(1234), number(10_000, cap=10_000)
     ('1,234', '10,000+')
@@ -81,48 +81,48 @@ def number(value: int, *, cap: int | None = None) -> str:
     return f"{value:,}" + ("+" if cap is not None and value >= cap else "")
 
 
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """Say how many there are of something.
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Write a count with its noun.
 
     >>> plural(1, "row"), plural(3, "row"), plural(0, "reply", "replies")
     ('1 row', '3 rows', '0 replies')
     """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def label(row: Json) -> str:
-    """Say what an execution is about: `jobs J-2019: scheduled → completed`."""
-    told = row.get("label") or {}
-    what = " ".join(part for part in (str(told.get("table") or ""), row["entity_id"] or "") if part)
-    old, new = told.get("old_status"), told.get("new_status")
+    """Name an execution by its row and the change that started it: `jobs J-2019: scheduled → completed`."""
+    parts = row.get("label") or {}
+    name = " ".join(part for part in (str(parts.get("table") or ""), row["entity_id"] or "") if part)
+    old, new = parts.get("old_status"), parts.get("new_status")
     if new is not None and old != new:
-        change = f"{_word(old)} → {_word(new)}" if old is not None else _word(new)
-        return f"{what}: {change}" if what else change
-    operation = {"INSERT": "new", "DELETE": "deleted", "ENQUEUE": "enqueued"}.get(str(told.get("operation")))
-    return f"{what}: {operation}" if what and operation else what or "no row"
+        change = f"{_status(old)} → {_status(new)}" if old is not None else _status(new)
+        return f"{name}: {change}" if name else change
+    operation = {"INSERT": "new", "DELETE": "deleted", "ENQUEUE": "enqueued"}.get(str(parts.get("operation")))
+    return f"{name}: {operation}" if name and operation else name or "no row"
 
 
 def status_reason(row: Json, now: datetime) -> str:
-    """Say why an execution waits, or ended as it did; nothing for one that completed."""
+    """Say why an execution waits, or why it ended as it did; empty for one that completed."""
     reason = str(row.get("reason") or "")
     if row["status"] == "processing":
         since = parse_time(row.get("claimed_at"))
-        for_ = "" if since is None else f" for {duration(max(0, round((now - since).total_seconds())))}"
-        return f"in work at {row.get('worker') or 'some processor'}{for_}"
+        elapsed = "" if since is None else f" for {duration(max(0, round((now - since).total_seconds())))}"
+        return f"running on {row.get('worker') or 'an unknown processor'}{elapsed}"
     if row["status"] != "pending":
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
     due = parse_time(row.get("scheduled_at"))
     if due is not None and due > now:
         left = duration(max(round((due - now).total_seconds()), 1))
         if row.get("code") in (None, "waiting"):
-            return f"waits {left}" + (f": {without_time(reason)}" if reason else "")
-        what = f"retry in {left}" if row["attempt"] else f"goes on in {left}"
-        return f"{what} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
+            return f"waiting {left}" + (f": {without_time(reason)}" if reason else "")
+        next_run = f"retry in {left}" if row["attempt"] else f"continues in {left}"
+        return f"{next_run} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
     return str(row.get("waits_for") or "due now")
 
 
 def without_time(reason: str) -> str:
-    """Leave the instant out that a wait's reason ends with, where it is told otherwise.
+    """Drop the time at the end of a wait's reason, for places that show it in another form.
 
     >>> without_time("step 2 (wait): until 2026-03-01T10:00:00+00:00")
     'step 2 (wait)'
@@ -130,15 +130,15 @@ def without_time(reason: str) -> str:
     return re.sub(r": until \S+$", "", reason)
 
 
-def inline_value(held: Any) -> str:
-    """Write a value of JSON on one line; a text stands as it is."""
-    return held if isinstance(held, str) else json.dumps(held, ensure_ascii=False)
+def inline_value(value: Any) -> str:
+    """Write a JSON value on one line; a text is written without quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def pretty_json(held: Any) -> str:
-    """Write JSON for people."""
-    return json.dumps(held, ensure_ascii=False, indent=2)
+def pretty_json(value: Any) -> str:
+    """Write a JSON value with indentation."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def _word(status: Any) -> str:
+def _status(status: Any) -> str:
     return str(status) if status not in (None, "") else "∅"

@@ -1,4 +1,4 @@
-"""Search words, `status:failed since:1d`: one grammar wherever executions are looked for."""
+"""Search terms such as `status:failed since:1d`: one grammar for the dashboard and `minutehand executions ls`."""
 
 from __future__ import annotations
 
@@ -9,40 +9,41 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
-WORDS = ("status", "workflow", "entity", "code", "error", "since", "until")
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+FIELDS = ("status", "workflow", "entity", "code", "error", "since", "until")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=36_500)
 
 
 class BadSearch(ValueError):
-    """A search that cannot be read; its text says which word, and what could stand there."""
+    """A search that cannot be read.  Its text names the term and says what to write."""
 
 
-def parse_search(words: Iterable[str]) -> dict[str, Any]:
-    """Return what the words ask for; `since` and `until` as a length of time or an instant.  Errors: `BadSearch`.
+def parse_search(terms: Iterable[str]) -> dict[str, Any]:
+    """Return the value of each field; `since` and `until` as a duration or a time.  Errors: `BadSearch`.
 
     >>> parse_search(("status:failed", "since:1h"))
     {'status': 'failed', 'since': datetime.timedelta(seconds=3600)}
     """
-    asked: dict[str, Any] = {}
-    for written in words:
-        word, colon, value = written.partition(":")
-        word = word.strip().lower()
-        if not colon or word not in WORDS:
-            raise BadSearch(f"{written!r} is no search; write one of {', '.join(f'{w}:…' for w in WORDS)}")
+    values: dict[str, Any] = {}
+    for term in terms:
+        field, colon, value = term.partition(":")
+        field = field.strip().lower()
+        if not colon or field not in FIELDS:
+            fields = ", ".join(f"{field}:" for field in FIELDS)
+            raise BadSearch(f"Can't read {term!r}. Try status:failed. Fields: {fields}")
         if not value.strip():
-            raise BadSearch(f"{written!r} lacks a value")
-        if word in asked:
-            raise BadSearch(f"`{word}:` stands there twice; one of it can be asked for")
-        asked[word] = _value(word, value.strip())
-    return asked
+            raise BadSearch(f"{term!r} has no value. Write it after the colon, as in status:failed")
+        if field in values:
+            raise BadSearch(f"`{field}:` is given twice. Use it once")
+        values[field] = _value(field, value.strip())
+    return values
 
 
-def split(text: str) -> list[str]:
-    """Return the words of one line; a value with spaces stands in quotes.  Errors: `BadSearch`.
+def split_terms(text: str) -> list[str]:
+    """Return the terms of a line; a value with spaces is quoted.  Errors: `BadSearch`.
 
-    >>> split('status:failed workflow:"Thank the client"')
+    >>> split_terms('status:failed workflow:"Thank the client"')
     ['status:failed', 'workflow:Thank the client']
     """
     reader = shlex.shlex(text, posix=True, punctuation_chars=False)
@@ -50,42 +51,43 @@ def split(text: str) -> list[str]:
     try:
         return list(reader)
     except ValueError:
-        raise BadSearch('a quote is open: write workflow:"Its name"') from None
+        raise BadSearch('A quote is not closed. Write workflow:"Its name"') from None
 
 
-def joined(asked: dict[str, str]) -> str:
-    """Return the line that asks for this: the other way round.
+def join_terms(values: dict[str, str]) -> str:
+    """Return the line that `split_terms` and `parse_search` read back.
 
-    >>> joined({"status": "failed", "workflow": "Thank the client"})
+    >>> join_terms({"status": "failed", "workflow": "Thank the client"})
     'status:failed workflow:"Thank the client"'
     """
     return " ".join(
-        f'{word}:"{value}"' if re.search(r"\s", value) else f"{word}:{value}"
-        for word, value in ((word, str(value).replace('"', "")) for word, value in asked.items())
+        f'{field}:"{value}"' if re.search(r"\s", value) else f"{field}:{value}"
+        for field, value in ((field, str(value).replace('"', "")) for field, value in values.items())
         if value
     )
 
 
-def as_filter(asked: dict[str, Any], now: datetime) -> dict[str, str]:
-    """Return what the database is asked (minutehand.matches_filter): times as instants, counted from `now`."""
+def as_filter(values: dict[str, Any], now: datetime) -> dict[str, str]:
+    """Return the filter for the database (minutehand.matches_filter).  Durations become times before `now`."""
     return {
-        word: (now - value).isoformat() if isinstance(value, timedelta) else str(value) for word, value in asked.items()
+        field: (now - value).isoformat() if isinstance(value, timedelta) else str(value)
+        for field, value in values.items()
     }
 
 
-def _value(word: str, value: str) -> Any:
-    if word in ("since", "until"):
-        return _time(word, value)
-    if word == "status" and value.lower() not in STATUSES:
-        raise BadSearch(f"`status:{value}` is no status; there are {', '.join(STATUSES)}")
-    return value.lower() if word in ("status", "code") else value
+def _value(field: str, value: str) -> Any:
+    if field in ("since", "until"):
+        return _time(field, value)
+    if field == "status" and value.lower() not in STATUSES:
+        raise BadSearch(f"`status:{value}` is not a status. Use one of {', '.join(STATUSES)}")
+    return value.lower() if field in ("status", "code") else value
 
 
-def _time(word: str, value: str) -> timedelta | str:
-    if (match := _LENGTH.fullmatch(value.lower())) is not None:
+def _time(field: str, value: str) -> timedelta | str:
+    if (match := _DURATION.fullmatch(value.lower())) is not None:
         return min(timedelta(seconds=min(float(match[1]) * _SECONDS[match[2]], _LONGEST.total_seconds())), _LONGEST)
     try:
-        instant = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
-        raise BadSearch(f"`{word}:{value}` is no time; write 30m, 1h, 7d or 2026-03-01T10:00Z") from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).isoformat()
+        raise BadSearch(f"`{field}:{value}` is not a time. Write 30m, 1h, 7d or 2026-03-01T10:00Z") from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()

@@ -1,112 +1,114 @@
-"""One execution's way in time: what happened when, and a band on which its waits and its work are drawn to scale."""
+"""What happened to one execution, in order: pure functions, shared by its page and `minutehand executions show`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from markupsafe import Markup, escape
-
 from minutehand.dashboard.presentation.formatting import duration, parse_time, plural, seconds_between, without_time
 from minutehand.store import Json
 
-#: What a press is called afterwards.
-_PRESSED = {
-    "retry": "a person had it retried",
-    "sent": "a person said that it had arrived",
-    "resend": "a person had it sent again",
-    "drop": "a person gave the send up",
-    "release": "a person released it",
+#: What a person did, by the name that the attempt history keeps.
+_ACTIONS = {
+    "retry": "retried",
+    "sent": "marked as sent",
+    "resend": "sent again",
+    "drop": "marked as not sent",
+    "release": "released",
 }
-_WIDTH, _HEIGHT = 720, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEntry:
     """One thing that happened."""
 
     at: datetime
     kind: str
-    words: str
+    text: str
     detail: str = ""
-    #: Seconds since the one before it.
+    #: Seconds since the entry before it.
     gap: float = 0.0
 
     @property
-    def size(self) -> int:
-        """How large its gap is drawn, 0 to 6: by order of magnitude, since seconds and days stand side by side."""
+    def gap_size(self) -> int:
+        """The size at which the gap is drawn, 0 to 6: by order of magnitude, since gaps last seconds or days."""
         return sum(self.gap >= border for border in (0.05, 1, 10, 60, 3600, 86_400))
 
 
-def timeline(story: Json, *, with_recipients: bool) -> list[Moment]:
-    """Return what is known of its way, in order, each with the time since the one before."""
-    known = [*_origin(story), *_past(story["attempt_history"]), *_now(story), *_steps(story["steps"])]
-    known += _sends(story, with_recipients)
-    placed = sorted(
-        ((at, number, kind, words, detail) for number, (when, kind, words, detail) in enumerate(known)
+#: Time, kind, text and detail of an entry, before they are sorted.
+_Facts = list[tuple[str | None, str, str, str]]
+
+
+def timeline(detail: Json, *, with_recipients: bool) -> list[TimelineEntry]:
+    """Return everything that is known to have happened, oldest first."""
+    facts = [
+        *_origin(detail),
+        *_earlier_attempts(detail["attempt_history"]),
+        *_last_attempt(detail),
+        *_steps(detail["steps"]),
+        *_sends(detail, with_recipients),
+    ]
+    timed = sorted(
+        ((at, position, kind, text, extra) for position, (when, kind, text, extra) in enumerate(facts)
          if (at := parse_time(when)) is not None)
     )  # fmt: skip
-    moments: list[Moment] = []
-    for at, _, kind, words, detail in placed:
-        gap = (at - moments[-1].at).total_seconds() if moments else 0.0
-        moments.append(Moment(at, kind, words, detail, gap))
-    return moments
+    entries: list[TimelineEntry] = []
+    for at, _, kind, text, extra in timed:
+        gap = (at - entries[-1].at).total_seconds() if entries else 0.0
+        entries.append(TimelineEntry(at, kind, text, extra, gap))
+    return entries
 
 
-_Known = list[tuple[str | None, str, str, str]]
-
-
-def _origin(story: Json) -> _Known:
-    event = story["event"]
-    known: _Known = []
+def _origin(detail: Json) -> _Facts:
+    event = detail["event"]
+    facts: _Facts = []
     if event:
-        known.append((event["occurred_at"], "change", "the row changed", ""))
-        known.append((event["matched_at"], "match", "the change met the workflow", ""))
-    return [*known, (story["created_at"], "queue", "the execution was made", "")]
+        facts.append((event["occurred_at"], "change", "row changed", ""))
+        facts.append((event["matched_at"], "match", "matched the workflow", ""))
+    return [*facts, (detail["created_at"], "queue", "created", "")]
 
 
-def _past(past: list[Json]) -> _Known:
-    known: _Known = []
-    for episode in past:
-        known.append((episode.get("began"), "claim", *_began(episode.get("worker"), episode.get("attempt"))))
-        said = ": ".join(part for part in (episode.get("code"), episode.get("reason")) if part)
-        match episode["what"]:
+def _earlier_attempts(history: list[Json]) -> _Facts:
+    facts: _Facts = []
+    for entry in history:
+        facts.append((entry.get("began"), "claim", *_started(entry.get("worker"), entry.get("attempt"))))
+        reason = ": ".join(part for part in (entry.get("code"), entry.get("reason")) if part)
+        match entry["what"]:
             case "retry":
-                known.append((episode["at"], "retry", "it did not work, and is tried again", said))
+                facts.append((entry["at"], "retry", "failed, will retry", reason))
             case "wait":
-                times = episode.get("times", 1)
-                often = "" if times == 1 else f" ({plural(times, 'time')})"
-                known.append((episode["at"], "wait", f"it was put off{often}", without_time(said)))
+                due, times = parse_time(entry.get("due")), entry.get("times", 1)
+                until = "" if due is None else f" until {due.day} {due:%b %H:%M}"
+                repeated = "" if times == 1 else f" ({plural(times, 'time')})"
+                facts.append((entry["at"], "wait", f"waiting{until}{repeated}", without_time(reason)))
             case "lost":
-                known.append((episode["at"], "lost", "its processor was given up", said))
+                facts.append((entry["at"], "lost", "worker lost", reason))
             case _:
-                known.append((episode["at"], "end", str(episode.get("status")), said))
-                known.append((episode.get("due"), "press", _PRESSED.get(episode.get("by", ""), "it was revived"), ""))
-    return known
+                facts.append((entry["at"], "end", str(entry.get("status")), reason))
+                facts.append((entry.get("due"), "action", _ACTIONS.get(entry.get("by", ""), "run again"), ""))
+    return facts
 
 
-def _now(story: Json) -> _Known:
-    known: _Known = []
-    claimed = story["claimed_at"] or story["started_at"]
-    if claimed is not None and not any(
-        parse_time(episode.get("began")) == parse_time(claimed) for episode in story["attempt_history"]
-    ):
-        known.append(
-            (claimed, "claim", *_began(story["worker"], story["attempt"] if story["status"] == "processing" else 0))
-        )
-    if story["completed_at"]:
-        said = ": ".join(part for part in (story["code"], story["reason"]) if part)
-        known.append((story["completed_at"], "end", story["status"], said))
-    elif story["status"] == "pending" and story["scheduled_at"]:
-        known.append((story["scheduled_at"], "due", "due again" if story["attempt_history"] else "due", ""))
-    return known
+def _last_attempt(detail: Json) -> _Facts:
+    facts: _Facts = []
+    history = detail["attempt_history"]
+    claimed = detail["claimed_at"] or detail["started_at"]
+    if claimed is not None and not any(parse_time(entry.get("began")) == parse_time(claimed) for entry in history):
+        attempt = detail["attempt"] if detail["status"] == "processing" else None
+        facts.append((claimed, "claim", *_started(detail["worker"], attempt)))
+    if detail["completed_at"]:
+        reason = ": ".join(part for part in (detail["code"], detail["reason"]) if part)
+        facts.append((detail["completed_at"], "end", detail["status"], reason))
+    elif detail["status"] == "pending" and detail["scheduled_at"]:
+        facts.append((detail["scheduled_at"], "due", "due again" if history else "due", ""))
+    return facts
 
 
-def _began(worker: str | None, attempt: int | None) -> tuple[str, str]:
-    return "a processor began" + (f" attempt {attempt}" if attempt and attempt > 1 else ""), worker or ""
+def _started(worker: str | None, attempt: int | None) -> tuple[str, str]:
+    return "started" + (f" on {worker}" if worker else ""), f"attempt {attempt}" if attempt and attempt > 1 else ""
 
 
-def _steps(records: list[Json]) -> _Known:
+def _steps(records: list[Json]) -> _Facts:
     return [
         (
             record["finishedAt"],
@@ -126,66 +128,11 @@ def _steps(records: list[Json]) -> _Known:
     ]
 
 
-def _sends(story: Json, with_recipients: bool) -> _Known:
-    """Return the sends that no timed step tells of."""
-    told = {str(record.get("stepId")) for record in story["steps"] if record.get("finishedAt")}
+def _sends(detail: Json, with_recipients: bool) -> _Facts:
+    """Return the sends of steps that have no entry of their own."""
+    timed_steps = {str(record.get("stepId")) for record in detail["steps"] if record.get("finishedAt")}
     return [
         (send["sent_at"], "send", f"{send['channel']}: {send['status']}", send["recipient"] if with_recipients else "")
-        for send in story["sends"]
-        if str(send["step"]) not in told
+        for send in detail["sends"]
+        if str(send["step"]) not in timed_steps
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """Its whole time to scale, and how much of it was work."""
-
-    svg: Markup
-    whole: float
-    work: float
-
-
-def band(story: Json, now: datetime) -> Band | None:
-    """Draw the time from the change to the end (or now): queued, at work, waiting.  None where there is no length."""
-    event, made = story["event"], parse_time(story["created_at"])
-    begin = parse_time(event["occurred_at"]) if event else made
-    end = parse_time(story["completed_at"]) or now
-    if begin is None or end <= begin:
-        return None
-    works = [
-        (parse_time(one.get("began")), parse_time(one["at"])) for one in story["attempt_history"] if one.get("began")
-    ]
-    claimed = parse_time(story["claimed_at"] or story["started_at"])
-    if claimed is not None and claimed not in [first for first, _ in works] and story["status"] != "pending":
-        works.append((claimed, end))
-    whole = (end - begin).total_seconds()
-    drawn, at, work = [], begin, 0.0
-    for first, last in sorted((first, last) for first, last in works if first is not None and last is not None):
-        first, last = max(first, at), min(max(last, at), end)
-        drawn.append(_part("queued" if at == begin else "waits", begin, at, first, whole))
-        drawn.append(_part("work", begin, first, last, whole))
-        work += (last - first).total_seconds()
-        at = last
-    drawn.append(_part("queued" if at == begin else "waits", begin, at, end, whole))
-    told = f"{duration(whole)} in all, {duration(work) if work else 'none'} of it at work"
-    return Band(
-        Markup(  # numbers of our own, and words that are escaped
-            f'<svg class="band" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-            f'aria-label="{escape(told)}">{"".join(drawn)}</svg>'
-        ),
-        whole,
-        work,
-    )
-
-
-def _part(kind: str, begin: datetime, first: datetime, last: datetime, whole: float) -> str:
-    seconds = (last - first).total_seconds()
-    if seconds <= 0 and kind != "work":
-        return ""
-    x = (first - begin).total_seconds() / whole * _WIDTH
-    width = max(seconds / whole * _WIDTH, 2.5 if kind == "work" else 0.0)  # work can be seen however short it was
-    word = {"queued": "queued", "waits": "waits", "work": "at work"}[kind]
-    return (
-        f'<rect class="{kind}" x="{min(x, _WIDTH - width):.2f}" y="{0 if kind == "work" else 5}" width="{width:.2f}" '
-        f'height="{_HEIGHT if kind == "work" else _HEIGHT - 10}"><title>{word} {duration(seconds)}</title></rect>'
-    )

@@ -1,55 +1,57 @@
-// What a page can do beyond links and forms: live regions, keys, times in the reader's own zone.  Without it all works, too.
+// Live regions, keyboard shortcuts and local times.  Pages work without this script, as links and forms.
 
-const live = document.getElementById("live");
-let paused = false, waiting = false, timer = 0;
+const liveBadge = document.getElementById("live");
+let paused = false, changePending = false, timer = 0;
 
-function say(state, word) {
-  live.dataset.state = state;
-  live.querySelector(".word").textContent = word;
+function setLiveState(state, word) {
+  liveBadge.dataset.state = state;
+  liveBadge.querySelector(".word").textContent = word;
 }
 
-// --- live: the server says that something changed; the page is fetched again, and its live regions are patched -----------
+// --- live regions: on a change, the page is fetched again and its [data-live] elements are replaced -----------------------
 
+// What the reader has ticked, opened, typed, selected or focused stays.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  const held = [...old.querySelectorAll("input:checked")].map((box) => box.value);
-  const open = [...old.querySelectorAll("details[open]")].map((box) => box.closest("[data-key]")?.dataset.key);
+  const ticked = [...old.querySelectorAll("input:checked")].map((box) => box.value);
+  const open = [...old.querySelectorAll("details[open]")].map((details) => details.closest("[data-key]")?.dataset.key);
   const known = new Set([...old.querySelectorAll("[data-key]")].map((row) => row.dataset.key));
-  const focused = old.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : null;
+  const hasFocus = old.contains(document.activeElement);
+  const focusedKey = hasFocus ? document.activeElement.closest("[data-key]")?.dataset.key : null;
+  const focusedId = hasFocus ? document.activeElement.id : "";
   const selected = old.querySelector("[aria-selected=true]")?.dataset.key;
-  const typing = old.contains(document.activeElement) ? document.activeElement.id : "";
   const typed = [...old.querySelectorAll("input[type=text], select")].map((field) => [field.id, field.value]);
   old.toggleAttribute("data-poll", fresh.hasAttribute("data-poll"));
   old.replaceChildren(...fresh.childNodes);
   for (const [id, value] of typed) { const field = document.getElementById(id); if (field) field.value = value; }
-  if (typing) document.getElementById(typing)?.focus({ preventScroll: true });
-  for (const box of old.querySelectorAll("input[type=checkbox]")) box.checked = held.includes(box.value);
-  for (const box of old.querySelectorAll("details")) if (open.includes(box.closest("[data-key]")?.dataset.key)) box.open = true;
+  if (focusedId) document.getElementById(focusedId)?.focus({ preventScroll: true });
+  for (const box of old.querySelectorAll("input[type=checkbox]")) box.checked = ticked.includes(box.value);
+  for (const details of old.querySelectorAll("details")) if (open.includes(details.closest("[data-key]")?.dataset.key)) details.open = true;
   for (const row of old.querySelectorAll("[data-key]")) {
     if (known.size && !known.has(row.dataset.key)) row.classList.add("new");
     if (row.dataset.key === selected) row.setAttribute("aria-selected", "true");
-    if (row.dataset.key === focused) row.querySelector("a")?.focus({ preventScroll: true });
+    if (row.dataset.key === focusedKey) row.querySelector("a")?.focus({ preventScroll: true });
   }
 }
 
 async function refresh() {
-  waiting = false;
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (answer.redirected) { location.reload(); return; }  // the session is over
-  if (!answer.ok) return;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  changePending = false;
+  const response = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (response.redirected) { location.reload(); return; }  // the session is over
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const region of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(region.id);
     if (!fresh) continue;
-    if ("newest" in region.dataset && region.querySelector("input:checked, [aria-selected=true]")) offer(region, fresh);
+    if ("newest" in region.dataset && region.querySelector("input:checked, [aria-selected=true]")) offerNewRows(region, fresh);
     else merge(region, fresh);
   }
-  localise(document);
-  copyable(document);
+  addLocalTimes(document);
+  showCopyButtons(document);
 }
 
-// Rows do not jump while one is selected: what is new waits behind a button.
-function offer(region, fresh) {
+// While a row is selected, rows must not move: new rows wait behind a button.
+function offerNewRows(region, fresh) {
   const known = new Set([...region.querySelectorAll("tr[data-key]")].map((row) => row.dataset.key));
   const count = [...fresh.querySelectorAll("tr[data-key]")].filter((row) => !known.has(row.dataset.key)).length;
   let pill = document.getElementById("pill");
@@ -63,68 +65,66 @@ function offer(region, fresh) {
   pill.onclick = () => { pill.remove(); merge(region, fresh); };
 }
 
-function changed() {
-  if (paused || document.hidden) { waiting = true; return; }
+function onChange() {
+  if (paused || document.hidden) { changePending = true; return; }
   clearTimeout(timer);
-  timer = setTimeout(() => refresh().catch(() => say("lost", "reconnecting")), 250);
+  timer = setTimeout(() => refresh().catch(() => setLiveState("lost", "reconnecting")), 250);
 }
 
 if (document.querySelector("[data-live]")) {
   const source = new EventSource("/live");
-  source.addEventListener("open", () => say("on", "live"));
-  source.addEventListener("error", () => say("lost", "reconnecting"));
-  source.addEventListener("changed", changed);
+  source.addEventListener("open", () => setLiveState("on", "live"));
+  source.addEventListener("error", () => setLiveState("lost", "reconnecting"));
+  source.addEventListener("changed", onChange);
   addEventListener("pagehide", () => source.close());
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && waiting) changed(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && changePending) onChange(); });
 }
 
-// What this server does by itself, the database tells only in part: it is asked while it runs.
+// A bulk action's progress does not always change the queue's figures, so its page is polled while it runs.
 setInterval(() => { if (document.querySelector("[data-poll]") && !paused) refresh().catch(() => {}); }, 1000);
 
-// --- keys ----------------------------------------------------------------------------------------------------------------
+// --- keyboard shortcuts ---------------------------------------------------------------------------------------------------
 
-const rows = () => [...document.querySelectorAll("tr[data-href]")];
-
-function select(step) {
-  const all = rows();
-  if (!all.length) return;
-  const at = all.findIndex((row) => row.ariaSelected === "true");
-  const next = all[Math.min(Math.max(at + step, 0), all.length - 1)];
-  for (const row of all) row.removeAttribute("aria-selected");
+function selectRow(step) {
+  const rows = [...document.querySelectorAll("tr[data-href]")];
+  if (!rows.length) return;
+  const index = rows.findIndex((row) => row.ariaSelected === "true");
+  const next = rows[Math.min(Math.max(index + step, 0), rows.length - 1)];
+  for (const row of rows) row.removeAttribute("aria-selected");
   next.setAttribute("aria-selected", "true");
   next.scrollIntoView({ block: "nearest" });
 }
 
 function togglePause() {
   paused = !paused;
-  say(paused ? "paused" : "on", paused ? "paused" : "live");
-  if (!paused && waiting) changed();
+  setLiveState(paused ? "paused" : "on", paused ? "paused" : "live");
+  if (!paused && changePending) onChange();
 }
 
-let gone = 0;
+let goPressedAt = 0;
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
   const row = document.querySelector("tr[aria-selected=true]");
-  if (Date.now() - gone < 1500) {
-    gone = 0;
+  if (Date.now() - goPressedAt < 1500) {
+    goPressedAt = 0;
     document.querySelector(`nav a[data-go="${CSS.escape(event.key)}"]`)?.click();
     return;
   }
   switch (event.key) {
-    case "/": (document.getElementById("q") ?? document.getElementById("find")).focus(); event.preventDefault(); break;
+    case "/": (document.getElementById("q") ?? document.getElementById("quick-search")).focus(); event.preventDefault(); break;
     case "?": document.getElementById("keys").showModal(); break;
-    case "g": gone = Date.now(); break;
-    case "j": select(1); break;
-    case "k": select(-1); break;
+    case "g": goPressedAt = Date.now(); break;
+    case "j": selectRow(1); break;
+    case "k": selectRow(-1); break;
     case "p": togglePause(); break;
     case "Enter": if (row && event.target === document.body) location.href = row.dataset.href; break;
     case "x": { const box = row?.querySelector("input[type=checkbox]"); if (box) box.checked = !box.checked; break; }
   }
 });
 
-// --- copying -------------------------------------------------------------------------------------------------------------
+// --- copy buttons: shown where the browser has a clipboard ----------------------------------------------------------------
 
-function copyable(root) {
+function showCopyButtons(root) {
   for (const button of root.querySelectorAll("button[data-copy][hidden]")) button.hidden = !navigator.clipboard;
 }
 addEventListener("click", async (event) => {
@@ -133,9 +133,9 @@ addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
   button.textContent = "Copied";
 });
-copyable(document);
+showCopyButtons(document);
 
-// --- the next look: counted down here, since the page comes anew only when something changed -----------------------------
+// --- the countdown to the next tick ---------------------------------------------------------------------------------------
 
 setInterval(() => {
   for (const time of document.querySelectorAll("time[data-countdown]")) {
@@ -144,13 +144,13 @@ setInterval(() => {
   }
 }, 1000);
 
-// --- times: the reader's own zone, on hovering; UTC stays what is written ------------------------------------------------------
+// --- times: written in UTC, with the browser's time zone in the tooltip ---------------------------------------------------
 
-function localise(root) {
+function addLocalTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
     time.dataset.local = "";
-    const own = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-    time.title = `${time.title}\n${own} here`;
+    const local = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    time.title = `${time.title}\n${local} here`;
   }
 }
-localise(document);
+addLocalTimes(document);

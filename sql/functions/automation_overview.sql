@@ -1,6 +1,6 @@
 -- automation_overview(p_tenant, p_from, p_seconds, p_now) -> {"now", "figures": as automation_metrics, or of the tenant as
---   minutehand.tenant_figures, "incidents": the first five that are open, "beats": [{"at": minute, "first_at", "due", "ran"}] of the
---   last 60 minutes, oldest first, "behind_since": timestamptz | null, "busy": {"arrived": n, "ended": n} of the last 15 minutes,
+--   minutehand.tenant_figures, "incidents": the first five that are open, "ticks": [{"at": minute, "first_at", "due", "ran"}] of the
+--   last 60 minutes, oldest first, "behind_since": timestamptz | null, "throughput": {"arrived": n, "ended": n} of the last 15 minutes,
 --   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.bars from p_from, "workflows": [{"id",
 --   "name", "on", "problem" (why it cannot fire), "paused", "counts": {status: n}, "hours": [n of each of the last 24, oldest first], "failed_hours",
 --   "p50", "p95" (seconds from due to the end), "last_run", "last_status"}], "looked_at", "complete"}
@@ -68,7 +68,7 @@ begin
       limit 100
     )
     select jsonb_build_object(
-      'beats', (
+      'ticks', (
         select jsonb_agg(jsonb_build_object(
           'at', m.minute, 'first_at', b.first_at, 'due', case when p_tenant is null then b.due end, 'ran', coalesce(r.n, 0))
           order by m.minute)
@@ -94,7 +94,7 @@ begin
         from shown w
         left join figures f on f.workflow_id = w.id
         left join counts c on c.workflow_id = w.id),
-      'busy', (
+      'throughput', (
         select jsonb_build_object(
           'arrived', count(*) filter (where created_at > p_now - interval '15 minutes'),
           'ended', count(*) filter (where completed_at > p_now - interval '15 minutes'))

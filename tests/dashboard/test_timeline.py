@@ -11,12 +11,12 @@ import pytest
 
 from minutehand.dashboard import charts
 from minutehand.dashboard.chart_cache import ChartCache
-from minutehand.dashboard.pages import workflow_summary
-from minutehand.dashboard.pages.overview import drain, next_look
-from minutehand.dashboard.pages.workflow_summary import sentence
+from minutehand.dashboard.pages import overview, workflow_summary
+from minutehand.dashboard.pages.overview import backlog, next_tick
+from minutehand.dashboard.pages.workflow_summary import summarize
 from minutehand.dashboard.presentation import formatting, search
 from minutehand.dashboard.presentation.formatting import status_reason
-from minutehand.dashboard.presentation.timeline import band, timeline
+from minutehand.dashboard.presentation.timeline import timeline
 
 T0 = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
@@ -85,7 +85,7 @@ def test_every_attempt_stands_on_the_timeline_in_its_place():
         "lost 0:02:20",
         "claim 0:02:30",
         "end 0:02:31",
-        "press 0:10:00",
+        "action 0:10:00",
         "claim 0:10:00",
         "end 0:10:01",
     ]
@@ -103,33 +103,33 @@ def test_steps_have_their_times_and_sends_only_where_no_step_tells():
         {"step": "2", "channel": "sms", "recipient": "+1", "status": "sent", "sent_at": at(2.6)},
     ]
     moments = timeline(story(steps=[step], sends=sends), with_recipients=False)
-    assert [(one.kind, one.words, one.detail) for one in moments if one.kind in ("step", "send")] == [
+    assert [(one.kind, one.text, one.detail) for one in moments if one.kind in ("step", "send")] == [
         ("step", "step Thanks", "done, 0.4 s"),
         ("send", "sms: sent", ""),
     ]
 
 
 def test_the_band_is_to_scale():
-    drawn = band(story(attempt_history=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
+    drawn = charts.duration_bar(story(attempt_history=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
     assert drawn is not None
     parts = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)"', str(drawn.svg))
     assert [(kind, round(float(width) / 36)) for kind, _, width in parts] == [
         ("queued", 2),
-        ("work", 1),
-        ("waits", 15),
-        ("work", 2),
+        ("running", 1),
+        ("waiting", 15),
+        ("running", 2),
     ]
-    assert (drawn.whole, drawn.work) == (20, 3)
+    assert (drawn.total, drawn.running) == (20, 3)
 
 
 def test_there_is_no_band_of_no_time():
-    assert band(story(event=None, completed_at=at(0)), T0) is None
+    assert charts.duration_bar(story(event=None, completed_at=at(0)), T0) is None
 
 
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"status": "processing", "worker": "app:1", "claimed_at": at(-14)}, "in work at app:1 for 14 s"),
+        ({"status": "processing", "worker": "app:1", "claimed_at": at(-14)}, "running on app:1 for 14 s"),
         (
             {
                 "status": "pending",
@@ -150,7 +150,7 @@ def test_there_is_no_band_of_no_time():
                 "max_attempts": 5,
                 "reason": "step 2 (wait): until 2026-03-02T10:00:00+00:00",
             },
-            "waits 1 d: step 2 (wait)",
+            "waiting 1 d: step 2 (wait)",
         ),
         ({"status": "pending", "scheduled_at": None, "waits_for": "it is paused"}, "it is paused"),
         ({"status": "failed", "code": "refused", "reason": "answered 404"}, "refused: answered 404"),
@@ -161,16 +161,17 @@ def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], said: str) -> Non
     assert status_reason(row, T0) == said
 
 
-def overview(due: int, arrived: int, ended: int, since: str | None = None) -> str:
-    return drain({"due": due}, {"busy": {"arrived": arrived, "ended": ended}, "behind_since": since}, T0)
+def backlog_text(due: int, arrived: int, ended: int, since: str | None = None) -> str:
+    state = {"throughput": {"arrived": arrived, "ended": ended}, "behind_since": since}
+    return backlog({"due": due}, state, T0)
 
 
 def test_the_backlog_says_when_it_is_drained_or_what_to_set():
-    assert overview(0, 0, 0) == "Nothing is due."
-    assert overview(37, 50, 50) == "37 executions due, 10 a tick: drained in about 4 minutes."
-    assert overview(60, 30, 180) == "60 executions due: drained in about 6 min at the pace of the last 15 minutes."
-    said = overview(400, 300, 150, at(-3600))
-    assert "more arrives than is done, for 1 h now" in said
+    assert backlog_text(0, 0, 0) == "Nothing is due."
+    assert backlog_text(37, 50, 50) == "37 executions due, 10 per tick: done in about 4 minutes."
+    assert backlog_text(60, 30, 180) == "60 executions due: done in about 6 min at the rate of the last 15 minutes."
+    said = backlog_text(400, 300, 150, at(-3600))
+    assert "backlog is growing for 1 h: 300 arrived" in said
     assert "--batch-size" in said
 
 
@@ -179,15 +180,15 @@ def test_the_next_look_is_foretold():
         return {"mode": mode, "heartbeat_at": at(-ago)}
 
     now = T0 + timedelta(seconds=37)
-    found = next_look([seen("run-once", 0)], now)
+    found = next_tick([seen("run-once", 0)], now)
     assert found is not None
     assert (found["seconds"], found["at"]) == (23, T0 + timedelta(minutes=1))
-    assert next_look([seen("run-once", 0), seen("worker", 0)], now) == {
-        "words": "A worker looks all the time",
+    assert next_tick([seen("run-once", 0), seen("worker", 0)], now) == {
+        "text": "A worker polls continuously",
         "at": None,
     }
-    assert next_look([seen("worker", 600)], now) is None
-    assert next_look([], now) is None
+    assert next_tick([seen("worker", 600)], now) is None
+    assert next_tick([], now) is None
 
 
 def test_the_strip_tells_each_minute_and_what_was_due():
@@ -200,7 +201,7 @@ def test_the_strip_tells_each_minute_and_what_was_due():
     shown = charts.minutes(beats, T0 + timedelta(seconds=330))
     assert [minute.state for minute in shown] == ["none", "ran", "idle", "missing", "missing", "late"]
     drawn = str(charts.strip(shown))
-    assert "1 ran, 1 idle, 1 late, 2 missing; at most 12 due at a look" in drawn
+    assert "1 ran, 1 idle, 1 late, 2 missing; at most 12 due" in drawn
     assert drawn.count('class="due"') == 2
 
 
@@ -221,7 +222,7 @@ def test_a_bar_that_is_over_is_counted_once():
 
 
 def test_examples_in_docstrings_are_true():
-    assert [doctest.testmod(module).failed for module in (formatting, search, workflow_summary)] == [0, 0, 0]
+    assert [doctest.testmod(module).failed for module in (formatting, search, overview, workflow_summary)] == [0] * 4
 
 
 JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
@@ -253,4 +254,4 @@ JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
 def test_a_workflow_is_a_sentence(type_: str, conditions: Any, said: str) -> None:
     email = {"type": "email", "config": {"subject": "Done", "message": "It is done"}}
     definition = {"trigger_config": {"conditions": conditions}, "steps": [email]}
-    assert sentence({"trigger_type": type_, "definition": definition}, JOBS) == said
+    assert summarize({"trigger_type": type_, "definition": definition}, JOBS) == said

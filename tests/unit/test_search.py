@@ -23,12 +23,12 @@ def test_words_are_read():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("colour:red",), "write one of status:…, workflow:…"),
-        (("failed",), "'failed' is no search"),
-        (("status:",), "lacks a value"),
-        (("status:done",), "there are pending, processing"),
-        (("since:soon",), "write 30m, 1h, 7d or"),
-        (("code:a", "code:b"), "stands there twice"),
+        (("colour:red",), "Fields: status:, workflow:"),
+        (("failed",), "Can't read 'failed'"),
+        (("status:",), "has no value"),
+        (("status:done",), "Use one of pending, processing"),
+        (("since:soon",), "Write 30m, 1h, 7d or"),
+        (("code:a", "code:b"), "is given twice"),
     ],
 )
 def test_what_is_not_understood_is_explained(words, said):

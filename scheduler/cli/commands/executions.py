@@ -159,9 +159,9 @@ def as_text(found: Json) -> str:
         lines.append(f"  {'waits':<10} {found['waits_for']}")
     lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
     lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
-    for moment in timeline(found, with_recipients=True):
-        detail = f"  ({moment.detail})" if moment.detail else ""
-        lines.append(f"  {moment.at:%Y-%m-%d %H:%M:%S}  {moment.words}{detail}")
+    for entry in timeline(found, with_recipients=True):
+        detail = f"  ({entry.detail})" if entry.detail else ""
+        lines.append(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.text}{detail}")
     for step in found["steps"]:
         why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
         lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
