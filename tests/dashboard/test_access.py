@@ -227,7 +227,7 @@ def test_a_tenant_learns_neither_where_the_database_is_nor_what_else_is_there(gu
             f"/executions/{failed(app, 'south')}",
         )
     }
-    assert told == {"<p>It is not there, or not yours."}
+    assert told == {"<p>It does not exist, or it belongs to somebody else."}
     assert "2 workflows" in guarded.client.get(f"{guarded.url}/workflows/Twice", auth=OPS).text
 
 

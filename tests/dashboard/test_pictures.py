@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.dashboard.browser import browser, visiting
 from tests.dashboard.served import Served
-from tests.dashboard.window import browser, visiting
 from tests.journeys.app import App, email, webhook
 from tests.servers import migrated_template
 

@@ -36,7 +36,7 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_page_says_so(served:
     for page in pages:
         assert page.status_code == 503
         assert "The database took too long" in page.text
-        assert "given up after 5 s" in page.text
+        assert "cancelled after 5 s" in page.text
     wait_until(lambda: active(app.database) == 0, "the end of its statements")
     app.database.connection.rollback()
     app.database.connection.autocommit = True

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.dashboard.browser import Watched, browser, furnish, statuses, views, visiting
 from tests.dashboard.served import Serve, Served
-from tests.dashboard.window import Watched, browser, furnish, statuses, views, visiting
 from tests.journeys.app import App, Minutehand
 from tests.supabase.stack import Project, Stack
 
@@ -65,7 +65,7 @@ def test_presses_reach_the_project(visit: Watched, names: dict[str, str], projec
     for name, button, after in (
         ("partial", "Retry", "pending"),
         ("busy", "Cancel", "cancelled"),
-        ("uncertain_send", "It arrived", "pending"),
+        ("uncertain_send", "Mark as sent", "pending"),
     ):
         page = visit.open(f"/executions/{names[name]}")
         page.get_by_role("button", name=button, exact=True).click()
