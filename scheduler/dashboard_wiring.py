@@ -16,22 +16,22 @@ from minutehand.store.errors import BadRequest
 
 
 def open_access(host: str, backend: BackendSettings, settings: DashboardSettings) -> Access:
-    """Return who is let in at this address.  Errors: `BadConfiguration`."""
-    from minutehand.dashboard.auth.factory import choose
+    """Return the access of the dashboard at this address.  Errors: `BadConfiguration`."""
+    from minutehand.dashboard.auth.factory import choose_access
 
-    def users() -> Access:
+    def supabase_users() -> Access:
         from minutehand.dashboard.auth.supabase_users import SupabaseUsers
         from minutehand.store.project import project_url
 
         url, key = project(backend)
         return SupabaseUsers(project_url(url), key, secret=settings.supabase_jwt_secret)
 
-    return choose(
+    return choose_access(
         host,
         logins=settings.logins,
         proxy_header=settings.proxy_header,
         proxy_from=settings.proxy_from,
-        users=users if settings.supabase_users else None,
+        supabase_users=supabase_users if settings.supabase_users else None,
     )
 
 

@@ -1,7 +1,7 @@
-"""Who is let in to the pages: on loopback everybody who calls us by that name; elsewhere nobody without a login.
+"""Who may see the pages.  On loopback no login is needed; every other address needs one of these.
 
-Loopback      whoever is on this machine
-Logins        a name and a password, by HTTP Basic, or the password as a bearer token
-SupabaseUsers the users of the Supabase project whose claims name a role
-Proxied       whom a proxy in front of us names
+Loopback       anybody on this machine
+Logins         a name and a password, by HTTP Basic, or the password as a bearer token
+SupabaseUsers  users of the Supabase project whose claims name a role
+Proxied        the user that a proxy in front of the server names in a header
 """

@@ -1,4 +1,4 @@
-"""What every way of being let in has in common: users, and forms that must come from a page of ours."""
+"""What all kinds of access share: they identify users, and check that a form came from a page of this server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minutehand.dashboard.auth.identity import User
 
 
 class Denied(Exception):
-    """The request is answered by this instead."""
+    """The request is not answered by its page, but with this response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -22,9 +22,9 @@ class Denied(Exception):
 
 
 class Access(ABC):
-    """Knows users, and whether a form came from a page of ours."""
+    """Identifies users, and checks forms."""
 
-    #: Whether users sign in, and so out, on a page of ours.
+    #: Whether users sign in and out on a page of the dashboard.
     signs_in = False
 
     def __init__(self) -> None:
@@ -32,22 +32,22 @@ class Access(ABC):
 
     @abstractmethod
     async def authenticate(self, request: Request) -> User:
-        """Say who it is.  Errors: `Denied`."""
+        """Return the user of a request.  Errors: `Denied`."""
 
     def form_token(self, user: User) -> str:
-        """Return what a form of this user carries: of this process, and of nobody else's."""
+        """Return the token that this process puts into the forms of this user."""
         return hmac.new(self._key, f"{user.name}\0{user.tenant}".encode(), hashlib.sha256).hexdigest()
 
     def check_form(self, request: Request, user: User, token: str) -> None:
-        """Errors: `Denied` unless the form came from a page of ours, shown to this user."""
+        """Errors: `Denied` unless a page of this process sent the form, shown to this user."""
         check_origin(request)
         if not hmac.compare_digest(token.encode(), self.form_token(user).encode()):
-            raise Denied(PlainTextResponse("This form is old: load the page again.\n", 403))
+            raise Denied(PlainTextResponse("This page is out of date. Go back, reload it, and try again.\n", 403))
 
 
 def check_origin(request: Request) -> None:
-    """Errors: `Denied` unless a page of ours sent this."""
+    """Errors: `Denied` unless a page of this server sent the form."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     _, _, origin = request.headers.get("origin", "").partition("://")
     if site != "same-origin" or not origin or origin != request.headers.get("host"):
-        raise Denied(PlainTextResponse("This form did not come from a page of ours.\n", 403))
+        raise Denied(PlainTextResponse("This form was sent from another site.\n", 403))

@@ -1,4 +1,4 @@
-"""Which way of being let in the settings ask for.  Nothing is open by default but loopback."""
+"""Chooses the kind of access by the settings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from minutehand.dashboard.auth.loopback import is_loopback
 from minutehand.store.errors import BadConfiguration
 
 
-def choose(
+def choose_access(
     host: str,
     *,
     logins: str,
     proxy_header: str,
     proxy_from: str,
-    users: Callable[[], Access] | None,
+    supabase_users: Callable[[], Access] | None,
 ) -> Access:
-    """Return who is let in at this address.  Errors: `BadConfiguration` when nobody could be told from anybody."""
+    """Return the access for this address.  Errors: `BadConfiguration` if others can reach it and no login is set."""
     if proxy_header:
         from minutehand.dashboard.auth.proxied import Proxied
 
@@ -26,14 +26,14 @@ def choose(
         from minutehand.dashboard.auth.logins import Logins
 
         return Logins(logins)
-    if users is not None:
-        return users()
+    if supabase_users is not None:
+        return supabase_users()
     if is_loopback(f"[{host}]" if ":" in host else host):
         from minutehand.dashboard.auth.loopback import Loopback
 
         return Loopback()
     raise BadConfiguration(
-        f"{host} is open to others, and nobody would have to say who they are: set MINUTEHAND_LOGINS (name:password), "
-        "MINUTEHAND_SUPABASE_USERS=1 (the project's users, by their role), or MINUTEHAND_PROXY_HEADER; or leave out "
-        "--host, and it is for this machine alone; or --no-dashboard, and it answers calls only"
+        f"{host} is open to others, and no login is set. Set MINUTEHAND_LOGINS (name:password), "
+        "MINUTEHAND_SUPABASE_USERS=1 (the project's users, by role) or MINUTEHAND_PROXY_HEADER. Or leave out --host to "
+        "serve this machine only, or add --no-dashboard to answer API calls only."
     )

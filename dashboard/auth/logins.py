@@ -1,4 +1,4 @@
-"""Logins: a name and a password each, by HTTP Basic; a program may show the password as a bearer token."""
+"""Access by a name and a password, by HTTP Basic; a program may send the password as a bearer token."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from minutehand.store.errors import BadConfiguration
 _LOGIN = re.compile(
     r"(?P<name>[^\s:=@]+):(?P<password>[^\s:=@]+)(?:=(?P<permissions>[a-z,]+))?(?:@(?P<tenant>[^\s=@]+))?"
 )
-#: A guess must be dear.
-_LEAST = 12
+#: Characters of a password, so that guessing takes too long.
+MIN_PASSWORD = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One of them."""
+    """A user with a password."""
 
     user: User
     password: str = field(repr=False)
 
 
 class Logins(Access):
-    """Lets in who knows one of the passwords."""
+    """Admits users by their password."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -39,24 +39,24 @@ class Logins(Access):
 
     async def authenticate(self, request: Request) -> User:
         """See `Access`."""
-        name, shown = credentials(request.headers.get("authorization", ""))
-        digest = _digest(shown)
-        # All of them: the time taken tells nothing.
-        good = [
+        name, password = credentials(request.headers.get("authorization", ""))
+        digest = _digest(password)
+        # Compares with all of them, so that the time does not show which one matches.
+        matches = [
             login.user
             for login in self._all
             if hmac.compare_digest(digest, _digest(login.password)) and name in (None, login.user.name)
         ]
-        if good and shown:
-            return good[0]
+        if matches and password:
+            return matches[0]
         headers = {"WWW-Authenticate": 'Basic realm="Minutehand", charset="UTF-8"'}
-        raise Denied(PlainTextResponse("A login is needed: one of MINUTEHAND_LOGINS.\n", 401, headers=headers))
+        raise Denied(PlainTextResponse("Log in with a name and password of MINUTEHAND_LOGINS.\n", 401, headers=headers))
 
 
 def parse(text: str) -> Login:
     """Read `name:password`, `name:password=view,retry`, `name:password=view@tenant`.
 
-    Errors: `BadConfiguration`, which quotes no password.
+    Errors: `BadConfiguration`; its text never contains a password.
 
     >>> parse("ops:correct-horse=view,retry@north").user
     User(name='ops', permissions=frozenset({...}), tenant='north')
@@ -64,41 +64,42 @@ def parse(text: str) -> Login:
     match = _LOGIN.fullmatch(text)
     if match is None:
         raise BadConfiguration(
-            "MINUTEHAND_LOGINS cannot be read: write name:password, or name:password=view,retry, several with spaces "
-            "between them; a password has no space and none of : = @"
+            "MINUTEHAND_LOGINS is not valid: write name:password or name:password=view,retry, separated by spaces. "
+            "A password contains no space, colon, = or @."
         )
     allowed = set((match["permissions"] or ",".join(PERMISSIONS)).split(",")) - {""}
     if unknown := allowed - set(PERMISSIONS):
         raise BadConfiguration(
-            f"MINUTEHAND_LOGINS: {match['name']} has the permission {sorted(unknown)[0]!r}; there are "
-            f"{', '.join(PERMISSIONS)}"
+            f"MINUTEHAND_LOGINS: {match['name']} has the unknown permission {sorted(unknown)[0]!r}. "
+            f"Use {', '.join(PERMISSIONS)}."
         )
-    if len(match["password"]) < _LEAST:
+    if len(match["password"]) < MIN_PASSWORD:
         raise BadConfiguration(
-            f"MINUTEHAND_LOGINS: the password of {match['name']} is shorter than {_LEAST} letters; openssl rand -hex 16"
+            f"MINUTEHAND_LOGINS: the password of {match['name']} is shorter than {MIN_PASSWORD} characters. "
+            "Make one with: openssl rand -hex 16"
         )
     user = User(name=match["name"], permissions=frozenset(allowed | {"view"}), tenant=match["tenant"])
     return Login(user, match["password"])
 
 
 def credentials(authorization: str) -> tuple[str | None, str]:
-    """Return the name, if one is said, and the password that a header shows; an empty one where it shows none.
+    """Return the name, if there is one, and the password of an `Authorization` header; empty if it has none.
 
-    >>> [credentials(said) for said in ("Basic b3BzOnNlY3JldA==", "Bearer secret", "Basic !", "Basic é")]
+    >>> [credentials(header) for header in ("Basic b3BzOnNlY3JldA==", "Bearer secret", "Basic !", "Basic é")]
     [('ops', 'secret'), (None, 'secret'), (None, ''), (None, '')]
     """
-    scheme, _, shown = authorization.partition(" ")
+    scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return None, shown.strip()
+        return None, value.strip()
     if scheme.lower() == "basic":
         try:
-            name, _, password = base64.b64decode(shown, validate=True).decode().partition(":")
-        except ValueError:  # no base64, or no text
+            name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except ValueError:  # not base64, or not text
             return None, ""
         return name, password
     return None, ""
 
 
 def _digest(text: str) -> bytes:
-    """Of equal length, whatever is shown."""
+    """Return a digest, so that the compared values have one length."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

@@ -1,4 +1,4 @@
-"""Proxied: a proxy in front of us has asked who it is, and names them in a header."""
+"""Access for users that a proxy in front of the server has authenticated and names in a header."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from minutehand.store.errors import BadConfiguration
 
 
 class Proxied(Access):
-    """Lets in whom the header names, if it comes from an address of the proxy's."""
+    """Admits the user that the header names, if the request comes from an address of the proxy."""
 
     def __init__(self, header: str, addresses: str, permissions: frozenset[str] = frozenset(PERMISSIONS)) -> None:
         super().__init__()
         self._header = header
         self._permissions = permissions
         try:
-            self._from = tuple(ipaddress.ip_network(part.strip()) for part in addresses.split(",") if part.strip())
+            self._networks = tuple(ipaddress.ip_network(part.strip()) for part in addresses.split(",") if part.strip())
         except ValueError as error:
-            raise BadConfiguration(f"MINUTEHAND_PROXY_FROM (--proxy-from) cannot be read: {error}") from None
-        if not self._from:
+            raise BadConfiguration(f"MINUTEHAND_PROXY_FROM (--proxy-from) is not valid: {error}") from None
+        if not self._networks:
             raise BadConfiguration(
-                "MINUTEHAND_PROXY_HEADER needs MINUTEHAND_PROXY_FROM: the addresses of the proxy, 10.0.0.5 or "
-                "10.0.0.0/24; from elsewhere anybody could write the header"
+                "MINUTEHAND_PROXY_HEADER needs MINUTEHAND_PROXY_FROM: the addresses of the proxy, such as 10.0.0.5 or "
+                "10.0.0.0/24. Otherwise anybody could send the header."
             )
 
     async def authenticate(self, request: Request) -> User:
         """See `Access`."""
         peer = request.client.host if request.client else ""
         try:
-            known = any(ipaddress.ip_address(peer) in network for network in self._from)
+            is_proxy = any(ipaddress.ip_address(peer) in network for network in self._networks)
         except ValueError:
-            known = False
-        if not known:
-            raise Denied(PlainTextResponse("This page is behind a proxy.\n", 403))
+            is_proxy = False
+        if not is_proxy:
+            raise Denied(PlainTextResponse("Use the dashboard through its proxy.\n", 403))
         names = request.headers.getlist(self._header)
         if len(names) != 1 or not names[0].strip():
-            raise Denied(PlainTextResponse(f"The proxy did not say who this is, in {self._header}.\n", 401))
+            raise Denied(PlainTextResponse(f"The proxy sent no user in the header {self._header}.\n", 401))
         return User(name=names[0].strip()[:100], permissions=self._permissions)

@@ -1,8 +1,8 @@
 """Users of the Supabase project whose token names a role on the dashboard.
 
-They sign in with their e-mail and password; the project's own server checks both and gives a token, which is kept in a
-strict cookie and checked here against the project's keys at each request.  The role stands in `app_metadata`, which
-only a server can write.
+They sign in with e-mail and password.  The project's auth server checks both and returns a token, which is kept in a
+strict cookie and verified against the project's public keys at each request.  The role is in `app_metadata`, which only
+a server can write.
 """
 
 from __future__ import annotations
@@ -11,37 +11,62 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
+import jwt
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import PERMISSIONS, User
+from minutehand.executor.http.client import HttpClient, HttpError
+from minutehand.executor.settings import ExecutorSettings
 
 COOKIE = "minutehand"
-#: What each role may, as the claim `app_metadata.minutehand_role` names it.
+#: The permissions of each value of the claim `app_metadata.minutehand_role`.
 ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset(PERMISSIONS),
     "operator": frozenset({"view", "retry", "cancel"}),
     "viewer": frozenset({"view"}),
 }
 CLAIM = "minutehand_role"
-#: Seconds that the project's keys are believed, and that it may take to answer.
-KEYS_SECONDS, ASK_SECONDS = 600.0, 10.0
-#: So many sign in at once; who guesses waits, and its place is taken meanwhile: the project counts us, not them.
+#: Seconds for which the project's keys are valid here, and between two fetches for a key that is missing.
+KEYS_SECONDS, REFETCH_SECONDS = 600.0, 10.0
+#: Seconds that the auth server may take to answer.
+TIMEOUT_SECONDS = 10.0
+#: Concurrent sign-ins, and the seconds that a wrong password costs.  The auth server limits us as one client, so that
+#: guesses must not use up what others need.
 SIGN_INS, WRONG_SECONDS = 5, 1.0
-#: Only these: a token must not choose to be signed by nobody, or by a public key taken for a secret.
+#: Never `none`, and never HS256 with a public key as its secret.
 _ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
 
 class SignInFailed(Exception):
-    """Its text says why, for the form."""
+    """Its text is shown above the form."""
+
+
+class ProjectKeys(jwt.PyJWKClient):
+    """The project's public keys.  While they cannot be fetched, the last ones are used."""
+
+    _failed_at = float("-inf")
+
+    def fetch_data(self) -> Any:
+        """See `PyJWKClient`.  After a failure, the next fetch waits for `REFETCH_SECONDS`.  Errors: `PyJWTError`."""
+        if time.monotonic() - self._failed_at >= REFETCH_SECONDS:
+            try:
+                return super().fetch_data()
+            except (jwt.PyJWTError, OSError, ValueError):
+                self._failed_at = time.monotonic()
+        last = self.jwk_set_cache.jwk_set_with_timestamp if self.jwk_set_cache else None
+        if last is None:
+            raise jwt.PyJWKClientConnectionError("the project's keys cannot be fetched")
+        return last.get_jwk_set()
 
 
 class SupabaseUsers(Access):
-    """Lets in users of a project whose role allows it."""
+    """Admits users of a project whose role allows it."""
 
     signs_in = True
 
@@ -51,37 +76,30 @@ class SupabaseUsers(Access):
         self._headers = {"apikey": key, "content-type": "application/json"}
         #: Signs the tokens of a project that has no asymmetric keys yet.
         self._secret = secret
-        #: By their id; each with the one algorithm that it is for.
-        self._keys: dict[str, tuple[str, Any]] = {}
-        self._keys_until = 0.0
-        self._reading = asyncio.Lock()
+        self._keys = ProjectKeys(
+            f"{url}/auth/v1/.well-known/jwks.json",
+            headers={"apikey": key, "user-agent": "minutehand"},
+            lifespan=KEYS_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            cooldown_duration=REFETCH_SECONDS,
+        )
+        #: Fetches keys.  One thread of its own, so that a slow auth server delays sign-ins and nothing else.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="project-keys")
         self._signing_in = asyncio.Semaphore(SIGN_INS)
 
     async def authenticate(self, request: Request) -> User:
         """See `Access`."""
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        token = shown if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        token = credentials if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
         user = await self.user_of(token) if token else None
         if user is None:
             raise Denied(self._to_login(request))
         return user
 
     async def user_of(self, token: str) -> User | None:
-        """Return whose token it is; None where it is none of the project's, is over, or its user has no role."""
-        import jwt
-
+        """Return the user of a token; None if it is invalid or expired, or if its user has no role."""
         try:
-            header = jwt.get_unverified_header(token)
-            key = await self._key_for(header)
-            if key is None:
-                return None
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[header["alg"]],
-                audience="authenticated",
-                options={"require": ["exp", "sub", "aud"]},
-            )
+            claims = await self._verified(token)
         except jwt.PyJWTError:
             return None
         metadata = claims.get("app_metadata")
@@ -97,63 +115,49 @@ class SupabaseUsers(Access):
             tenant=None if tenant in (None, "*") else str(tenant),
         )
 
+    async def _verified(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token.  Errors: `PyJWTError`."""
+        header = jwt.get_unverified_header(token)
+        key: Any
+        if header.get("alg") == "HS256" and self._secret is not None:
+            key, algorithm = self._secret, "HS256"
+        elif header.get("alg") in _ALGORITHMS:
+            loop = asyncio.get_running_loop()
+            key = await loop.run_in_executor(self._thread, self._keys.get_signing_key, str(header.get("kid")))
+            algorithm = key.algorithm_name  # `decode` refuses a header that names another one
+        else:
+            raise jwt.InvalidAlgorithmError
+        return jwt.decode(
+            token, key, algorithms=[algorithm], audience="authenticated", options={"require": ["exp", "sub", "aud"]}
+        )
+
     async def sign_in(self, email: str, password: str) -> tuple[str, int]:
-        """Return the token that the project gives, and its seconds.  Errors: `SignInFailed`."""
+        """Return the token that the project issues, and for how many seconds it is valid.  Errors: `SignInFailed`."""
         if self._signing_in.locked():
-            raise SignInFailed("too many sign in at this moment; try again in a little while")
-        body = json.dumps({"email": email, "password": password}).encode()
+            raise SignInFailed("Too many people are signing in. Try again in a moment.")
         async with self._signing_in:
-            status, said = await asyncio.to_thread(self._ask, "/auth/v1/token?grant_type=password", body)
-            token = said.get("access_token")
-            if status != 200 or not isinstance(token, str):
+            answer = await self._request_token(email, password)
+            token = answer.get("access_token")
+            if not isinstance(token, str):
                 await asyncio.sleep(WRONG_SECONDS)
-                raise SignInFailed("the project does not know this e-mail with this password")
+                raise SignInFailed("Wrong e-mail or password.")
         if await self.user_of(token) is None:
-            raise SignInFailed(f"this user may not look here: app_metadata.{CLAIM} names no role")
-        return token, int(said.get("expires_in", 3600))
+            raise SignInFailed(f"This user may not see the dashboard: app_metadata.{CLAIM} names no role.")
+        return token, int(answer.get("expires_in", 3600))
 
-    async def _key_for(self, header: Mapping[str, Any]) -> Any:
-        if header.get("alg") == "HS256":
-            return self._secret
-        if header.get("alg") not in _ALGORITHMS:
-            return None
-        kid = str(header.get("kid"))
-        async with self._reading:  # who comes meanwhile is answered from what was read
-            # A new key is looked for each 10 s at most.
-            is_new = kid not in self._keys and time.monotonic() >= self._keys_until - KEYS_SECONDS + 10
-            if is_new or time.monotonic() >= self._keys_until:
-                await self._read_keys()
-        algorithm, key = self._keys.get(kid, (None, None))
-        return key if algorithm == header["alg"] else None
-
-    async def _read_keys(self) -> None:
-        import jwt
-
-        status, said = await asyncio.to_thread(self._ask, "/auth/v1/.well-known/jwks.json", None)
-        self._keys_until = time.monotonic() + KEYS_SECONDS
-        if status == 200:
-            self._keys = {
-                str(key.get("kid")): (key["alg"], jwt.PyJWK(key).key)
-                for key in said.get("keys", [])
-                if key.get("alg") in _ALGORITHMS and key.get("use", "sig") == "sig"
-            }
-
-    def _ask(self, path: str, body: bytes | None) -> tuple[int, dict[str, Any]]:
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(self._url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=ASK_SECONDS)
+    async def _request_token(self, email: str, password: str) -> dict[str, Any]:
+        """Return the auth server's answer; empty if it refused or did not answer."""
+        body = json.dumps({"email": email, "password": password}).encode()
         try:
-            connection.request("POST" if body else "GET", parts.path + path, body, self._headers)
-            answer = connection.getresponse()
-            said = json.loads(answer.read(1_000_000) or b"{}")
-            return answer.status, said if isinstance(said, dict) else {}
-        except (OSError, HTTPException, ValueError):
-            return 0, {}
-        finally:
-            connection.close()
+            async with HttpClient(ExecutorSettings()) as client:
+                response = await client.request(
+                    "POST", f"{self._url}/auth/v1/token?grant_type=password",
+                    headers=self._headers, body=body, timeout_seconds=TIMEOUT_SECONDS, trusted=True,
+                )  # fmt: skip
+            answer = json.loads(response.body) if response.status == 200 else {}
+        except (HttpError, ValueError):
+            return {}
+        return answer if isinstance(answer, dict) else {}
 
     @staticmethod
     def _to_login(request: Request) -> Response:

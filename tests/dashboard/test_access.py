@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import doctest
 import json
@@ -14,8 +15,10 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from freezegun import freeze_time
 
 from minutehand.dashboard.auth import logins, loopback
+from minutehand.dashboard.auth.supabase_users import KEYS_SECONDS, SupabaseUsers
 from minutehand.dashboard.pages import actions
 from tests.dashboard.served import Serve, Served
 from tests.dashboard.users import Project, for_users, project, role
@@ -65,9 +68,9 @@ def press(served: Served, path: str, auth: Any = None, headers: Any = None, **fo
         (("--host", "0.0.0.0"), {}, "open to others"),
         ((), {"MINUTEHAND_LOGINS": "ops"}, "write name:password"),
         ((), {"MINUTEHAND_LOGINS": "ops:short"}, "shorter than 12"),
-        ((), {"MINUTEHAND_LOGINS": "ops:correct-horse-battery=fly"}, "there are view, payloads"),
+        ((), {"MINUTEHAND_LOGINS": "ops:correct-horse-battery=fly"}, "Use view, payloads"),
         ((), {"MINUTEHAND_PROXY_HEADER": "X-User"}, "needs MINUTEHAND_PROXY_FROM"),
-        ((), {"MINUTEHAND_PROXY_HEADER": "X-User", "MINUTEHAND_PROXY_FROM": "nowhere"}, "cannot be read"),
+        ((), {"MINUTEHAND_PROXY_HEADER": "X-User", "MINUTEHAND_PROXY_FROM": "nowhere"}, "is not valid"),
         (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "no token for callers"),
     ],
 )
@@ -381,6 +384,18 @@ def test_keys_that_nobody_has_are_looked_for_once(for_users: Served, project: Pr
     assert len(project.requests) - before <= 1
 
 
+def test_the_last_keys_are_used_while_the_auth_server_is_away() -> None:
+    with Project() as project:
+        users = SupabaseUsers(project.url, "sb_secret_x")
+        token = project.token(**role("viewer"), exp=time.time() + 10 * KEYS_SECONDS)
+        assert asyncio.run(users.user_of(token)) is not None
+    with freeze_time(real_asyncio=True) as frozen:
+        frozen.tick(KEYS_SECONDS + 1)
+        assert asyncio.run(users.user_of(token)) is not None
+        assert asyncio.run(users.user_of(project.token(kid="unknown", **role("viewer")))) is None
+    assert asyncio.run(SupabaseUsers(project.url, "sb_secret_x").user_of(token)) is None
+
+
 def test_guesses_are_slow_and_few_at_a_time(for_users: Served, project: Project) -> None:
     def guess(number: int) -> int:
         said = {"email": "ann@example.com", "password": f"wrong-{number}"}
@@ -413,7 +428,7 @@ def test_signing_in_and_out(for_users: Served, project: Project) -> None:
         said = {"email": "ann@example.com", "password": "wrong", "back": "/failures"}
         assert browser.post("/login", data=said).status_code == 401
         said["password"] = "right"
-        assert "may not look here" in browser.post("/login", data=said).text
+        assert "may not see the dashboard" in browser.post("/login", data=said).text
         project.claims = role("admin")
         assert browser.post("/login", data=said, headers={"Origin": "https://evil.example"}).status_code == 403
         done = browser.post("/login", data=said)
