@@ -15,8 +15,8 @@ begin
     select p.oid::regprocedure as signature, p.pronamespace = 'public'::regnamespace as is_public,
            p.prorettype = 'pg_catalog.trigger'::regtype as is_trigger
     from pg_catalog.pg_proc p
-    where (p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%')
-       or (p.pronamespace = 'minutehand'::regnamespace and p.proname <> 'new_id')
+    where p.oid in (select oid from minutehand.own_functions())
+      and not (p.pronamespace = 'minutehand'::regnamespace and p.proname = 'new_id')
   loop
     execute format('revoke all on function %s from public', v_function.signature);
     for v_role in

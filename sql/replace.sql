@@ -1,15 +1,19 @@
 -- Runs before the functions are created again, and drops them, so that a changed argument list, parameter name or result
 -- never collides with the old one, and a helper that is no longer needed does not stay behind.
 -- Trigger functions stay, because triggers depend on them; so does a helper that a column default, a policy or a view uses.
--- A public function of one of our names that does not carry our comment belongs to somebody else: it is refused by name (R2).
+-- A public function of one of our names belongs to somebody else where it does not carry our comment, or where its owner is
+-- neither ours, nor who migrates, nor a superuser: it is refused by name (R2, R17).
 do $$
 declare
   v_function record;
 begin
   for v_function in
     select p.oid::regprocedure as signature, p.prorettype = 'pg_catalog.trigger'::regtype as is_trigger,
-           coalesce(obj_description(p.oid, 'pg_proc'), '') like 'minutehand:%' as is_ours
+           coalesce(obj_description(p.oid, 'pg_proc'), '') like 'minutehand:%'
+             and (owner.rolsuper or owner.rolname = current_user or p.proowner = ours.nspowner) as is_ours
     from pg_catalog.pg_proc p
+    join pg_catalog.pg_roles owner on owner.oid = p.proowner
+    join pg_catalog.pg_namespace ours on ours.nspname = 'minutehand'
     where p.pronamespace = 'public'::regnamespace
       and p.proname = any (:names)
   loop

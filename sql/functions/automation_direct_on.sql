@@ -48,7 +48,7 @@ comment on function public.automation_direct_on is 'minutehand: calls an executo
 create or replace function minutehand.check_direct(p_url text, p_timeout_ms integer) returns void
 language plpgsql stable set search_path = '' as $$
 begin
-  if to_regprocedure('net.http_post(text,jsonb,jsonb,jsonb,integer)') is null then
+  if not minutehand.has_pg_net() then
     raise exception 'this database has no pg_net, which makes the calls'
       using errcode = 'MH400', hint = 'Run: create extension pg_net';
   elsif coalesce(p_url, '') !~ '^https?://[^\s/]+(/\S*)?$' then

@@ -8,8 +8,8 @@ declare
   v_on constant boolean := v_config is not null;
   v_found constant jsonb := jsonb_build_object(
     'function', minutehand.direct_function(),
-    'pg_net', to_regprocedure('net.http_post(text,jsonb,jsonb,jsonb,integer)') is not null,
-    'vault', to_regclass('vault.decrypted_secrets') is not null,
+    'pg_net', minutehand.has_pg_net(),
+    'vault', minutehand.readable('vault.decrypted_secrets') is not null,
     'secret', minutehand.direct_token() is not null);
 begin
   return jsonb_build_object('on', v_on, 'url', null, 'timeout_ms', null, 'no_claim', null, 'enabled', null)

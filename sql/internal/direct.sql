@@ -9,6 +9,7 @@ language sql stable as $$
   select minutehand.first_argument(tgargs)::jsonb || jsonb_build_object('enabled', tgenabled <> 'D')
   from pg_catalog.pg_trigger
   where tgrelid = to_regclass('public.automation_execution_logs') and tgname = 'minutehand_direct'
+    and tgfoid = minutehand.own_function('public.handle_job_automation_triggers_direct()')
 $$;
 
 -- minutehand.direct_function() -> text: whose handle_job_automation_triggers_direct stands here: `ours`, `app` or null.
@@ -16,18 +17,27 @@ $$;
 create or replace function minutehand.direct_function() returns text
 language sql stable as $$
   select case
-    when obj_description(oid, 'pg_proc') like 'minutehand:%' and prosrc like '%minutehand.direct_call%' then 'ours'
+    when oid = minutehand.own_function('public.handle_job_automation_triggers_direct()')
+      and prosrc like '%minutehand.direct_call%' then 'ours'
     else 'app'
   end
   from pg_catalog.pg_proc
   where oid = to_regprocedure('public.handle_job_automation_triggers_direct()')
 $$;
 
+-- minutehand.has_pg_net() -> boolean: whether there is a net.http_post that may be given the token.
+create or replace function minutehand.has_pg_net() returns boolean
+language sql stable as $$
+  select exists (
+    select from pg_catalog.pg_proc
+    where oid = to_regprocedure('net.http_post(text,jsonb,jsonb,jsonb,integer)') and minutehand.is_trusted(proowner))
+$$;
+
 -- minutehand.direct_token() -> text: what callers show, or null.  A line break that came with it would break the header.
 create or replace function minutehand.direct_token() returns text
 language plpgsql stable as $$
 begin
-  if to_regclass('vault.decrypted_secrets') is null then
+  if minutehand.readable('vault.decrypted_secrets') is null then
     return null;
   end if;
   return (
@@ -45,7 +55,7 @@ declare
   v_token constant text := coalesce(p_token, replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''));
   v_id uuid;
 begin
-  if to_regclass('vault.decrypted_secrets') is null then
+  if minutehand.readable('vault.decrypted_secrets') is null then
     raise exception 'this database has no Vault, where the token for direct mode must stand'
       using errcode = 'MH400', hint = 'Run: create extension supabase_vault';
   elsif v_token !~ '^[!-~]+$' or position(',' in v_token) > 0 then

@@ -50,15 +50,6 @@ language sql stable set search_path = '' as $$
       ) as m (missing)))
 $$;
 
--- minutehand.own_functions() -> those that we made: by our comment in public, all in our schema.
-create or replace function minutehand.own_functions() returns setof pg_catalog.pg_proc
-language sql stable set search_path = '' as $$
-  select p.*
-  from pg_catalog.pg_proc p
-  where p.pronamespace = 'minutehand'::regnamespace
-     or p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%'
-$$;
-
 -- minutehand.facts_functions(now) -> {"installed": count, "replaced": [signature], "missing": [signature],
 --   "stubs": [signature]}: a stub is an app's own look at conditions or limits that says true to everything.
 create or replace function minutehand.facts_functions(p_now timestamptz) returns jsonb

@@ -44,7 +44,7 @@ language sql stable set search_path = '' as $$
     'twins', (
       select coalesce(jsonb_agg(jsonb_build_object('table', p.table, 'trigger', p.trigger) order by 1), '[]')
       from placed p
-      where p.tgfoid = 'public.automation_capture'::regproc and p.trigger <> 'minutehand_capture' and p.enabled),
+      where p.tgfoid = minutehand.own_function('public.automation_capture()') and p.trigger <> 'minutehand_capture' and p.enabled),
     'others', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'table', p.table, 'trigger', p.trigger, 'function', f.name, 'writes', f.writes, 'calls', f.calls)
@@ -89,7 +89,7 @@ create or replace function minutehand.cron_jobs() returns jsonb language plpgsql
 declare
   v_jobs jsonb;
 begin
-  if to_regclass('cron.job') is null then
+  if minutehand.readable('cron.job') is null then
     return null;
   end if;
   execute $q$

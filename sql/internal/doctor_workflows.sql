@@ -7,7 +7,7 @@ language plpgsql stable set search_path = '' as $$
 declare
   v_status text := p_config ->> 'status';
   v_schema text := (select relnamespace::regnamespace::text from pg_catalog.pg_class where oid = p_relation);
-  v_seeds regclass := to_regclass(format('%s.%I', v_schema, (p_config ->> 'type') || '_statuses'));
+  v_seeds regclass := minutehand.readable(format('%s.%I', v_schema, (p_config ->> 'type') || '_statuses'));
   v_words text[];
   v_more text[];
 begin

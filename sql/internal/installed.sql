@@ -6,7 +6,5 @@ language sql volatile set search_path = '' as $$
   delete from minutehand.installed;
   insert into minutehand.installed (signature, source_md5)
   select p.oid::regprocedure::text, md5(p.prosrc)
-  from pg_catalog.pg_proc p
-  where p.pronamespace = 'minutehand'::regnamespace
-     or (p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'minutehand:%')
+  from minutehand.own_functions() p
 $$;

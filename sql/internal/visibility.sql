@@ -25,7 +25,7 @@ begin
   end if;
   select a.attname into v_key
   from pg_catalog.pg_attribute a
-  where a.attrelid = to_regclass('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
+  where a.attrelid = minutehand.readable('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
     and exists (
       select from pg_catalog.pg_attribute o
       where o.attrelid = a.attrelid and o.attname = 'organization_id' and not o.attisdropped)

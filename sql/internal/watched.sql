@@ -11,13 +11,19 @@ language sql immutable as $$
   select convert_from(substring(p_arguments from 1 for position('\x00'::bytea in p_arguments) - 1), 'UTF8')
 $$;
 
+-- A trigger of that name is ours only if it calls our function.  Nobody but the owner may create a trigger that does, since
+-- nobody else may execute the function.  The CASE keeps another's argument from being parsed, whatever the plan's order.
 create or replace view minutehand.watched as
 select c.oid as relation, n.nspname::text as schema_name, c.relname::text as table_name,
-       minutehand.first_argument(t.tgargs)::jsonb as config, t.tgenabled <> 'D' as enabled
+       case when t.tgfoid = minutehand.own_function('public.automation_capture()')
+         then minutehand.first_argument(t.tgargs)::jsonb end as config,
+       t.tgenabled <> 'D' as enabled
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where t.tgname = 'minutehand_capture' and not t.tgisinternal and t.tgparentid = 0;  -- a partition's is its parent's
+where t.tgname = 'minutehand_capture' and not t.tgisinternal and t.tgparentid = 0  -- a partition's is its parent's
+  and t.tgfoid = minutehand.own_function('public.automation_capture()')
+  and c.relkind in ('r', 'p') and c.relpersistence <> 't';
 
 -- minutehand.label(schema, table) -> text: how events name a table: without the schema where that is public.
 create or replace function minutehand.label(p_schema text, p_table text) returns text
