@@ -125,7 +125,7 @@ def test_processors_are_told_by_mode_and_host_with_their_last_heartbeat(database
 
 
 def test_the_page_tells_of_each_figure_and_no_other() -> None:
-    told = [words(row[0])[0] for row in rows(section(page("monitoring.md"), "## Figures"))]
+    told = [words(row[0])[0] for row in rows(section(page("monitoring.md"), "## Metrics"))]
     assert sorted(told) == sorted(f"minutehand_{name}" for name in FIGURES)
 
 

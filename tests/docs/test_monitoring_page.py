@@ -49,11 +49,11 @@ QUIET = {
 }
 #: What each alert fires on: series that are otherwise, or (None) are not there.
 FIRES: dict[str, dict[str, str | None]] = {
-    "MinutehandFiguresMissing": {"minutehand_due": None},
+    "MinutehandMetricsMissing": {"minutehand_due": None},
     "MinutehandTextfileOld": {FILE: "0"},
     "MinutehandNoProcessor": {SEEN % "worker": "0"},
     "MinutehandBacklog": {"minutehand_oldest_due_seconds": "601"},
-    "MinutehandSlowToBegin": {WAITED % "95": "121"},
+    "MinutehandSlowToStart": {WAITED % "95": "121"},
     "MinutehandWorkflowFails": {WORKFLOW % ("2", "failed"): "5"},
     "MinutehandNothingSucceeds": {HOUR % "completed": "0"},
     "MinutehandUncertainSends": {"minutehand_uncertain": "1"},
@@ -131,7 +131,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def test_the_page_has_each_rule_with_its_severity() -> None:
-    told = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), "## Rules and a board"))]
+    told = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), "## Alert rules and a Grafana dashboard"))]
     assert told == [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
     assert {name for name, _ in told} == {*FIRES, "MinutehandPausedLong"}
     done = promtool("check", "rules", RULES)
@@ -157,7 +157,7 @@ def expressions() -> list[str]:
 
 
 def test_the_board_asks_for_figures_that_there_are_in_words_that_prometheus_reads(tmp_path: Path) -> None:
-    figures = {words(row[0])[0]: set(words(row[1])) for row in rows(section(page("monitoring.md"), "## Figures"))}
+    figures = {words(row[0])[0]: set(words(row[1])) for row in rows(section(page("monitoring.md"), "## Metrics"))}
     asked = expressions()
     named = set(re.findall(r"minutehand_\w+", " ".join(asked)))
     assert named == set(figures), "and it shows each"
@@ -191,6 +191,6 @@ def test_the_boards_panels_stand_beside_each_other_and_ask_the_source_that_is_ch
 
 
 def test_the_series_of_these_tests_are_figures_of_the_page() -> None:
-    figures = {words(row[0])[0] for row in rows(section(page("monitoring.md"), "## Figures"))}
+    figures = {words(row[0])[0] for row in rows(section(page("monitoring.md"), "## Metrics"))}
     assert {series.split("{")[0] for series in QUIET} <= figures | {FILE.split("{")[0]}
     assert {series for changes in (FIRES | CALM).values() for series in changes} <= set(QUIET)
