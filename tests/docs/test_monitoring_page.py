@@ -15,6 +15,7 @@ from tests.dashboard.prometheus import promtool
 from tests.docs.pages import DOCS, is_a_command, page, rows, section, words
 from tests.servers import Database
 
+RULES_HEADING = "## Alert rules and a Grafana dashboard"
 RULES = DOCS / "monitoring" / "alerts.yml"
 BOARD: dict[str, Any] = json.loads((DOCS / "monitoring" / "grafana.json").read_text())
 
@@ -131,7 +132,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def test_the_page_has_each_rule_with_its_severity() -> None:
-    told = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), "## Alert rules and a Grafana dashboard"))]
+    told = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), RULES_HEADING))]
     assert told == [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
     assert {name for name, _ in told} == {*FIRES, "MinutehandPausedLong"}
     done = promtool("check", "rules", RULES)
