@@ -221,7 +221,7 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
             return StepResult.done(recipient=recipient, status="sent", external_id=reserved.external_id, earlier=True)
         case "lost":
             raise LeaseLost(reserved.key)
-        case "held":
+        case "paused":
             raise ExecutionPaused
         case "refused":
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)

@@ -22,15 +22,18 @@ begin
   end if;
   begin
     return minutehand.advance_batch(p_items, v_now);
-  exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
-                 or datatype_mismatch then
-    null;  -- one of them cannot be recorded: find out which, each in a block of its own
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;  -- find out which one, each in a block of its own
   end;
   for v_item in select value from jsonb_array_elements(p_items) order by value ->> 'id' loop
     begin
       v_answers := v_answers || minutehand.advance_batch(jsonb_build_array(v_item), v_now);
-    exception when data_exception or integrity_constraint_violation or program_limit_exceeded or raise_exception
-                   or datatype_mismatch then
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
       v_answers := v_answers || jsonb_build_array(jsonb_build_object(
         'id', v_item -> 'id', 'held', true, 'type', null, 'row', null, 'old', null, 'links', null,
         'stop', jsonb_build_object('ended', 'failed', 'code', 'unrecordable',

@@ -27,7 +27,7 @@ begin
       return null;
     end if;
     perform minutehand.capture(
-      tg_argv[0]::jsonb, minutehand.label(tg_table_schema, tg_table_name), tg_op,
+      tg_argv[0]::jsonb, minutehand.table_name(tg_table_schema, tg_table_name), tg_op,
       case when tg_op <> 'INSERT' then to_jsonb(old) end, case when tg_op <> 'DELETE' then to_jsonb(new) end);
   exception when others then
     v_timed_out := sqlstate = '55P03';

@@ -25,6 +25,7 @@ create or replace function public.automation_claim(
 ) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
   v_claimed uuid[];
   v_ended jsonb;
   v_answer jsonb;
@@ -36,7 +37,7 @@ begin
     v_answer := minutehand.claim_answer(p_token, v_now) || '{"ended": []}';
   else
     v_claimed := minutehand.claim_rows(
-      p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, v_now);
+      p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, v_pauses, v_now);
     begin
       perform minutehand.end_unrunnable(v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
@@ -56,9 +57,9 @@ begin
   return v_answer || jsonb_build_object(
     'now', v_now,
     'suspects', exists (
-      select from public.automation_execution_logs
-      where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= v_now
-        and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)),
+      select from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.is_suspect(l) and minutehand.due_at(l) <= v_now
+        and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, v_pauses)),
     'next_seconds', minutehand.seconds_to_next(v_now));
 end
 $$;
@@ -67,23 +68,22 @@ comment on function public.automation_claim is 'minutehand: makes due executions
 -- minutehand.claim_rows(…) -> ids now processing: asked for by id, or one suspect, or each tenant's share.
 create or replace function minutehand.claim_rows(
   p_token uuid, p_limit integer, p_worker text, p_lease_seconds integer, p_max_attempts integer, p_ids jsonb,
-  p_alone boolean, p_now timestamptz
+  p_alone boolean, p_pauses minutehand.pauses, p_now timestamptz
 ) returns uuid[] language plpgsql set search_path = '' as $$
 declare
   v_ids uuid[];
 begin
-  if p_limit < 1 or exists (select from public.automation_control where scope = 'all')
-     or exists (select from minutehand.backlog) then
+  if p_limit < 1 or p_pauses.everything or exists (select from minutehand.backlog) then
     return '{}';
   elsif jsonb_typeof(p_ids) = 'array' then
     v_ids := minutehand.admit(array(
-      select id
-      from public.automation_execution_logs
-      where id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))
-        and status = 'pending' and coalesce(scheduled_at, created_at) <= p_now
-        and (coalesce(lost_leases, 0) >= 2) = p_alone
-        and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
-      order by coalesce(scheduled_at, created_at), id
+      select l.id
+      from public.automation_execution_logs l
+      where l.id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))
+        and l.status = 'pending' and minutehand.due_at(l) <= p_now
+        and minutehand.is_suspect(l) is true = p_alone
+        and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, p_pauses)
+      order by minutehand.due_at(l), l.id
       limit case when p_alone then 1 else p_limit end
       for update skip locked), '{}', p_now);
   elsif p_alone then
@@ -160,22 +160,22 @@ $$;
 -- minutehand.claim_answer(token, now) -> {"executions": […], "workflows": {…}}: what a lease holds, each definition once.
 create or replace function minutehand.claim_answer(p_token uuid, p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
-  with held as (
-    select l.*
+  with leased as (
+    select l.*, minutehand.due_at(l) as due, minutehand.is_suspect(l) is true as is_suspect
     from public.automation_execution_logs l
     where l.lease_token = p_token and l.lease_expires_at is not null
   ), used as (
-    select distinct workflow_id, workflow_version from held
+    select distinct workflow_id, workflow_version from leased
   )
   select jsonb_build_object(
     'executions', coalesce((
       select jsonb_agg(jsonb_build_object(
-        'id', h.id, 'workflow_id', h.workflow_id, 'workflow_version', h.workflow_version, 'entity_id', h.entity_id,
-        'attempt', h.attempt, 'max_attempts', h.max_attempts, 'trigger_data', h.trigger_data,
-        'recorded', coalesce(h.actions_executed::jsonb, '[]'), 'resends', coalesce(h.resends::jsonb, '{}'),
-        'alone', coalesce(h.lost_leases, 0) >= 2)
-        order by coalesce(h.scheduled_at, h.created_at), h.id)
-      from held h), '[]'),
+        'id', l.id, 'workflow_id', l.workflow_id, 'workflow_version', l.workflow_version, 'entity_id', l.entity_id,
+        'attempt', l.attempt, 'max_attempts', l.max_attempts, 'trigger_data', l.trigger_data,
+        'recorded', coalesce(l.actions_executed::jsonb, '[]'), 'resends', coalesce(l.resends::jsonb, '{}'),
+        'alone', l.is_suspect)
+        order by l.due, l.id)
+      from leased l), '[]'),
     'workflows', coalesce((
       select jsonb_object_agg(
         u.workflow_id || ':' || coalesce(u.workflow_version, 0),

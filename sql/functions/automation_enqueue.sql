@@ -57,7 +57,7 @@ begin
   return jsonb_build_object(
     'id', v_log.id, 'workflow_id', v_workflow.id, 'workflow', v_workflow.name,
     'status', case when v_existed then v_log.status else 'pending' end,
-    'due', case when v_existed then coalesce(v_log.scheduled_at, v_log.created_at) else greatest(p_at, v_now) end,
+    'due', case when v_existed then minutehand.due_at(v_log) else greatest(p_at, v_now) end,
     'existed', v_existed, 'dry_run', p_dry_run);
 end
 $$;

@@ -28,10 +28,8 @@ begin
     (select minutehand.definition(minutehand.row_of(w)) from public.automation_workflows w where w.id = v_log.workflow_id))
   into v_definition;
   if v_event.id is not null then
-    select coalesce(w.config ->> 'status', 'status') into v_status
-    from minutehand.watched w where minutehand.label(w.schema_name, w.table_name) = v_event.table_name;
-    v_status := coalesce(v_status, 'status');
-    v_old := case v_event.operation when 'UPDATE' then v_event.new || v_event.old else v_event.old end;
+    v_status := minutehand.status_column((select w.config from minutehand.watched w where w.name = v_event.table_name));
+    v_old := minutehand.row_before(v_event);
   end if;
   return v_answer || jsonb_build_object(
     'now', coalesce(p_now, now()), 'tenant', minutehand.tenant_of(v_log), 'label', minutehand.label_of(v_log),
@@ -41,7 +39,7 @@ begin
       'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
       'old', v_event.old, 'new', v_event.new) end,
     'conditions', case when v_event.id is not null and v_definition is not null then minutehand.evaluate_conditions(
-      minutehand.conditions_of(v_definition, v_status), coalesce(v_event.new, v_event.old), v_old, v_status) end,
+      minutehand.conditions_of(v_definition, v_status), minutehand.row_after(v_event), v_old, v_status) end,
     'related', jsonb_build_object(
       'row', (
         select coalesce(jsonb_agg(

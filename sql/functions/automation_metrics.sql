@@ -24,7 +24,7 @@ begin
     'oldest_due_seconds', (
       select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
       from minutehand.next_by_tenant()
-      where due <= v_now and not exists (select from public.automation_control where scope = 'all')),
+      where due <= v_now),
     'processing', (select count(*) from (
       select from public.automation_execution_logs
       where status = 'processing' and lease_expires_at is not null limit v_cap) x),

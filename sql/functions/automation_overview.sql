@@ -32,6 +32,7 @@ create or replace function minutehand.day_figures(p_tenant text, p_now timestamp
 language plpgsql stable set search_path = '' as $$
 declare
   v_cap constant integer := 20000;
+  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
 begin
   return (
     with recent as materialized (
@@ -59,11 +60,12 @@ begin
     ), counts as (
       select workflow_id, jsonb_object_agg(status, n) as counts
       from (select workflow_id, status, count(*) as n from recent group by 1, 2) c group by workflow_id
-    ), shown as (
-      select w.*
+    ), listed as (
+      select w as workflow, w.id, w.name,
+             minutehand.is_paused(minutehand.tenant_of(w), w.id, v_pauses) as is_paused
       from public.automation_workflows w
       left join figures f on f.workflow_id = w.id
-      where p_tenant is null or p_tenant = coalesce(w.organization_id::text, w.user_id::text, '')
+      where p_tenant is null or p_tenant = minutehand.tenant_of(w)
       order by f.last_run desc nulls last, w.name
       limit 100
     )
@@ -78,8 +80,8 @@ begin
         left join ran r on r.minute = m.minute),
       'workflows', (
         select coalesce(jsonb_agg(jsonb_build_object(
-          'id', w.id, 'name', w.name, 'on', minutehand.is_on(w), 'problem', minutehand.cannot_fire(w),
-          'paused', minutehand.is_paused(w.organization_id::text, w.user_id::text, w.id),
+          'id', w.id, 'name', w.name, 'on', minutehand.is_on(w.workflow), 'problem', minutehand.cannot_fire(w.workflow),
+          'paused', w.is_paused,
           'counts', coalesce(c.counts, '{}'), 'p50', round(f.took[1]::numeric, 2), 'p95', round(f.took[2]::numeric, 2),
           'last_run', f.last_run, 'last_status', f.last_status,
           'hours', (
@@ -91,7 +93,7 @@ begin
             from generate_series(0, 23) as i (hour)
             left join hours h on h.workflow_id = w.id and h.hour = i.hour))
           order by f.last_run desc nulls last, w.name), '[]')
-        from shown w
+        from listed w
         left join figures f on f.workflow_id = w.id
         left join counts c on c.workflow_id = w.id),
       'throughput', (
@@ -122,17 +124,17 @@ language plpgsql stable set search_path = '' set enable_seqscan = off as $$
 begin
   return jsonb_build_object(
     'pending', (select count(*) from (
-      select from public.automation_execution_logs
-      where status = 'pending' and coalesce(organization_id::text, user_id::text, '') = p_tenant limit 10000) x),
+      select from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.tenant_of(l) = p_tenant limit 10000) x),
     'due', (select count(*) from (
-      select from public.automation_execution_logs
-      where status = 'pending' and coalesce(organization_id::text, user_id::text, '') = p_tenant
-        and coalesce(scheduled_at, created_at) <= p_now limit 10000) x),
+      select from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.tenant_of(l) = p_tenant and minutehand.due_at(l) <= p_now
+      limit 10000) x),
     'oldest_due_seconds', (
-      select round(extract(epoch from p_now - least(p_now, min(coalesce(scheduled_at, created_at)))))
-      from public.automation_execution_logs
-      where status = 'pending' and coalesce(organization_id::text, user_id::text, '') = p_tenant
-        and coalesce(scheduled_at, created_at) between p_now - interval '87600 hours' and p_now),
+      select round(extract(epoch from p_now - least(p_now, min(minutehand.due_at(l)))))
+      from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.tenant_of(l) = p_tenant
+        and minutehand.due_at(l) between p_now - interval '87600 hours' and p_now),
     'processing', (
       select count(*) from public.automation_execution_logs l
       where lease_token is not null and lease_expires_at is not null and status = 'processing'
@@ -153,7 +155,7 @@ begin
       from public.automation_control c
       left join public.automation_workflows w on c.scope = 'workflow' and w.id::text = c.target
       where c.scope = 'all' or c.scope = 'tenant' and c.target = p_tenant
-        or c.scope = 'workflow' and coalesce(w.organization_id::text, w.user_id::text, '') = p_tenant),
+        or c.scope = 'workflow' and minutehand.tenant_of(w) = p_tenant),
     'workers', '[]'::jsonb);
 end
 $$;

@@ -4,7 +4,7 @@
 --   go         reserved: send it now, then confirm
 --   sent       it was sent before, under this key; nothing more to do
 --   uncertain  an earlier worker reserved it and never said how it ended (with on_uncertain = resend: go, under the same key)
---   lost       the lease is lost              held       paused meanwhile              refused    it must not be sent (code)
+--   lost       the lease is lost              paused     paused meanwhile              refused    it must not be sent (code)
 --   later      a limit delays it (code, reason, "wait_seconds")
 -- A repeat under the same lease is answered go again: the reply was lost, not the send.
 -- A recipient of several addresses, "a, b", is refused when one of them has opted out.

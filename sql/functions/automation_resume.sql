@@ -35,7 +35,7 @@ begin
       select coalesce(jsonb_agg(distinct scope), '[]')
       from public.automation_control c
       where c.scope = 'all' or p_scope = 'all' or c.scope = 'tenant' and p_scope = 'workflow' and c.target = (
-        select coalesce(w.organization_id::text, w.user_id::text, '')
+        select minutehand.tenant_of(w)
         from public.automation_workflows w where w.id::text = v_subject ->> 'target')));
 end
 $$;

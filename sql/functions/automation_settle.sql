@@ -26,16 +26,19 @@ begin
     v_answers := minutehand.settle_batch(p_outcomes, v_now);
     perform minutehand.wake(v_answers, v_now, true);
     return v_answers;
-  exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
-                 or raise_exception or datatype_mismatch then
-    v_answers := '[]';  -- one of them cannot be stored: find out which, each in a block of its own
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;
+    v_answers := '[]';  -- find out which one, each in a block of its own
   end;
   for v_outcome in select value from jsonb_array_elements(p_outcomes) order by value ->> 'id' loop
     begin
       v_answers := v_answers || minutehand.settle_batch(jsonb_build_array(v_outcome), v_now);
-    -- The same as above: a lock or a lost disk is nobody's outcome, and leaves as the error that it is.
-    exception when data_exception or integrity_constraint_violation or program_limit_exceeded or cardinality_violation
-                   or raise_exception or datatype_mismatch then
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
       -- What a callee wrote into an adopted table's json may be no jsonb (\u0000): it would stop this end, too.
       update public.automation_execution_logs
       set actions_executed = jsonb_build_array(jsonb_build_object(

@@ -42,7 +42,7 @@ begin
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
     'lost_leases', v_lost, 'matched', v_matched -> 'matched', 'held', v_backlog.held, 'holding', v_backlog.holding,
-    'tripped', v_tripped, 'paused', exists (select from public.automation_control where scope = 'all'));
+    'tripped', v_tripped, 'paused', (select everything from minutehand.pauses));
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';

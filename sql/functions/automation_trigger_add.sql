@@ -14,7 +14,7 @@ declare
   v_relation regclass := minutehand.find_table(p_table);
   v_class pg_catalog.pg_class := (select c from pg_catalog.pg_class c where c.oid = v_relation);
   v_schema text := (select nspname from pg_catalog.pg_namespace where oid = v_class.relnamespace);
-  v_label text := minutehand.label(v_schema, v_class.relname);
+  v_label text := minutehand.table_name(v_schema, v_class.relname);
   v_tenant text := minutehand.tenant_column(v_relation, p_tenant);
   v_config jsonb;
 begin

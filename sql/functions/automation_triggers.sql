@@ -3,7 +3,7 @@
 create or replace function public.automation_triggers()
 returns jsonb language sql stable security definer set search_path = '' as $$
   select coalesce(jsonb_agg(
-    jsonb_build_object('table', minutehand.label(schema_name, table_name), 'enabled', enabled) || config
+    jsonb_build_object('table', name, 'enabled', enabled) || config
     order by schema_name, table_name), '[]')
   from minutehand.watched
 $$;

@@ -32,7 +32,7 @@ begin
   end if;
   select * into v_watched
   from minutehand.watched
-  where minutehand.label(schema_name, table_name) = p_table and table_name not like 'automation\_%';
+  where name = p_table and table_name not like 'automation\_%';
   v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_log);
   if v_refusal is not null then
     return jsonb_build_object('answer', 'refused', 'code', 'not_writable', 'reason', v_refusal);
@@ -82,7 +82,7 @@ begin
   elsif p_operation = 'update' and p_values ? (p_config ->> 'id') then
     return 'the key of a row cannot be changed';
   elsif p_config ->> 'tenant' is not null
-        and minutehand.tenant(p_log.organization_id::text, p_log.user_id::text) = '' then
+        and minutehand.tenant_of(p_log) = '' then
     return 'the workflow has no tenant';
   end if;
   select string_agg(key, ', ' order by key) into v_unknown

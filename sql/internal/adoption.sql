@@ -39,7 +39,7 @@ begin
     select l.id
     from public.automation_execution_logs l
     where l.id = any (p_claimed) and l.status = 'pending' and l.entity_order is not null
-      and coalesce(l.scheduled_at, l.created_at) <= p_now);
+      and minutehand.due_at(l) <= p_now);
   if v_in_line <> '{}' then
     v_in_line := minutehand.admit(v_in_line, '{}', p_now);
     update public.automation_execution_logs l
@@ -72,7 +72,7 @@ begin
   select * into v_limit from minutehand.rate_limited_until(
     v_workflow.id, v_workflow.settings::jsonb, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
 
-  if minutehand.tenant(v_workflow.organization_id::text, v_workflow.user_id::text) <> ''
+  if minutehand.tenant_of(v_workflow) <> ''
      and not minutehand.same_tenant(
        p_log.organization_id::text, p_log.user_id::text,
        v_workflow.organization_id::text, v_workflow.user_id::text) then

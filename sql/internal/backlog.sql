@@ -37,10 +37,10 @@ begin
     return;
   end if;
   v_late := array(
-    select id
-    from public.automation_execution_logs
-    where status = 'pending' and coalesce(scheduled_at, created_at) < v_before and started_at is null
-      and coalesce(code, '') <> 'earlier_unfinished'
+    select l.id
+    from public.automation_execution_logs l
+    where l.status = 'pending' and minutehand.due_at(l) < v_before and l.started_at is null
+      and coalesce(l.code, '') <> 'earlier_unfinished'
     limit p_limit);
   with late as (
     select id
@@ -53,7 +53,7 @@ begin
   set status = 'skipped', code = 'stale', completed_at = p_now,
       reason = format(
         'was due at %s, when no processor ran; release it to run it now',
-        to_char(coalesce(l.scheduled_at, l.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+        minutehand.utc_text(minutehand.due_at(l)))
   from late
   where l.id = late.id;
   get diagnostics held = row_count;

@@ -79,7 +79,7 @@ returns public.automation_execution_logs language plpgsql as $$
 declare
   v_now constant timestamptz := minutehand.clock();
 begin
-  if p_log.status = 'pending' and coalesce(p_log.scheduled_at, p_log.created_at) <= v_now
+  if p_log.status = 'pending' and minutehand.due_at(p_log) <= v_now
      and not exists (select from public.automation_control) then
     p_log.status := 'processing';
     p_log.lease_token := gen_random_uuid();
@@ -110,7 +110,7 @@ language plpgsql as $$
 declare
   v_no_claim constant boolean := (p_config ->> 'no_claim')::boolean;
   v_due constant boolean := p_log.status = 'pending'
-    and coalesce(p_log.scheduled_at, p_log.created_at) <= minutehand.clock();
+    and minutehand.due_at(p_log) <= minutehand.clock();
   v_begun constant boolean := p_log.status = 'processing' and p_log.worker = 'direct';
   v_token text;
 begin
@@ -141,7 +141,7 @@ declare
   v_type constant text := (
     select config ->> 'type'
     from minutehand.watched
-    where minutehand.label(schema_name, table_name) = v_data ->> 'table_name'
+    where name = v_data ->> 'table_name'
     limit 1);
 begin
   return jsonb_build_object('trigger_data', v_data) || case
@@ -154,7 +154,7 @@ $$;
 -- minutehand.direct_used_by() -> text[]: the triggers, other than ours, that call the function of that name.
 create or replace function minutehand.direct_used_by() returns text[]
 language sql stable set search_path = '' as $$
-  select coalesce(array_agg(format('%s on %s', t.tgname, minutehand.label(n.nspname, c.relname)) order by 1), '{}')
+  select coalesce(array_agg(format('%s on %s', t.tgname, minutehand.table_name(n.nspname, c.relname)) order by 1), '{}')
   from pg_catalog.pg_trigger t
   join pg_catalog.pg_class c on c.oid = t.tgrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -172,11 +172,10 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
     select l.due
     from minutehand.next_by_tenant() h
     cross join lateral (
-      select coalesce(scheduled_at, created_at) as due
-      from public.automation_execution_logs
-      where status = 'pending' and started_at is null
-        and coalesce(organization_id::text, user_id::text, '') = h.tenant
-        and coalesce(scheduled_at, created_at) < p_now - interval '1 hour'
+      select minutehand.due_at(l) as due
+      from public.automation_execution_logs l
+      where l.status = 'pending' and l.started_at is null and minutehand.tenant_of(l) = h.tenant
+        and minutehand.due_at(l) < p_now - interval '1 hour'
       limit 10000
     ) l
     where h.due < p_now - interval '1 hour'

@@ -1,45 +1,115 @@
--- May an execution run now, and may a send leave now?
+-- Eligibility: may an execution be claimed, may it run, may a send leave?  The one place where this is decided.
+-- The claim, the look before each step, the reservation of a send, the dry run and the counts all ask here.
+-- The short functions are plain SQL without settings: PostgreSQL puts them into the caller's query, so its index serves.
 
--- minutehand.is_paused(organization, user, workflow) -> boolean: held by anyone's pause?
-create or replace function minutehand.is_paused(p_organization_id text, p_user_id text, p_workflow_id uuid)
-returns boolean language sql stable set search_path = '' as $$
-  select exists (
-    select from public.automation_control
-    where scope = 'all'
-       or (scope = 'tenant' and target = coalesce(p_organization_id, p_user_id, ''))
-       or (scope = 'workflow' and target = p_workflow_id::text))
+-- minutehand.pauses: everything that is paused now, in one row.  A batch reads it once.
+create or replace view minutehand.pauses as
+select coalesce(bool_or(scope = 'all'), false) as everything,
+       coalesce(array_agg(target) filter (where scope = 'tenant'), '{}') as tenants,
+       coalesce(array_agg(target) filter (where scope = 'workflow'), '{}') as workflows
+from public.automation_control;
+
+-- minutehand.is_paused(tenant, workflow, pauses) -> boolean: does a pause cover this tenant's executions of this workflow?
+-- Without a workflow: does a pause cover all of the tenant?
+create or replace function minutehand.is_paused(p_tenant text, p_workflow_id uuid, p_pauses minutehand.pauses) returns boolean
+language sql immutable as $$
+  select (p_pauses).everything or p_tenant = any ((p_pauses).tenants)
+    or coalesce(p_workflow_id::text = any ((p_pauses).workflows), false)
 $$;
 
--- minutehand.stop_of(log, workflow, operation, row, config) -> jsonb: why the execution must not go on, or null.
-create or replace function minutehand.stop_of(
+-- minutehand.pauses_over(tenant, workflow) -> the pauses behind minutehand.is_paused, for showing them.
+create or replace function minutehand.pauses_over(p_tenant text, p_workflow_id text) returns setof public.automation_control
+language sql stable as $$
+  select *
+  from public.automation_control
+  where scope = 'all' or scope = 'tenant' and target = p_tenant or scope = 'workflow' and target = p_workflow_id
+$$;
+
+-- minutehand.due_at(log) -> timestamptz: when a pending execution may run.  The indexes of the queue hold this expression.
+create or replace function minutehand.due_at(p_log public.automation_execution_logs) returns timestamptz
+language sql immutable as $$
+  select coalesce(p_log.scheduled_at, p_log.created_at)
+$$;
+
+-- minutehand.is_suspect(log) -> boolean: two workers were lost while running it, so it runs alone (R7).  May be null: no.
+create or replace function minutehand.is_suspect(p_log public.automation_execution_logs) returns boolean
+language sql immutable as $$
+  select p_log.lost_leases >= 2
+$$;
+
+-- minutehand.is_claimable(log, pauses) -> boolean: may it be claimed beside others, once it is due?
+create or replace function minutehand.is_claimable(p_log public.automation_execution_logs, p_pauses minutehand.pauses)
+returns boolean language sql immutable as $$
+  select minutehand.is_suspect(p_log) is not true
+    and not minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
+$$;
+
+-- minutehand.waiting_reason(log, now) -> text: why a pending execution is not claimed now; null when it may be claimed.
+create or replace function minutehand.waiting_reason(p_log public.automation_execution_logs, p_now timestamptz) returns text
+language sql stable set search_path = '' as $$
+  select case
+    when p_log.status <> 'pending' then null
+    when minutehand.due_at(p_log) > p_now then
+      format('it is not due before %s', minutehand.utc_text(minutehand.due_at(p_log)))
+    when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, (select p from minutehand.pauses p))
+      then 'it is paused'
+    when exists (select from minutehand.backlog) then 'old executions are set aside as stale first'
+    when minutehand.is_suspect(p_log) then 'two workers were lost while running it: it waits for a tick that runs it alone'
+  end
+$$;
+
+-- minutehand.may_run(log, workflow, operation, row, config, pauses) -> (nr, ended, code, reason): each reason why a claimed
+-- execution must not go on now, the first one decides.  No row: it may run.  `ended` is the outcome that follows: `released`
+-- executions stay pending.  Asked before each step.
+-- operation, row: the event's operation and the app's row, read fresh; config: of the row's table, null where it is not watched.
+create or replace function minutehand.may_run(
   p_log public.automation_execution_logs, p_workflow public.automation_workflows, p_operation text, p_row jsonb,
-  p_config jsonb
-) returns jsonb language plpgsql stable set search_path = '' as $$
-begin
-  if p_workflow.id is null or not minutehand.is_on(p_workflow) then
-    return jsonb_build_object('ended', 'skipped', 'code', 'workflow_off', 'reason', 'the workflow was switched off');
-  elsif exists (select from public.automation_control) and minutehand.is_paused(
-      p_log.organization_id::text, p_log.user_id::text, p_log.workflow_id) then
-    return jsonb_build_object('ended', 'released', 'code', 'paused', 'reason', 'paused');
-  elsif (p_config is null or p_config ->> 'tenant' is not null)
-        and minutehand.tenant(p_workflow.organization_id::text, p_workflow.user_id::text) <> ''
+  p_config jsonb, p_pauses minutehand.pauses
+) returns table (nr integer, ended text, code text, reason text) language sql stable rows 1 as $$
+  select s.nr, s.ended, s.code, s.reason
+  from (values
+    (1, p_workflow.id is null or not minutehand.is_on(p_workflow),
+     'skipped', 'workflow_off', 'the workflow is switched off'),
+    (2, minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses),
+     'released', 'paused', 'paused'),
+    (3, (p_config is null or p_config ->> 'tenant' is not null) and minutehand.tenant_of(p_workflow) <> ''
         and not minutehand.same_tenant(
           p_log.organization_id::text, p_log.user_id::text,
-          p_workflow.organization_id::text, p_workflow.user_id::text) then
-    return jsonb_build_object(
-      'ended', 'failed', 'code', 'other_tenant', 'reason', 'the execution names another tenant than its workflow');
-  elsif p_config is null or p_log.entity_id is null or p_operation = 'DELETE' then
-    return null;
-  elsif p_row is null then
-    return jsonb_build_object(
-      'ended', 'skipped', 'code', 'row_gone', 'reason', format('%s %s is gone', p_config ->> 'type', p_log.entity_id));
-  elsif p_config ->> 'tenant' is not null and not minutehand.same_tenant(
-      minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
-      p_workflow.organization_id::text, p_workflow.user_id::text) then
-    return jsonb_build_object(
-      'ended', 'failed', 'code', 'other_tenant',
-      'reason', format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id));
-  end if;
-  return null;
-end
+          p_workflow.organization_id::text, p_workflow.user_id::text),
+     'failed', 'other_tenant', 'the execution names another tenant than its workflow'),
+    (4, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is null,
+     'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)),
+    (5, p_config ->> 'tenant' is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE'
+        and p_row is not null and not minutehand.same_tenant(
+          minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
+          p_workflow.organization_id::text, p_workflow.user_id::text),
+     'failed', 'other_tenant',
+     format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id))
+  ) as s (nr, applies, ended, code, reason)
+  where s.applies
+$$;
+
+-- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason
+-- why a send must not leave now, the first one decides.  No row: it may leave.  Asked when it is reserved.  `answer` is
+--   paused    a pause covers the execution      refused   it must not be sent      later   a limit delays it, `until` then
+-- A recipient of several addresses, "a, b", is refused when one of them has opted out.  is_placed: the send was reserved
+-- before, under this key, and keeps its place; limits do not apply to it.
+create or replace function minutehand.may_send(
+  p_log public.automation_execution_logs, p_channel text, p_recipient text, p_key text, p_is_placed boolean,
+  p_pauses minutehand.pauses, p_now timestamptz
+) returns table (nr integer, answer text, code text, reason text, until timestamptz) language sql stable rows 1 as $$
+  select s.nr, s.answer, s.code, s.reason, null::timestamptz
+  from (values
+    (1, minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses), 'paused', 'paused', null),
+    (2, exists (
+       select from public.automation_opt_outs o
+       where o.channel = p_channel and lower(o.address) = any (string_to_array(lower(p_recipient), ', '))
+         and o.tenant in ('', minutehand.tenant_of(p_log))),
+     'refused', 'opted_out', format('%s has opted out of %s', p_recipient, p_channel))
+  ) as s (nr, applies, answer, code, reason)
+  where s.applies
+  union all
+  select 3, case when x.is_delayed then 'later' else 'refused' end, x.code, x.reason, case when x.is_delayed then x.until end
+  from minutehand.exceeded_limit(minutehand.tenant_of(p_log), p_channel, p_recipient, p_key, p_now) x
+  where exists (select from public.automation_limits) and not p_is_placed and x.code is not null
 $$;

@@ -136,7 +136,7 @@ begin
     cross join lateral (
       select l.id
       from public.automation_execution_logs l
-      where l.status = 'pending' and coalesce(l.scheduled_at, l.created_at) <= p_now and l.id <> all (p_ids)
+      where l.status = 'pending' and minutehand.due_at(l) <= p_now and l.id <> all (p_ids)
         and l.id = any (array(
           select n.id
           from minutehand.ordering_groups() n

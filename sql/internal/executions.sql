@@ -22,17 +22,3 @@ language sql stable as $$
     'new_status', t.data -> 'new_status'))
   from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
 $$;
-
--- minutehand.waiting_reason(log, now) -> text: why a pending execution is not claimed now, as minutehand.claim_rows decides it; or null.
-create or replace function minutehand.waiting_reason(p_log public.automation_execution_logs, p_now timestamptz) returns text
-language sql stable set search_path = '' as $$
-  select case
-    when p_log.status <> 'pending' then null
-    when coalesce(p_log.scheduled_at, p_log.created_at) > p_now then
-      format('it is not due before %s', to_char(
-        coalesce(p_log.scheduled_at, p_log.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
-    when minutehand.is_paused(p_log.organization_id::text, p_log.user_id::text, p_log.workflow_id) then 'it is paused'
-    when exists (select from minutehand.backlog) then 'an old backlog is being held first'
-    when coalesce(p_log.lost_leases, 0) >= 2 then 'its workers vanished twice: a tick runs it with nothing beside it'
-  end
-$$;

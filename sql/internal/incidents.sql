@@ -47,7 +47,7 @@ language sql stable set search_path = '' as $$
   select 'backlog', '', '', 1,
          format('the oldest due execution waits for %s', minutehand.interval_text(date_trunc('second', p_now - min(h.due)))), null
   from minutehand.next_by_tenant() h
-  where h.due <= p_now and not exists (select from public.automation_control where scope = 'all')
+  where h.due <= p_now
   having p_now - min(h.due) > p_age
   union all
   select 'silence', '', '', 1,
@@ -80,14 +80,14 @@ language sql stable set search_path = '' as $$
   from (
     select distinct on (name) name, what
     from (
-      select minutehand.label(schema_name, table_name) as name, 'off' as what
+      select name as name, 'off' as what
       from minutehand.watched where not enabled
       union all
       select e.table_name, 'gone'
       from (select distinct table_name
             from (select table_name from public.automation_events order by id desc limit 1000) newest) e
       where not exists (
-        select from minutehand.watched w where minutehand.label(w.schema_name, w.table_name) = e.table_name)
+        select from minutehand.watched w where w.name = e.table_name)
     ) both_kinds
     order by name, what desc
   ) t

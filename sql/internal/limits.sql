@@ -28,8 +28,7 @@ begin
       | (hashtextextended(concat_ws(E'\n', m.scope, l.tenant, a.address), 0) & 255) as key
     from jsonb_to_recordset(p_sends) as s (id uuid, channel text, recipient text)
     join lateral (
-      select minutehand.tenant(organization_id::text, user_id::text) as tenant
-      from public.automation_execution_logs where id = s.id
+      select minutehand.tenant_of(e) as tenant from public.automation_execution_logs e where e.id = s.id
     ) l on true
     cross join lateral minutehand.limits_for(l.tenant, s.channel) m
     cross join lateral minutehand.limit_subjects(m, s.recipient) as a (address)
@@ -42,7 +41,7 @@ $$;
 -- 'infinity' where none may leave at all.  Counts what has a place and has left, or may have; not what was refused.
 create or replace function minutehand.next_free_at(
   p_limit public.automation_limits, p_tenant text, p_address text, p_key text, p_now timestamptz
-) returns timestamptz language plpgsql volatile set search_path = '' as $$
+) returns timestamptz language plpgsql stable set search_path = '' as $$
 begin
   if p_limit.n = 0 then
     return 'infinity';
@@ -50,7 +49,7 @@ begin
     return (
       select c.reserved_at + p_limit.per
       from public.communication_logs c
-      where coalesce(c.organization_id::text, c.user_id::text, '') = p_tenant and c.reserved_at > p_now - p_limit.per
+      where minutehand.tenant_of(c) = p_tenant and c.reserved_at > p_now - p_limit.per
         and (p_limit.channel = '' or c.channel = p_limit.channel)
         and c.status in ('reserved', 'sent', 'uncertain') and c.idempotency_key is distinct from p_key
       order by c.reserved_at desc offset p_limit.n - 1 limit 1);
@@ -58,15 +57,17 @@ begin
   return (
     select c.reserved_at + p_limit.per
     from (
-      select * from public.communication_logs
-      where lower(left(recipient, 320)) = left(p_address, 320) and recipient not like '%, %'
-        and reserved_at > p_now - p_limit.per
+      select s.*, minutehand.tenant_of(s) as tenant
+      from public.communication_logs s
+      where lower(left(s.recipient, 320)) = left(p_address, 320) and s.recipient not like '%, %'
+        and s.reserved_at > p_now - p_limit.per
       union all
-      select * from public.communication_logs
-      where string_to_array(lower(recipient), ', ') @> array[p_address] and recipient like '%, %'
-        and reserved_at > p_now - p_limit.per
+      select s.*, minutehand.tenant_of(s)
+      from public.communication_logs s
+      where string_to_array(lower(s.recipient), ', ') @> array[p_address] and s.recipient like '%, %'
+        and s.reserved_at > p_now - p_limit.per
     ) c
-    where coalesce(c.organization_id::text, c.user_id::text, '') = p_tenant
+    where c.tenant = p_tenant
       and (p_limit.channel = '' or c.channel = p_limit.channel)
       and c.status in ('reserved', 'sent', 'uncertain') and c.idempotency_key is distinct from p_key
     order by c.reserved_at desc offset p_limit.n - 1 limit 1);
@@ -78,7 +79,7 @@ $$;
 create or replace function minutehand.exceeded_limit(
   p_tenant text, p_channel text, p_recipient text, p_key text, p_now timestamptz,
   out code text, out until timestamptz, out reason text, out is_delayed boolean
-) language plpgsql volatile set search_path = '' as $$
+) language plpgsql stable set search_path = '' as $$
 declare
   v_limit record;
 begin
@@ -97,7 +98,7 @@ begin
       '%s %s %s within %s; %s', v_limit.n, case v_limit.channel when '' then 'messages' else v_limit.channel end,
       case v_limit.scope when 'recipient' then 'to ' || v_limit.address else 'of this tenant' end,
       minutehand.interval_text(v_limit.per), case v_limit.n when 0 then 'none may leave' else 'the next may leave at '
-        || to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') end);
+        || minutehand.utc_text(until) end);
   end loop;
 end
 $$;

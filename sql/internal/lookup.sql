@@ -28,13 +28,13 @@ create or replace function minutehand.table_of_type(p_type text) returns text
 language sql stable set search_path = '' as $$
   select coalesce(
     (
-      select minutehand.label(schema_name, table_name)
+      select name
       from minutehand.watched
       where starts_with(p_type, (config ->> 'type') || '_')
       order by length(config ->> 'type') desc
       limit 1
     ),
-    (select min(minutehand.label(schema_name, table_name)) from minutehand.watched having count(*) = 1))
+    (select min(name) from minutehand.watched having count(*) = 1))
 $$;
 
 -- minutehand.checked_row_id(workflow, table, id) -> the id as the table writes it ("7" for "007" where ids are numbers).
@@ -52,7 +52,7 @@ begin
   select w.config, r.key, r.found into v_row
   from minutehand.watched w
   cross join lateral minutehand.read_rows(w.relation, w.config, array[p_row]) r
-  where minutehand.label(w.schema_name, w.table_name) = p_table;
+  where w.name = p_table;
   if not found then
     raise exception 'there is no row % in %', p_row, p_table using errcode = 'MH404', hint = 'Name it by its id.';
   end if;
@@ -78,7 +78,7 @@ begin
   select c.oid::regclass as relation, c.relkind in ('r', 'p') as is_table into v_found
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where minutehand.label(n.nspname, c.relname) = v_name and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  where minutehand.table_name(n.nspname, c.relname) = v_name and c.relkind in ('r', 'p', 'v', 'm', 'f')
     and n.nspname !~ '^pg_|^information_schema$'
   order by is_table desc, n.nspname
   limit 1;

@@ -40,7 +40,7 @@ begin
       select * into v_result
       from minutehand.match_event(
         v_event,
-        (select config from minutehand.watched where minutehand.label(schema_name, table_name) = v_event.table_name limit 1),
+        (select config from minutehand.watched where name = v_event.table_name limit 1),
         null, true);
     exception when others then
       select sqlerrm as problem, minutehand.is_temporary_error(sqlstate) as passing into v_result;
@@ -66,6 +66,19 @@ begin
 end
 $$;
 
+-- minutehand.row_before(event) -> jsonb: the row before the change; null for an INSERT.  An UPDATE stores the whole new row, and
+-- of the old one only what differs.
+create or replace function minutehand.row_before(p_event public.automation_events) returns jsonb
+language sql immutable as $$
+  select case p_event.operation when 'UPDATE' then p_event.new || p_event.old else p_event.old end
+$$;
+
+-- minutehand.row_after(event) -> jsonb: the row after the change; for a DELETE the row that is gone.
+create or replace function minutehand.row_after(p_event public.automation_events) returns jsonb
+language sql immutable as $$
+  select coalesce(p_event.new, p_event.old)
+$$;
+
 -- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was
 -- decided, else why not; passing when all that failed is the database's fault.
 -- The one home of "which workflows does this change start?".  Past the deadline it stops and says `budget`.  With
@@ -77,8 +90,8 @@ create or replace function minutehand.match_event(
 ) language plpgsql as $$
 declare
   v_workflow public.automation_workflows;
-  v_old jsonb := case p_event.operation when 'UPDATE' then p_event.new || p_event.old else p_event.old end;
-  v_new jsonb := coalesce(p_event.new, p_event.old);
+  v_old jsonb := minutehand.row_before(p_event);
+  v_new jsonb := minutehand.row_after(p_event);
   v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
   v_made boolean := false;
 begin
@@ -140,7 +153,7 @@ create or replace function minutehand.start_if_matching(
   p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb
 ) returns boolean language plpgsql as $$
 declare
-  v_status text := coalesce(p_config ->> 'status', 'status');
+  v_status text := minutehand.status_column(p_config);
   v_row jsonb := minutehand.row_of(p_workflow);
 begin
   if not minutehand.is_row_on(v_row)
@@ -238,11 +251,4 @@ begin
     reason := format('%s automations in a row caused each other; the limit is 5', depth);
   end if;
 end
-$$;
-
--- minutehand.is_temporary_error(sqlstate) -> boolean: the database's fault, not the event's: it may be mended under us.
--- PostgreSQL, appendix A: transaction rollback, schema and rights, resources, locks, operator, system.
-create or replace function minutehand.is_temporary_error(p_sqlstate text) returns boolean
-language sql immutable as $$
-  select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
 $$;

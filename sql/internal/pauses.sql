@@ -27,11 +27,11 @@ language sql stable set search_path = '' as $$
   select count(*)::integer
   from (
     select
-    from public.automation_execution_logs
-    where status = 'pending' and case p_scope
+    from public.automation_execution_logs l
+    where l.status = 'pending' and case p_scope
       when 'all' then true
-      when 'tenant' then coalesce(organization_id::text, user_id::text, '') = p_target
-      else workflow_id::text = p_target end
+      when 'tenant' then minutehand.tenant_of(l) = p_target
+      else l.workflow_id::text = p_target end
     limit 10000
   ) pending
 $$;

@@ -67,7 +67,7 @@ begin
     reason := format(
       'fired %s already within %s for this row and status; may fire again at %s',
       case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.interval_text(v_limit.per),
-      to_char(until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'));
+      minutehand.utc_text(until));
   end if;
 end
 $$;

@@ -1,29 +1,31 @@
--- Sends: one row of communication_logs for each message, from its reservation to its end.
+-- Sends: one row of communication_logs for each message, from its reservation to its end (R13).
 
--- minutehand.reserve_sends(sends, now) -> answers: all at once where nothing stands against it, else one by one: where a limit
--- is set, each counts those before it.
+-- minutehand.reserve_sends(sends, now) -> automation_reserve_sends' answers.
+-- All at once, unless one of them cannot be stored; one by one while a limit is set, because each counts those before it.
 create or replace function minutehand.reserve_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
-  v_is_limited constant boolean := exists (select from public.automation_limits);
   v_send jsonb;
   v_answers jsonb := '[]';
 begin
-  if v_is_limited then
+  if exists (select from public.automation_limits) then
     perform minutehand.lock_limits(p_sends);
   else
     begin
       return minutehand.reserve_batch(p_sends, p_now);
-    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
-      null;  -- one of them cannot be written down: find out which, each in a block of its own
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;  -- find out which one, each in a block of its own
     end;
   end if;
   for v_send in select value from jsonb_array_elements(p_sends) order by value ->> 'key' loop
     begin
-      v_answers := v_answers || coalesce(
-        case when v_is_limited then minutehand.limit_answer(v_send, p_now) end,
-        minutehand.reserve_batch(jsonb_build_array(v_send), p_now));
-    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+      v_answers := v_answers || minutehand.reserve_batch(jsonb_build_array(v_send), p_now);
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
       v_answers := v_answers || jsonb_build_object(
         'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
         'reason', format('communication_logs cannot hold this send: %s', sqlerrm));
@@ -33,50 +35,46 @@ begin
 end
 $$;
 
--- minutehand.reserve_batch(sends, now) -> answers: one set-based pass; raises when one of them cannot be written down.
+-- minutehand.reserve_batch(sends, now) -> answers: one set-based pass; raises when one of them cannot be stored.
 create or replace function minutehand.reserve_batch(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
+  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
+  v_placed constant text[] := array(  -- before the next statement takes some of their places away
+    select idempotency_key
+    from public.communication_logs
+    where idempotency_key = any (array(select value ->> 'key' from jsonb_array_elements(p_sends)))
+      and status in ('reserved', 'sent', 'uncertain') and exists (select from public.automation_limits));
   v_result jsonb;
 begin
   if p_sends @? '$[*] ? (@.on_uncertain == "resend")' then
-    -- Its receiver knows a repeat by the key: what may have left before leaves again.  Not for ever: Resend remembers a key
-    -- for 24 hours (resend.com/docs/dashboard/emails/idempotency-keys).
-    update public.communication_logs c
-    set status = 'failed', error_message = 'its fate is unknown; sent again under the same key'
-    from jsonb_to_recordset(p_sends) as s (id uuid, token uuid, key text, on_uncertain text)
-    join public.automation_execution_logs l on l.id = s.id and l.lease_token = s.token and l.lease_expires_at is not null
-    where c.idempotency_key = s.key and s.on_uncertain = 'resend' and c.reserved_at > p_now - interval '20 hours'
-      and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token);
+    perform minutehand.reopen_sends(p_sends, p_now);
   end if;
-  with said as (
-    select s.*, l.user_id, l.organization_id, l.workflow_id, coalesce(l.user_id::text, w.user_id::text) as owner,
-           coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as held
+  with requested as (
+    select s.*, l as log, coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id,
+           coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as has_lease
     from jsonb_to_recordset(p_sends) as s (
-      id uuid, token uuid, step text, channel text, recipient text, sender text, key text, on_uncertain text)
+      id uuid, token uuid, step text, channel text, recipient text, sender text, key text)
     left join public.automation_execution_logs l on l.id = s.id
     left join public.automation_workflows w on w.id = l.workflow_id
     where s.key is not null
-  ), looked as (
-    select said.*, case
-      when not held then 'lost'
-      when minutehand.is_paused(organization_id::text, user_id::text, workflow_id) then 'held'
-      when exists (
-        select from public.automation_opt_outs o
-        where o.channel = said.channel and lower(o.address) = any (string_to_array(lower(said.recipient), ', '))
-          and o.tenant in ('', minutehand.tenant(organization_id::text, user_id::text))) then 'refused'
-      end as stop
-    from said
+  ), decided as materialized (
+    select q.*, case when q.has_lease then m.answer else 'lost' end as answer, m.code, m.reason, m.until
+    from requested q
+    left join lateral (
+      select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now)
+      where q.has_lease order by nr limit 1
+    ) m on true
   ), reserved as (
     insert into public.communication_logs as c (
       created_at, reserved_at, status, idempotency_key, execution_id, step, channel, recipient, lease_token, user_id,
       organization_id, type, direction, from_address, to_address)
     select p_now, p_now, 'reserved', r.idempotency_key, r.execution_id, r.step, r.channel, r.recipient, r.lease_token,
            r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
-    from (select distinct on (key) * from looked where stop is null order by key) l
+    from (select distinct on (key) * from decided where answer is null order by key) d
     cross join lateral minutehand.send_row(
-      l.key, l.id, l.step, l.channel, l.recipient, l.sender, l.token, l.owner, l.organization_id::text) r
-    order by l.key
+      d.key, d.id, d.step, d.channel, d.recipient, d.sender, d.token, d.user_id, d.organization_id) r
+    order by d.key
     on conflict (idempotency_key) where idempotency_key is not null
     do update set status = case
         when c.status in ('failed', 'simulated') then 'reserved'
@@ -89,44 +87,27 @@ begin
     returning c.idempotency_key, c.status, c.external_id
   )
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-    'key', l.key,
-    'answer', coalesce(l.stop, case r.status when 'reserved' then 'go' else r.status end),
-    'external_id', r.external_id,
-    'code', case l.stop when 'refused' then 'opted_out' when 'held' then 'paused' end,
-    'reason', case l.stop when 'refused' then format('%s has opted out of %s', l.recipient, l.channel) end))), '[]')
+    'key', d.key, 'answer', coalesce(d.answer, case r.status when 'reserved' then 'go' else r.status end),
+    'external_id', r.external_id, 'code', d.code, 'reason', d.reason,
+    'wait_seconds', case when d.until is not null then greatest(extract(epoch from d.until - p_now), 0.001) end))), '[]')
   into v_result
-  from looked l
-  left join reserved r on r.idempotency_key = l.key;
+  from decided d
+  left join reserved r on r.idempotency_key = d.key;
   return v_result;
 end
 $$;
 
--- minutehand.limit_answer(send, now) -> the answer to a send that a limit stops, else null.  What has its place already keeps
--- it; what would not be reserved anyhow is for minutehand.reserve_batch to say.
-create or replace function minutehand.limit_answer(p_send jsonb, p_now timestamptz) returns jsonb
-language plpgsql volatile set search_path = '' as $$
-declare
-  v_log record;
-  v_limit record;
-begin
-  select minutehand.tenant(organization_id::text, user_id::text) as tenant into v_log
-  from public.automation_execution_logs
-  where id = (p_send ->> 'id')::uuid and lease_token = (p_send ->> 'token')::uuid and lease_expires_at is not null;
-  if not found or exists (
-      select from public.communication_logs
-      where idempotency_key = p_send ->> 'key' and status in ('reserved', 'sent', 'uncertain')) then
-    return null;
-  end if;
-  select * into v_limit from minutehand.exceeded_limit(
-    v_log.tenant, p_send ->> 'channel', p_send ->> 'recipient', p_send ->> 'key', p_now);
-  if v_limit.code is null then
-    return null;
-  end if;
-  return jsonb_build_object(
-    'key', p_send -> 'key', 'answer', case when v_limit.is_delayed then 'later' else 'refused' end,
-    'reason', v_limit.reason, 'code', v_limit.code) || case when v_limit.is_delayed
-      then jsonb_build_object('wait_seconds', greatest(extract(epoch from v_limit.until - p_now), 0.001)) else '{}' end;
-end
+-- minutehand.reopen_sends(sends, now): with on_uncertain = resend the receiver recognizes a repeat by its key, so a send that may
+-- have left before leaves again.  Not for ever: Resend remembers a key for 24 hours
+-- (resend.com/docs/dashboard/emails/idempotency-keys).
+create or replace function minutehand.reopen_sends(p_sends jsonb, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+  update public.communication_logs c
+  set status = 'failed', error_message = 'not confirmed; sent again under the same key'
+  from jsonb_to_recordset(p_sends) as s (id uuid, token uuid, key text, on_uncertain text)
+  join public.automation_execution_logs l on l.id = s.id and l.lease_token = s.token and l.lease_expires_at is not null
+  where c.idempotency_key = s.key and s.on_uncertain = 'resend' and c.reserved_at > p_now - interval '20 hours'
+    and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token)
 $$;
 
 -- minutehand.confirm_sends(sends, now) -> [keys confirmed]
@@ -181,13 +162,18 @@ begin
   begin
     perform minutehand.log_sends_batch(p_steps, p_now);
     return;
-  exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
-    null;  -- one of them cannot be noted: find out which, each in a block of its own
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;  -- find out which one, each in a block of its own
   end;
   for v_step in select value from jsonb_array_elements(p_steps) order by value #>> '{step,send,key}' loop
     begin
       perform minutehand.log_sends_batch(jsonb_build_array(v_step), p_now);
-    exception when data_exception or integrity_constraint_violation or raise_exception or datatype_mismatch then
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
       raise warning 'minutehand: the send of execution % is not noted in communication_logs: %', v_step ->> 'id', sqlerrm;
     end;
   end loop;

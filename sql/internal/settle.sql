@@ -49,7 +49,7 @@ begin
     where l.id = d.id
     returning l.id, l.status, l.code, l.reason, l.attempt,
               case when l.status = 'pending'
-                then minutehand.seconds_until(coalesce(l.scheduled_at, l.created_at), p_now) end as due_seconds
+                then minutehand.seconds_until(minutehand.due_at(l), p_now) end as due_seconds
   )
   select coalesce(jsonb_agg(case
       when t.id is not null then

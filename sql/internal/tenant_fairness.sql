@@ -7,7 +7,7 @@
 create or replace function minutehand.pick_by_tenant(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
-  v_paused constant text[] := array(select target from public.automation_control where scope = 'workflow');
+  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
   v_tenants text[] := minutehand.tenants_due(p_limit, p_now);
   v_ids uuid[] := '{}';
   v_seen uuid[] := '{}';
@@ -28,14 +28,10 @@ begin
       from turn
       cross join lateral (
         select id, entity_order
-        from public.automation_execution_logs
-        where status = 'pending'
-          and coalesce(organization_id::text, user_id::text, '') = turn.tenant
-          and coalesce(scheduled_at, created_at) <= p_now
-          and coalesce(lost_leases, 0) < 2
-          and (workflow_id is null or workflow_id::text <> all (v_paused))
-          and id <> all (v_seen)
-        order by coalesce(scheduled_at, created_at), id
+        from public.automation_execution_logs l
+        where status = 'pending' and minutehand.tenant_of(l) = turn.tenant and minutehand.due_at(l) <= p_now
+          and minutehand.is_claimable(l, v_pauses) and id <> all (v_seen)
+        order by minutehand.due_at(l), id
         limit turn.share
         for update skip locked
       ) l
@@ -49,8 +45,8 @@ begin
     if v_ordered then
       v_more := minutehand.admit(v_more, v_ids, p_now);
       v_more := array(
-        select id from public.automation_execution_logs
-        where id = any (v_more) order by coalesce(scheduled_at, created_at), id limit v_left);
+        select id from public.automation_execution_logs l
+        where id = any (v_more) order by minutehand.due_at(l), id limit v_left);
     end if;
     v_ids := v_ids || v_more;
     v_left := v_left - cardinality(v_more);
@@ -72,65 +68,55 @@ $$;
 create or replace function minutehand.pick_suspects(p_limit integer, p_now timestamptz) returns uuid[]
 language sql volatile set search_path = '' as $$
   select minutehand.admit(array(
-    select id
-    from public.automation_execution_logs
-    where status = 'pending' and lost_leases >= 2 and coalesce(scheduled_at, created_at) <= p_now
-      and not minutehand.is_paused(organization_id::text, user_id::text, workflow_id)
-    order by coalesce(scheduled_at, created_at), id
+    select l.id
+    from public.automation_execution_logs l
+    cross join (select p as pauses from minutehand.pauses p) x
+    where l.status = 'pending' and minutehand.is_suspect(l) and minutehand.due_at(l) <= p_now
+      and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, x.pauses)
+    order by minutehand.due_at(l), l.id
     limit p_limit
-    for update skip locked), '{}', p_now)
+    for update of l skip locked), '{}', p_now)
 $$;
 
--- minutehand.next_by_tenant(stop) -> each tenant's next execution that is neither paused nor a suspect.
--- A loose scan: one probe of the queue's index a tenant, however many rows each has.  It stops at the first tenant whose
--- next is due by p_stop, if that is given.  A plain query, so that it is planned into its caller's.
+-- minutehand.next_by_tenant(stop) -> each tenant's next execution that may be claimed; nothing while everything is paused.
+-- A loose index scan: one probe of the queue's index for each tenant, however many rows it has.  It stops at the first
+-- tenant whose next execution is due by p_stop, if that is given.  A plain query, so that it becomes part of its caller's.
 create or replace function minutehand.next_by_tenant(p_stop timestamptz default null)
 returns table (tenant text, due timestamptz) language sql stable as $$
   with recursive paused as (
-    select array(select target from public.automation_control where scope = 'tenant') as tenants,
-           array(select target from public.automation_control where scope = 'workflow') as workflows
-  ), head (tenant, due, workflow_id, lost_leases, is_open) as (
-    select l.*, minutehand.is_open(l.tenant, l.workflow_id, l.lost_leases, paused.tenants, paused.workflows)
-    from (
-      select coalesce(organization_id::text, user_id::text, '') as tenant, coalesce(scheduled_at, created_at) as due,
-             workflow_id, lost_leases
-      from public.automation_execution_logs
-      where status = 'pending'
-      order by coalesce(organization_id::text, user_id::text, ''), coalesce(scheduled_at, created_at), id
-      limit 1
-    ) l, paused
-    union all
-    select n.*, minutehand.is_open(n.tenant, n.workflow_id, n.lost_leases, paused.tenants, paused.workflows)
-    from head h
+    select p as pauses from minutehand.pauses p
+  ), head (tenant, due, is_claimable) as (
+    select l.*
+    from paused
     cross join lateral (
-      select coalesce(organization_id::text, user_id::text, '') as tenant, coalesce(scheduled_at, created_at) as due,
-             workflow_id, lost_leases
-      from public.automation_execution_logs
-      where status = 'pending' and coalesce(organization_id::text, user_id::text, '') > h.tenant
-      order by coalesce(organization_id::text, user_id::text, ''), coalesce(scheduled_at, created_at), id
+      select minutehand.tenant_of(l), minutehand.due_at(l), minutehand.is_claimable(l, paused.pauses)
+      from public.automation_execution_logs l
+      where l.status = 'pending' and not (paused.pauses).everything
+      order by minutehand.tenant_of(l), minutehand.due_at(l), l.id
       limit 1
-    ) n, paused
-    where p_stop is null or h.due > p_stop or not h.is_open
+    ) l
+    union all
+    select n.*
+    from head h, paused
+    cross join lateral (
+      select minutehand.tenant_of(l), minutehand.due_at(l), minutehand.is_claimable(l, paused.pauses)
+      from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.tenant_of(l) > h.tenant
+      order by minutehand.tenant_of(l), minutehand.due_at(l), l.id
+      limit 1
+    ) n
+    where p_stop is null or h.due > p_stop or not h.is_claimable
   )
-  select h.tenant, case when h.is_open then h.due when h.tenant <> all (paused.tenants) then (
-    -- Its oldest is held: look behind it.
-    select coalesce(scheduled_at, created_at)
-    from public.automation_execution_logs
-    where status = 'pending'
-      and coalesce(organization_id::text, user_id::text, '') = h.tenant
-      and minutehand.is_open(h.tenant, workflow_id, lost_leases, paused.tenants, paused.workflows)
-    order by coalesce(scheduled_at, created_at), id
-    limit 1) end
+  select h.tenant, case
+    when h.is_claimable then h.due
+    when not minutehand.is_paused(h.tenant, null, paused.pauses) then (
+      -- Its oldest may not be claimed: look for the next one behind it.
+      select minutehand.due_at(l)
+      from public.automation_execution_logs l
+      where l.status = 'pending' and minutehand.tenant_of(l) = h.tenant and minutehand.is_claimable(l, paused.pauses)
+      order by minutehand.due_at(l), l.id
+      limit 1) end
   from head h, paused
-$$;
-
--- minutehand.is_open(tenant, workflow, lost leases, paused tenants, paused workflows) -> boolean: may it be claimed beside
--- others?
-create or replace function minutehand.is_open(
-  p_tenant text, p_workflow_id uuid, p_lost_leases integer, p_tenants text[], p_workflows text[]
-) returns boolean language sql immutable as $$
-  select coalesce(p_lost_leases, 0) < 2 and p_tenant <> all (p_tenants)
-     and (p_workflow_id is null or p_workflow_id::text <> all (p_workflows))
 $$;
 
 -- minutehand.tenants_due(limit, now) -> the tenants whose turn it is.

@@ -27,6 +27,12 @@ language sql immutable set intervalstyle = 'postgres_verbose' as $$
   select trim(leading '@ ' from p_interval::text)
 $$;
 
+-- minutehand.utc_text(time) -> text: `2030-01-31 14:05:09 UTC`, for messages.
+create or replace function minutehand.utc_text(p_time timestamptz) returns text
+language sql stable as $$
+  select to_char(p_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+$$;
+
 -- minutehand.to_interval(text) -> interval, or null where the text is none.  Total.
 create or replace function minutehand.to_interval(p_text text) returns interval
 language plpgsql immutable as $$

@@ -1,14 +1,21 @@
--- Which tables are watched, and how: read from the triggers themselves, so there is no second list to keep true.
--- A trigger's one argument is the JSON that `trigger add` made:
+-- Watched tables: which tables have our trigger, and how.  Read from the triggers themselves, so there is no second list.
+-- The trigger's one argument is the JSON that `trigger add` wrote:
 --   {"id": "id", "type": "job", "status": "status", "tenant": "organization_id" | null, "user": "user_id" | null,
 --    "exclude": ["search"], "links": {"client_id": "clients"}, "writable": false}
--- `tenant` is null for an app with a single one, and equal to `user` where rows name no organisation.  A partitioned table
+-- `tenant` is null for an app with a single tenant, and equal to `user` where rows name no organization.  A partitioned table
 -- has its own name in "table", since its trigger fires in the partitions.
 
--- minutehand.first_argument(tgargs) -> text: the arguments stand there one after the other, each ended by a zero byte.
+-- minutehand.first_argument(tgargs) -> text: the first of a trigger's arguments; each ends with a zero byte.
 create or replace function minutehand.first_argument(p_arguments bytea) returns text
 language sql immutable as $$
   select convert_from(substring(p_arguments from 1 for position('\x00'::bytea in p_arguments) - 1), 'UTF8')
+$$;
+
+-- minutehand.table_name(schema, table) -> text: the name of a table in events and messages, without the schema if that is
+-- public.
+create or replace function minutehand.table_name(p_schema text, p_table text) returns text
+language sql immutable as $$
+  select case when p_schema = 'public' then p_table else p_schema || '.' || p_table end
 $$;
 
 -- A trigger of that name is ours only if it calls our function.  Nobody but the owner may create a trigger that does, since
@@ -17,7 +24,8 @@ create or replace view minutehand.watched as
 select c.oid as relation, n.nspname::text as schema_name, c.relname::text as table_name,
        case when t.tgfoid = minutehand.own_function('public.automation_capture()')
          then minutehand.first_argument(t.tgargs)::jsonb end as config,
-       t.tgenabled <> 'D' as enabled
+       t.tgenabled <> 'D' as enabled,
+       minutehand.table_name(n.nspname, c.relname) as name
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -25,8 +33,8 @@ where t.tgname = 'minutehand_capture' and not t.tgisinternal and t.tgparentid = 
   and t.tgfoid = minutehand.own_function('public.automation_capture()')
   and c.relkind in ('r', 'p') and c.relpersistence <> 't';
 
--- minutehand.label(schema, table) -> text: how events name a table: without the schema where that is public.
-create or replace function minutehand.label(p_schema text, p_table text) returns text
+-- minutehand.status_column(config) -> text: the column that holds a watched table's status.
+create or replace function minutehand.status_column(p_config jsonb) returns text
 language sql immutable as $$
-  select case when p_schema = 'public' then p_table else p_schema || '.' || p_table end
+  select coalesce(p_config ->> 'status', 'status')
 $$;

@@ -10,11 +10,8 @@ language sql stable set search_path = '' as $$
     'version', coalesce(p_workflow.version, 1), 'on', minutehand.is_on(p_workflow),
     'paused', (
       select to_jsonb(c)
-      from public.automation_control c
-      where scope = 'all'
-         or (scope = 'tenant' and target = coalesce(p_workflow.organization_id::text, p_workflow.user_id::text, ''))
-         or (scope = 'workflow' and target = p_workflow.id::text)
-      order by scope desc limit 1),
+      from minutehand.pauses_over(minutehand.tenant_of(p_workflow), p_workflow.id::text) c
+      order by c.scope desc limit 1),
     'problem', minutehand.workflow_problem(p_workflow), 'definition', minutehand.row_of(p_workflow))
 $$;
 

@@ -98,7 +98,7 @@ def test_what_may_not_run_now_is_refused_with_why(app, shop, served):
     (one,) = completed(app, shop)
     for change, undo, words in (
         ("scheduled_at = now() + interval '1 hour'", "scheduled_at = null", "it is not due before"),
-        ("lost_leases = 2", "lost_leases = 0", "its workers vanished twice"),
+        ("lost_leases = 2", "lost_leases = 0", "two workers were lost"),
     ):
         app.database.sql(f"update automation_execution_logs set {change}")
         assert words in problem(served.call(one), 409)["detail"]

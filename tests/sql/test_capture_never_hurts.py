@@ -149,7 +149,7 @@ def counts_of_events(database: Database) -> tuple[int, int]:
         "alter table automation_events rename to moved",
         "alter table automation_events drop column cause",
         "drop function minutehand.capture",
-        "drop function minutehand.label",
+        "drop function minutehand.table_name cascade",
         "drop function minutehand.current_cause",
     ],
 )

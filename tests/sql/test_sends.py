@@ -142,7 +142,7 @@ def test_what_was_paused_meanwhile_is_held(database: Database, scope: str) -> No
     target = {"all": "", "tenant": "user-1", "workflow": str(row(database, one)["workflow_id"])}[scope]
     database.sql("insert into automation_control (scope, target) values (%s, %s)", scope, target)
     (answer,) = database.call("automation_reserve_sends", p_sends=[ask(one, lease)], p_now=NOW)
-    assert (answer["answer"], answer["code"]) == ("held", "paused")
+    assert (answer["answer"], answer["code"]) == ("paused", "paused")
     assert database.sql("select * from communication_logs") == []
 
 
