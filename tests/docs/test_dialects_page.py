@@ -36,7 +36,7 @@ def test_all_shapes_say_the_same_in_any_place() -> None:
     normal, *others = examples("shape")
     assert len(others) == 7
     wanted = [(step["type"], step["config"]) for step in normal]
-    places = [words(row[0])[0] for row in rows(section(PAGE, "## Where steps stand"))]
+    places = [words(row[0])[0] for row in rows(section(PAGE, "## Where steps are read"))]
     for shape in (normal, *others):
         for place in places[:3]:
             assert [(step.type, step.config) for step in read_steps({place: shape})] == wanted, (place, shape)
@@ -79,7 +79,7 @@ def test_what_is_said_to_be_refused_is() -> None:
 
 
 def test_what_is_said_to_be_noted_is() -> None:
-    noted = words(section(PAGE, "## Refused, and noted").split("not honoured yet")[1].split(" other than")[0])
+    noted = words(section(PAGE, "## Refused, and noted").split("not supported yet")[1].split("other than")[0])
     sms = {"message": "x", "timing": {"quietHours": True}, "sendTime": "later"}
     row = {"steps": [{"type": "sms", "config": sms}], "delivery_window": {"a": 1}, "multi_channel_config": {"a": 1}}
     told = [words(note)[0] for note in read_plan(row).notes]
