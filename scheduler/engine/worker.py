@@ -26,8 +26,8 @@ from minutehand.scheduler.engine.claims import NOTHING_CLAIMED, claim_due
 from minutehand.scheduler.engine.engine import Engine, wait
 from minutehand.scheduler.engine.housekeeping import Housekeeper, run_with_housekeeping
 from minutehand.scheduler.engine.summary import Summary
-from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Pulse
-from minutehand.scheduler.process.sd_notify import Watcher
+from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Liveness
+from minutehand.scheduler.process.sd_notify import ServiceManager
 from minutehand.scheduler.process.shutdown import StopDeadline
 from minutehand.store import Claim, Store, Tick
 from minutehand.store.errors import BadConfiguration, StoreError
@@ -53,7 +53,7 @@ class Worker:
         poll_seconds: float,
         max_jobs: int | None = None,
         max_seconds: float | None = None,
-        watcher: Watcher | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -61,9 +61,9 @@ class Worker:
         self._poll_seconds = poll_seconds
         self._max_jobs = max_jobs
         self._max_seconds = max_seconds
-        self._watcher = watcher or Watcher()
+        self._manager = manager or ServiceManager()
         #: Whether it is stuck, or its database unreachable.
-        self.pulse = Pulse(self._watcher, poll_seconds)
+        self.liveness = Liveness(self._manager, poll_seconds)
         self._housekeeper = Housekeeper(store, settings, log_settings, mode="worker", after_pass=self._after_pass)
         self._pings = Pings(settings.ping_url, log_settings)
         self._pinged_at = -math.inf
@@ -84,11 +84,11 @@ class Worker:
         if self._engine is not None:
             self._engine.stop()
         self._deadline.start()
-        self._watcher.tell("STOPPING=1")
+        self._manager.notify("STOPPING=1")
 
     async def work(self) -> Summary:
         """Work until the end.  Errors: `BadConfiguration`; `StoreError` when the database is unreachable at a stop."""
-        beside = [asyncio.ensure_future(self.pulse.tell(self._counts))]
+        beside = [asyncio.ensure_future(self.liveness.report(self._counts))]
         if self._store.can_listen:
             beside.append(asyncio.ensure_future(self._listen()))
         try:
@@ -146,7 +146,7 @@ class Worker:
         try:
             tick = await self._housekeeper.run()
         except StoreError:
-            self.pulse.turned(LONGEST_RETRY_SECONDS)
+            self.liveness.record_housekeeping(next_within_seconds=LONGEST_RETRY_SECONDS)
             raise
         self._ping()
         if tick.held:
@@ -155,7 +155,7 @@ class Worker:
 
     def _after_pass(self) -> None:
         self._note_reachable()
-        self.pulse.turned()
+        self.liveness.record_housekeeping()
 
     async def _listen(self) -> None:
         """Wake the engine at each notification.  The database notifies only if a heartbeat says that one listens."""
@@ -185,15 +185,15 @@ class Worker:
             except StoreError as error:
                 if self.stopping:
                     raise
-                if not self.pulse.is_away:
+                if not self.liveness.is_database_unreachable:
                     log.error("database_away", reason=str(error))
-                    self.pulse.away()
+                    self.liveness.record_unreachable()
             await wait(self._stopped, pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
 
     def _note_reachable(self) -> None:
-        if self.pulse.is_away:
-            self.pulse.back()
+        if self.liveness.is_database_unreachable:
+            self.liveness.record_reachable()
             log.info("database_back")
 
     def _ping(self) -> None:

@@ -1,1 +1,1 @@
-"""Processes: the supervisor of several workers, liveness and systemd."""
+"""Processes: how one ends, how it reports its liveness, and the supervisor of several workers."""

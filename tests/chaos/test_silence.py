@@ -105,13 +105,13 @@ def test_when_all_goes_silent_it_says_so_and_works_on_once_a_new_connection_pass
             await until(lambda: len(shop.requests) == 3, "the first messages")
             assert line.silence() >= 2
             allowed = postgres.CALL_SECONDS + CANCELLED_SECONDS + 5
-            told = await until(lambda: worker.pulse.is_away, "the word of it", allowed)
-            assert not worker.pulse.is_stuck
+            told = await until(lambda: worker.liveness.is_database_unreachable, "the word of it", allowed)
+            assert not worker.liveness.is_stuck
             app.complete()
             line.heal()  # the old connections stay silent
             took = await until(lambda: len(shop.requests) == 4, "the next message", 30 + allowed)
             print(f"\nall silent: told after {told:.1f} s, worked on {took:.1f} s after its end")
-            assert not worker.pulse.is_away
+            assert not worker.liveness.is_database_unreachable
 
     with Line(app.database.url) as line:
         asyncio.run(go(line.url, line))
@@ -160,7 +160,7 @@ def test_what_is_in_flight_holds_up_no_claim_when_the_database_comes_back(
             app.complete()
             await until(gate.reached.is_set, "the long step")
             line.refuse()
-            await until(lambda: worker.pulse.is_away, "the claim that failed")
+            await until(lambda: worker.liveness.is_database_unreachable, "the claim that failed")
             line.heal()
             await until(ended, "what was due meanwhile", 8)
             assert not gate.is_set()

@@ -15,8 +15,8 @@ import pytest
 import structlog
 
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
-from minutehand.scheduler.process.sd_notify import Watcher
-from minutehand.scheduler.process.supervisor import Processes
+from minutehand.scheduler.process.sd_notify import ServiceManager
+from minutehand.scheduler.process.supervisor import Supervisor
 from tests.journeys.app import App, Gate, Minutehand, Running, wait_until, webhook
 from tests.journeys.watching import systemd
 from tests.servers import Database
@@ -125,7 +125,7 @@ def test_the_parent_speaks_for_all(app: App, minutehand: Minutehand) -> None:
 
 CHILD = """
 import os, socket, time
-line = socket.socket(fileno=int(os.environ["MINUTEHAND_PARENT_LINE"]))
+line = socket.socket(fileno=int(os.environ["MINUTEHAND_PARENT_SOCKET"]))
 line.send(b"READY=1\\nWATCHDOG=1\\n")
 {then}
 """
@@ -136,11 +136,11 @@ line.send(b"READY=1\\nWATCHDOG=1\\n")
     [("time.sleep(60)", "process_stuck", 137), ("os._exit(7)", "process_died", 7)],
 )
 def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, event: str, code: int) -> None:
-    parent = Processes(
+    parent = Supervisor(
         count=1,
         command=[sys.executable, "-c", CHILD.format(then=then)],
         environ=os.environ,
-        watcher=Watcher(),
+        manager=ServiceManager(),
         grace_seconds=0,
         stuck_seconds=0.3,
     )
@@ -159,16 +159,16 @@ def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, even
 
 
 def test_one_that_does_not_end_within_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("minutehand.scheduler.process.supervisor.END_SECONDS", 0.1)
+    monkeypatch.setattr("minutehand.scheduler.process.supervisor.EXIT_SECONDS", 0.1)
     monkeypatch.setattr("minutehand.scheduler.process.supervisor.FINAL_SETTLE_SECONDS", 0.1)
     ready: list[str] = []
 
-    class Heard(Watcher):
-        def tell(self, *facts: str) -> None:
+    class Heard(ServiceManager):
+        def notify(self, *facts: str) -> None:
             ready.extend(facts)
 
     command = [sys.executable, "-c", CHILD.format(then="time.sleep(60)")]
-    parent = Processes(count=1, command=command, environ=os.environ, watcher=Heard(), grace_seconds=0)
+    parent = Supervisor(count=1, command=command, environ=os.environ, manager=Heard(), grace_seconds=0)
 
     async def go() -> int:
         running = asyncio.ensure_future(parent.run())

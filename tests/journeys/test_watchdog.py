@@ -17,7 +17,7 @@ from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.demo.receivers import HttpReceiver
 from minutehand.scheduler.engine.worker import Worker
 from minutehand.scheduler.process import liveness
-from minutehand.scheduler.process.sd_notify import Systemd, Watcher, watcher_of
+from minutehand.scheduler.process.sd_notify import ServiceManager, Systemd, service_manager
 from minutehand.store import Store
 from minutehand.store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, wait_until, webhook
@@ -90,7 +90,7 @@ def test_a_database_that_is_away_is_nothing_to_start_anew_for(own_server: Embedd
         environment = {"WATCHDOG_USEC": "200000", "NOTIFY_SOCKET": watcher.address}
         with minutehand.running("worker", "--poll-seconds", "0.2", **environment):
             watcher.wait_for("READY=1")
-            watcher.wait_for("STATUS=the database is away since ")
+            watcher.wait_for("STATUS=database unreachable since ")
             assert "WATCHDOG=1" in watcher.listen(0.5)
             own_server.start(SETTINGS)
             watcher.wait_for("STATUS=working")
@@ -116,18 +116,18 @@ def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
 ) -> None:
     monkeypatch.setattr("minutehand.store.drivers.postgres.CALL_SECONDS", 2.0)
 
-    async def go(watcher: Watcher) -> None:
+    async def go(watcher: ServiceManager) -> None:
         store = Store.postgres(app.database.url)
-        worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(), poll_seconds=0.1, watcher=watcher)
+        worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(), poll_seconds=0.1, manager=watcher)
         working = asyncio.ensure_future(worker.work())
 
         async def until(stuck: bool, away: bool) -> None:
             async with asyncio.timeout(10):
-                while (worker.pulse.is_stuck, worker.pulse.is_away) != (stuck, away):  # noqa: ASYNC110
+                while (worker.liveness.is_stuck, worker.liveness.is_database_unreachable) != (stuck, away):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 
         await asyncio.sleep(1.5)
-        assert (worker.pulse.is_stuck, worker.pulse.is_away) == (False, False), "idle"
+        assert (worker.liveness.is_stuck, worker.liveness.is_database_unreachable) == (False, False), "idle"
         with psycopg.connect(app.database.url) as other:
             other.execute("lock table automation_workers in access exclusive mode")
             await until(True, False)
@@ -140,10 +140,10 @@ def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
 
     heard: list[str] = []
 
-    class Listening(Watcher):
-        beat_seconds = 0.05
+    class Listening(ServiceManager):
+        report_seconds = 0.05
 
-        def tell(self, *facts: str) -> None:
+        def notify(self, *facts: str) -> None:
             heard.extend(fact.partition(":")[0] for fact in facts)
 
     asyncio.run(go(Listening()))
@@ -154,16 +154,16 @@ def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
 
 
 def test_an_environment_of_systemd_is_read_as_it_is_meant() -> None:
-    assert type(watcher_of({})) is Watcher
-    assert type(watcher_of({"NOTIFY_SOCKET": "vsock:2:1234"})) is Watcher
-    assert watcher_of({"NOTIFY_SOCKET": "/run/x"}).beat_seconds == 5
-    assert watcher_of({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "60000000"}).beat_seconds == 5
-    assert watcher_of({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000"}).beat_seconds == 1.5
+    assert type(service_manager({})) is ServiceManager
+    assert type(service_manager({"NOTIFY_SOCKET": "vsock:2:1234"})) is ServiceManager
+    assert service_manager({"NOTIFY_SOCKET": "/run/x"}).report_seconds == 5
+    assert service_manager({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "60000000"}).report_seconds == 5
+    assert service_manager({"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000"}).report_seconds == 1.5
     meant_for_another = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}
-    assert watcher_of(meant_for_another).beat_seconds == 5
+    assert service_manager(meant_for_another).report_seconds == 5
 
 
 def test_nobody_who_listens_stops_nothing() -> None:
     started = time.monotonic()
-    Systemd("/nowhere/notify", None).tell("READY=1")
+    Systemd("/nowhere/notify", None).notify("READY=1")
     assert time.monotonic() - started < 1

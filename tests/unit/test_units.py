@@ -16,9 +16,9 @@ import yaml
 
 from minutehand.scheduler import units as module
 from minutehand.scheduler.process.liveness import SLACK_SECONDS
-from minutehand.scheduler.process.sd_notify import Watcher
+from minutehand.scheduler.process.sd_notify import ServiceManager
 from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS
-from minutehand.scheduler.process.supervisor import END_SECONDS
+from minutehand.scheduler.process.supervisor import EXIT_SECONDS
 from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 from minutehand.store.drivers.postgres import CALL_SECONDS
 from minutehand.store.errors import BadConfiguration
@@ -52,7 +52,7 @@ def test_a_service_runs_a_command_that_exists_and_is_stopped_after_the_grace(nam
     service = unit(name)["Service"]
     program, *arguments = shlex.split(service["ExecStart"])
     assert (program, arguments[0], is_a_command(arguments)) == (PROGRAM, command, True)
-    assert int(service["TimeoutStopSec"]) > 20 + FINAL_SETTLE_SECONDS + END_SECONDS
+    assert int(service["TimeoutStopSec"]) > 20 + FINAL_SETTLE_SECONDS + EXIT_SECONDS
     assert service["RestartPreventExitStatus"] == "78" if command == "worker" else service["Type"] == "oneshot"
 
 
@@ -74,7 +74,7 @@ def test_the_crontab_is_the_example_with_this_program(call):
 def test_the_watchdog_of_the_worker_outwaits_a_call_that_hangs():
     service = unit("minutehand-worker.service")["Service"]
     # It is stuck after its slack; a call that hangs is given up, at the latest, when it was cancelled in vain.
-    longest_silence = CALL_SECONDS + 10 - SLACK_SECONDS + Watcher.beat_seconds
+    longest_silence = CALL_SECONDS + 10 - SLACK_SECONDS + ServiceManager.report_seconds
     assert (service["Type"], int(service["WatchdogSec"]) > longest_silence) == ("notify", True)
 
 

@@ -117,9 +117,9 @@ async def look(store: Store, worker: Worker | None) -> None:
     """Look whether there is work to be done with.  Errors: see `dashboard.app.Ready`."""
     from minutehand.dashboard.app import WorkerStuck
 
-    if worker is not None and worker.pulse.is_stuck:
+    if worker is not None and worker.liveness.is_stuck:
         raise WorkerStuck
-    if worker is not None and worker.pulse.is_away:
+    if worker is not None and worker.liveness.is_database_unreachable:
         raise Unreachable("the worker could not ask it")
     await look_at_schema(store)
 

@@ -12,7 +12,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import SECONDS, poll_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
-from minutehand.scheduler.process.sd_notify import Watcher, watcher_of
+from minutehand.scheduler.process.sd_notify import ServiceManager, service_manager
 from minutehand.scheduler.process.shutdown import stopped_by_signals
 
 
@@ -46,32 +46,32 @@ def worker(
     Over REST and a transaction pooler it polls alone.  Any number may run at once, beside cron, too.  SIGTERM and
     Ctrl-C end it cleanly: running steps finish within --grace, the rest is released.
     """
-    watcher = watcher_of(os.environ)
+    manager = service_manager(os.environ)
     if processes == 1:
-        asyncio.run(_run(poll_seconds, max_jobs, max_time, watcher, backend, run, executor, log))
+        asyncio.run(_run(poll_seconds, max_jobs, max_time, manager, backend, run, executor, log))
         return 0
 
     from minutehand.scheduler.logs import configure
-    from minutehand.scheduler.process.supervisor import Processes
+    from minutehand.scheduler.process.supervisor import Supervisor
 
     configure(log)
-    parent = Processes(
+    supervisor = Supervisor(
         count=processes,
         command=[sys.executable, *sys.orig_argv[1:], "--processes", "1"],  # of two the last holds
         environ=os.environ,
-        watcher=watcher,
+        manager=manager,
         grace_seconds=run.grace_seconds,
-        may_end=max_jobs is not None or max_time is not None,
+        may_exit=max_jobs is not None or max_time is not None,
         max_seconds=max_time,
     )
-    return asyncio.run(parent.run())
+    return asyncio.run(supervisor.run())
 
 
 async def _run(
     poll_seconds: float,
     max_jobs: int | None,
     max_seconds: float | None,
-    watcher: Watcher,
+    manager: ServiceManager,
     backend: BackendSettings,
     run: RunSettings,
     executor: ExecutorSettings,
@@ -86,7 +86,7 @@ async def _run(
     logger = get_logger()
     async with open_store(backend) as store:
         await refuse_bad_configuration(store)
-        made = Worker(
+        worker = Worker(
             store,
             run,
             executor,
@@ -94,10 +94,10 @@ async def _run(
             poll_seconds=poll_seconds,
             max_jobs=max_jobs,
             max_seconds=max_seconds,
-            watcher=watcher,
+            manager=manager,
         )
-        with stopped_by_signals(made.stop), watcher.obeyed(made.stop):
+        with stopped_by_signals(worker.stop), manager.stops_by(worker.stop):
             logger.info("working", backend=store.backend, poll_seconds=poll_seconds, listens=store.can_listen)
-            summary = await made.work()
+            summary = await worker.work()
         counts = {end: count for end, count in summary.ends.items() if count}
         logger.info("worker_stopped", claimed=summary.claimed, **counts)
