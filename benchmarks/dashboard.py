@@ -136,7 +136,7 @@ def serving(url: str) -> Iterator[httpx.Client]:
         process = subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         try:
-            started = next((line for line in process.stderr if '"serving"' in line), "")
+            started = next((line for line in process.stderr if '"server_started"' in line), "")
             if not started:
                 raise SystemExit("serve did not start")
             threading.Thread(target=process.stderr.read, daemon=True).start()

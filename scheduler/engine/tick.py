@@ -111,6 +111,6 @@ class TickRunner:
             try:
                 await self._housekeeper.run()
             except StoreError as error:
-                log.warning("beat_failed", reason=str(error))
+                log.warning("housekeeping_failed", reason=str(error))
             else:
                 self._housekeeper.alert_in_background()

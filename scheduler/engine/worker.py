@@ -186,7 +186,7 @@ class Worker:
                 if self.stopping:
                     raise
                 if not self.liveness.is_database_unreachable:
-                    log.error("database_away", reason=str(error))
+                    log.error("database_unreachable", reason=str(error))
                     self.liveness.record_unreachable()
             await wait(self._stopped, pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
@@ -194,7 +194,7 @@ class Worker:
     def _note_reachable(self) -> None:
         if self.liveness.is_database_unreachable:
             self.liveness.record_reachable()
-            log.info("database_back")
+            log.info("database_reachable")
 
     def _ping(self) -> None:
         """Ping, once a minute at most, after a housekeeping that reached the database."""

@@ -30,7 +30,7 @@ def test_a_signal_lets_what_runs_finish_and_answers_it(app, shop, serve, number)
         code, out, err = served.running.end()
     assert (code, out) == (0, "")
     assert "Traceback" not in err
-    assert json.loads(err.splitlines()[-1])["event"] == "stopped"
+    assert json.loads(err.splitlines()[-1])["event"] == "server_stopped"
 
 
 def refuses(url: str) -> bool:

@@ -204,7 +204,7 @@ def test_off_holds_nothing_and_a_senseless_threshold_is_refused(app, minutehand)
 def test_start_says_what_it_held(app, minutehand):
     minutehand("migrate")
     with minutehand.running("start") as running:
-        wait_until(lambda: "tick_done" in running.heard(), "the first tick")
+        wait_until(lambda: "tick_completed" in running.heard(), "the first tick")
         code, _, heard = running.end(15)
     events = {event["event"]: event for event in map(json.loads, heard.splitlines())}
     assert (code, events["backlog_held"]["held"], events["backlog_held"]["level"]) == (0, OLD_PENDING, "warning")

@@ -166,7 +166,7 @@ def test_the_commands_that_it_shows_find_its_database_whatever_else_is_named(pla
         arguments = words[len(environment) + 1 :]
         if arguments == ["serve"]:
             done = minutehand(played.folder, "serve", "--port", "0", before=soon, **environment)
-            assert '"serving"' in done.stderr
+            assert '"server_started"' in done.stderr
         else:
             done = minutehand(played.folder, *arguments, **environment)
         assert done.returncode == 0, done.stderr

@@ -26,7 +26,7 @@ def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minu
         code, out, err = processor.end(signal.SIGTERM)
     assert (code, out) == (0, "")
     said = [json.loads(line) for line in err.splitlines()]
-    assert (said[0]["event"], said[-1]["event"]) == ("started", "stopped")
+    assert (said[0]["event"], said[-1]["event"]) == ("scheduler_started", "scheduler_stopped")
     started, second = (datetime.fromisoformat(line["timestamp"]) for line in (said[0], ticks(processor)[1]))
     assert (second - started).total_seconds() > 0.5
 
@@ -58,7 +58,7 @@ def complete_one(url: str, receiver: str) -> None:
 
 def ticks(processor: Running) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in processor.heard().split("\n")[:-1]]
-    return [line for line in lines if line["event"] == "tick_done"]
+    return [line for line in lines if line["event"] == "tick_completed"]
 
 
 def test_a_bad_configuration_ends_it_at_once(empty_database, tmp_path):

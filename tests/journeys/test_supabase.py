@@ -59,7 +59,7 @@ def test_every_command_works_with_a_projects_url_and_key(
 def test_start_ticks_over_rest_until_it_is_stopped(project: Any, minutehand: Minutehand, post: SmtpReceiver) -> None:
     App(project.owner).workflow(email())
     with minutehand.running("start", "--every", "1s") as running:
-        wait_until(lambda: "started" in running.heard(), "the first tick")
+        wait_until(lambda: "scheduler_started" in running.heard(), "the first tick")
         project.owner.sql("insert into jobs (id, organization_id, client_id) values ('J-1', 'north', 'C-1')")
         project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
         wait_until(lambda: post.messages, "the message")

@@ -79,8 +79,8 @@ def test_over_rest_it_polls(project: Any, shop: HttpReceiver, tmp_path: Any) -> 
         "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1",
     }
     with Minutehand(tmp_path, given).running("worker", "--poll-seconds", "0.3") as worker:
-        wait_until(lambda: "working" in worker.heard(), "the worker")
-        assert events(worker, "working")[0]["listens"] is False
+        wait_until(lambda: "worker_started" in worker.heard(), "the worker")
+        assert events(worker, "worker_started")[0]["listens"] is False
         project.owner.sql("insert into jobs (id, organization_id, client_id) values ('J-1', 'north', 'C-1')")
         project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
         wait_until(lambda: shop.requests, "the message")
@@ -211,11 +211,11 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(
         complete_one(own_server.start(SETTINGS), shop.url)
         wait_until(lambda: len(shop.requests) == 1, "the first message")
         own_server.stop()
-        wait_until(lambda: events(worker, "database_away"), "the word that it is away")
+        wait_until(lambda: events(worker, "database_unreachable"), "the word that it is away")
         complete_one(own_server.start(SETTINGS), shop.url)
         wait_until(lambda: len(shop.requests) == 2, "the second message")
-        wait_until(lambda: events(worker, "database_back"), "the word that it is back")
-        assert len(events(worker, "database_away")) == 1
+        wait_until(lambda: events(worker, "database_reachable"), "the word that it is back")
+        assert len(events(worker, "database_unreachable")) == 1
         assert worker.end(signal.SIGTERM)[0] == 0
 
 

@@ -111,7 +111,7 @@ def test_a_beat_that_fails_is_told_and_the_run_goes_on(database: Database, shop:
         await until(lambda: Shaky.ticks > 3)
 
     assert drain(database, shop, wait, store=Shaky).ends["completed"] == 1
-    assert {"event": "beat_failed", "reason": "the line is cut", "log_level": "warning"} in log
+    assert {"event": "housekeeping_failed", "reason": "the line is cut", "log_level": "warning"} in log
 
 
 def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: Path) -> None:

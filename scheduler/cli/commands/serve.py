@@ -159,7 +159,7 @@ async def _answer(
 
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
-        logger.info("serving", backend=store.backend, host=host, port=port)
+        logger.info("server_started", backend=store.backend, host=host, port=port)
         alerts = notifier_of(store, run)
         watching = None if alerts is None else asyncio.ensure_future(alerts.watch())
         work = None if worker is None else asyncio.ensure_future(worker.work())
@@ -170,7 +170,7 @@ async def _answer(
             watching.cancel()
         if work is not None:
             await work
-    logger.info("stopped")
+    logger.info("server_stopped")
 
 
 def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], None]]:

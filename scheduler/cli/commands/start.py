@@ -63,7 +63,7 @@ async def _run(
                 if summary.held:
                     logger.warning("backlog_held", held=summary.held)
                 counts = {end: count for end, count in summary.ends.items() if count}
-                logger.info("tick_done", claimed=summary.claimed, due=summary.due, **counts)
+                logger.info("tick_completed", claimed=summary.claimed, due=summary.due, **counts)
 
         def stop() -> None:
             runner.stop()
@@ -74,9 +74,9 @@ async def _run(
         scheduler.add_job(tick, "interval", seconds=every, next_run_time=datetime.now(UTC), id="tick", **job)
         with stopped_by_signals(stop):
             scheduler.start()
-            logger.info("started", backend=store.backend, every_seconds=every, batch_size=run.batch_size)
+            logger.info("scheduler_started", backend=store.backend, every_seconds=every, batch_size=run.batch_size)
             await stopped.wait()
             scheduler.remove_all_jobs()
             await runner.idle()
             scheduler.shutdown(wait=False)
-        logger.info("stopped")
+        logger.info("scheduler_stopped")

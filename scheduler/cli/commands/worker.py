@@ -97,7 +97,7 @@ async def _run(
             manager=manager,
         )
         with stopped_by_signals(worker.stop), manager.stops_by(worker.stop):
-            logger.info("working", backend=store.backend, poll_seconds=poll_seconds, listens=store.can_listen)
+            logger.info("worker_started", backend=store.backend, poll_seconds=poll_seconds, listens=store.can_listen)
             summary = await worker.work()
         counts = {end: count for end, count in summary.ends.items() if count}
         logger.info("worker_stopped", claimed=summary.claimed, **counts)
