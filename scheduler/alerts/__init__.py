@@ -1,1 +1,1 @@
-"""Telling people: what is wrong (Apprise), and that a processor lives (a dead-man ping)."""
+"""Alerts: notifications of incidents to people, and heartbeat pings to an outside monitor."""

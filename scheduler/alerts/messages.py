@@ -1,4 +1,4 @@
-"""What an alert says: what is wrong, since when, and what to type next.  No address of a client's stands in it."""
+"""The text of an alert: what is wrong, since when, and which command to run next.  It quotes no client's address."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime
 
 from minutehand.store import Json
 
-#: Incidents that are written out in one message; of the rest the number is told.
-WRITTEN = 10
+#: Incidents that one message spells out; of the rest it gives the number.
+MAX_LISTED = 10
 
-#: What to type, by the kind of incident.
+#: Which command to run next, by the kind of incident.
 _NEXT = {
     "failures": "minutehand executions ls status:failed{code}{workflow} since:1h",
     "backlog": "minutehand status; minutehand run-once --drain",
-    "silence": "minutehand status; look whether cron or the worker runs",
+    "silence": "minutehand status; check that cron or the worker runs",
     "no_success": "minutehand executions ls since:1h",
     "breaker": "minutehand workflows show {subject}",
     "uncertain": "minutehand executions ls code:uncertain_send",
@@ -23,6 +23,7 @@ _NEXT = {
     "set_aside": "minutehand doctor",
     "lost": "minutehand doctor",
 }
+#: E-mail addresses and phone numbers.
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+|\+?\d[\d\s().-]{6,}\d")
 
 
@@ -42,34 +43,29 @@ def message(incidents: list[Json]) -> tuple[str, str]:
     else:
         counts = Counter(incident["what"] for incident in incidents)
         title = ", ".join(f"{counts[what]} {what}" for what in ("opened", "updated", "recovered") if counts[what])
-    lines = [line for incident in incidents[:WRITTEN] for line in _lines(incident)]
-    if len(incidents) > WRITTEN:
-        lines.append(f"and {len(incidents) - WRITTEN} more: minutehand alerts ls")
+    lines = [line for incident in incidents[:MAX_LISTED] for line in _lines(incident)]
+    if len(incidents) > MAX_LISTED:
+        lines.append(f"and {len(incidents) - MAX_LISTED} more: minutehand alerts ls")
     return f"Minutehand: {title}", "\n".join(lines)
 
 
 def _lines(incident: Json) -> list[str]:
     lines = [f"{incident['what'].upper()}  {incident['summary']}"]
     if incident["what"] == "recovered":
-        return [*lines, f"    it lasted {_lasted(incident)}"]
+        return [*lines, f"    lasted {_duration(incident)}"]
     if incident["sample"]:
-        lines.append(f"    for instance: {_ADDRESS.sub('…', ' '.join(incident['sample'].split()))}")
+        lines.append(f"    example: {_ADDRESS.sub('…', ' '.join(incident['sample'].split()))}")
     if incident["what"] == "updated":
         lines.append(f"    since {datetime.fromisoformat(incident['opened_at']):%Y-%m-%d %H:%M} UTC")
-    said = {
+    values = {
         "code": f" code:{incident['code']}" if incident["code"] else "",
         "workflow": f" workflow:{incident['subject']}" if incident["subject"] else "",
         "subject": incident["subject"],
     }
-    return [*lines, f"    next: {_NEXT.get(incident['kind'], 'minutehand status').format(**said)}"]
+    return [*lines, f"    next: {_NEXT.get(incident['kind'], 'minutehand status').format(**values)}"]
 
 
-def _lasted(incident: Json) -> str:
-    minutes = round(
-        (
-            datetime.fromisoformat(incident["recovered_at"]) - datetime.fromisoformat(incident["opened_at"])
-        ).total_seconds()
-        / 60
-    )
-    hours, minutes = divmod(max(minutes, 1), 60)
+def _duration(incident: Json) -> str:
+    opened, recovered = (datetime.fromisoformat(incident[name]) for name in ("opened_at", "recovered_at"))
+    hours, minutes = divmod(max(round((recovered - opened).total_seconds() / 60), 1), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

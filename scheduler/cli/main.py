@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from minutehand.scheduler.cli.environment import fill_environment
-from minutehand.store.errors import BadConfiguration, BadRequest, StoreError
+from minutehand.scheduler.exit_codes import exit_code
+from minutehand.store.errors import StoreError
 
 #: Where each command lives: module and attribute.  An alias is a second name of the same.
 COMMANDS = {
@@ -99,13 +100,6 @@ def run(arguments: list[str] | None = None) -> int:
         return exit_code(error)
     except SystemExit:
         return 0  # click's word for a reader that went away, as `| head` does
-
-
-def exit_code(error: StoreError) -> int:
-    """Return the code that says what kind of error this is (sysexits.h: EX_UNAVAILABLE, EX_CONFIG)."""
-    if isinstance(error, BadConfiguration):
-        return 78
-    return 2 if isinstance(error, BadRequest) else 69
 
 
 if __name__ == "__main__":

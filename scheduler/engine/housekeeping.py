@@ -16,7 +16,7 @@ from minutehand.scheduler.database import check_schema
 from minutehand.store import Json, Store, Tick
 
 if TYPE_CHECKING:
-    from minutehand.scheduler.alerts.notifier import Alerts
+    from minutehand.scheduler.alerts.notifier import Notifier
     from minutehand.scheduler.engine.engine import Engine
     from minutehand.scheduler.engine.summary import Summary
 
@@ -80,7 +80,7 @@ class Housekeeper:
         """Notify people of incidents.  Errors: none."""
         if self._notifier is not None and not self.stopping:
             configure_logs(self._log)
-            await self._notifier.tell()
+            await self._notifier.notify()
 
     def alert_in_background(self) -> None:
         """Notify people of incidents while the work goes on; one at a time."""
@@ -124,13 +124,13 @@ async def run_with_housekeeping(
     return summary
 
 
-def notifier_of(store: Store, settings: RunSettings) -> Alerts | None:
+def notifier_of(store: Store, settings: RunSettings) -> Notifier | None:
     """Return what notifies people; None without a target, so that nothing is imported for it."""
     if not settings.alert.targets:
         return None
-    from minutehand.scheduler.alerts.notifier import Alerts
+    from minutehand.scheduler.alerts.notifier import Notifier
 
-    return Alerts(store, settings.alert)
+    return Notifier(store, settings.alert)
 
 
 def configure_logs(settings: LogSettings) -> None:

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from minutehand.executor.base import open_executor
-from minutehand.scheduler.alerts.heartbeat_ping import PING_SECONDS, Pings
+from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.engine.claims import NOTHING_CLAIMED, claim_due
 from minutehand.scheduler.engine.engine import Engine, wait
@@ -65,8 +63,7 @@ class Worker:
         #: Whether it is stuck, or its database unreachable.
         self.liveness = Liveness(self._manager, poll_seconds)
         self._housekeeper = Housekeeper(store, settings, log_settings, mode="worker", after_pass=self._after_pass)
-        self._pings = Pings(settings.ping_url, log_settings)
-        self._pinged_at = -math.inf
+        self._heartbeat = HeartbeatPing(settings.ping_url, log_settings)
         self._deadline = StopDeadline(settings.grace_seconds)
         self._engine: Engine | None = None
         self._listening = asyncio.Event()
@@ -148,7 +145,7 @@ class Worker:
         except StoreError:
             self.liveness.record_housekeeping(next_within_seconds=LONGEST_RETRY_SECONDS)
             raise
-        self._ping()
+        self._heartbeat.alive()
         if tick.held:
             log.warning("backlog_held", held=tick.held)
         return tick
@@ -195,12 +192,6 @@ class Worker:
         if self.liveness.is_database_unreachable:
             self.liveness.record_reachable()
             log.info("database_reachable")
-
-    def _ping(self) -> None:
-        """Ping, once a minute at most, after a housekeeping that reached the database."""
-        if time.monotonic() - self._pinged_at >= PING_SECONDS:
-            self._pinged_at = time.monotonic()
-            self._pings.alive()
 
     def _counts(self) -> str:
         ends = self._engine.summary.ends if self._engine is not None else {}

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from minutehand.scheduler.exit_codes import EX_CONFIG
 from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS
 from minutehand.scheduler.process.sd_notify import PARENT_SOCKET, SYSTEMD_VARIABLES, ServiceManager
 from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_by_signals
@@ -30,8 +31,6 @@ from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_
 STUCK_SECONDS = 60.0
 #: After its grace and the final settle: how long a child may take to exit.
 EXIT_SECONDS = 3.0
-#: sysexits.h: bad configuration, which a restart does not fix.
-EX_CONFIG = 78
 
 log = structlog.get_logger()
 

@@ -52,7 +52,9 @@ class Serve:
     def __call__(self, *options: str, **environment: str | None) -> Iterator[Served]:
         """Run it beside the block."""
         with self.minutehand.running("serve", "--port", "0", *options, **environment) as running:
-            wait_until(lambda: "server_started" in running.heard() or running.process.poll() is not None, "serve's start")
+            wait_until(
+                lambda: "server_started" in running.heard() or running.process.poll() is not None, "serve's start"
+            )
             (line,) = (json.loads(line) for line in running.heard().splitlines() if '"server_started"' in line)
             with httpx.Client(timeout=20, limits=httpx.Limits(max_connections=None)) as client:
                 yield Served(running, f"http://127.0.0.1:{line['port']}", client)

@@ -71,7 +71,7 @@ def press(served: Served, path: str, auth: Any = None, headers: Any = None, **fo
         ((), {"MINUTEHAND_LOGINS": "ops:correct-horse-battery=fly"}, "Use view, payloads"),
         ((), {"MINUTEHAND_PROXY_HEADER": "X-User"}, "needs MINUTEHAND_PROXY_FROM"),
         ((), {"MINUTEHAND_PROXY_HEADER": "X-User", "MINUTEHAND_PROXY_FROM": "nowhere"}, "is not valid"),
-        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "no token for callers"),
+        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "needs a token"),
     ],
 )
 def test_what_would_be_open_or_cannot_be_read_does_not_start(

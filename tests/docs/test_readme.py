@@ -81,7 +81,9 @@ def assert_starts_and_stops(command: str, environment: dict[str, str]) -> None:
     )
     assert process.stderr is not None
     deadline = time.monotonic() + 30
-    while {"start": "tick_completed", "worker": "worker_started", "serve": "server_started"}[command] not in process.stderr.readline():
+    while {"start": "tick_completed", "worker": "worker_started", "serve": "server_started"}[
+        command
+    ] not in process.stderr.readline():
         assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     _, rest = process.communicate(timeout=30)

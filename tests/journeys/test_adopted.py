@@ -187,7 +187,7 @@ def test_a_person_reads_what_was_held_and_how_to_let_it_run_even_when_quiet(app,
     minutehand("migrate")
     done = minutehand("run-once", "--quiet")
     first, second, third, _ = done.stdout.splitlines()
-    assert first == f"{OLD_PENDING} held as stale: they came due while no processor ran, and were not sent"
+    assert first == f"{OLD_PENDING} held as stale: they came due while no processor was running"
     assert ("minutehand executions ls --code stale" in second, "executions release" in third) == (True, True)
 
 

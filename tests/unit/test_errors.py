@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from minutehand.scheduler.cli.main import exit_code
+from minutehand.scheduler.exit_codes import exit_code
 from minutehand.store.drivers.postgres import PostgresDriver, where
 from minutehand.store.errors import (
     AccessDenied,

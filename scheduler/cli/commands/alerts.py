@@ -1,8 +1,9 @@
-"""`minutehand alerts`: what is wrong, whether it reaches people, and a look from another machine."""
+"""`minutehand alerts`: list open incidents, check for them from another machine, and test the targets."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,22 +14,25 @@ from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration
 
+if TYPE_CHECKING:
+    from minutehand.executor.targets import Deliveries
+
 COLUMNS = ("opened_at", "kind", "summary", "count", "told", "recovered_at")
 
 
-@click.group("alerts", short_help="See what is wrong, and test who is told.", epilog="Example: minutehand alerts ls")
+@click.group("alerts", short_help="List incidents, and test who is notified.", epilog="Example: minutehand alerts ls")
 def alerts() -> None:
-    """What is wrong, who is told of it, and whether that arrives."""
+    """List incidents, check for them, and test the targets of MINUTEHAND_ALERT_URLS."""
 
 
 @alerts.command("ls", epilog="Example: minutehand alerts ls --all -o json")
-@click.option("--all", "all_", is_flag=True, help="Also what has recovered, of 90 days.")
+@click.option("--all", "all_", is_flag=True, help="Also those that recovered within 90 days.")
 @output_option("table", "json", "jsonl")
 @backend_options
 def ls(all_: bool, output: str, backend: BackendSettings) -> None:
-    """List the incidents that are open, the newest first."""
+    """List open incidents, newest first."""
     rows = ask_store(backend, lambda store: store.incidents(all_=all_))
-    print_rows(rows, COLUMNS, output, empty="nothing is wrong, as far as somebody looked")
+    print_rows(rows, COLUMNS, output, empty="no open incidents at the last check")
 
 
 @alerts.command("check", epilog="Example: minutehand alerts check")
@@ -36,45 +40,44 @@ def ls(all_: bool, output: str, backend: BackendSettings) -> None:
 @alert_options
 @backend_options
 def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogSettings) -> int:
-    """Look for trouble now, tell the targets of it, and list what is open.  Exit 3 when something is.
+    """Check for incidents now, notify the targets, and list what is open.  Exit 3 if any incident is open.
 
-    Made for cron on another machine: it also sees that no processor is there any more.
+    Run it from cron on another machine: it notices when no processor is running any more.
     """
-
-    async def look(store: Store) -> list[Json]:
-        from minutehand.scheduler.alerts.notifier import Alerts
-
-        made = Alerts(store, alert)
-        await made.tell()
-        return await store.incidents()
-
     from minutehand.scheduler.logs import configure
 
+    async def notify(store: Store) -> list[Json]:
+        from minutehand.scheduler.alerts.notifier import Notifier
+
+        await Notifier(store, alert).notify()
+        return await store.incidents()
+
     configure(log)
-    rows = ask_store(backend, look)
-    print_rows(rows, COLUMNS, output, empty="nothing is wrong")
+    rows = ask_store(backend, notify)
+    print_rows(rows, COLUMNS, output, empty="no open incidents")
     return 3 if rows else 0
 
 
 @alerts.command("test", epilog="Example: minutehand alerts test")
 @alert_options
 def test(alert: AlertSettings, log: LogSettings) -> int:
-    """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 when one did not accept it."""
+    """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 if a target did not accept it."""
     if not alert.targets:
         raise BadConfiguration(
-            "MINUTEHAND_ALERT_URLS (--alert-urls) is not set: give Apprise URLs, separated by spaces"
+            "no targets: set MINUTEHAND_ALERT_URLS (or --alert-urls) to Apprise URLs, separated by spaces"
         )
-    from minutehand.executor.targets import Deliveries, send_to_all
+    from minutehand.executor.targets import send_to_all
 
-    async def go() -> list[Deliveries]:
-        title, text = "Minutehand: a test", "Somebody tried `minutehand alerts test`.  Nothing is wrong."
+    title, text = "Minutehand: test", "This is a test message from `minutehand alerts test`.  Nothing is wrong."
+
+    async def send() -> list[Deliveries]:
         return [await send_to_all((url,), title, text) for url in alert.targets]
 
-    results = asyncio.run(go())
-    for number, sent in enumerate(results, start=1):
-        if sent.unknown:
+    results = asyncio.run(send())
+    for number, result in enumerate(results, start=1):
+        if result.unknown:
             outcome = "nothing serves such a URL; check its spelling"
         else:
-            outcome = "accepted it" if all(sent.accepted) else f"did not accept it: {sent.reason}"
+            outcome = "accepted it" if all(result.accepted) else f"did not accept it: {result.reason}"
         click.echo(f"target {number}: {outcome}")
-    return 0 if all(all(sent.accepted) for sent in results) else 3
+    return 0 if all(all(result.accepted) for result in results) else 3

@@ -1,4 +1,4 @@
-"""`minutehand run-once`: one tick and exit; for cron, systemd timers and catching up by hand."""
+"""`minutehand run-once`: run one tick, for cron, systemd timers and catching up by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import click
 
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.alerts.heartbeat_ping import Pings
+from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store
@@ -20,20 +20,20 @@ from minutehand.scheduler.process.shutdown import stopped_by_signals
 
 @click.command(
     "run-once",
-    short_help="Run what is due, and exit.",
+    short_help="Run what is due once, and exit.",
     epilog="Example: minutehand run-once --drain --max-time 50s",
 )
-@click.option("--drain", is_flag=True, help="Go on until nothing is due, instead of one batch.")
+@click.option("--drain", is_flag=True, help="Run until nothing is due, instead of one batch.")
 @click.option("--max-time", type=SECONDS, help="Stop claiming after this long: 50s, 5m.")
 @click.option(
     "--fail-on",
     type=click.Choice(["never", "dead", "any"]),
     default="never",
     show_default=True,
-    help="Exit 4 when executions failed for good (dead), or were also retried or lost (any).",
+    help="Exit 4 if an execution failed for good (dead), or also if one was retried or lost (any).",
 )
 @output_option("table", "json")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing when nothing was due.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing if nothing was due.")
 @run_options
 def run_once(
     drain: bool,
@@ -46,9 +46,9 @@ def run_once(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> int:
-    """Run up to a batch of due executions, once.
+    """Run one batch of due executions, print what became of them, and exit.
 
-    Safe to start at any time and in any number: no execution runs twice.  Prints what became of each.
+    Any number may run at the same time, on any number of machines: each execution runs once.
     """
 
     async def go() -> tuple[Summary, list[int]]:
@@ -57,22 +57,22 @@ def run_once(
             with stopped_by_signals(runner.stop) as signals:
                 return await runner.tick(), signals
 
-    with Pings(run.ping_url, log) as ping:
+    with HeartbeatPing(run.ping_url, log) as ping:
         summary, signals = asyncio.run(go())
         status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
-        ping.end(status, as_text(summary))
+        ping.finish(status, as_text(summary))
     if not (quiet and summary.claimed == summary.held == 0):
         click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if output == "json" else as_text(summary))
     return status
 
 
 def as_text(summary: Summary) -> str:
-    """Return the summary for a person: a line, and one for each execution that did not complete."""
+    """Return the summary as text: the counts, then a line for each execution that did not complete."""
     lines = []
     if summary.held:
         lines += [
-            f"{summary.held} held as stale: they came due while no processor ran, and were not sent",
-            "  see them: minutehand executions ls --code stale",
+            f"{summary.held} held as stale: they came due while no processor was running",
+            "  list them: minutehand executions ls code:stale",
             "  run them: minutehand executions release ID… (or --stale for all)",
         ]
     if summary.claimed == 0:
@@ -83,6 +83,6 @@ def as_text(summary: Summary) -> str:
     )
     for row in summary.executions:
         if row["status"] != "completed":
-            what = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")
-            lines.append(f"  {row['status']:<10} {row['workflow']} / {row['entity_id'] or '-'}  {what}")
+            why = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")
+            lines.append(f"  {row['status']:<10} {row['workflow']} / {row['entity_id'] or '-'}  {why}")
     return "\n".join(lines)

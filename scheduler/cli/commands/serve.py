@@ -1,4 +1,4 @@
-"""`minutehand serve`: the dashboard, and an execution run when somebody asks for it, over HTTP."""
+"""`minutehand serve`: the dashboard and the HTTP API."""
 
 from __future__ import annotations
 
@@ -34,14 +34,18 @@ if TYPE_CHECKING:
 
 @click.command(
     "serve",
-    short_help="Show the dashboard, and run executions when called.",
+    short_help="Serve the dashboard and the HTTP API.",
     epilog="Example: minutehand serve --host 0.0.0.0 --port 8787",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="Port to listen on; 0: a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 for any free port.",
 )
-@click.option("--with-worker", is_flag=True, help="Run what is due, too, as `worker` does.")
+@click.option("--with-worker", is_flag=True, help="Also run due executions, as `worker` does.")
 @poll_option
 @api_token_option
 @dashboard_options
@@ -58,11 +62,12 @@ def serve(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> None:
-    """Show the dashboard at /, and answer calls: POST /functions/v1/automation-executor runs the execution it names.
+    """Serve the dashboard at /, and POST /functions/v1/automation-executor, which runs the execution in its body.
 
-    The dashboard is open to this machine; any other --host needs a login.  Callers show MINUTEHAND_API_TOKEN.  What
-    nobody called for, a tick beside it runs: `start`, `run-once` from cron, or a worker in the same process
-    (--with-worker).  SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
+    The dashboard needs no login on this machine; with any other --host it does.  API calls need MINUTEHAND_API_TOKEN.
+    Executions that no call names are run by `start`, by `run-once` from cron, or by a worker in this process
+    (--with-worker).  SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are
+    released.
     """
     from minutehand.dashboard.api.tokens import Tokens
     from minutehand.dashboard.server import listen
@@ -71,8 +76,8 @@ def serve(
     tokens = Tokens.parse(api_token)
     if tokens.first is None and not dashboard.dashboard:
         raise BadConfiguration(
-            "no token for callers: set MINUTEHAND_API_TOKEN (a new one: openssl rand -hex 32); "
-            "`minutehand direct on` gives the same to the database"
+            "the HTTP API needs a token: set MINUTEHAND_API_TOKEN (create one with openssl rand -hex 32), "
+            "and pass the same token to `minutehand direct on`"
         )
     access = open_access(host, backend, dashboard) if dashboard.dashboard else None
     configure(log)
@@ -108,19 +113,19 @@ async def _serve(
             from minutehand.scheduler.engine.worker import Worker
 
             worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
-        async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as made:
-            on_demand = OnDemand(store, made.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
+        async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as opened:
+            on_demand = OnDemand(store, opened.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
             await _answer(listener, tokens, store, on_demand, worker, run, dashboard)
 
 
 async def look(store: Store, worker: Worker | None) -> None:
-    """Look whether there is work to be done with.  Errors: see `dashboard.app.Ready`."""
+    """Check whether executions can run now.  Errors: see `dashboard.app.Ready`."""
     from minutehand.dashboard.app import WorkerStuck
 
     if worker is not None and worker.liveness.is_stuck:
         raise WorkerStuck
     if worker is not None and worker.liveness.is_database_unreachable:
-        raise Unreachable("the worker could not ask it")
+        raise Unreachable("the database did not answer the worker")
     await look_at_schema(store)
 
 
@@ -133,9 +138,9 @@ async def _answer(
     run: RunSettings,
     dashboard: DashboardContext | None,
 ) -> None:
-    """Answer calls, and work, until a signal ends it; what runs then has its grace.
+    """Serve, and run the worker, until a signal or an error of the worker.
 
-    Errors: those of `Worker.work`, which end it, too.
+    Errors: those of `Worker.work`.
     """
     from structlog import get_logger
 
@@ -160,21 +165,21 @@ async def _answer(
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
         logger.info("server_started", backend=store.backend, host=host, port=port)
-        alerts = notifier_of(store, run)
-        watching = None if alerts is None else asyncio.ensure_future(alerts.watch())
+        notifier = notifier_of(store, run)
+        notifying = None if notifier is None else asyncio.ensure_future(notifier.notify_forever())
         work = None if worker is None else asyncio.ensure_future(worker.work())
         if work is not None:
             work.add_done_callback(lambda _: stop())
-        await server.serve([listener])  # also what nobody waits for any more ends before that does
-        if watching is not None:
-            watching.cancel()
+        await server.serve([listener])  # also waits for running executions whose caller hung up
+        if notifying is not None:
+            notifying.cancel()
         if work is not None:
             await work
     logger.info("server_stopped")
 
 
 def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], None]]:
-    """Return the dashboard's pages, and what ends their streams: a server that stops waits for no reader."""
+    """Return the dashboard's routes, and what closes their event streams, so that no browser delays a stop."""
     from minutehand.dashboard.routes import routes
     from minutehand.dashboard.sse import EventStream
 

@@ -1,4 +1,4 @@
-"""`minutehand start`: a tick every minute, from one process (APScheduler)."""
+"""`minutehand start`: run a tick every minute, from one process (APScheduler)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ import click
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.tracing import exported
-from minutehand.scheduler.alerts.heartbeat_ping import Pings
+from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_store, refuse_bad_configuration
 from minutehand.scheduler.engine.tick import TickRunner
+from minutehand.scheduler.exit_codes import exit_code
 from minutehand.scheduler.process.shutdown import stopped_by_signals
 from minutehand.store.errors import StoreError
 
 
-@click.command("start", short_help="Run a batch every minute, until stopped.", epilog="Example: minutehand start")
+@click.command("start", short_help="Run a batch every minute until stopped.", epilog="Example: minutehand start")
 @click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Time between ticks.")
 @run_options
 def start(
     every: float, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
 ) -> None:
-    """Run a tick every minute, the first at once.
+    """Run a batch of due executions now, and again every minute.
 
-    SIGTERM and Ctrl-C end it cleanly: running executions finish, the rest is released.
+    SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are released.
     """
     if run.hold_seconds is not None and every >= run.hold_seconds:
-        raise click.UsageError("--hold-later-than must be longer than --every: between two ticks nothing is looked at")
+        raise click.UsageError(
+            "--hold-later-than must be longer than --every: otherwise the time between two ticks counts as an outage"
+        )
     asyncio.run(_run(every, backend, run, executor, log))
 
 
@@ -39,7 +42,6 @@ async def _run(
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
     from structlog import get_logger
 
-    from minutehand.scheduler.cli.main import exit_code
     from minutehand.scheduler.logs import configure
 
     configure(log)
@@ -47,19 +49,19 @@ async def _run(
     async with open_store(backend) as store, exported(wanted=executor.traces):
         await refuse_bad_configuration(store)
         runner = TickRunner(store, run, executor, log, mode="start")
-        pings = Pings(run.ping_url, log)
+        ping = HeartbeatPing(run.ping_url, log)
         stopped = asyncio.Event()
 
         async def tick() -> None:
-            """The wall around one tick: the next minute tries again."""
-            pings.begin()
+            """Run one tick.  An error is logged; the next tick tries again."""
+            ping.start()
             try:
                 summary = await runner.tick()
             except StoreError as error:
                 logger.error("tick_failed", reason=str(error))
-                pings.end(exit_code(error), str(error))
+                ping.finish(exit_code(error), str(error))
             else:
-                pings.end(0)
+                ping.finish(0)
                 if summary.held:
                     logger.warning("backlog_held", held=summary.held)
                 counts = {end: count for end, count in summary.ends.items() if count}

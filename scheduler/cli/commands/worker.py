@@ -1,4 +1,4 @@
-"""`minutehand worker`: all day, each execution as soon as it is due."""
+"""`minutehand worker`: run each execution as soon as it is due, all day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from minutehand.scheduler.process.shutdown import stopped_by_signals
 
 
 @click.command(
-    "worker", short_help="Run what is due at once, until stopped.", epilog="Example: minutehand worker --processes 4"
+    "worker",
+    short_help="Run executions as soon as they are due, until stopped.",
+    epilog="Example: minutehand worker --processes 4",
 )
 @poll_option
 @click.option(
@@ -26,10 +28,10 @@ from minutehand.scheduler.process.shutdown import stopped_by_signals
     default=1,
     show_default=True,
     metavar="N",
-    help="Work in so many processes; one that dies is begun anew.",
+    help="Number of worker processes; one that dies is restarted.",
 )
-@click.option("--max-jobs", type=click.IntRange(1), metavar="N", help="End after so many executions; each process.")
-@click.option("--max-time", type=SECONDS, help="End after this long: 1h.")
+@click.option("--max-jobs", type=click.IntRange(1), metavar="N", help="Stop after N executions (in each process).")
+@click.option("--max-time", type=SECONDS, help="Stop after this long: 1h.")
 @run_options
 def worker(
     poll_seconds: float,
@@ -41,10 +43,12 @@ def worker(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> int:
-    """Run each execution as soon as it is due, all day; PostgreSQL tells of it (NOTIFY), and a poll stands behind that.
+    """Run each execution as soon as it is due.
 
-    Over REST and a transaction pooler it polls alone.  Any number may run at once, beside cron, too.  SIGTERM and
-    Ctrl-C end it cleanly: running steps finish within --grace, the rest is released.
+    The database notifies the worker (LISTEN/NOTIFY); a poll every --poll-seconds finds what a lost notification missed.
+    Over REST or a transaction pooler the worker only polls.  Any number of workers may run at the same time, also
+    together with cron.  SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are
+    released.
     """
     manager = service_manager(os.environ)
     if processes == 1:
@@ -57,7 +61,7 @@ def worker(
     configure(log)
     supervisor = Supervisor(
         count=processes,
-        command=[sys.executable, *sys.orig_argv[1:], "--processes", "1"],  # of two the last holds
+        command=[sys.executable, *sys.orig_argv[1:], "--processes", "1"],  # the last one wins
         environ=os.environ,
         manager=manager,
         grace_seconds=run.grace_seconds,
