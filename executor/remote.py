@@ -14,10 +14,10 @@ from typing import Any, Self
 from minutehand.executor.http.client import HttpClient, HttpError
 from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.http.remote_response import judge_remote_response, reported_steps
-from minutehand.executor.local import template_context
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_run import on_uncertain_of, send_key
+from minutehand.executor.step_view import template_context
 from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
 from minutehand.store.batch import Batch
 from minutehand.store.errors import BadConfiguration

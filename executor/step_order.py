@@ -1,8 +1,8 @@
-"""Which step comes next: the one home of the order of steps, of branches, and of what ends an execution early."""
+"""Which step comes next: the order of steps, branches, and what ends an execution early.  Nothing else decides this."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from minutehand.executor.actions.contract import Step
@@ -11,11 +11,17 @@ from minutehand.store import Json
 END: Final = "end"
 
 
-def next_step(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | None:
-    """Return the first step that has no record and is to run; None when nothing is.
+def remaining_steps(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Iterator[Step]:
+    """Yield the steps that are to run, in their order.  The caller adds the record of each before it takes the next."""
+    while (step := next_step(steps, recorded)) is not None:
+        yield step
 
-    A condition's record says which branch is taken.  After a failed step the following run all the same, unless it says
-    `stop_on_error`, or is a condition: then nobody knows which.
+
+def next_step(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | None:
+    """Return the first step that has no record and is to run; None when there is none.
+
+    A condition's record says which branch is taken.  The steps after a failed one run, unless it has `stop_on_error` or
+    is a condition, whose branch is unknown then.
     """
     found = _next(steps, recorded)
     return None if found == END else found
@@ -35,7 +41,7 @@ def _next(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | Liter
 
 
 def branch(step: Step, record: Json) -> tuple[Step, ...]:
-    """Return the branch that a condition's record takes; of any other step there is none."""
+    """Return the branch that a condition's record takes; any other step has none."""
     result = record.get("result")
     held = isinstance(result, dict) and result.get("held") is True
     return step.then if held else step.otherwise

@@ -1,4 +1,4 @@
-"""What an action sees and may do while it runs one step of one execution: the `StepRun` of the contract."""
+"""One step's run in this process: sends and writes of an action, each behind the reservation and the lease."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
 from minutehand.executor.attempt import Attempt, ExecutionPaused
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.step_record import excerpt, step_record
+from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
-    from minutehand.executor.settings import ExecutorSettings
-    from minutehand.executor.templates.render import Renderer
 
 
 def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:
@@ -36,18 +35,14 @@ def send_key(execution_id: str, step: str, channel: str, recipient: str, resends
 
 
 @dataclass(slots=True, kw_only=True)
-class LocalStepRun:
-    """One step's run in this process."""
+class LocalStepRun(StepView):
+    """One step's run in this process: the `StepRun` of the contract."""
 
-    step: Step
+    sends: ClassVar[bool] = True
+
     attempt: Attempt
-    context: Json
-    settings: ExecutorSettings
     http: HttpClient
-    renderer: Renderer
     store: Store
-    #: What the message now under way is to become if nobody says how it ended.
-    policy: OnUncertain | None = None
 
     @property
     def execution(self) -> Execution:
@@ -69,14 +64,6 @@ class LocalStepRun:
         """See the contract."""
         return self.execution.workflow.definition
 
-    def render(self, template: str, *, html: bool = False) -> str:
-        """See the contract."""
-        return self.renderer.render(template, self.context, html=html)
-
-    def render_value(self, value: Any) -> Any:
-        """See the contract."""
-        return self.renderer.render_value(value, self.context)
-
     async def send(
         self,
         message: Message,
@@ -91,36 +78,30 @@ class LocalStepRun:
         if slots is None:
             return await self._send(message, deliver, policy, reserve=reserve)
         if slots.locked():
-            await self.attempt.flush(self.step.key)  # what was done is told before the wait, not after it
+            await self.attempt.flush()  # what was done is recorded before the wait, not after it
         async with slots:
             return await self._send(message, deliver, policy, reserve=reserve)
 
     async def _send(self, message: Message, deliver: Deliver, policy: OnUncertain, *, reserve: bool) -> StepResult:
         resends = self.execution.resends.get(self.step.key, 0)
         key = send_key(self.execution.id, self.step.key, message.channel, message.recipient, resends)
-        if reserve:
-            await self.attempt.reserve(self.step.key, _reservation_request(self.step, message, key, policy))
-            if (known := _without_sending(self.attempt.reservation, message, policy)) is not None:
-                return known
-        elif not self.attempt.is_fresh:
-            await self.attempt.refresh(self.step.key)
-        self.execution.check_lease()
-        self.attempt.mark_effect()
+        request = _reservation_request(self.step, message, key, policy) if reserve else None
+        reservation = await self.attempt.before_effect(request)
+        if reservation is not None and (ended := _without_sending(reservation, message, policy)) is not None:
+            return ended
         self.policy = policy
-        if reserve:  # it stands where nobody says how it ended: `deliver` hung, or has a bug
-            self.attempt.confirm = _confirmation(key, StepResult.unknown("it may have left before it was cut off"))
+        if reserve:  # it stands if the result is never known: `deliver` hangs, or has a bug
+            cut_off = StepResult.unknown("it may have left before it was cut off")
+            self.attempt.confirm(_confirmation(key, cut_off))
         result = await deliver(key)
         self.policy = None
         if reserve:
-            self.attempt.confirm = _confirmation(key, result)
-        return _shown(message, key, result, policy, reserved=reserve)
+            self.attempt.confirm(_confirmation(key, result))
+        return _with_send(message, key, result, policy, reserved=reserve)
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         """See the contract."""
-        if not self.attempt.is_fresh:
-            await self.attempt.refresh(self.step.key)
-        self.execution.check_lease()
-        self.attempt.mark_effect()
+        await self.attempt.before_effect()
         done = StepResult.done(table=table, operation=operation, id=row_id, values=excerpt(values))
         answer = await self.store.write_record(
             self.execution.id,
@@ -140,10 +121,7 @@ class LocalStepRun:
 
     async def judge(self, conditions: Any) -> dict[str, Any]:
         """See the contract."""
-        row = self.attempt.context.row or {}
-        seen = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        old, status_column = self.context.get("old"), self.attempt.context.status_column
-        return await self.store.evaluate(conditions, row | seen, old, status_column=status_column)
+        return await self._evaluate(conditions, self.attempt.context.row, self.attempt.context.status_column)
 
 
 def on_uncertain_of(
@@ -190,7 +168,7 @@ def _is_simulated(result: StepResult) -> bool:
     return result.verdict is Verdict.DONE and result.result.get("simulated") is True
 
 
-def _shown(message: Message, key: str, result: StepResult, policy: OnUncertain, *, reserved: bool) -> StepResult:
+def _with_send(message: Message, key: str, result: StepResult, policy: OnUncertain, *, reserved: bool) -> StepResult:
     """Return the end of the step as its record shows it, with what was sent to whom."""
     external_id = result.send.external_id if result.send else None
     shown = excerpt(message.content) | result.result | {"recipient": message.recipient}

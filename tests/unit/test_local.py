@@ -13,12 +13,13 @@ from psycopg.types.json import Jsonb
 
 from minutehand.executor import actions
 from minutehand.executor.actions.contract import Step
-from minutehand.executor.local import LocalExecutor, template_context
+from minutehand.executor.local import LocalExecutor
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_order import next_step
 from minutehand.executor.step_record import step_record
 from minutehand.executor.step_run import send_key
+from minutehand.executor.step_view import template_context
 from minutehand.store import Context, LeaseLost, Store
 from tests.unit.executions import execution
 

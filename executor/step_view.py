@@ -1,0 +1,110 @@
+"""What an action sees of a step, and running it: shared by a run (step_run.py) and a dry run (dry_run.py)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from minutehand.executor.actions import action_for
+from minutehand.executor.actions.contract import BadStep, RenderError, Step, StepRun
+from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowChanged
+from minutehand.executor.outcome import OnUncertain, StepResult
+from minutehand.store import Context, Execution, Json, LeaseLost
+from minutehand.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from minutehand.executor.settings import ExecutorSettings
+    from minutehand.executor.templates.render import Renderer
+
+#: Evaluates conditions against a row and its old values: `Store.evaluate`.
+Evaluate = Callable[..., Awaitable[Json]]
+
+log = structlog.get_logger()
+
+
+class RunnableStep(StepRun, Protocol):
+    """A `StepRun` that `run_action` can run."""
+
+    #: What becomes of the message under way if its result is never known; None: no message is under way.
+    policy: OnUncertain | None
+
+    @property
+    def sends(self) -> bool:
+        """Whether messages leave: not in a dry run."""
+        ...
+
+
+class NotInDryRun(Exception):
+    """An action used what a dry run has not: it called out without `send`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StepView:
+    """What an action sees of one step, in a run and in a dry run."""
+
+    step: Step
+    context: Json
+    settings: ExecutorSettings
+    renderer: Renderer
+    evaluate: Evaluate
+    #: What becomes of the message under way if its result is never known; None: no message is under way.
+    policy: OnUncertain | None = None
+
+    def render(self, template: str, *, html: bool = False) -> str:
+        """See the contract."""
+        return self.renderer.render(template, self.context, html=html)
+
+    def render_value(self, value: Any) -> Any:
+        """See the contract."""
+        return self.renderer.render_value(value, self.context)
+
+    async def _evaluate(self, conditions: Any, row: Json | None, status_column: str) -> Json:
+        """Evaluate conditions against the row and everything else that templates see."""
+        row, old = row or {}, self.context.get("old")
+        others = {name: value for name, value in self.context.items() if name not in ("old", *row)}
+        return await self.evaluate(conditions, row | others, old, status_column=status_column)
+
+
+async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
+    """Run a step's action once.  Whatever the action does wrong ends this step, and nothing else.
+
+    Errors: those of `Attempt.run_step`.
+    """
+    step, limit = run.step, asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await action_for(step.type).run(run)
+    except BadStep as error:
+        return StepResult.permanent("bad_step", str(error))
+    except RenderError as error:
+        return StepResult.permanent(error.code, str(error))
+    except NotInDryRun as error:
+        return StepResult.permanent("action_crashed", f"the action `{step.type}` does not support a dry run: {error}")
+    except (LeaseLost, ExecutionPaused, RowChanged, ExecutionStopped, StoreError):
+        raise
+    except Exception as error:
+        if limit.expired():
+            reason = f"the step was still running after {seconds:g} s"
+            if run.sends:
+                return StepResult.unknown(reason, on_uncertain=run.policy)
+            return StepResult.permanent("action_crashed", reason)
+        log.exception("action_crashed", step=step.key, action=step.type)
+        reason = f"the action `{step.type}` has a bug: {type(error).__name__}"
+        if run.policy is not None:  # its message was leaving
+            return StepResult.unknown(f"{reason}; the message may have left", on_uncertain=run.policy)
+        return StepResult.permanent("action_crashed", reason)
+
+
+def template_context(execution: Execution, context: Context) -> Json:
+    """Return what templates see: the row under its type, linked rows, the old row, the trigger and the workflow."""
+    seen: Json = dict(context.links)
+    if context.type is not None and context.row is not None:
+        seen[context.type] = context.row
+    seen["old"] = context.old
+    seen["trigger"] = execution.trigger_data
+    seen["workflow"] = {"id": execution.workflow.id, "name": execution.workflow.name}
+    return seen
