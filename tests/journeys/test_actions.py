@@ -77,7 +77,7 @@ def test_what_a_workflow_may_not_write_fails_its_step_and_changes_nothing(
 
 
 @pytest.mark.parametrize(("title", "path"), [("Boiler repair", "/boiler"), ("Garden", "/other")])
-def test_a_condition_takes_the_branch_that_holds_and_goes_on(
+def test_a_condition_runs_its_branch_and_then_the_following_steps(
     app: App, minutehand: Minutehand, shop: HttpReceiver, title: str, path: str
 ) -> None:
     branch = step("condition", conditions=[{"field": "title", "operator": "contains", "value": "{{'boiler'}}"}])
@@ -89,7 +89,7 @@ def test_a_condition_takes_the_branch_that_holds_and_goes_on(
     assert [request.path for request in shop.requests] == [path, "/after"]
 
 
-def test_a_mistake_in_a_condition_takes_neither_branch_and_nothing_follows(
+def test_an_error_in_a_condition_runs_neither_branch_nor_the_following_steps(
     app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     branch = step("condition", conditions=[{"field": "title", "operator": "resembles", "value": "x"}])
@@ -101,7 +101,7 @@ def test_a_mistake_in_a_condition_takes_neither_branch_and_nothing_follows(
     assert "resembles" in str(app.end_of(job)[2])
 
 
-def test_a_stop_within_a_branch_ends_all(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_stop_in_a_branch_ends_the_execution(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     branch = step("condition", conditions=[{"field": "status", "value": "completed"}]) | {"then": [{"type": "stop"}]}
     app.workflow(webhook(shop.url + "/before"), branch, webhook(shop.url + "/after"))
     app.complete()
@@ -109,7 +109,7 @@ def test_a_stop_within_a_branch_ends_all(app: App, minutehand: Minutehand, shop:
     assert [request.path for request in shop.requests] == ["/before"]
 
 
-def test_a_wait_spends_no_attempt_and_the_row_is_read_afresh_after_it(
+def test_a_wait_spends_no_attempt_and_the_row_is_read_again_after_it(
     app: App, minutehand: Minutehand, post: SmtpReceiver
 ) -> None:
     app.workflow(email(subject="first"), step("wait", **{"for": "2 days"}), email(subject="{{job.title}}"))
@@ -127,7 +127,7 @@ def test_a_wait_spends_no_attempt_and_the_row_is_read_afresh_after_it(
     assert [str(mail.message["subject"]) for mail in post.messages] == ["first", "as it is now"]
 
 
-def test_the_team_is_told_at_the_operators_targets(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_notify_reaches_the_operators_targets(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(step("notify", title="A job", message="{{job.id}} is {{job.status}}"))
     job = app.complete()
     targets = f"json://127.0.0.1:{shop.port}/one json://bob:hush@127.0.0.1:{shop.port}/two"
@@ -140,7 +140,7 @@ def test_the_team_is_told_at_the_operators_targets(app: App, minutehand: Minuteh
     assert "hush" not in done.stderr + str(app.execution()) + str(app.sends())
 
 
-def test_a_function_that_nobody_allowed_is_not_called(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_function_that_is_not_allowed_is_not_called(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(step("function", name="delete-everything"))
     job = app.complete()
     given = {"SUPABASE_URL": shop.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x", "MINUTEHAND_FUNCTIONS": "book-visit"}

@@ -62,7 +62,7 @@ def sends(database: Database) -> list[dict[str, Any]]:
     return database.sql("select * from communication_logs where idempotency_key is not null order by channel")
 
 
-def test_migrate_tells_first_what_it_does_to_which_table(app, minutehand):
+def test_migrate_first_says_what_it_does_to_which_table(app, minutehand):
     dry = minutehand("migrate", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
     assert app.one("select to_regnamespace('minutehand')::text as name")["name"] is None
@@ -84,7 +84,7 @@ def test_migrate_tells_first_what_it_does_to_which_table(app, minutehand):
     assert (again.stderr, "nothing new" in again.stdout) == ("", True)
 
 
-def test_what_cannot_be_adopted_is_one_line_and_exit_2(app, minutehand):
+def test_a_table_that_cannot_be_adopted_is_exit_2_with_one_line(app, minutehand):
     app.sql("create table automation_events (payload json)")
     done = minutehand("migrate")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -92,7 +92,7 @@ def test_what_cannot_be_adopted_is_one_line_and_exit_2(app, minutehand):
     assert "nothing was changed" in done.stderr
 
 
-def test_a_completed_job_is_an_email_and_a_webhook_and_both_stand_in_the_apps_log(adopted, minutehand, post, shop):
+def test_a_completed_job_sends_an_email_and_a_webhook_and_the_apps_log_has_both(adopted, minutehand, post, shop):
     workflow(adopted, "Thank the client", email(), webhook(shop.url))
     job = complete(adopted)
     run = minutehand.run_once()
@@ -113,7 +113,7 @@ def test_a_completed_job_is_an_email_and_a_webhook_and_both_stand_in_the_apps_lo
     assert counted["execution_count"] == 1, "the app's own trigger saw it"
 
 
-def test_a_log_that_the_app_inserts_runs_and_is_limited(adopted, minutehand, post):
+def test_a_log_that_the_app_inserts_is_run_and_rate_limited(adopted, minutehand, post):
     made = workflow(adopted, "Thank the client", email())
     adopted.sql("alter table jobs disable trigger minutehand_capture")
     complete(adopted)
@@ -131,7 +131,7 @@ def test_a_log_that_the_app_inserts_runs_and_is_limited(adopted, minutehand, pos
     assert len(post.messages) == 1
 
 
-def test_enqueue_and_retry_work_on_it(adopted, minutehand, shop):
+def test_enqueue_and_retry_work_on_adopted_tables(adopted, minutehand, shop):
     workflow(adopted, "Call the shop", webhook(shop.url), trigger_type="job_paid")
     job = complete(adopted)
     shop.then(Answer(status=404))
@@ -154,7 +154,7 @@ def test_a_send_that_the_apps_table_refuses_fails_that_step_with_its_name(adopte
     assert (post.messages, len(shop.requests)) == ([], 1), "nothing leaves that could not be written down"
 
 
-def test_the_first_run_holds_the_old_backlog_and_runs_what_is_new(app, minutehand, post):
+def test_the_first_run_marks_the_old_backlog_stale_and_runs_what_is_new(app, minutehand, post):
     assert minutehand("migrate").returncode == minutehand(*WATCH).returncode == 0
     app.sql("update automation_workflows set steps = %s", json.dumps([email(to="client@example.com")]))
     workflow(app, "Thank the client", email())
@@ -168,7 +168,7 @@ def test_the_first_run_holds_the_old_backlog_and_runs_what_is_new(app, minutehan
     assert "when no processor ran" in held[0]["reason"]
 
 
-def test_a_person_releases_one_or_all_of_it(adopted, minutehand, post):
+def test_a_person_releases_one_or_all_of_the_backlog(adopted, minutehand, post):
     adopted.sql(
         "update automation_workflows set steps = %s", json.dumps([email(to="client@example.com", message="Hi")])
     )
@@ -183,7 +183,7 @@ def test_a_person_releases_one_or_all_of_it(adopted, minutehand, post):
     assert minutehand.run_once("--drain")["claimed"] == OLD_PENDING - 1
 
 
-def test_a_person_reads_what_was_held_and_how_to_let_it_run_even_when_quiet(app, minutehand):
+def test_the_output_says_what_is_stale_and_how_to_release_it_even_when_quiet(app, minutehand):
     minutehand("migrate")
     done = minutehand("run-once", "--quiet")
     first, second, third, _ = done.stdout.splitlines()
@@ -191,7 +191,7 @@ def test_a_person_reads_what_was_held_and_how_to_let_it_run_even_when_quiet(app,
     assert ("minutehand executions ls --code stale" in second, "executions release" in third) == (True, True)
 
 
-def test_off_holds_nothing_and_a_senseless_threshold_is_refused(app, minutehand):
+def test_off_marks_nothing_stale_and_an_invalid_threshold_is_refused(app, minutehand):
     minutehand("migrate")
     refused = minutehand("run-once", MINUTEHAND_HOLD_LATER_THAN="10s")
     assert (refused.returncode, "5m or more, or off" in refused.stderr) == (2, True)
@@ -201,7 +201,7 @@ def test_off_holds_nothing_and_a_senseless_threshold_is_refused(app, minutehand)
     assert minutehand.run_once("--drain", "--hold-later-than", "off")["claimed"] == OLD_PENDING
 
 
-def test_start_says_what_it_held(app, minutehand):
+def test_start_logs_what_is_stale(app, minutehand):
     minutehand("migrate")
     with minutehand.running("start") as running:
         wait_until(lambda: "tick_completed" in running.heard(), "the first tick")

@@ -101,7 +101,7 @@ CONDITIONS = {
 }
 
 
-def test_malformed_conditions_match_nothing_and_are_told(app, ends, minutehand):
+def test_malformed_conditions_match_nothing_and_are_reported(app, ends, minutehand):
     for name, conditions in CONDITIONS.items():
         app.workflow(email(), name=name, trigger_config={"conditions": conditions})
     assert ends() == {}
@@ -110,7 +110,7 @@ def test_malformed_conditions_match_nothing_and_are_told(app, ends, minutehand):
         assert f"workflow '{name}' can never fire: conditions" in shown
 
 
-def test_a_trigger_config_of_nonsense_hurts_nobody(app, ends):
+def test_an_invalid_trigger_config_affects_no_other_workflow(app, ends):
     for name, config in {"number": 7, "list": [], "text": "x", "null": None}.items():
         app.workflow(email(), name=name, trigger_config=config)
     ends()
@@ -141,7 +141,7 @@ REPLIES = (b"a\x00b", b'{"a": "\\u0000 \\ud800"}', b"\xed\xa0\x80", b"\xff\xfe",
 
 
 @pytest.mark.parametrize(("status", "end"), [(200, ("completed", None)), (404, ("failed", "refused"))])
-def test_what_cannot_be_stored_in_a_reply_still_settles(app, ends, shop, status, end):
+def test_a_reply_that_cannot_be_stored_still_settles(app, ends, shop, status, end):
     for number, body in enumerate(REPLIES):
         app.workflow(webhook(f"{shop.url}/odd"), name=str(number))
         shop.then(Answer(status=status, body=body))
@@ -170,7 +170,7 @@ def test_a_redirect_is_not_followed(app, ends, shop, inner):
         inner.accept()
 
 
-def test_a_receiver_that_never_answers_is_asked_again_later(app, shop):
+def test_a_receiver_that_never_answers_is_tried_again_later(app, shop):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         app.workflow(webhook(f"http://127.0.0.1:{mute.getsockname()[1]}/"), name="Mute")
         app.workflow(webhook(shop.url), name="Healthy")
@@ -183,7 +183,7 @@ def test_a_receiver_that_never_answers_is_asked_again_later(app, shop):
     assert found["Healthy"][0] == "completed"
 
 
-def test_smtp_trouble_is_a_retry_or_a_failure_or_uncertain(app, ends, post):
+def test_an_smtp_problem_is_a_retry_a_failure_or_uncertain(app, ends, post):
     replies = {
         "451 later": ("pending", "smtp_busy"),
         "554 never": ("failed", "smtp_refused"),
@@ -215,7 +215,7 @@ def test_a_mail_server_that_is_away_is_tried_again(app, minutehand, ends, post):
     assert len(post.messages) == 1
 
 
-def test_mail_without_settings_fails_and_says_which(app, ends):
+def test_an_email_without_settings_fails_and_names_them(app, ends):
     app.workflow(email(), name="Mail")
     status, code, reason = ends(SMTP_URL=None)["Mail"]
     assert (status, code) == ("failed", "not_configured")
@@ -228,7 +228,7 @@ FOREIGN: tuple[Any, ...] = (
 )
 
 
-def test_rows_that_others_inserted_with_nonsense_end_with_a_reason(app, ends):
+def test_invalid_rows_that_others_inserted_end_with_a_reason(app, ends):
     for number, data in enumerate(FOREIGN):
         workflow = app.workflow(email(message="Hello"), name=str(number), trigger_type="never")
         app.database.sql(

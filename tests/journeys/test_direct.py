@@ -55,7 +55,7 @@ def completed(app: App) -> bool:
     return {row["status"] for row in app.executions()} == {"completed"}
 
 
-def test_a_change_is_a_message_at_once_without_any_tick(app, minutehand, shop):
+def test_a_change_sends_a_message_at_once_without_a_tick(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     with serving(app, minutehand):
         app.complete()
@@ -66,7 +66,7 @@ def test_a_change_is_a_message_at_once_without_any_tick(app, minutehand, shop):
     assert minutehand.run_once()["claimed"] == 0
 
 
-def test_a_call_that_is_doubled_or_meets_a_tick_changes_nothing(app, minutehand, shop):
+def test_a_repeated_call_or_a_tick_at_the_same_time_changes_nothing(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     gate = Gate()
     shop.then(Answer(after=gate))
@@ -87,7 +87,7 @@ def test_a_call_that_is_doubled_or_meets_a_tick_changes_nothing(app, minutehand,
     assert len(shop.requests) == 1
 
 
-def test_a_call_that_is_lost_costs_a_minute_and_not_the_message(app, minutehand, shop):
+def test_after_a_lost_call_the_next_tick_sends_the_message(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     assert minutehand("direct", "on", "--url", "http://127.0.0.1:9/").returncode == 0
     app.complete()
@@ -99,7 +99,7 @@ def test_a_call_that_is_lost_costs_a_minute_and_not_the_message(app, minutehand,
     assert len(shop.requests) == 2
 
 
-def test_a_rotated_token_is_good_beside_the_old_one_and_then_alone(app, minutehand, shop):
+def test_a_rotated_token_is_valid_beside_the_old_one_and_then_alone(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     old = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
     both = token_of(minutehand("direct", "rotate"))
@@ -120,7 +120,7 @@ def test_a_rotated_token_is_good_beside_the_old_one_and_then_alone(app, minuteha
     assert len(shop.requests) == 3
 
 
-def test_the_command_says_what_is_on_what_it_lacks_and_what_it_replaces(app, minutehand):
+def test_the_command_says_what_is_on_what_is_missing_and_what_it_replaces(app, minutehand):
     assert minutehand("direct", "off").stdout == "direct mode was not on\n"
     app.database.sql(
         "create function handle_job_automation_triggers_direct() returns trigger language plpgsql as"
@@ -176,7 +176,7 @@ def call(url: str, execution_id: object, token: str = "a-new-token") -> httpx.Re
 MAIL = {"type": "email", "config": {"subject": "{{job.title}}: done", "message": "Dear {{ client.name }}."}}
 
 
-def test_the_edge_function_claims_what_it_is_called_for_and_settles_it(hosted, project, shop):
+def test_the_edge_function_claims_and_settles_the_execution_of_the_call(hosted, project, shop):
     url = deploy(project, shop)
     hosted.database.call("automation_direct_on", p_url=url, p_token="a-new-token")
     shop.then(Answer(body=b'{"id": "mail-1"}'))
@@ -198,7 +198,7 @@ def test_the_edge_function_claims_what_it_is_called_for_and_settles_it(hosted, p
     assert hosted.execution()["worker"] == "edge"
 
 
-def test_the_edge_function_lets_in_two_tokens_and_nobody_else(hosted, project, shop):
+def test_the_edge_function_accepts_two_tokens_and_no_other(hosted, project, shop):
     url = deploy(project, shop)
     hosted.workflow(MAIL)
     hosted.complete()
@@ -212,7 +212,7 @@ def test_the_edge_function_lets_in_two_tokens_and_nobody_else(hosted, project, s
     assert len(shop.requests) == 1
 
 
-def test_the_edge_function_sends_again_under_the_same_key_and_says_what_failed(hosted, project, shop):
+def test_the_edge_function_repeats_a_send_under_the_same_key_and_reports_failures(hosted, project, shop):
     url = deploy(project, shop)
     hosted.workflow(MAIL, MAIL, {"type": "sms", "config": {"message": "x"}})
     hosted.complete()
@@ -228,7 +228,7 @@ def test_the_edge_function_sends_again_under_the_same_key_and_says_what_failed(h
     assert [step["status"] for step in hosted.execution()["actions_executed"]] == ["success", "success", "failed"]
 
 
-def test_the_edge_function_takes_what_two_workers_were_lost_with(hosted, project, shop):
+def test_the_edge_function_claims_an_execution_that_lost_two_leases(hosted, project, shop):
     url = deploy(project, shop)
     hosted.workflow(MAIL)
     hosted.complete()
@@ -236,7 +236,7 @@ def test_the_edge_function_takes_what_two_workers_were_lost_with(hosted, project
     assert call(url, hosted.execution()["id"]).json()["success"]
 
 
-def test_the_edge_function_invents_nobody_and_leaves_no_braces(hosted, project, shop):
+def test_the_edge_function_invents_no_recipient_and_sends_no_braces(hosted, project, shop):
     url = deploy(project, shop)
     hosted.workflow(MAIL)
     hosted.complete(client=None)

@@ -76,7 +76,7 @@ def test_the_apps_own_function_sends_and_marks_the_log(
         ([action("email"), action("gift_card")], "partial", "step gift_card: skipped"),
     ],
 )
-def test_completed_is_not_believed_where_a_step_did_not_send(
+def test_completed_becomes_failed_where_a_step_did_not_send(
     project: Any, app: App, minutehand: Minutehand, shop: HttpReceiver, steps: list[Any], code: str, reason: str
 ) -> None:
     project.deploy(NAME, MAIL_URL=shop.url)
@@ -87,7 +87,7 @@ def test_completed_is_not_believed_where_a_step_did_not_send(
 
 
 @over_rest
-def test_after_a_timeout_what_the_function_marked_stands(
+def test_after_a_timeout_the_status_that_the_function_wrote_stands(
     project: Any, app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     project.deploy(NAME, MAIL_URL=shop.url, REPLY="silent")
@@ -99,7 +99,7 @@ def test_after_a_timeout_what_the_function_marked_stands(
 
 
 @over_rest
-def test_after_a_timeout_what_is_not_marked_is_held_for_a_person(
+def test_after_a_timeout_without_a_status_the_call_is_uncertain(
     project: Any, app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     gate = Gate()
@@ -140,7 +140,7 @@ def test_a_killed_processor_leaves_a_lease_that_outlasts_the_function(
 
 
 @over_rest
-def test_what_the_platform_refuses_is_tried_again_and_named(
+def test_a_refusal_by_the_platform_is_tried_again_and_named(
     project: Any, app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     app.workflow(action("email"))
@@ -164,7 +164,7 @@ def test_what_the_platform_refuses_is_tried_again_and_named(
 
 
 @over_rest
-def test_a_function_that_is_given_up_by_the_platform_is_uncertain(
+def test_a_function_that_the_platform_ended_is_uncertain(
     stack: Any, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     gate = Gate()
@@ -202,7 +202,7 @@ def test_a_function_that_is_given_up_by_the_platform_is_uncertain(
         ({"MINUTEHAND_EXECUTOR_TIMEOUT": "0"}, "must be 1 s or more"),
     ],
 )
-def test_what_cannot_work_ends_with_78_before_anything_is_claimed(
+def test_bad_configuration_exits_with_78_before_anything_is_claimed(
     database: Database, tmp_path: Path, environment: dict[str, str | None], said: str
 ) -> None:
     app = App(database)

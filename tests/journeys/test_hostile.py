@@ -77,7 +77,7 @@ def execution(app: App, workflow: str, **columns: Any) -> None:
 
 
 @on_both_servers
-def test_an_execution_of_nonsense_stops_nobody(app, minutehand, shop, healthy):
+def test_an_execution_of_nonsense_stops_no_other(app, minutehand, shop, healthy):
     for name, (columns, _) in EXECUTIONS.items():
         workflow = app.workflow(webhook(f"{shop.url}/odd", body="x"), name=name, trigger_type="never")
         execution(app, workflow, **columns)
@@ -86,7 +86,7 @@ def test_an_execution_of_nonsense_stops_nobody(app, minutehand, shop, healthy):
     assert {name: end[:2] for name, end in found.items()} == {name: end for name, (_, end) in EXECUTIONS.items()}
 
 
-def test_one_tenant_neither_sees_nor_writes_what_is_anothers(app, minutehand, shop, healthy):
+def test_a_tenant_neither_reads_nor_writes_another_tenants_rows(app, minutehand, shop, healthy):
     database = app.database
     database.sql("create schema auth; create table auth.users (id text primary key, email text)")
     database.sql("insert into auth.users values ('U-1', 'secret@example.com')")
@@ -232,7 +232,7 @@ def placed(value: Any, shop: HttpReceiver, port: int = 0) -> Any:
     return [placed(item, shop, port) for item in value] if isinstance(value, list) and len(value) < 100 else value
 
 
-def test_hostile_workflows_and_clients_harm_nobody(app, minutehand, shop, post, inner, healthy):
+def test_hostile_workflows_and_clients_affect_no_other(app, minutehand, shop, post, inner, healthy):
     database = app.database
     database.sql("alter table clients add host text, add extra jsonb")
     client = ("C-9", "north", NAME, "hotel@example.com", "127.0.0.1", f"[{DEEP}, {DIGITS}]")
@@ -274,7 +274,7 @@ TEN_MEGABYTES: dict[str, tuple[Any, tuple[str, str | None]]] = {
 }
 
 
-def test_a_row_of_ten_megabytes_is_read_and_neither_sent_nor_kept(app, minutehand, shop, post, healthy):
+def test_a_row_of_ten_megabytes_is_read_but_neither_sent_nor_stored(app, minutehand, shop, post, healthy):
     app.database.sql("alter table jobs add notes text, add list jsonb")
     for name, (step, _) in TEN_MEGABYTES.items():
         app.workflow(placed(step, shop), name=name)

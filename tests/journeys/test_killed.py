@@ -85,7 +85,7 @@ def check(app: App, jobs: list[str], post: SmtpReceiver, texts: TwilioServer, sh
         assert said["2"] == "sent" or sms[row["entity_id"]] == 1
 
 
-def test_killed_at_every_point_nobody_is_written_to_twice(
+def test_after_a_kill_at_any_point_no_message_is_sent_twice(
     app: App, minutehand: Minutehand, post: SmtpReceiver, shop: HttpReceiver, texts: TwilioServer
 ) -> None:
     message = start(app)

@@ -56,7 +56,7 @@ def test_two_workflows_that_write_each_others_status_end(writable: App, minuteha
     assert minutehand.run_once()["claimed"] == 0
 
 
-def test_a_chain_over_ever_new_rows_ends_at_its_depth(writable: App, minutehand: Minutehand) -> None:
+def test_a_chain_over_new_rows_ends_at_the_maximum_depth(writable: App, minutehand: Minutehand) -> None:
     another = {"type": "create_record", "config": {"table": "jobs", "values": {"id": "{{job.id}}+"}}}
     writable.workflow(another, name="breed", trigger_type="job_created", settings=UNLIMITED)
     writable.database.sql("insert into jobs (id, organization_id) values ('J', 'north')")
@@ -68,7 +68,7 @@ def test_a_chain_over_ever_new_rows_ends_at_its_depth(writable: App, minutehand:
     assert owners == [{"organization_id": "north"}]
 
 
-def test_another_change_of_the_same_row_by_the_app_is_no_loop(writable: App, minutehand: Minutehand) -> None:
+def test_another_change_of_the_same_row_by_the_app_is_not_a_loop(writable: App, minutehand: Minutehand) -> None:
     writable.workflow(update(title="seen"), name="note", trigger_type="job_status_changed", settings=UNLIMITED)
     job = writable.complete(status="a")
     minutehand.run_once("--drain")
@@ -104,7 +104,7 @@ def processor(request: pytest.FixtureRequest, project: Any, tmp_path: Path) -> M
     return Minutehand(tmp_path, environment)
 
 
-def test_a_function_that_passes_the_cause_on_ends_with_its_own_row(
+def test_a_function_that_passes_the_cause_on_does_not_start_its_workflow_again(
     project: Any, hosted: App, processor: Minutehand
 ) -> None:
     project.deploy("touch", PASS_ON="yes")
@@ -119,7 +119,9 @@ def test_a_function_that_passes_the_cause_on_ends_with_its_own_row(
     assert (send["channel"], send["recipient"], send["status"]) == ("function", "touch", "sent")
 
 
-def test_a_function_that_does_not_is_stopped_by_the_breaker(project: Any, hosted: App, processor: Minutehand) -> None:
+def test_the_breaker_stops_a_function_that_does_not_pass_the_cause_on(
+    project: Any, hosted: App, processor: Minutehand
+) -> None:
     project.deploy("touch")
     settings = {**UNLIMITED, "breaker": {"n": 3}}
     workflow = hosted.workflow(TOUCH, name="touch it", trigger_type="job_status_changed", settings=settings)

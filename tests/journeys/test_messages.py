@@ -12,7 +12,7 @@ from minutehand.scheduler.demo.receivers import Answer, Trouble
 from tests.journeys.app import SECRET, Gate, email, wait_until, webhook
 
 
-def test_a_completed_job_mails_its_client(app, minutehand, post):
+def test_a_completed_job_sends_an_email_to_its_client(app, minutehand, post):
     app.workflow(email())
     job = app.complete()
     assert minutehand.run_once()["completed"] == 1
@@ -36,7 +36,7 @@ def test_a_completed_job_mails_its_client(app, minutehand, post):
     assert str(send["execution_id"]) == str(execution["id"])
 
 
-def test_a_webhook_is_signed_and_tells_what_happened(app, minutehand, shop):
+def test_a_webhook_is_signed_and_says_what_happened(app, minutehand, shop):
     workflow = app.workflow(webhook(f"{shop.url}/books/{{{{job.id}}}}"))
     job = app.complete()
     minutehand.run_once()
@@ -97,7 +97,7 @@ def test_a_processor_killed_during_a_webhook_repeats_it_under_the_same_id(app, m
 
 
 @pytest.mark.parametrize("status", [500, 429])
-def test_a_busy_receiver_is_tried_again_later_and_nothing_else_is(app, minutehand, shop, post, status):
+def test_a_busy_receiver_is_tried_again_later_and_no_other_step_is(app, minutehand, shop, post, status):
     shop.then(Answer(status=status))
     app.workflow(email(), webhook(shop.url))
     app.complete()
@@ -112,7 +112,7 @@ def test_a_busy_receiver_is_tried_again_later_and_nothing_else_is(app, minutehan
     assert len(shop.requests) == 2
 
 
-def test_the_receivers_own_wish_for_a_pause_wins(app, minutehand, shop):
+def test_retry_after_of_the_receiver_wins(app, minutehand, shop):
     shop.then(Answer(status=429, headers={"Retry-After": "3600"}))
     app.workflow(webhook(shop.url))
     app.complete()
@@ -121,7 +121,7 @@ def test_the_receivers_own_wish_for_a_pause_wins(app, minutehand, shop):
     assert 3500 < wait["seconds"] <= 3600
 
 
-def test_used_up_attempts_fail_the_step_and_the_rest_goes_on(app, minutehand, shop, post):
+def test_a_step_without_attempts_left_fails_and_the_following_steps_run(app, minutehand, shop, post):
     shop.then(Answer(status=429), Answer(status=429))
     app.workflow(webhook(shop.url), email())
     app.complete()
@@ -148,7 +148,7 @@ def test_a_step_that_fails_for_good_does_not_stop_the_others(app, minutehand, sh
     assert len(post.messages) == 1
 
 
-def test_stop_on_error_stops(app, minutehand, shop, post):
+def test_stop_on_error_stops_the_following_steps(app, minutehand, shop, post):
     shop.then(Answer(status=404))
     app.workflow(webhook(shop.url) | {"stop_on_error": True}, email())
     app.complete()
@@ -168,7 +168,7 @@ def test_a_persons_retry_runs_what_failed_and_not_what_succeeded(app, minutehand
     assert len(shop.requests) == 2
 
 
-def test_a_client_without_an_address_gets_nothing_and_the_others_do(app, minutehand, shop, post):
+def test_a_client_without_an_address_fails_its_step_and_the_other_steps_run(app, minutehand, shop, post):
     app.workflow(email(), webhook(shop.url))
     job = app.complete(client="C-2")
     minutehand.run_once()
@@ -179,7 +179,7 @@ def test_a_client_without_an_address_gets_nothing_and_the_others_do(app, minuteh
     assert len(shop.requests) == 1
 
 
-def test_no_client_is_no_recipient(app, minutehand, post):
+def test_without_a_client_there_is_no_recipient(app, minutehand, post):
     app.workflow(email(message="Hello"))
     job = app.complete(client=None)
     minutehand.run_once()
@@ -187,7 +187,7 @@ def test_no_client_is_no_recipient(app, minutehand, post):
     assert post.messages == []
 
 
-def test_an_unresolved_variable_never_leaves_as_braces(app, minutehand, post):
+def test_an_unresolved_variable_is_never_sent_as_braces(app, minutehand, post):
     app.workflow(email(message="Dear {{client.nickname}}"))
     job = app.complete()
     minutehand.run_once()
@@ -205,7 +205,7 @@ def test_a_setting_lets_unresolved_variables_be_blank(app, minutehand, post):
 
 
 @pytest.mark.parametrize("scope", ["all", "tenant", "workflow"])
-def test_a_pause_holds_and_its_end_lets_go(app, minutehand, post, scope):
+def test_a_paused_execution_runs_after_the_pause(app, minutehand, post, scope):
     workflow = app.workflow(email())
     app.complete()
     target = {"all": "", "tenant": "north", "workflow": workflow}[scope]
@@ -217,7 +217,7 @@ def test_a_pause_holds_and_its_end_lets_go(app, minutehand, post, scope):
     assert len(post.messages) == 1
 
 
-def test_a_pause_between_two_steps_holds_the_second(app, minutehand, shop, post):
+def test_a_pause_between_two_steps_stops_the_second(app, minutehand, shop, post):
     released = threading.Event()
     shop.then(Answer(after=released))
     app.workflow(webhook(shop.url), email())
@@ -236,7 +236,7 @@ def test_a_pause_between_two_steps_holds_the_second(app, minutehand, shop, post)
     assert (len(shop.requests), len(post.messages)) == (1, 1)
 
 
-def test_who_opted_out_gets_no_mail_and_the_others_steps_run(app, minutehand, shop, post):
+def test_an_opted_out_client_gets_no_email_and_the_other_steps_run(app, minutehand, shop, post):
     app.database.sql("insert into automation_opt_outs (channel, address) values ('email', 'Hotel@example.com')")
     app.workflow(email(), webhook(shop.url))
     job = app.complete()
@@ -247,7 +247,7 @@ def test_who_opted_out_gets_no_mail_and_the_others_steps_run(app, minutehand, sh
     assert (post.messages, len(shop.requests)) == ([], 1)
 
 
-def test_a_workflow_switched_off_meanwhile_is_skipped(app, minutehand, post):
+def test_an_execution_is_skipped_if_its_workflow_was_switched_off(app, minutehand, post):
     app.workflow(email())
     job = app.complete()
     app.database.sql("update automation_workflows set is_active = false")
@@ -256,7 +256,7 @@ def test_a_workflow_switched_off_meanwhile_is_skipped(app, minutehand, post):
     assert post.messages == []
 
 
-def test_a_row_deleted_meanwhile_is_skipped(app, minutehand, post):
+def test_an_execution_is_skipped_if_its_row_was_deleted(app, minutehand, post):
     app.workflow(email())
     job = app.complete()
     app.database.sql("delete from jobs")
@@ -265,7 +265,7 @@ def test_a_row_deleted_meanwhile_is_skipped(app, minutehand, post):
     assert post.messages == []
 
 
-def test_another_tenants_client_is_not_shown(app, minutehand, post):
+def test_a_client_of_another_tenant_is_not_read(app, minutehand, post):
     app.workflow(email(message="Hello"))
     job = app.complete(client="C-3")
     minutehand.run_once()
@@ -273,7 +273,7 @@ def test_another_tenants_client_is_not_shown(app, minutehand, post):
     assert post.messages == []
 
 
-def test_another_tenants_job_fires_nothing(app, minutehand):
+def test_a_job_of_another_tenant_starts_nothing(app, minutehand):
     app.workflow(email())
     app.complete(client="C-3", organization="south")
     assert minutehand.run_once()["claimed"] == 0

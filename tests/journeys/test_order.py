@@ -36,7 +36,7 @@ def told(shop: HttpReceiver) -> dict[str, list[str]]:
     return found
 
 
-def test_a_drain_runs_them_all_and_a_tick_the_next_of_each_row(
+def test_a_drain_runs_all_in_order_and_a_tick_runs_the_next_of_each_row(
     changed: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     assert minutehand.run_once()["completed"] == 3
@@ -47,7 +47,7 @@ def test_a_drain_runs_them_all_and_a_tick_the_next_of_each_row(
     assert told(shop) == dict.fromkeys(JOBS, STATUSES)
 
 
-def test_workers_run_each_when_the_one_before_it_has_ended(
+def test_workers_run_each_execution_when_the_one_before_it_has_ended(
     changed: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     with minutehand.running("worker", "--poll-seconds", "60s"), minutehand.running("worker", "--poll-seconds", "60s"):

@@ -29,7 +29,7 @@ def called(shop: HttpReceiver) -> list[str]:
 
 
 @by_scope
-def test_a_pause_in_the_midst_of_a_drain_lets_nothing_more_leave(
+def test_after_a_pause_during_a_drain_no_more_messages_leave(
     app: App, minutehand: Minutehand, shop: HttpReceiver, pause: tuple[str, ...], resume: tuple[str, ...]
 ) -> None:
     gate = Gate()
@@ -65,7 +65,7 @@ def test_a_pause_in_the_midst_of_a_drain_lets_nothing_more_leave(
         ("tenant", "south", ["/other", "/tell"]),
     ],
 )
-def test_others_go_on_meanwhile(
+def test_other_tenants_and_workflows_continue_during_a_pause(
     app: App, minutehand: Minutehand, shop: HttpReceiver, scope: str, target: str, go_on: list[str]
 ) -> None:
     for name, path, tenant in (("Tell all", "tell", "north"), ("Other", "other", "north"), ("Far", "south", "south")):

@@ -29,7 +29,7 @@ def uncertain(app: App, minutehand: Minutehand, post: SmtpReceiver, shop: HttpRe
     ("word", "mails", "status", "send"),
     [("--sent", 0, "completed", "sent"), ("--resend", 1, "completed", "sent"), ("--drop", 0, "failed", "failed")],
 )
-def test_a_persons_word_ends_it_and_what_follows_runs(
+def test_a_person_resolves_it_and_the_following_steps_run(
     app: App,
     minutehand: Minutehand,
     post: SmtpReceiver,
@@ -56,6 +56,6 @@ def test_a_persons_word_ends_it_and_what_follows_runs(
 
 
 @pytest.mark.parametrize("words", [[], ["--sent", "--drop"], ["--drop", "--resend", "--sent"]])
-def test_a_word_is_needed_and_one_alone(app: App, minutehand: Minutehand, words: list[str]) -> None:
+def test_resolve_needs_exactly_one_answer(app: App, minutehand: Minutehand, words: list[str]) -> None:
     done = minutehand("executions", "resolve", "01a209d4", *words)
     assert (done.returncode, "--sent, --resend or --drop" in done.stderr) == (2, True)

@@ -45,7 +45,7 @@ def test_a_tick_with_nothing_due_is_one_request(app: App, project: Any) -> None:
 
 
 @pytest.mark.parametrize("due", [4, 10])
-def test_a_tick_is_three_requests_and_what_its_steps_need(app: App, shop: Any, project: Any, due: int) -> None:
+def test_a_tick_is_three_requests_plus_those_of_its_steps(app: App, shop: Any, project: Any, due: int) -> None:
     app.workflow(webhook(shop.url), webhook(shop.url))
     app.complete_many(due)
     summary, calls = tick(project)

@@ -23,7 +23,7 @@ ENDS = KEYS[3:12]
 EXECUTION_KEYS = ["id", "workflow_id", "workflow", "entity_id", "status", "attempt", "code", "reason"]
 
 
-def test_three_runs_make_ten_and_ten_and_five_of_twenty_five(app, minutehand, shop):
+def test_three_runs_claim_ten_ten_and_five_of_twenty_five(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     app.complete_many(25)
     runs = [minutehand.run_once() for _ in range(3)]
@@ -31,7 +31,7 @@ def test_three_runs_make_ten_and_ten_and_five_of_twenty_five(app, minutehand, sh
     assert len({request.headers["webhook-id"] for request in shop.requests}) == len(shop.requests) == 25
 
 
-def test_drain_makes_them_all(app, minutehand, shop):
+def test_drain_runs_everything(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     app.complete_many(25)
     run = minutehand.run_once("--drain", "--batch-size", "2")
@@ -39,7 +39,7 @@ def test_drain_makes_them_all(app, minutehand, shop):
     assert len(shop.requests) == 25
 
 
-def test_the_summary_has_exactly_the_keys_that_others_rely_on_and_adds_up(app, minutehand, shop, post):
+def test_the_summary_has_exactly_the_documented_keys_and_adds_up(app, minutehand, shop, post):
     shop.then(Answer(status=429, headers={"Retry-After": "600"}))
     workflow = app.workflow(webhook(shop.url))
     app.complete()
@@ -57,7 +57,7 @@ def test_the_summary_has_exactly_the_keys_that_others_rely_on_and_adds_up(app, m
     assert (busy["entity_id"], busy["attempt"]) == ("J-2019", 1)
 
 
-def test_eight_at_the_same_instant_run_each_execution_once_and_lose_none(app, minutehand, shop):
+def test_eight_runs_at_once_run_each_execution_exactly_once(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     app.complete_many(60)
     with ExitStack() as stack:
@@ -70,7 +70,7 @@ def test_eight_at_the_same_instant_run_each_execution_once_and_lose_none(app, mi
     assert Counter(row["status"] for row in app.executions()) == {"completed": 60}
 
 
-def test_nothing_due_is_said_and_quiet_says_nothing(app, minutehand):
+def test_a_run_with_nothing_due_says_so_and_quiet_prints_nothing(app, minutehand):
     done = minutehand("run-once")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("nothing due (postgres, ")
@@ -79,7 +79,7 @@ def test_nothing_due_is_said_and_quiet_says_nothing(app, minutehand):
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_what_is_due_later_stays(app, minutehand, post):
+def test_an_execution_that_is_due_later_stays_pending(app, minutehand, post):
     app.workflow(email())
     job = app.complete()
     app.database.sql("update automation_execution_logs set scheduled_at = now() + interval '1 hour'")
@@ -87,7 +87,7 @@ def test_what_is_due_later_stays(app, minutehand, post):
     assert app.end_of(job)[0] == "pending"
 
 
-def test_a_person_reads_what_did_not_complete_and_why(app, minutehand):
+def test_the_text_output_says_what_did_not_complete_and_why(app, minutehand):
     app.workflow(email(message="Hello"))
     app.complete(client=None)
     done = minutehand("run-once")
@@ -96,7 +96,7 @@ def test_a_person_reads_what_did_not_complete_and_why(app, minutehand):
     assert done.returncode == 0
 
 
-def test_max_time_stops_claiming_and_what_runs_ends(app, minutehand, shop):
+def test_max_time_stops_claiming_and_running_executions_finish(app, minutehand, shop):
     gate = Gate()
     shop.then(Answer(after=gate))
     app.workflow(webhook(shop.url))
@@ -112,7 +112,7 @@ def test_max_time_stops_claiming_and_what_runs_ends(app, minutehand, shop):
 
 
 @pytest.mark.parametrize(("answer", "word", "code"), [(404, "never", 0), (404, "dead", 4), (429, "any", 4)])
-def test_fail_on_says_when_failures_are_an_exit_code(app, minutehand, shop, answer, word, code):
+def test_fail_on_decides_which_failures_change_the_exit_code(app, minutehand, shop, answer, word, code):
     app.workflow(webhook(shop.url))
     shop.then(Answer(status=answer, headers={"Retry-After": "600"}))
     app.complete()
@@ -130,7 +130,7 @@ def test_the_log_goes_to_stderr_as_json_lines(app, minutehand, post):
     assert minutehand("run-once", "--log-level", "error").stderr == ""
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(app, minutehand, shop):
+def test_a_log_that_cannot_be_written_does_not_stop_the_run(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     app.complete_many(3)
     with open("/dev/full", "w") as full:
@@ -141,7 +141,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(app, minutehand, shop):
     assert _statuses(app) == {"completed": 3}
 
 
-def test_a_database_that_does_not_answer_is_exit_69_in_one_line(minutehand):
+def test_a_database_that_does_not_answer_is_exit_69_with_one_line(minutehand):
     done = minutehand("run-once", DATABASE_URL="postgresql://me:hush@127.0.0.1:1/app")
     assert (done.returncode, done.stdout) == (69, "")
     assert done.stderr.count("\n") == 1
@@ -150,7 +150,7 @@ def test_a_database_that_does_not_answer_is_exit_69_in_one_line(minutehand):
     assert "hush" not in done.stderr
 
 
-def test_a_database_that_is_not_there_is_exit_78(minutehand, server):
+def test_a_database_that_does_not_exist_is_exit_78(minutehand, server):
     done = minutehand("run-once", DATABASE_URL=url_of(server, "nobody"))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "nobody" in done.stderr
@@ -187,7 +187,7 @@ def _statuses(app) -> Counter[str]:
     return Counter(row["status"] for row in app.executions())
 
 
-def test_each_tick_deletes_a_bite_of_what_ended_long_ago(app, minutehand, post):
+def test_each_tick_deletes_a_batch_of_old_executions(app, minutehand, post):
     app.workflow(email())
     old, young = app.complete(), app.complete()
     minutehand.run_once()

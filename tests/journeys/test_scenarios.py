@@ -19,7 +19,7 @@ def scenarios() -> Iterator[tuple[str, ast.FunctionDef]]:
                 yield ast.get_docstring(node) or "", node
 
 
-def test_each_has_its_test_on_both_backends() -> None:
+def test_each_scenario_has_a_test_on_both_backends() -> None:
     numbers = []
     for words, test in scenarios():
         found = re.match(r"Scenario (\d+)[:,]", words)

@@ -17,7 +17,7 @@ def asking(*conditions: dict[str, Any]) -> dict[str, Any]:
     return {"conditions": list(conditions)}
 
 
-def test_a_status_is_known_in_every_spelling_and_a_new_spelling_is_no_change(world: World) -> None:
+def test_a_status_matches_in_every_spelling_and_a_respelling_is_not_a_change(world: World) -> None:
     """Scenario 1: a workflow for "In Progress" fires once for each of its spellings, and not for a respelling."""
     wanted = asking({"field": "status", "value": "In Progress"})
     world.app.workflow(webhook(world.shop.url + "/{{job.id}}"), trigger_type="job_in_progress")
@@ -31,7 +31,7 @@ def test_a_status_is_known_in_every_spelling_and_a_new_spelling_is_no_change(wor
     assert world.ends() == {("completed", None): 8}, "nor was anything skipped"
 
 
-def test_all_conditions_must_hold_and_each_is_told(world: World) -> None:
+def test_all_conditions_must_be_true_and_each_is_shown(world: World) -> None:
     """Scenario 2: a plumbing job does not start what is for HVAC; what was wanted and what was there is shown."""
     wanted = asking({"field": "status", "value": "completed"}, {"field": "job_type", "value": "HVAC"})
     world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
@@ -48,7 +48,7 @@ def test_all_conditions_must_hold_and_each_is_told(world: World) -> None:
     assert world.drain()["completed"] == 1
 
 
-def test_null_is_decided(world: World) -> None:
+def test_null_is_compared_as_documented(world: World) -> None:
     """Scenario 3: null equals no text, and so is not equal to any (docs/workflows.md); nothing raises."""
     for name, operator, value in (
         ("equal", "equals", "X"),
@@ -65,7 +65,7 @@ def test_null_is_decided(world: World) -> None:
     assert world.app.database.sql("select from automation_events where error is not null or matched_at is null") == []
 
 
-def test_what_is_unknown_is_shown_and_stops_nobody_else(world: World) -> None:
+def test_an_unknown_operator_or_step_is_reported_and_affects_no_other_workflow(world: World) -> None:
     """Scenario 4: an unknown operator or step is named wherever one looks; nothing of it is sent, others run."""
     odd = asking({"field": "title", "operator": "starts_withh", "value": "Boiler"})
     world.app.workflow(email(), name="Misspelt", trigger_config=odd)
@@ -186,7 +186,7 @@ def test_three_shapes_of_payload_find_the_same_client(world: World) -> None:
     assert sorted(world.mails()) == [("hotel@example.com", f"Job {job} for Lakeview Hotel") for job in jobs]
 
 
-def test_a_bad_row_spoils_nothing_and_nothing_says_completed_that_did_not_send(world: World) -> None:
+def test_a_bad_row_affects_no_other_and_completed_means_sent(world: World) -> None:
     """Scenario 25: saving always succeeds; what is rejected is seen; only what was sent is called completed."""
     database = world.app.database
     database.sql("alter table jobs alter column organization_id drop not null")
@@ -211,7 +211,7 @@ def test_a_bad_row_spoils_nothing_and_nothing_says_completed_that_did_not_send(w
         assert said in checked.stdout
 
 
-def test_a_function_that_only_pretends_has_not_sent(world: World) -> None:
+def test_a_function_that_simulates_has_not_sent(world: World) -> None:
     """Scenario 25, the other half: an edge function without its provider's key says yes, and nobody got anything."""
     world.shop.then(reply(200, {"success": True, "testMode": True, "message": "Email logged (test mode)"}))
     world.app.workflow(email(), sms())

@@ -25,7 +25,7 @@ def test_a_client_without_a_phone_gets_the_email(world: World) -> None:
     assert ([recipient for recipient, _ in world.mails()], world.texts.requests) == (["office@example.com"], [])
 
 
-def test_without_a_client_nobody_is_written_to(world: World) -> None:
+def test_without_a_client_no_message_is_sent(world: World) -> None:
     """Scenario 8: no default address, whatever the step; it fails and says that there is no client."""
     world.app.workflow(email(message="Hello"), sms("Hello"))
     job = world.job(client_id=None)
@@ -37,7 +37,7 @@ def test_without_a_client_nobody_is_written_to(world: World) -> None:
     assert world.nothing_left()
 
 
-def test_no_braces_leave(world: World) -> None:
+def test_braces_are_never_sent(world: World) -> None:
     """Scenario 9: an unknown or empty variable fails its step by name, or does what the workflow's policy says."""
     asked = "At {{job.property_address}} for {{client.nickname}}."
     world.app.workflow(email(message=asked), sms("At {{ job.property_address }}."), name="By default")
@@ -54,7 +54,7 @@ def test_no_braces_leave(world: World) -> None:
     assert "job.property_address" in failed["reason"]
 
 
-def test_what_left_before_a_crash_is_uncertain_and_not_sent_again(world: World) -> None:
+def test_a_send_before_a_crash_is_uncertain_and_not_repeated(world: World) -> None:
     """Scenario 12: killed between the send and its record, it is held for a person; nothing is resent on a guess."""
     gate = Gate()
     world.post.then(Trouble(at="CONTENT", reply="250 2.0.0 Ok: queued as LATE", after=gate))
@@ -86,7 +86,7 @@ def delay(world: World) -> float:
     return float(row["seconds"])
 
 
-def test_an_outage_is_waited_out_with_growing_delay_and_only_the_failed_step_repeats(world: World) -> None:
+def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeats(world: World) -> None:
     """Scenario 14: 429, 500 and broken connections for a while; then success, the e-mail before it sent once.
 
     500 and a hang-up are uncertain at a receiver that takes a key: it is asked again under the same one.
@@ -111,7 +111,7 @@ def test_an_outage_is_waited_out_with_growing_delay_and_only_the_failed_step_rep
     assert [send["status"] for send in world.app.sends()] == ["sent"] * 3
 
 
-def test_an_outage_that_does_not_end_is_a_dead_letter_and_the_provider_is_not_asked_for_what_was_sent(
+def test_an_outage_that_does_not_end_is_a_dead_letter_and_a_retry_repeats_only_what_failed(
     world: World,
 ) -> None:
     """Scenario 14, the other end: attempts are used up, a person's retry repeats only what failed."""

@@ -84,7 +84,7 @@ def test_direct_mode_and_serve_work_over_rest(project: Any, minutehand: Minuteha
     assert json.loads(minutehand("doctor", "-o", "json").stdout)["kind"] == "rest"
 
 
-def test_many_at_once_never_run_one_execution_twice(project: Any, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_many_processors_never_run_an_execution_twice(project: Any, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app = App(project.owner)
     app.workflow(webhook(shop.url))
     app.complete_many(25)
@@ -98,14 +98,14 @@ def test_many_at_once_never_run_one_execution_twice(project: Any, minutehand: Mi
     assert len({request.headers["webhook-id"] for request in shop.requests}) == len(shop.requests) == 25
 
 
-def test_what_rest_cannot_do_says_how_it_is_done(minutehand: Minutehand) -> None:
+def test_a_command_that_rest_cannot_run_says_how_to_run_it(minutehand: Minutehand) -> None:
     done = minutehand("migrate")
     assert (done.returncode, done.stdout) == (78, "")
     assert "migrate --print" in done.stderr
     assert "Session pooler" in done.stderr
 
 
-def test_a_wrong_key_and_a_publishable_one_are_said_by_name(project: Any, minutehand: Minutehand) -> None:
+def test_a_wrong_key_and_a_publishable_key_are_named(project: Any, minutehand: Minutehand) -> None:
     for key, words in (
         ("sb_secret_of_another_project", "refuses the key"),
         (project.publishable_key, "the anon (publishable) key"),

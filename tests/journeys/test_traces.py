@@ -82,7 +82,7 @@ def parent_of(request: Any) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def test_an_execution_is_one_trace_over_all_its_turns_and_processes(app: App, shop, minutehand, collector):
+def test_an_execution_is_one_trace_over_all_its_attempts_and_processes(app: App, shop, minutehand, collector):
     wait = {"type": "wait", "config": {"for": "1 hour"}}
     app.workflow(webhook(shop.url), wait, email())
     app.complete()
@@ -116,7 +116,7 @@ def test_an_execution_is_one_trace_over_all_its_turns_and_processes(app: App, sh
     assert parent_of(called) == (row["id"].hex, hook["id"])
 
 
-def test_nothing_of_a_customer_is_in_a_span(app: App, shop, post, minutehand, collector):
+def test_a_span_has_no_data_of_a_customer(app: App, shop, post, minutehand, collector):
     app.workflow(email(to="{{client.email}}", message="Dear {{client.name}}"), webhook(shop.url + "/secret?key=hush"))
     app.complete()
     shop.then(Answer(status=400, body=b"Lakeview Hotel is unknown"))
@@ -136,7 +136,7 @@ def test_nothing_of_a_customer_is_in_a_span(app: App, shop, post, minutehand, co
         (502, "unknown", "uncertain_send", {"execution": "unknown"}),
     ],
 )
-def test_what_goes_wrong_is_an_error_with_its_code(app: App, shop, minutehand, collector, status, outcome, code, ended):
+def test_a_failure_is_an_error_with_its_code(app: App, shop, minutehand, collector, status, outcome, code, ended):
     completed(app, shop)
     shop.then(Answer(status=status))
     minutehand.run_once()
@@ -147,7 +147,7 @@ def test_what_goes_wrong_is_an_error_with_its_code(app: App, shop, minutehand, c
     assert {span["status"] for span in spans.values()} == {OK if word == "done" else ERROR for word in ended.values()}
 
 
-def test_two_at_once_do_not_mix_and_a_worker_that_is_stopped_tells_all(app: App, shop, minutehand, collector):
+def test_concurrent_traces_do_not_mix_and_a_stopped_worker_exports_all_spans(app: App, shop, minutehand, collector):
     gate = Gate()
     shop.then(*[Answer(after=gate)] * 5)
     ids = completed(app, shop, 5)
@@ -167,7 +167,7 @@ def test_two_at_once_do_not_mix_and_a_worker_that_is_stopped_tells_all(app: App,
     assert {parent_of(call)[0] for call in shop.requests} == {UUID(id_).hex for id_ in ids}
 
 
-def test_whoever_runs_an_execution_elsewhere_is_told_of_the_trace(app: App, shop, minutehand, collector):
+def test_an_executor_elsewhere_gets_the_traceparent(app: App, shop, minutehand, collector):
     (id_,) = completed(app, shop)
     shop.then(Answer(body=b'{"success": true}'))
     done = minutehand.run_once("--executor", "http", "--executor-url", shop.url, MINUTEHAND_API_TOKEN="a-token")
@@ -188,7 +188,7 @@ def test_a_server_with_a_worker_beside_it_exports_once(app: App, shop, minutehan
 @pytest.mark.parametrize(
     "off", [{"OTEL_EXPORTER_OTLP_ENDPOINT": None}, {"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}]
 )
-def test_where_it_is_off_no_span_leaves_and_nobody_is_told(app: App, shop, minutehand, collector, off):
+def test_without_a_collector_no_span_is_exported_and_no_header_is_sent(app: App, shop, minutehand, collector, off):
     completed(app, shop)
     minutehand.environment["PYTHONPATH"] = str(_without_the_extra(minutehand))
     done = minutehand("run-once", **off)
@@ -197,7 +197,7 @@ def test_where_it_is_off_no_span_leaves_and_nobody_is_told(app: App, shop, minut
     assert "traceparent" not in shop.requests[0].headers
 
 
-def test_without_the_extra_it_is_told_and_the_work_goes_on(app: App, shop, minutehand, collector):
+def test_without_the_extra_a_log_line_says_so_and_the_run_continues(app: App, shop, minutehand, collector):
     completed(app, shop)
     done = minutehand("run-once", PYTHONPATH=str(_without_the_extra(minutehand)))
     (told,) = [line for line in map(json.loads, done.stderr.splitlines()) if line["event"] == "traces_off"]
@@ -213,7 +213,7 @@ def _without_the_extra(minutehand: Minutehand) -> Any:
     return minutehand.folder
 
 
-def test_variables_that_make_no_sense_do_not_stop_the_work(app: App, shop, minutehand, collector):
+def test_invalid_variables_do_not_stop_the_run(app: App, shop, minutehand, collector):
     completed(app, shop)
     done = minutehand("run-once", OTEL_BSP_MAX_QUEUE_SIZE="-1")
     assert (done.returncode, app.execution()["status"]) == (0, "completed")
@@ -221,7 +221,7 @@ def test_variables_that_make_no_sense_do_not_stop_the_work(app: App, shop, minut
     assert "OTEL_BSP_" in told["reason"]
 
 
-def test_a_collector_that_hangs_holds_nothing_up(app: App, shop, minutehand, collector):
+def test_a_hanging_collector_delays_nothing(app: App, shop, minutehand, collector):
     gate = Gate()
     collector.receiver.then(Answer(after=gate))
     completed(app, shop)
@@ -233,7 +233,7 @@ def test_a_collector_that_hangs_holds_nothing_up(app: App, shop, minutehand, col
     assert (done.returncode, app.execution()["status"], "Traceback" in done.stderr) == (0, "completed", False)
 
 
-def test_a_block_within_another_adds_nothing_and_of_an_exception_its_type_is_told(monkeypatch):
+def test_a_nested_block_adds_no_span_and_an_exception_is_recorded_by_type(monkeypatch):
     one = execution("019423f0-5c00-7000-8000-000000000001")
 
     async def go() -> None:
@@ -253,5 +253,5 @@ def test_a_block_within_another_adds_nothing_and_of_an_exception_its_type_is_tol
     assert tracing.traceparent() == {}
 
 
-def test_the_examples_in_the_code_hold() -> None:
+def test_the_examples_in_the_docstrings_are_true() -> None:
     assert doctest.testmod(tracing) == doctest.TestResults(0, 2)

@@ -26,7 +26,7 @@ def at_once(world: World, count: int, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(out) for _, out, _ in ended]
 
 
-def test_one_change_is_one_message_however_often_it_is_noticed(world: World) -> None:
+def test_one_change_is_one_message_however_often_it_is_captured(world: World) -> None:
     """Scenario 10: a second trigger of ours, one of the app's own, a replayed event, and two processors at once."""
     database = world.app.database
     (ours,) = database.sql("select pg_get_triggerdef(oid) as text from pg_trigger where tgname = 'minutehand_capture'")
@@ -45,7 +45,7 @@ def test_one_change_is_one_message_however_often_it_is_noticed(world: World) -> 
     assert "minutehand_again" in json.dumps(doctor), "and the doctor names it"
 
 
-def test_many_processors_run_each_once_and_one_that_is_killed_is_taken_over(world: World) -> None:
+def test_many_processors_run_each_execution_once_and_replace_a_killed_one(world: World) -> None:
     """Scenario 11: 8 at once on 1,000 pending (300 over REST, for the time it takes); one more is killed in the midst.
 
     What it had in hand comes back when its leases expire; nobody gets a second copy of what the provider had taken.
@@ -91,7 +91,7 @@ def test_two_workflows_that_toggle_a_status_end_and_name_their_cause(world: Worl
     assert world.drain()["claimed"] == 0
 
 
-def test_tenants_are_walls(world: World) -> None:
+def test_tenants_are_isolated(world: World) -> None:
     """Scenario 21: identical workflows of two organisations; neither starts the other's, a stop holds one alone."""
     for tenant in ("north", "south"):
         world.app.workflow(email(message=tenant), name="Thank the client", organization_id=tenant)
@@ -111,7 +111,7 @@ def test_tenants_are_walls(world: World) -> None:
     assert len(world.mails()) == 2
 
 
-def test_an_old_backlog_is_held_and_told_and_nothing_of_it_is_sent(world: World) -> None:
+def test_an_old_backlog_is_stale_and_reported_and_not_sent(world: World) -> None:
     """Scenario 22: 5,000 pending of more than a day ago when the first processor starts."""
     workflow = world.app.workflow(email(to="someone@example.com", message="Hello"))
     world.app.database.sql(
@@ -128,7 +128,7 @@ def test_an_old_backlog_is_held_and_told_and_nothing_of_it_is_sent(world: World)
     assert "no processor" in held["reason"]
 
 
-def test_a_stop_in_the_midst_lets_nothing_more_leave(world: World) -> None:
+def test_after_a_pause_no_more_messages_leave(world: World) -> None:
     """Scenario 23: of 500 messages (200 over REST), those under way end, no other begins; then each goes on once.
 
     A workflow's own stop and everybody's are two locks.  By tenant, and with others going on meanwhile: test_pause.py.
