@@ -1,4 +1,5 @@
--- Runs last, once the functions and grants are in place.
+-- Runs last, once functions and grants are in place.
+-- Locks: ACCESS EXCLUSIVE on an adopted table with a CHECK that is too narrow.  Called by: store/schema.py, on both backends.
 do $$
 begin
   perform minutehand.widen_checks();

@@ -1,6 +1,7 @@
--- Runs before the migrations and changes nothing.  They lay themselves over what is there (R3); what they could not, this
--- refuses: a table of one of our names that means something else, a key or column of another type, a status that cannot
--- hold our words, a migration that is recorded and yet not there.  All of it at once, by name, with what to do.
+-- Runs before the migrations and changes nothing.  Migrations add to what exists (R3); this file refuses what they could not
+-- add to: a table with one of our names and another meaning, a key or column of another type, a status column that cannot
+-- hold our words, a migration that is recorded although its tables are missing.  It reports all problems at once, each by
+-- name and with the next step.
 -- Locks: none.  Errors: P0001.  Called by: store/schema.py, on both backends.
 do $$
 declare
@@ -8,67 +9,62 @@ declare
   v_recorded text[] := '{}';
   v_column record;
   v_word text;
-  v_held text;
+  v_stored text;
 begin
-  -- `needed` is what a table must have when it stood before; `added` what the migration adds, or takes if its type is right.
+  -- `needed`: columns that an existing table must have.  `added`: columns that the migration adds; one that exists must have
+  -- this type.
   create temporary table minutehand_wanted on commit drop as
   select w.migration, w.name, to_regclass(w.name) as relation, split_part(c, ' ', 1) as column_name,
          split_part(c, ' ', 2) as type, list = 1 as is_needed
   from (values
-    ('0001_tables', 'public.automation_workflows',
+    ('0008_schema', 'minutehand.adopted', 'table_name text, adopted_at timestamptz', ''),
+    ('0008_schema', 'public.automation_workflows',
      'id uuid, user_id any, organization_id any, name text, trigger_type text, trigger_config json, steps json, '
-     'created_at timestamptz', 'settings json, version integer'),
-    ('0001_tables', 'public.automation_execution_logs',
+     'created_at timestamptz', 'settings json, version integer, is_active boolean, status text'),
+    ('0008_schema', 'public.automation_workflow_versions',
+     'workflow_id uuid, version integer, definition json, saved_at timestamptz', ''),
+    ('0008_schema', 'public.automation_events',
+     'id bigint, occurred_at timestamptz, table_name text, operation text, types text[], entity_id text, user_id text, '
+     'organization_id text, old json, new json, cause uuid, dedupe_key text, matched_at timestamptz, '
+     'match_attempts integer, match_after timestamptz, error text', ''),
+    ('0008_schema', 'public.automation_execution_logs',
      'id uuid, workflow_id uuid, trigger_type text, status text, trigger_data json, created_at timestamptz',
      'event_id bigint, user_id any, organization_id any, entity_id text, attempt integer, max_attempts integer, '
      'lost_leases integer, scheduled_at timestamptz, lease_token uuid, lease_expires_at timestamptz, worker text, '
      'code text, reason text, resume_step text, caused_by uuid, chain_depth integer, workflow_version integer, '
-     'replay_of uuid'),
-    ('0001_tables', 'public.communication_logs', 'id any, status text',
+     'replay_of uuid, started_at timestamptz, completed_at timestamptz, error_message text, actions_executed json, '
+     'resends json, entity_order text, claimed_at timestamptz, past json'),
+    ('0008_schema', 'minutehand.backlog', 'only_row boolean, held_before timestamptz', ''),
+    ('0008_schema', 'public.communication_logs', 'id any, status text',
      'idempotency_key text, execution_id uuid, step text, channel text, recipient text, lease_token uuid, user_id any, '
-     'organization_id any'),
-    ('0001_tables', 'public.automation_workflow_versions',
-     'workflow_id uuid, version integer, definition json, saved_at timestamptz', ''),
-    ('0001_tables', 'public.automation_events',
-     'id bigint, occurred_at timestamptz, table_name text, operation text, types text[], entity_id text, user_id text, '
-     'organization_id text, old json, new json, cause uuid, dedupe_key text, matched_at timestamptz, '
-     'match_attempts integer, match_after timestamptz, error text', ''),
-    ('0001_tables', 'public.automation_control',
+     'organization_id any, created_at timestamptz, error_message text, external_id text, sent_at timestamptz, type any, '
+     'direction any, from_address text, to_address text, reserved_at timestamptz'),
+    ('0008_schema', 'public.automation_control',
      'scope text, target text, reason text, paused_at timestamptz', ''),
-    ('0001_tables', 'public.automation_workers',
+    ('0008_schema', 'public.automation_workers',
      'id text, mode text, host text, version text, listens boolean, started_at timestamptz, heartbeat_at timestamptz',
      ''),
-    ('0001_tables', 'public.automation_opt_outs',
-     'channel text, address text, tenant text, reason text, created_at timestamptz', ''),
-    ('0001_tables', 'public.automation_migrations', 'name text, checksum text, applied_at timestamptz', ''),
-    ('0001_tables', 'minutehand.adopted', 'table_name text, adopted_at timestamptz', ''),
-    ('0002_adoption', 'public.automation_workflows', '', 'is_active boolean, status text'),
-    ('0002_adoption', 'public.automation_execution_logs', '',
-     'started_at timestamptz, completed_at timestamptz, error_message text, actions_executed json'),
-    ('0002_adoption', 'public.communication_logs', '',
-     'created_at timestamptz, error_message text, external_id text, sent_at timestamptz, type any, direction any, '
-     'from_address text, to_address text'),
-    ('0002_adoption', 'minutehand.backlog', 'only_row boolean, held_before timestamptz', ''),
-    ('0002_adoption', 'minutehand.installed', 'signature text, source_md5 text', ''),
-    ('0003_actions', 'public.automation_execution_logs', '', 'resends json'),
-    ('0003_actions', 'public.communication_logs', '', 'reserved_at timestamptz'),
-    ('0003_actions', 'public.automation_limits',
+    ('0008_schema', 'public.automation_limits',
      'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
-    ('0003_actions', 'minutehand.breaker_resets', 'workflow_id text, resumed_at timestamptz', ''),
-    ('0004_alerts', 'public.automation_incidents',
+    ('0008_schema', 'public.automation_opt_outs',
+     'channel text, address text, tenant text, reason text, created_at timestamptz', ''),
+    ('0008_schema', 'minutehand.breaker_resets', 'workflow_id text, resumed_at timestamptz', ''),
+    -- The last four have other names in schema 7.
+    ('0008_schema', 'public.automation_incidents',
      'id uuid, kind text, subject text, code text, opened_at timestamptz, seen_at timestamptz, recovered_at timestamptz, '
-     'count bigint, summary text, sample text, told text, told_at timestamptz, telling uuid, telling_until timestamptz', ''),
-    ('0004_alerts', 'minutehand.alert_state', 'only_row boolean, judged_at timestamptz, lost bigint, lost_at timestamptz', ''),
-    ('0005_order', 'public.automation_execution_logs', '', 'entity_order text'),
-    ('0006_window', 'minutehand.tick_log', 'minute timestamptz, first_at timestamptz', ''),
-    ('0007_past', 'public.automation_execution_logs', '', 'claimed_at timestamptz, past json'),
-    ('0007_past', 'minutehand.tick_log', '', 'due integer')
+     'count bigint, summary text, sample text',
+     'notified text, notified_at timestamptz, notifier uuid, notifier_until timestamptz'),
+    ('0008_schema', 'minutehand.alert_state', 'only_row boolean, judged_at timestamptz, lost bigint, lost_at timestamptz',
+     ''),
+    ('0008_schema', 'minutehand.tick_log', 'minute timestamptz, first_at timestamptz, due integer', ''),
+    ('0008_schema', 'minutehand.installed', 'signature text, source_md5 text', ''),
+    ('0008_schema', 'public.automation_migrations', 'name text, checksum text, applied_at timestamptz', '')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)
   cross join lateral regexp_split_to_table(lists.names, ', ') as c
   where c <> '';
 
-  with found as (
+  with existing as (
     select w.name, w.column_name, w.type, w.is_needed, c.relkind, pg_has_role(c.relowner, 'usage') as is_mine,
            r.rolname as owner, a.attname is null as is_missing, a.atthasdef or a.attidentity <> '' as has_default,
            format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid), null) as real_type
@@ -80,17 +76,17 @@ begin
   )
   select array_agg(problem order by problem) into v_problems
   from (
-    select distinct format('%s is no ordinary table: rename it', name) from found where relkind <> 'r'
+    select distinct format('%s is not an ordinary table: rename it', name) from existing where relkind <> 'r'
     union all
     select distinct format('%s belongs to the role %s: run migrate as that role', name, owner)
-    from found where not is_mine
+    from existing where not is_mine
     union all
-    select format('%s has no %s: if it means something else, rename it; else add what is missing', name,
+    select format('%s has no %s: if the table means something else, rename it; otherwise add the columns', name,
                   string_agg(column_name, ', ' order by column_name))
-    from found where is_needed and is_missing and relkind = 'r' group by name
+    from existing where is_needed and is_missing and relkind = 'r' group by name
     union all
-    select format('%s.%s is %s, where %s is needed: convert or rename the column', name, column_name, real_type, type)
-    from found
+    select format('%s.%s has type %s, but %s is needed: convert or rename the column', name, column_name, real_type, type)
+    from existing
     where not is_missing and real_type <> all (case type
       when 'text' then '{text,"character varying"}'
       when 'json' then '{json,jsonb}'
@@ -99,14 +95,15 @@ begin
       when 'any' then array[real_type]
       else array[type] end)
     union all
-    select format('%s.id has no default, and we insert rows: alter table %s alter column id set default …', name, name)
-    from found
+    select format('%s.id has no default, but Minutehand inserts rows: alter table %s alter column id set default …',
+                  name, name)
+    from existing
     where column_name = 'id' and not has_default
       and name in ('public.automation_execution_logs', 'public.communication_logs')
   ) as p (problem);
 
   if v_problems is null then
-    -- A short varchar or a domain: does the column give back what it is given?  (A CHECK is replaced by a wider one.)
+    -- A short varchar or a domain may not store every word.  (A CHECK is replaced by a wider one.)
     for v_column in
       select w.name, format_type(a.atttypid, a.atttypmod) as type
       from minutehand_wanted w
@@ -118,14 +115,14 @@ begin
         else '{pending,processing,completed,failed,skipped,cancelled}' end
       loop
         begin
-          v_held := null;
-          execute format('select (%L::%s)::text', v_word, v_column.type) into v_held;
+          v_stored := null;
+          execute format('select (%L::%s)::text', v_word, v_column.type) into v_stored;
         exception when others then
           null;
         end;
-        if v_held is distinct from v_word then
+        if v_stored is distinct from v_word then
           v_problems := v_problems || format(
-            '%s.status is %s, which cannot hold the word %s: make it text', v_column.name, v_column.type, v_word);
+            '%s.status has type %s, which cannot hold the word %s: change it to text', v_column.name, v_column.type, v_word);
         end if;
       end loop;
     end loop;
@@ -134,7 +131,7 @@ begin
       select array_agg(name) into v_recorded from public.automation_migrations;
     end if;
     v_problems := v_problems || array(
-      select format('migration %s is recorded, yet %s: delete its row from public.automation_migrations', w.migration,
+      select format('migration %s is recorded, but %s: delete its row from public.automation_migrations', w.migration,
                     case when w.relation is null then w.name || ' is missing'
                       else format('%s has no %s', w.name, string_agg(w.column_name, ', ' order by w.column_name)) end)
       from minutehand_wanted w
@@ -147,7 +144,7 @@ begin
   drop table minutehand_wanted;
   if v_problems <> '{}' then
     raise exception 'cannot migrate: %', array_to_string(v_problems, '; ')
-      using hint = 'Then run migrate again; nothing was changed.';
+      using hint = 'Fix this, then run migrate again; nothing was changed.';
   end if;
 end
 $$;

@@ -14,8 +14,9 @@ from typing import Any
 
 import psycopg
 
-#: What only looks like a statement: comments, and what a function puts together as text.
+#: Not statements: comments, and text that a function builds a statement from.
 _ASIDE = re.compile(r"--.*|'(?:[^']|'')*'")
+_RENAME = re.compile(r"alter index if exists public\.(\w+) rename to (\w+)")
 _ALTER = re.compile(r"alter table public\.(\w+)((?:\s+add column if not exists [^,;]+[,;])+)")
 _COLUMN = re.compile(r"add column if not exists (\w+)")
 _INDEX = re.compile(r"create (?:unique )?index if not exists (\w+)\s+on public\.(\w+)")
@@ -74,13 +75,17 @@ async def plan(connection: psycopg.AsyncConnection[Any], sources: Iterable[str],
 
     Changes nothing: that function is made in a savepoint and rolled back.
     """
+    sources = list(sources)
     wanted = [part for source in sources for part in parts(source)]
+    renamed = {old: new for source in sources for old, new in _RENAME.findall(source)}
     async with connection.transaction(force_rollback=True):
         await connection.execute("create schema if not exists minutehand")
         await connection.execute(checks.encode())
         narrow = await (await connection.execute("select table_name, name from minutehand.narrow_checks()")).fetchall()
     there = await connection.execute(_THERE, [sorted({part.table for part in wanted} | {table for table, _ in narrow})])
-    found = {table: (rows, set(names)) for table, rows, names in await there.fetchall()}
+    found = {
+        table: (rows, {renamed.get(name, name) for name in names}) for table, rows, names in await there.fetchall()
+    }
     todo = [part for part in wanted if part.table in found and part.is_to_do(found[part.table][1])]
     todo += [_Part(table, "check", name) for table, name in narrow]
     todo.sort(key=lambda part: (part.table, list(_KINDS).index(part.kind)))
@@ -96,7 +101,7 @@ def parts(source: str) -> list[_Part]:
     >>> parts("create index if not exists jobs_by_day on public.jobs (day);")
     [_Part(table='jobs', kind='index', name='jobs_by_day')]
     """
-    source = _ASIDE.sub("''", source)
+    source = _ASIDE.sub(lambda match: "" if match[0].startswith("--") else "''", source)
     return [
         *(_Part(table, "column", name) for table, added in _ALTER.findall(source) for name in _COLUMN.findall(added)),
         *(

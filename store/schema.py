@@ -1,4 +1,4 @@
-"""The database's schema: which files make it, in what order, and what is applied already."""
+"""The database schema: its SQL files, their order, and applying them (`migrate`, `migrate --print`)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,27 @@ from minutehand.store import adoption
 from minutehand.store.drivers.postgres import explain, where
 from minutehand.store.errors import Conflict, SchemaMismatch
 
-#: One lock for all who migrate: "minutehand", as a number.  Held by the transaction, so that a pooler keeps it.
+#: The advisory lock of every migration: "minuteha" in ASCII.  The transaction holds it, so it works behind a pooler.
 _LOCK = 0x6D696E7574656861
-#: How long an app's table is waited for: whoever comes after us waits behind us.
+#: How long to wait for a table of the app: its other users queue up behind us meanwhile.
 _LOCK_TIMEOUT = "10s"
+#: The migrations that 0008_schema replaces, with their checksums.
+_REPLACED = {
+    "0001_tables": "fffedb674c2a03380d36ebc5764ce01d",
+    "0002_adoption": "41d3c0dd8aab8c02b43272ccf510c14a",
+    "0003_actions": "2921113fa13e26746a087723391f7ca3",
+    "0004_alerts": "8d7fa542e7743b80245e26fc961c0f1d",
+    "0005_order": "0d8a4741f79ee0048737f119699ebaf7",
+    "0006_window": "aaaeaae90368f0328e040ee9df59de88",
+    "0007_past": "d4ffe4722f1100b48be3045caa4f06c4",
+}
 
 Tell = Callable[[list[adoption.Step]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a migration did, or with `dry_run` would do: names of the files newly applied, and the version reached."""
+    """Result of a migration (with `dry_run`: what it would be): newly applied files and the version reached."""
 
     applied: list[str]
     functions: int
@@ -32,8 +42,8 @@ class Report:
 
 
 def sql_root() -> Path:
-    """Return the folder of the SQL files: in a wheel inside this package, in a checkout beside it."""
-    here = Path(__file__).resolve().parent  # in a checkout the package is reached through a link
+    """Return the folder of the SQL files: inside this package in a wheel, beside it in a checkout."""
+    here = Path(__file__).resolve().parent  # a checkout reaches the package through a link
     inside = here / "sql"
     return inside if inside.is_dir() else here.parent / "sql"
 
@@ -44,34 +54,33 @@ def migrations() -> list[Path]:
 
 
 def version() -> int:
-    """Return the schema version that this program speaks: the number of its newest migration."""
+    """Return the schema version that this program needs: the number of its newest migration."""
     return int(migrations()[-1].name[:4])
 
 
 def checksum(path: Path) -> str:
-    """Return what tells whether an applied migration was edited afterwards."""
+    """Return the checksum of a file, to detect a migration that was edited after it was applied."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 
 def functions() -> str:
-    """Return the SQL that brings every function to its current state: safe to run at any time."""
+    """Return the SQL that brings every function to its current state.  It is safe to run at any time."""
     root = sql_root()
     files = sorted((root / "functions").glob("*.sql"))
     names = ", ".join(f"'{path.stem}'" for path in files if path.stem.startswith("automation_"))
     parts = [(root / "replace.sql").read_text().replace(":names", f"array[{names}]")]
-    parts += [path.read_text() for path in sorted((root / "internal").glob("*.sql"))]
-    parts += [path.read_text() for path in files]
-    parts += [(root / name).read_text() for name in ("grants.sql", "finish.sql")]
+    parts += [path.read_text() for path in (*sorted((root / "internal").glob("*.sql")), *files)]
+    parts += [(root / name).read_text() for name in ("drop_stale.sql", "grants.sql", "finish.sql")]
     return "\n".join(parts)
 
 
 def preflight() -> str:
-    """Return the SQL that refuses what the migrations could not lay themselves over."""
+    """Return the SQL that refuses tables which the migrations could not add to."""
     return (sql_root() / "preflight.sql").read_text()
 
 
 def script() -> str:
-    """Return the whole schema as one file for `supabase/migrations/`; it may be applied again after an upgrade."""
+    """Return the whole schema as one file for `supabase/migrations/`.  It can be applied again after an upgrade."""
     parts = ["-- Minutehand's schema, made by `minutehand migrate --print`.", preflight()]
     parts.append("set check_function_bodies = off;")
     for path in migrations():
@@ -87,10 +96,10 @@ def _record(path: Path) -> str:
 
 
 async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = False) -> Report:
-    """Bring the database at `url` to this program's schema, in one transaction; several at once take turns.
+    """Bring the database at `url` to this program's schema, in one transaction.  Concurrent calls wait for each other.
 
-    `tell` hears first what is done to tables that are there already.  With `dry_run` nothing else happens.
-    Errors: `SchemaMismatch` when the database is newer or a migration was edited, `BadRequest` when what is there
+    `tell` first gets what will be done to existing tables.  With `dry_run` nothing else happens.
+    Errors: `SchemaMismatch` when the database is newer or a migration was edited, `BadRequest` when an existing table
     cannot be adopted, `Conflict` when a table is in use, `Unreachable`, `AccessDenied`.
     """
     place = where(url)
@@ -100,7 +109,7 @@ async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = 
             return await _migrate(connection, tell, dry_run=dry_run)
     except psycopg.errors.LockNotAvailable as error:
         raise Conflict(
-            f"{place}: a table is in use for longer than {_LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
+            f"{place}: a table was locked for more than {_LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
             "long transactions have ended (pg_stat_activity shows them)."
         ) from error
     except psycopg.Error as error:
@@ -130,16 +139,17 @@ async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_
 
 
 async def _pending(connection: psycopg.AsyncConnection[Any]) -> list[Path]:
-    """Return the migrations that are still to be applied.  Errors: `SchemaMismatch`."""
-    known = {path.stem: path for path in migrations()}
-    exists = await (await connection.execute("select to_regclass('public.automation_migrations')::text")).fetchone()
+    """Return the migrations that are not applied yet.  Errors: `SchemaMismatch`."""
+    checksums = {path.stem: checksum(path) for path in migrations()}
     done: dict[str, str] = {}
+    exists = await (await connection.execute("select to_regclass('public.automation_migrations')::text")).fetchone()
     if exists and exists[0]:
         rows = await connection.execute("select name, checksum from public.automation_migrations")
         done = dict(await rows.fetchall())
     for name, stored in done.items():
-        if name not in known:
-            raise SchemaMismatch(f"the database has migration {name}, which this program does not know: upgrade it")
-        if stored != checksum(known[name]):
+        expected = (checksums | _REPLACED).get(name)
+        if expected is None:
+            raise SchemaMismatch(f"the database has migration {name}, unknown to this program: upgrade minutehand")
+        if stored != expected:
             raise SchemaMismatch(f"migration {name} was edited after it was applied: restore the released file")
-    return [path for name, path in known.items() if name not in done]
+    return [path for path in migrations() if path.stem not in done]

@@ -231,9 +231,9 @@ class Store:
         )
         return result
 
-    async def alerts_notified(self, token: str, told: dict[str, str]) -> None:
-        """Say which incidents were told, and what of each."""
-        await self._repeated("automation_alerts_notified", p_token=token, p_told=told)
+    async def alerts_notified(self, token: str, notified: dict[str, str]) -> None:
+        """Record which notification of each incident was sent: `{id: "opened" | "updated" | "recovered"}`."""
+        await self._repeated("automation_alerts_notified", p_token=token, p_notified=notified)
 
     async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[Json]:
         """Return the incidents that are open, or all of 90 days."""

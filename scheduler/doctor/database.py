@@ -39,10 +39,10 @@ def schema(facts: Facts) -> list[Result]:
         why = facts.refusal.split(". ")[0]
         return [fail(f"the database has not this program's schema ({newest}): {why}", facts.migrate)]
     done = facts.section("schema")["migrations"]
-    if unknown := sorted(set(done) - set(facts.migrations)):
+    if unknown := sorted(name for name in done if name > newest):
         fact = f"the database is newer: it has {', '.join(unknown)}, this program knows {newest}"
         return [fail(fact, "pipx upgrade minutehand")]
-    if edited := sorted(name for name, stored in done.items() if stored != facts.migrations[name]):
+    if edited := sorted(name for name in done if done[name] != facts.migrations.get(name, done[name])):
         fact = f"{', '.join(edited)} came from another file than this program's"
         return [fail(fact, "pipx install --force minutehand   # a released version has the released files")]
     if behind := sorted(set(facts.migrations) - set(done)):

@@ -1,8 +1,8 @@
 -- automation_alerts_claim(p_token, p_share, p_age_seconds, p_now) -> [{"id", "kind", "subject", "code", "what": "opened" |
 --   "updated" | "recovered", "opened_at", "recovered_at", "count", "summary", "sample"}], the oldest first
--- Looks for trouble, and hands out what is to be told of it; under p_token for two minutes, so that two who ask at once do not
--- tell the same.  What is not told by then (automation_alerts_notified) is handed out again.  The same call repeated returns the
--- same.  p_share: how many of a workflow's executions may fail; p_age_seconds: how long the oldest due one may wait.
+-- Detects incidents, and hands out the notifications to send; to p_token for two minutes, so that two callers never send the
+-- same.  What is not recorded as sent by then (automation_alerts_notified) is handed out again.  The same call repeated
+-- returns the same.  p_share: how many of a workflow's executions may fail; p_age_seconds: how long the oldest due one may wait.
 -- enable_seqscan: bad statistics must not lead it out of its indexes into the history.
 -- Locks: minutehand.alert_state and incidents, skip locked.  Errors: none.  Called by: store.alerts_claim.
 create or replace function public.automation_alerts_claim(
@@ -13,11 +13,11 @@ declare
 begin
   perform minutehand.update_incidents(p_share, make_interval(secs => least(p_age_seconds, 3155760000)), v_now);
   update public.automation_incidents i
-  set telling = p_token, telling_until = v_now + interval '2 minutes'
+  set notifier = p_token, notifier_until = v_now + interval '2 minutes'
   where i.id in (
     select o.id
     from public.automation_incidents o
-    where minutehand.next_notification(o, v_now) is not null and (o.telling_until is null or o.telling_until <= v_now)
+    where minutehand.next_notification(o, v_now) is not null and (o.notifier_until is null or o.notifier_until <= v_now)
     order by o.opened_at
     limit 100
     for update skip locked);
@@ -27,7 +27,7 @@ begin
       'opened_at', i.opened_at, 'recovered_at', i.recovered_at, 'count', i.count, 'summary', i.summary,
       'sample', i.sample) order by i.opened_at, i.id), '[]')
     from public.automation_incidents i
-    where i.telling = p_token and i.telling_until > v_now);
+    where i.notifier = p_token and i.notifier_until > v_now);
 end
 $$;
-comment on function public.automation_alerts_claim is 'minutehand: looks for trouble, and hands out what is to be told';
+comment on function public.automation_alerts_claim is 'minutehand: detects incidents, and hands out the notifications to send';

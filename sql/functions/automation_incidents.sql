@@ -1,5 +1,5 @@
 -- automation_incidents(p_all, p_limit) -> [{"id", "kind", "subject", "workflow", "code", "opened_at", "seen_at",
---   "recovered_at", "count", "summary", "sample", "told", "told_at"}], the newest first
+--   "recovered_at", "count", "summary", "sample", "notified", "notified_at"}], the newest first
 -- The incidents that are open; with p_all also those that have recovered, of 90 days.
 -- Locks: none.  Errors: none.  Called by: store.incidents.
 create or replace function public.automation_incidents(p_all boolean default false, p_limit integer default 100)
@@ -7,7 +7,7 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 begin
   return (
     select coalesce(jsonb_agg(
-      to_jsonb(i) - '{telling,telling_until}'::text[] || jsonb_build_object('workflow', w.name)
+      to_jsonb(i) - '{notifier,notifier_until}'::text[] || jsonb_build_object('workflow', w.name)
       order by i.opened_at desc, i.id desc), '[]')
     from (
       select *

@@ -17,7 +17,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "execution_id", "step", "channel", "recipient", "lease_token", "user_id", "organization_id", "reserved_at"],
     "automation_limits": ["scope", "tenant", "channel", "n", "per", "on_exceed", "created_at"],
     "automation_incidents": ["id", "kind", "subject", "code", "opened_at", "seen_at", "recovered_at", "count", "summary",
-      "sample", "told", "told_at", "telling", "telling_until"],
+      "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],
     "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at"],
     "automation_opt_outs": ["channel", "address", "tenant", "reason", "created_at"],

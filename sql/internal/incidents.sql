@@ -149,12 +149,12 @@ begin
 end
 $$;
 
--- minutehand.next_notification(incident, now) -> text: what of it is to be told now, or null.
+-- minutehand.next_notification(incident, now) -> text: the notification to send now, or null.
 create or replace function minutehand.next_notification(p_incident public.automation_incidents, p_now timestamptz) returns text
 language sql stable as $$
   select case
-    when p_incident.recovered_at is not null then case when p_incident.told is distinct from 'recovered' then 'recovered' end
-    when p_incident.told is null then 'opened'
-    when p_incident.told_at <= p_now - interval '1 hour' then 'updated'
+    when p_incident.recovered_at is not null then case when p_incident.notified is distinct from 'recovered' then 'recovered' end
+    when p_incident.notified is null then 'opened'
+    when p_incident.notified_at <= p_now - interval '1 hour' then 'updated'
   end
 $$;

@@ -396,7 +396,7 @@ def test_trouble_is_handed_out_told_and_listed(door: Door) -> None:
     assert found["set_aside"]["what"] == "opened"
     door.ask(lambda store: store.alerts_notified(token, {found["set_aside"]["id"]: "opened"}))
     listed = door.ask(lambda store: store.incidents())
-    assert {row["kind"]: row["told"] for row in listed}["set_aside"] == "opened"
+    assert {row["kind"]: row["notified"] for row in listed}["set_aside"] == "opened"
     assert len(door.ask(lambda store: store.incidents(all_=True, limit=1))) == 1
 
 

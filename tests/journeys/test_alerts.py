@@ -31,8 +31,8 @@ def let_time_pass(app: App, seconds: int) -> None:
     app.database.sql(f"update minutehand.alert_state set judged_at = judged_at - interval '{seconds} s'")
     app.database.sql(
         f"update automation_incidents set opened_at = opened_at - interval '{seconds} s', "
-        f"seen_at = seen_at - interval '{seconds} s', told_at = told_at - interval '{seconds} s', "
-        f"telling_until = telling_until - interval '{seconds} s'"
+        f"seen_at = seen_at - interval '{seconds} s', notified_at = notified_at - interval '{seconds} s', "
+        f"notifier_until = notifier_until - interval '{seconds} s'"
     )
     app.database.sql(
         f"update automation_execution_logs set completed_at = completed_at - interval '{seconds} s', "

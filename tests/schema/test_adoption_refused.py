@@ -32,24 +32,24 @@ on_both_backends = pytest.mark.parametrize("backend", [migrate, script], ids=["m
 # --- refused ----------------------------------------------------------------------------------------------------------
 
 REFUSED = {
-    "alter table automation_workflows alter id drop default, alter id type text": r"workflows\.id is text, where uuid",
-    "alter table automation_execution_logs alter id type text": r"logs\.id is text, where uuid is needed",
+    "alter table automation_workflows alter id drop default, alter id type text": r"workflows\.id has type text",
+    "alter table automation_execution_logs alter id type text": r"logs\.id has type text, but uuid is needed",
     "alter table automation_execution_logs alter id drop default": r"logs\.id has no default",
     "alter table automation_execution_logs rename trigger_data to payload": r"logs has no trigger_data",
-    "alter table automation_execution_logs alter created_at type timestamp": r"created_at is timestamp without",
-    "alter table automation_execution_logs alter trigger_data type text": r"trigger_data is text, where json",
-    "alter table automation_execution_logs add attempt text": r"attempt is text, where integer is needed",
-    "alter table communication_logs add execution_id text": r"execution_id is text, where uuid is needed",
+    "alter table automation_execution_logs alter created_at type timestamp": r"created_at has type timestamp without",
+    "alter table automation_execution_logs alter trigger_data type text": r"trigger_data has type text, but json",
+    "alter table automation_execution_logs add attempt text": r"attempt has type text, but integer is needed",
+    "alter table communication_logs add execution_id text": r"execution_id has type text, but uuid is needed",
     "create table automation_events (id uuid primary key, payload json)": r"automation_events has no .*dedupe_key",
-    "create view automation_control as select 1 as scope": r"automation_control is no ordinary table",
+    "create view automation_control as select 1 as scope": r"automation_control is not an ordinary table",
     "create table automation_migrations (version text)": r"automation_migrations has no applied_at, checksum, name",
     "alter table automation_execution_logs drop constraint automation_execution_logs_status_check;"
     "create type log_status as enum ('pending', 'done');"
-    "alter table automation_execution_logs alter status type log_status using 'done'": r"status is log_status, where",
+    "alter table automation_execution_logs alter status type log_status using 'done'": r"status has type log_status",
     "alter table communication_logs drop constraint communication_logs_status_check;"
     "alter table communication_logs alter status type varchar(8)": r"cannot hold the word uncertain",
     "create domain word as text check (value in ('pending', 'sent', 'failed', 'delivered'));"
-    "alter table communication_logs alter status type word": r"status is word, which cannot hold the word reserved",
+    "alter table communication_logs alter status type word": r"type word, which cannot hold the word reserved",
 }
 
 
@@ -125,10 +125,10 @@ def test_a_migration_that_stopped_anywhere_is_completed(empty_database: Database
 def test_a_recorded_migration_whose_table_is_gone_is_refused_and_says_how_to_go_on(empty_database: Database) -> None:
     migrate(empty_database)
     empty_database.sql("drop table automation_opt_outs; alter table automation_execution_logs drop column reason")
-    with pytest.raises(StoreError, match=r"0001_tables is recorded.* has no reason.*automation_opt_outs is missing"):
+    with pytest.raises(StoreError, match=r"0008_schema is recorded.* has no reason.*automation_opt_outs is missing"):
         migrate(empty_database)
-    empty_database.sql("delete from automation_migrations where name = '0001_tables'")
-    assert migrate(empty_database).applied == ["0001_tables"]
+    empty_database.sql("delete from automation_migrations where name = '0008_schema'")
+    assert migrate(empty_database).applied == ["0008_schema"]
 
 
 def test_a_table_in_use_is_waited_for_a_while_and_nothing_changes(
@@ -140,7 +140,7 @@ def test_a_table_in_use_is_waited_for_a_while_and_nothing_changes(
     with session(empty_database) as app:
         app.sql("begin")
         app.sql("select * from automation_execution_logs")
-        with pytest.raises(Conflict, match=r"in use .* nothing was changed"):
+        with pytest.raises(Conflict, match=r"locked for more than .* nothing was changed"):
             migrate(empty_database)
         app.sql("commit")
     assert own(empty_database) == before

@@ -175,6 +175,33 @@ def test_a_foreign_function_of_our_name_is_refused_by_name_and_nothing_changes(
     assert empty_database.one("select automation_claim('theirs') as said")["said"] == "theirs"
 
 
+def test_functions_of_the_triggers_are_replaced_in_place(empty_database: Database) -> None:
+    """Dropped and created again, one could be missing for a concurrent statement of the app (R8)."""
+    migrate(empty_database.url)
+    query = "select oid from pg_proc where pronamespace = 'minutehand'::regnamespace order by 1"
+    before = empty_database.sql(query)
+    migrate(empty_database.url)
+    assert empty_database.sql(query) == before
+
+
+def test_a_function_that_the_files_do_not_define_any_more_is_dropped(empty_database: Database) -> None:
+    migrate(empty_database.url)
+    before = catalog(empty_database)
+    empty_database.sql(
+        "create function minutehand.tenant(p_old integer) returns text language sql as 'select null';"
+        "create function automation_old() returns jsonb language sql as 'select null::jsonb';"
+        "comment on function automation_old() is 'minutehand: an older one'"
+    )
+    migrate(empty_database.url)
+    assert catalog(empty_database) == before
+
+
+def test_a_function_of_the_apps_with_another_name_stays(empty_database: Database) -> None:
+    empty_database.sql("create function automation_of_mine() returns text language sql as $$ select 'mine' $$")
+    migrate(empty_database.url)
+    assert empty_database.one("select automation_of_mine() as said")["said"] == "mine"
+
+
 def test_an_older_signature_of_ours_is_replaced(empty_database: Database) -> None:
     migrate(empty_database.url)
     before = catalog(empty_database)

@@ -31,7 +31,7 @@ def look(database: Database, now: datetime = NOW, **more: Any) -> list[tuple[str
     token = str(uuid4())
     taken = take(database, now, token, **more)
     told = {incident["id"]: incident["what"] for incident in taken}
-    database.call("automation_alerts_notified", p_token=token, p_told=told, p_now=now)
+    database.call("automation_alerts_notified", p_token=token, p_notified=told, p_now=now)
     return [(incident["kind"], incident["what"]) for incident in taken]
 
 
@@ -96,7 +96,7 @@ def test_it_is_told_once_again_each_hour_and_when_it_is_over(database: Database)
         now = NOW + seconds(minutes * MINUTE)
         assert look(database, now) == ([("failures", "recovered")] if minutes == 149 else []), minutes
     (row,) = database.sql("select * from automation_incidents")
-    assert (row["told"], row["recovered_at"] - row["opened_at"]) == ("recovered", seconds(149 * MINUTE))
+    assert (row["notified"], row["recovered_at"] - row["opened_at"]) == ("recovered", seconds(149 * MINUTE))
 
 
 def test_two_who_ask_at_once_do_not_tell_the_same(database: Database) -> None:
@@ -113,8 +113,8 @@ def test_what_was_not_told_is_handed_out_again(database: Database) -> None:
     (incident,) = take(database, token=late)
     (again,) = take(database, NOW + seconds(121))
     assert again["id"] == incident["id"]
-    told = database.call("automation_alerts_notified", p_token=late, p_told={incident["id"]: "opened"}, p_now=NOW)
-    assert told == {"told": 0}, "another tells it now"
+    told = database.call("automation_alerts_notified", p_token=late, p_notified={incident["id"]: "opened"}, p_now=NOW)
+    assert told == {"notified": 0}, "another tells it now"
 
 
 def test_who_looks_twice_within_30_seconds_judges_once(database: Database) -> None:
@@ -224,8 +224,8 @@ def test_incidents_are_listed_and_forgotten_after_90_days(database: Database) ->
     ended(database, workflow(database, name="Thank"), 1, code="refused")
     look(database)
     (row,) = database.call("automation_incidents")
-    assert (row["workflow"], row["told"], row["recovered_at"]) == ("Thank", "opened", None)
-    assert "telling" not in row
+    assert (row["workflow"], row["notified"], row["recovered_at"]) == ("Thank", "opened", None)
+    assert "notifier" not in row
     look(database, NOW + seconds(3600))
     assert database.call("automation_incidents") == []
     assert [row["kind"] for row in database.call("automation_incidents", p_all=True)] == ["silence", "failures"]

@@ -13,7 +13,7 @@ from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import MOST, each, fail, ok, warn
 
 HERE = Path("/opt/minutehand")
-MIGRATIONS = {"0001_tables": "a", "0002_adoption": "b"}
+MIGRATIONS = {"0001_first": "a", "0002_second": "b"}
 OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
 
 
@@ -51,9 +51,14 @@ def test_without_the_schema_only_what_needs_none_is_looked_at() -> None:
     assert [check.name for check, _ in results] == ["backend", "schema"]
     result = results[-1][1]
     assert (result.level, result.fix) == ("fail", "minutehand migrate")
-    assert "0002_adoption" in result.fact
+    assert "0002_second" in result.fact
     (_, result) = run_checks(of(database=None, kind="rest"))[-1]
     assert str(result.fix).startswith("minutehand migrate --print > supabase/migrations/")
+
+
+def test_a_migration_that_is_missing_between_others_is_named() -> None:
+    (result,) = database.schema(of(database={"schema": {"migrations": {"0002_second": "b"}}}))
+    assert (result.level, "half migrated: 0001_first" in result.fact) == ("fail", True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from minutehand.store.errors import BadConfiguration
 if TYPE_CHECKING:
     from minutehand.executor.targets import Deliveries
 
-COLUMNS = ("opened_at", "kind", "summary", "count", "told", "recovered_at")
+COLUMNS = ("opened_at", "kind", "summary", "count", "notified", "recovered_at")
 
 
 @click.group("alerts", short_help="List incidents, and test who is notified.", epilog="Example: minutehand alerts ls")
