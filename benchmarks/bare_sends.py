@@ -12,6 +12,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.bare_posts import LANES
@@ -38,6 +39,7 @@ class BareRun:
     settings: ExecutorSettings
     http: HttpClient
     context: dict[str, Any] = field(default_factory=lambda: CONTEXT)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     execution_id: str = "e"
     workflow_id: str = "w"
     definition: dict[str, Any] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
@@ -59,6 +60,11 @@ class DryStepRun(StepView):
     def http(self) -> HttpClient:
         """There is none.  Errors: `NotInDryRun`, always."""
         raise NotInDryRun("it calls out without `send`")
+
+    @property
+    def now(self) -> datetime:
+        """See the contract; a dry run has no claim, and takes this machine's time."""
+        return datetime.now(UTC)
 
     @property
     def execution_id(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
@@ -48,6 +49,11 @@ class LocalStepRun(StepView):
     def execution(self) -> Execution:
         """The claimed row."""
         return self.attempt.execution
+
+    @property
+    def now(self) -> datetime:
+        """See the contract."""
+        return self.execution.now()
 
     @property
     def execution_id(self) -> str:

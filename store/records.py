@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -53,6 +54,13 @@ class Execution:
     resends: dict[str, int]
     #: Its workers were lost twice or more: run it with nothing else in flight (R7).
     alone: bool
+    #: The database's time at the claim, and this process's monotonic clock when the answer came.
+    claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    claimed_monotonic: float = field(default_factory=lambda: time.monotonic())
+
+    def now(self) -> datetime:
+        """Return the database's time: the claim's, and what has passed since (R1)."""
+        return self.claimed_at + timedelta(seconds=time.monotonic() - self.claimed_monotonic)
 
     def check_lease(self) -> None:
         """Raise `LeaseLost` when this process may no longer act for the execution."""
@@ -91,6 +99,7 @@ class Claim:
                 recorded=_by_step(item["recorded"]),
                 resends=_counts(item.get("resends")),
                 alone=item["alone"],
+                claimed_at=datetime.fromisoformat(row["now"]),
             )
             for item in row["executions"]
         ]

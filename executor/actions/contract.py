@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from minutehand.executor.outcome import OnUncertain, StepResult
@@ -84,6 +85,11 @@ class StepRun(Protocol):
     @property
     def http(self) -> HttpClient:
         """The one guarded HTTP client (executor/http/client.py), for use inside `deliver`; a dry run has none."""
+        ...
+
+    @property
+    def now(self) -> datetime:
+        """The database's time: what is computed from the time of day starts from it, not from this machine's clock."""
         ...
 
     @property

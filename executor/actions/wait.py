@@ -38,10 +38,10 @@ class WaitAction:
             (duration if name == "for" else instant)(value)
 
     async def run(self, run: StepRun) -> StepResult:
-        """Wait from now on; an instant that has passed is no wait."""
+        """Say how long to wait from the database's time on; an instant that has passed is no wait."""
         config = run.step.config
         self.check(config)
-        now = datetime.now(UTC)
+        now = run.now
         if config.get("for") is not None:
             until = now + duration(run.render(config["for"]))
         else:

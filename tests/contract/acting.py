@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions import action_for
@@ -26,6 +27,7 @@ class Acting:
     answer: Any = None
     #: False: nothing may leave, as in a dry run.
     delivers: bool = True
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     execution_id: str = "e1"
     workflow_id: str = "w1"
     definition: dict[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions import action_for
@@ -39,6 +40,10 @@ class StubRun:
     messages: list[Message] = field(default_factory=list)
     asked: list[OnUncertain] = field(default_factory=list)
     reserved: list[bool] = field(default_factory=list)
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def render(self, template: str, *, html: bool = False) -> str:
         for name, value in self.words.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.outcome import StepResult, Verdict
 from tests.contract.acting import acted
+from tests.unit.executions import execution
 
 CONTEXT = {"trigger": {"table_name": "jobs", "record_id": "J-1"}}
 DAY = 86400.0
@@ -40,6 +42,21 @@ def test_a_wait_of_so_long_goes_on_then(text: str, seconds: float) -> None:
 )  # fmt: skip
 def test_a_wait_until_an_instant_goes_on_then(until: str, seconds: float) -> None:
     assert wait({"due": "2026-03-02"}, until=until).wait_seconds == seconds
+
+
+@freeze_time("2030-01-01T00:00:00Z")
+def test_a_wait_starts_from_the_databases_time_whatever_this_machines_clock_says() -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert acted("wait", {"until": "2026-03-01T13:00:00Z"}, now=now)[0].wait_seconds == 3600
+    assert acted("wait", {"for": "1 hour"}, now=now)[0].result == {"until": "2026-03-01T13:00:00+00:00"}
+
+
+def test_the_databases_time_goes_on_from_the_claim() -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with freeze_time("2030-01-01T00:00:00Z") as clock:
+        claimed = execution(claimed_at=at)
+        clock.tick(90)
+        assert claimed.now() == at + timedelta(seconds=90)
 
 
 @freeze_time("2026-03-01T12:00:00Z")
