@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, Response
 from minutehand.dashboard.api.problems import TRACE
 from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import Forbidden, User
-from minutehand.dashboard.bulk_runner import Bulks
+from minutehand.dashboard.bulk_runner import BulkRunner
 from minutehand.dashboard.chart_cache import ChartCache
 from minutehand.dashboard.query_cache import QueryCache
 from minutehand.dashboard.render import render
@@ -71,11 +71,11 @@ class DashboardContext:
     services: Services
     read_only: bool = False
     queries: QueryCache = field(default_factory=QueryCache)
-    bulks: Bulks = field(init=False)
+    bulk_runner: BulkRunner = field(init=False)
     charts: ChartCache = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bulks = Bulks(self.store)
+        self.bulk_runner = BulkRunner(self.store)
         self.charts = ChartCache()
 
 

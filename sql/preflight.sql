@@ -48,6 +48,9 @@ begin
      'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
     ('0008_schema', 'public.automation_opt_outs',
      'channel text, address text, tenant text, reason text, created_at timestamptz', ''),
+    ('0008_schema', 'public.automation_bulk_actions',
+     'id uuid, action text, filter json, actor json, note text, total integer, done integer, failed integer, status text, '
+     'spread_seconds any, cursor json, created_at timestamptz, updated_at timestamptz', ''),
     ('0008_schema', 'minutehand.breaker_resets', 'workflow_id text, resumed_at timestamptz', ''),
     -- The last four have other names in schema 7.
     ('0008_schema', 'public.automation_incidents',

@@ -203,6 +203,8 @@ class Tick:
     held: int
     #: There is more to hold: nothing is claimed until it is done; call again.
     holding: bool
+    #: Bulk actions that are running.
+    bulk_actions: int = 0
 
     @classmethod
     def from_row(cls, row: Json) -> Tick:

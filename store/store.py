@@ -250,6 +250,33 @@ class Store:
         result: Json = await self._driver.call("automation_count", p_filter=filters)
         return result
 
+    async def bulk_start(self, action: str, filters: Json, *, spread_seconds: float, actor: Json, note: str) -> Json:
+        """Start to `retry` or `cancel` all executions that match.  Errors: `BadRequest` if ten bulk actions run."""
+        result: Json = await self._timed(
+            "automation_bulk_start",
+            p_action=action,
+            p_filter=filters,
+            p_spread_seconds=spread_seconds,
+            p_actor=actor,
+            p_note=note,
+        )
+        return result
+
+    async def bulk_step(self, id_: str | None = None, *, limit: int = 100) -> Json | None:
+        """Do the next step of a bulk action, of the one that waits longest by default; None if none is due."""
+        result: Json | None = await self._timed("automation_bulk_step", p_id=id_, p_limit=limit)
+        return result
+
+    async def bulk_stop(self, id_: str) -> Json:
+        """Stop a bulk action.  Errors: `NotFound`."""
+        result: Json = await self._timed("automation_bulk_stop", p_id=id_)
+        return result
+
+    async def bulk_get(self, id_: str) -> Json:
+        """Return a bulk action, its progress, and when its next step is due.  Errors: `NotFound`."""
+        result: Json = await self._timed("automation_bulk_get", p_id=id_)
+        return result
+
     async def execution_detail(self, execution_id: str) -> Json:
         """Return one execution and all that happened around it.  Errors: `NotFound`, `Conflict`."""
         result: Json = await self._timed("automation_execution_detail", p_id=execution_id)

@@ -1,10 +1,9 @@
-"""All that match: how many they are is said first; then it runs, is watched, and can be stopped."""
+"""Actions on all executions that match: they are counted first, and can be watched and stopped."""
 
 from __future__ import annotations
 
 import json
 import math
-from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -12,105 +11,101 @@ from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Pag
 from minutehand.dashboard.pages.actions import ACTIONS, Form, form_route
 from minutehand.dashboard.pages.failures import SPANS
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
+from minutehand.store import Json
 from minutehand.store.errors import NotFound
 
-#: Seconds over which something may be spread at most.
-LONGEST_SPREAD = 86_400.0
-#: What can be done to all, and to those of which status.
-BULK_STATUSES = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
+#: Seconds over which an action can be spread at most.
+MAX_SPREAD_SECONDS = 86_400.0
+#: The statuses that each action applies to.
+STATUSES = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 
 
-async def ask(request: PageRequest) -> Page:
-    """Say how many a search means, and ask what is to be done to them."""
-    text = " ".join(request.param("q").split())
-    filters, words = meant(request)
+async def confirm(request: PageRequest) -> Page:
+    """Show how many executions match, and ask what to do with them."""
+    filters, description = _meant(request)
     count = await request.store.count(request.own_filter(filters))
-    status = str(filters.get("status", ""))
+    status = filters.get("status", "")
     actions = [
         action
-        for action, statuses in BULK_STATUSES.items()
-        if (not status or status in statuses) and request.user.may(action)
+        for action, statuses in STATUSES.items()
+        if (not status or status in statuses) and request.user.may(ACTIONS[action].permission)
     ]
     return Page(
-        "bulk_ask.html",
+        "bulk_confirm.html",
         {
-            "q": text,
-            "words": words,
+            "q": " ".join(request.param("q").split()),
+            "description": description,
             "count": count,
             "actions": actions,
             "filter": json.dumps(filters),
-            "status": status,
         },
     )
 
 
-def meant(request: PageRequest) -> tuple[dict[str, str], str]:
-    """Return the filter that the address means, and its words; times in it are fixed now, so that the count holds."""
+def _meant(request: PageRequest) -> tuple[dict[str, str], str]:
+    """Return the filter of the address, and its description.  Its times are fixed now, so that the count stays true."""
     if request.http.url.path == "/failures/retry":
-        said = {"status": "failed", "message": request.param("message")}
-        if code := request.param("code"):
-            said["code"] = code
-        if workflow := request.param("workflow"):
-            said["workflow"] = workflow
+        filters = {"status": "failed", "message": request.param("message")}
+        filters |= {name: value for name in ("code", "workflow") if (value := request.param(name))}
         since = SPANS.get(request.param("span"), SPANS["24h"])
-        words = f"failed with {code or 'no code'}: {said['message']}"
-        return said | {"since": (request.now - since).isoformat(), "until": request.now.isoformat()}, words
+        description = f"failed with {filters.get('code', 'no code')}: {filters['message']}"
+        return filters | {"since": (request.now - since).isoformat(), "until": request.now.isoformat()}, description
     try:
-        asked = parse_search(split_terms(request.param("q")))
+        terms = parse_search(split_terms(request.param("q")))
     except BadSearch as error:
         raise NotFound(str(error)) from None
-    return {"until": request.now.isoformat()} | as_filter(asked, request.now), request.param("q") or "all"
+    return {"until": request.now.isoformat()} | as_filter(terms, request.now), request.param("q") or "all"
 
 
-def begin(dashboard: DashboardContext) -> Handler:
-    """Return what answers the form of `ask`."""
+def start(dashboard: DashboardContext) -> Handler:
+    """Return the handler of the form of `confirm`."""
 
-    async def do(form: Form) -> Response:
+    async def handle(form: Form) -> Response:
         action = form.values.get("action", "")
-        if action not in BULK_STATUSES:
-            return error_page(dashboard, None, 422, "There is no such action", action[:40])
-        permission, _, run = ACTIONS[action]
-        form.user.require(permission)
+        if action not in STATUSES:
+            return error_page(dashboard, None, 422, "Unknown action", action[:40])
+        form.user.require(ACTIONS[action].permission)
         try:
             filters, spread = json.loads(form.values["filter"]), float(form.values.get("spread") or 0)
         except (KeyError, ValueError, RecursionError):
             filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
-            return error_page(dashboard, None, 422, "This form is none of ours", "Load the page again.")
-        own = {} if form.user.tenant is None else {"tenant": form.user.tenant}
-        count = await dashboard.store.count({**filters, **own})
-        bulk = dashboard.bulks.begin(
-            run,
-            what=f"{action}: {form.values.get('words', '')[:200]}",
-            by=form.user.name,
-            filter={**filters, **own},
-            total=count["count"],
-            spread_seconds=min(max(spread, 0.0), LONGEST_SPREAD) if math.isfinite(spread) else 0.0,
-            permission=permission,
-            tenant=form.user.tenant,
+            return error_page(dashboard, None, 422, "Bad request", "The form is not valid. Reload the page.")
+        tenant = {} if form.user.tenant is None else {"tenant": form.user.tenant}
+        bulk = await dashboard.store.bulk_start(
+            action,
+            {**filters, **tenant},
+            spread_seconds=min(max(spread, 0.0), MAX_SPREAD_SECONDS) if math.isfinite(spread) else 0.0,
+            actor={"name": form.user.name, "via": "dashboard"},
+            note=form.values.get("description", "")[:200],
         )
-        return RedirectResponse(f"/bulk/{bulk.id}", 303, headers=HEADERS)
+        dashboard.bulk_runner.run(bulk["id"])
+        return RedirectResponse(f"/bulk/{bulk['id']}", 303, headers=HEADERS)
 
-    return form_route(dashboard, do)
+    return form_route(dashboard, handle)
 
 
-async def watch(request: PageRequest) -> Page:
-    """Show how far one is."""
-    bulk = request.dashboard.bulks.get(request.http.path_params["id"])
-    if bulk is None or bulk.tenant != request.user.tenant:
-        raise NotFound("it is not known here: it ended long ago, or another process runs it")
-    return Page("bulk.html", {"it": bulk, "left": f"/executions?{urlencode({'q': 'status:failed'})}"})
+async def progress(request: PageRequest) -> Page:
+    """Show how far a bulk action is."""
+    bulk = await request.store.bulk_get(request.http.path_params["id"])
+    _check_tenant(request.user.tenant, bulk)
+    share = 1.0 if not bulk["total"] else min(1.0, (bulk["done"] + bulk["failed"]) / bulk["total"])
+    return Page("bulk.html", {"bulk": bulk, "share": share})
+
+
+def _check_tenant(tenant: str | None, bulk: Json) -> None:
+    if tenant not in (None, bulk["filter"].get("tenant")):
+        raise NotFound(f"there is no bulk action {bulk['id']}")
 
 
 def stop(dashboard: DashboardContext) -> Handler:
-    """Return what answers the button that stops one."""
+    """Return the handler of the button that stops a bulk action."""
 
-    async def do(form: Form) -> Response:
-        id_ = form.request.path_params["id"]
-        bulk = dashboard.bulks.get(id_)
-        if bulk is not None and bulk.tenant == form.user.tenant and bulk.task is not None:
-            form.user.require(bulk.permission)
-            bulk.task.cancel()
-        return RedirectResponse(f"/bulk/{id_}", 303, headers=HEADERS)
+    async def handle(form: Form) -> Response:
+        bulk = await dashboard.store.bulk_get(form.request.path_params["id"])
+        _check_tenant(form.user.tenant, bulk)
+        form.user.require(ACTIONS[bulk["action"]].permission)
+        await dashboard.store.bulk_stop(bulk["id"])
+        return RedirectResponse(f"/bulk/{bulk['id']}", 303, headers=HEADERS)
 
-    return form_route(dashboard, do)
+    return form_route(dashboard, handle)

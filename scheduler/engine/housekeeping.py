@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Between two deletions of what is older than --keep, when the last one left nothing.
 PRUNE_SECONDS = 60.0
+#: Executions of a bulk action that one pass retries or cancels.
+BULK_LIMIT = 500
 
 
 class Housekeeper:
@@ -74,6 +76,8 @@ class Housekeeper:
             if not tick.holding or self.stopping:
                 break
         await self._prune()
+        for _ in range(tick.bulk_actions):  # also those whose server is gone
+            await self._store.bulk_step(limit=BULK_LIMIT)
         return replace(tick, held=held)
 
     async def alert(self) -> None:

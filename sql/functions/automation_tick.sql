@@ -1,5 +1,5 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding"}
+--   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding", "bulk_actions": those that run}
 -- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, the breaker
 -- (`tripped`: workflows that it paused in this call), pruning; and what a caller needs to decide whether to claim, so that
 -- nothing due is one call.  p_worker: {"id", "mode", "host", "version", "listens"}.  Any number may run at once.
@@ -42,7 +42,9 @@ begin
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
     'lost_leases', v_lost, 'matched', v_matched -> 'matched', 'held', v_backlog.held, 'holding', v_backlog.holding,
-    'tripped', v_tripped, 'paused', (select everything from minutehand.pauses));
+    'tripped', v_tripped,
+    'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
+    'paused', (select everything from minutehand.pauses));
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';

@@ -385,6 +385,32 @@ create table if not exists minutehand.breaker_resets (
 );
 
 
+-- Bulk actions.
+
+-- What a person does to all executions that match a filter, in steps.  Any server continues one.
+create table if not exists public.automation_bulk_actions (
+  id uuid primary key default minutehand.new_id(),
+  action text not null check (action in ('retry', 'cancel')),
+  -- As minutehand.matches_filter reads it; its "tenant" is whose bulk action it is.
+  filter jsonb not null,
+  actor jsonb,
+  note text,
+  -- Executions that matched when it was started, and what became of those that it has reached.
+  total integer not null,
+  done integer not null default 0,
+  failed integer not null default 0,
+  status text not null default 'running' check (status in ('running', 'stopped', 'finished')),
+  -- Seconds over which it is spread; 0: as fast as possible.
+  spread_seconds double precision not null default 0,
+  -- Where the next step continues: [created_at, id], as automation_search takes it.
+  cursor jsonb,
+  created_at timestamptz not null,
+  updated_at timestamptz not null
+);
+create index if not exists automation_bulk_actions_running
+  on public.automation_bulk_actions (updated_at) where status = 'running';
+
+
 -- Alerts and internal state.
 
 -- A problem from its beginning to its end: of one kind, about one subject (a workflow's id, a table), with one code.
@@ -453,7 +479,7 @@ begin
   foreach v_table in array array[
     'automation_workflows', 'automation_workflow_versions', 'automation_events', 'automation_execution_logs',
     'communication_logs', 'automation_control', 'automation_workers', 'automation_limits', 'automation_opt_outs',
-    'automation_incidents', 'automation_migrations']
+    'automation_bulk_actions', 'automation_incidents', 'automation_migrations']
   loop
     if not exists (select from minutehand.adopted where table_name = v_table) then
       execute format('alter table public.%I enable row level security', v_table);

@@ -412,7 +412,7 @@ def test_the_dashboards_looks(door: Door) -> None:
     rest = door.ask(lambda store: store.search({"status": "failed"}, limit=2, before=first["next"]))
     assert [row["entity_id"] for row in (*first["rows"], *rest["rows"])] == jobs[::-1]
     assert rest["next"] is None
-    assert first["rows"][0]["subject"]["new_status"] == "completed"
+    assert first["rows"][0]["label"]["new_status"] == "completed"
     assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
     assert door.ask(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
     story = door.ask(lambda store: store.execution_detail(failed.id))
@@ -423,7 +423,7 @@ def test_the_dashboards_looks(door: Door) -> None:
     (group,) = door.ask(lambda store: store.failures())["groups"]
     assert (group["count"], group["message"], group["rows"]) == (3, "said #", 3)
     seen = door.ask(lambda store: store.overview())
-    assert len(seen["beats"]) == 60
+    assert len(seen["ticks"]) == 60
     assert seen["workflows"][0]["counts"] == {"failed": 3}
     assert (seen["figures"]["last_hour"], [one["count"] for one in seen["groups"]]) == ({"failed": 3}, [3])
     south = door.ask(lambda store: store.overview(tenant="south"))
@@ -435,3 +435,22 @@ def test_the_dashboards_looks(door: Door) -> None:
         door.ask(lambda store: store.overview(bars_from=begin, bar_seconds=1))
     (version,) = door.ask(lambda store: store.workflow_versions(failed.workflow.id))
     assert (version["version"], version["definition"]["name"]) == (1, failed.workflow.name)
+
+
+def test_a_bulk_action_goes_on_step_by_step(door: Door) -> None:
+    for _ in range(3):
+        door.app.complete()
+    bulk = door.ask(
+        lambda store: store.bulk_start(
+            "cancel", {"status": "pending"}, spread_seconds=0, actor={"name": "ops"}, note="all"
+        )
+    )
+    assert (bulk["total"], bulk["status"]) == (3, "running")
+    stepped = door.ask(lambda store: store.bulk_step(bulk["id"], limit=2))
+    assert stepped is not None
+    assert stepped["done"] == 2
+    assert door.ask(lambda store: store.bulk_stop(bulk["id"]))["status"] == "stopped"
+    assert door.ask(lambda store: store.bulk_get(bulk["id"]))["done"] == 2
+    assert door.ask(lambda store: store.bulk_step()) is None
+    with pytest.raises(NotFound):
+        door.ask(lambda store: store.bulk_get("nothing"))

@@ -22,7 +22,7 @@ from minutehand.dashboard.auth.supabase_users import KEYS_SECONDS, SupabaseUsers
 from minutehand.dashboard.pages import actions
 from tests.dashboard.served import Serve, Served
 from tests.dashboard.users import Project, for_users, project, role
-from tests.journeys.app import App, Minutehand
+from tests.journeys.app import App, Minutehand, wait_until
 
 __all__ = ["for_users", "project"]
 LOGINS = "ops:correct-horse-battery viewer:only-looks-at-it=view north:the-north-tenant=view,payloads,retry@north"
@@ -275,6 +275,48 @@ def test_a_bulk_form_of_somebody_elses_is_refused(serve: Serve, app: App, form: 
     with serve() as served:
         token = form_of(served.get("/executions/all?q=status:failed").text)
         assert press(served, "/bulk", action="retry", token=token, **form) == status
+
+
+def bulk_action(served: Served, auth: Any = None, **form: str) -> str:
+    """Start a bulk action; gives its page's path."""
+    page = served.client.get(f"{served.url}/executions/all?q=status:failed", auth=auth)
+    fields = {"action": "retry", "filter": '{"code": "refused"}', "token": form_of(page.text), **form}
+    headers = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"}
+    return served.client.post(f"{served.url}/bulk", data=fields, headers=headers, auth=auth).headers["location"]
+
+
+def test_a_bulk_action_is_seen_and_stopped_on_another_server(serve: Serve, app: App) -> None:
+    for _ in range(3):
+        failed(app, "north")
+    with serve() as first, serve() as second:
+        path = bulk_action(first, spread="86400")
+        wait_until(lambda: "1 of 3 done" in second.get(path).text, "its first step")
+        assert press(second, f"{path}/stop", token=form_of(second.get(path).text)) == 303
+        assert "Stopped." in first.get(path).text
+
+
+def test_a_bulk_action_survives_its_server(serve: Serve, app: App, minutehand: Minutehand) -> None:
+    ids = [failed(app, "north") for _ in range(3)]
+    with serve() as served:
+        path = bulk_action(served, spread="86400")
+    app.database.sql("update automation_bulk_actions set created_at = now() - interval '2 days'")
+    minutehand("run-once", "--batch-size", "1")
+    with serve() as served:
+        page = served.get(path).text
+    assert "3 of 3 done" in page
+    assert "Finished." in page
+    rows = app.database.sql("select past from automation_execution_logs")
+    assert [len(row["past"] or []) >= 1 for row in rows] == [True] * len(ids)
+
+
+def test_a_tenant_sees_only_its_own_bulk_actions(guarded: Served, app: App) -> None:
+    failed(app, "north")
+    failed(app, "south")
+    of_all, own = bulk_action(guarded, OPS, spread="86400"), bulk_action(guarded, NORTH, spread="86400")
+    assert guarded.client.get(guarded.url + of_all, auth=NORTH).status_code == 404
+    page = guarded.client.get(guarded.url + own, auth=NORTH)
+    assert (page.status_code, "of 1 done" in page.text) == (200, True)
+    assert guarded.client.get(guarded.url + own, auth=OPS).status_code == 200
 
 
 def test_so_many_bulk_actions_run_at_once_and_no_more(serve: Serve, app: App) -> None:

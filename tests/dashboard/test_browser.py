@@ -188,7 +188,7 @@ def test_all_that_match_are_counted_first_and_retried(visit: Watched, app: App) 
     page.get_by_label("Spread over").select_option("0")
     page.get_by_role("button", name="Retry 250").click()
     page.get_by_text("250 of 250 done").wait_for()
-    page.get_by_text("Done.", exact=True).wait_for()
+    page.get_by_text("Finished.", exact=True).wait_for()
     assert page.get_by_role("button", name="Stop").count() == 0
     left = app.database.one("select count(*) as n from automation_execution_logs where code = 'refused'")["n"]
     assert left == 0

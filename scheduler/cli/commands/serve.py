@@ -187,6 +187,6 @@ def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], N
 
     def close() -> None:
         live.stop()
-        dashboard.bulks.stop()
+        dashboard.bulk_runner.stop()
 
     return routes(dashboard, live), close
