@@ -10,8 +10,8 @@ from minutehand.dashboard.services import Services
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, RunSettings
-from minutehand.scheduler.database import project
-from minutehand.store import Json, Store
+from minutehand.scheduler.database import Database, supabase_project
+from minutehand.store import Json
 from minutehand.store.errors import BadRequest
 
 
@@ -23,7 +23,7 @@ def open_access(host: str, backend: BackendSettings, settings: DashboardSettings
         from minutehand.dashboard.auth.supabase_users import SupabaseUsers
         from minutehand.store.project import project_url
 
-        url, key = project(backend)
+        url, key = supabase_project(backend)
         return SupabaseUsers(project_url(url), key, secret=settings.supabase_jwt_secret)
 
     return choose_access(
@@ -36,16 +36,17 @@ def open_access(host: str, backend: BackendSettings, settings: DashboardSettings
 
 
 def open_dashboard(
-    store: Store, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
+    database: Database, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
 ) -> DashboardContext:
-    """Return the dashboard over a store."""
+    """Return the dashboard over a database."""
+    store = database.store
 
     async def doctor() -> list[Json]:
         from minutehand.scheduler.cli.commands.doctor import as_json
         from minutehand.scheduler.doctor.checks import run_checks
         from minutehand.scheduler.doctor.facts import gather
 
-        facts = await gather(store, run, executor)
+        facts = await gather(database, run, executor)
         found: list[Json] = as_json(facts, run_checks(facts))["checks"]  # type: ignore[assignment]
         return found
 
@@ -65,4 +66,4 @@ def open_dashboard(
             raise BadRequest(f"it cannot run: {error}") from None
 
     services = Services(doctor=doctor, lint=lint, dry_run=dry_run_on_row)
-    return DashboardContext(store, access, version("minutehand"), services, read_only=read_only)
+    return DashboardContext(store, access, version("minutehand"), services, read_only=read_only, database=database.name)

@@ -1,4 +1,4 @@
-"""Opens the database that the settings name: which backend, and a `Store` for it."""
+"""The database that the settings name: which backend it is reached by, and its schema version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,40 @@ from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
 
 
-@asynccontextmanager
-async def open_store(settings: BackendSettings, *, any_schema: bool = False) -> AsyncIterator[Store]:
-    """Open the store; its connections close with the block.
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database that Minutehand works on."""
 
-    `any_schema` is for those who look at the schema themselves.  The embedded database is brought up to date here: it
-    is ours alone, and nobody migrates what they have not set up.
+    #: For people, logs and summaries: `db.example.com:5432/app`, a project's host, `embedded /folder`; no credentials.
+    name: str
+    store: Store
+
+
+@asynccontextmanager
+async def open_database(settings: BackendSettings, *, any_schema: bool = False) -> AsyncIterator[Database]:
+    """Open the database that the settings name; its connections close with the block.
+
+    The embedded database is migrated here, unless `any_schema`: it is ours alone, and needs no setup.
     """
-    if backend_of(settings) == "supabase":
-        store = Store.supabase(*project(settings))
+    url, backend = "", choose_backend(settings)
+    if backend == "supabase":
+        store = Store.supabase(*supabase_project(settings))
     else:
-        url, backend = database(settings)
+        url = start_postgres(settings)
         store = Store.postgres(url, backend=backend)
     try:
-        if store.backend == "embedded" and not any_schema:
-            await _bring_up_to_date(store, url)
-        yield store
+        if backend == "embedded" and not any_schema:
+            await _migrate_if_older(store, url)
+        yield Database(f"embedded {embedded_home(settings)}" if backend == "embedded" else store.location, store)
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def open_store(settings: BackendSettings, *, any_schema: bool = False) -> AsyncIterator[Store]:
+    """Open the database, for callers that do not need its name."""
+    async with open_database(settings, any_schema=any_schema) as database:
+        yield database.store
 
 
 def ask_store(settings: BackendSettings, verb: Callable[[Store], Awaitable[Any]]) -> Any:
@@ -44,45 +61,11 @@ def ask_store(settings: BackendSettings, verb: Callable[[Store], Awaitable[Any]]
     return asyncio.run(go())
 
 
-def project(settings: BackendSettings) -> tuple[str, str]:
-    """Return the Supabase project's URL and key.  Errors: `BadConfiguration` when one is missing."""
-    if settings.supabase_url is None or settings.supabase_key is None:
-        missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SERVICE_ROLE_KEY"
-        raise BadConfiguration(f"{missing} is not set: a Supabase project is named by SUPABASE_URL and "
-                               "SUPABASE_SERVICE_ROLE_KEY (Settings > API Keys)")  # fmt: skip
-    return settings.supabase_url, settings.supabase_key
+def choose_backend(settings: BackendSettings) -> str:
+    """Return `postgres`, `supabase` or `embedded`: what --backend says, else by what is set.
 
-
-def database(settings: BackendSettings) -> tuple[str, str]:
-    """Return the database's URL and the backend's name; starts the embedded server where that is the backend.
-
-    Errors: `BadConfiguration` when nothing was named and nobody is there, `EmbeddedUnavailable`.
+    Errors: `BadConfiguration`.
     """
-    backend = backend_of(settings)
-    if backend == "postgres":
-        if settings.database_url is None:
-            raise BadConfiguration("the postgres backend needs DATABASE_URL")
-        return settings.database_url, "postgres"
-    if backend == "supabase":
-        raise BadConfiguration(
-            "a project's REST API changes no tables: write a migration with `minutehand migrate --print > "
-            "supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql` and push it, or set DATABASE_URL to the "
-            "project's connection string (Connect > Session pooler)"
-        )
-    from minutehand.store.embedded import Embedded
-
-    return Embedded(embedded_home(settings)).start(), "embedded"
-
-
-def embedded_home(settings: BackendSettings) -> Path:
-    """Return the folder of the embedded server."""
-    from minutehand.store.embedded import default_home
-
-    return settings.home or default_home(os.environ)
-
-
-def backend_of(settings: BackendSettings) -> str:
-    """Return the backend's name: what was asked for, else by what is set.  Errors: `BadConfiguration`."""
     if settings.backend is not None:
         return settings.backend
     if settings.database_url is not None:
@@ -97,49 +80,88 @@ def backend_of(settings: BackendSettings) -> str:
     )
 
 
-async def _bring_up_to_date(store: Store, url: str) -> None:
+def supabase_project(settings: BackendSettings) -> tuple[str, str]:
+    """Return the Supabase project's URL and key.  Errors: `BadConfiguration` when one is missing."""
+    if settings.supabase_url is None or settings.supabase_key is None:
+        missing = "SUPABASE_URL" if settings.supabase_url is None else "SUPABASE_SERVICE_ROLE_KEY"
+        raise BadConfiguration(f"{missing} is not set: the supabase backend needs SUPABASE_URL and "
+                               "SUPABASE_SERVICE_ROLE_KEY (Settings > API Keys)")  # fmt: skip
+    return settings.supabase_url, settings.supabase_key
+
+
+def start_postgres(settings: BackendSettings) -> str:
+    """Return the connection URL of the database; starts the embedded server if that is the backend.
+
+    Errors: `BadConfiguration` when none is configured, or the backend is REST; `EmbeddedUnavailable`.
+    """
+    backend = choose_backend(settings)
+    if backend == "postgres":
+        if settings.database_url is None:
+            raise BadConfiguration("the postgres backend needs DATABASE_URL")
+        return settings.database_url
+    if backend == "supabase":
+        raise BadConfiguration(
+            "a project's REST API cannot change tables: write a migration with `minutehand migrate --print > "
+            "supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql` and push it, or set DATABASE_URL to the "
+            "project's connection string (Connect > Session pooler)"
+        )
+    from minutehand.store.embedded import Embedded
+
+    return Embedded(embedded_home(settings)).start()
+
+
+def embedded_home(settings: BackendSettings) -> Path:
+    """Return the folder of the embedded server."""
+    from minutehand.store.embedded import default_home
+
+    return settings.home or default_home(os.environ)
+
+
+async def _migrate_if_older(store: Store, url: str) -> None:
     from minutehand.store import schema
 
     try:
         if await store.schema_version() >= schema.version():
             return
     except SchemaMismatch:
-        pass  # nothing there yet
+        pass  # an empty database
     await schema.migrate(url)
 
 
-def check_schema(found: int) -> None:
-    """Raise `SchemaMismatch` unless the database has this program's schema."""
+def check_schema_version(found: int) -> None:
+    """Raise `SchemaMismatch` unless this is the program's own schema version."""
     from minutehand.store import schema
 
-    wanted = schema.version()
-    if found < wanted:
+    needed = schema.version()
+    if found < needed:
         raise SchemaMismatch(
-            f"the database's schema is at {found}, this program needs {wanted}: run minutehand migrate"
+            f"the database has schema version {found}, this program needs {needed}: run minutehand migrate"
         )
-    if found > wanted:
-        raise SchemaMismatch(f"the database's schema is at {found}, this program knows {wanted}: upgrade minutehand")
+    if found > needed:
+        raise SchemaMismatch(
+            f"the database has schema version {found}, this program knows {needed}: upgrade minutehand"
+        )
 
 
-async def look_at_schema(store: Store) -> None:
-    """Ask the database which schema it has.  Errors: `SchemaMismatch` unless it is this program's, `StoreError`."""
-    check_schema(await store.schema_version())
+async def check_schema(store: Store) -> None:
+    """Ask the database for its schema version and check it.  Errors: `SchemaMismatch`, `StoreError`."""
+    check_schema_version(await store.schema_version())
 
 
-async def look_at_figures(store: Store, *, steps: bool = False) -> Json:
-    """Return what `Store.metrics` returns.  Errors: `SchemaMismatch` when it may mean something else, `StoreError`."""
+async def read_metrics(store: Store, *, steps: bool = False) -> Json:
+    """Return what `Store.metrics` returns, if it is of this program's schema.
+
+    Errors: `SchemaMismatch`, `StoreError`.
+    """
     metrics = await store.metrics(steps=steps)
-    check_schema(metrics["schema_version"])
+    check_schema_version(metrics["schema_version"])
     return metrics
 
 
-async def refuse_bad_configuration(store: Store) -> None:
-    """End a long run at its beginning on what no waiting mends; a database that is away may come back.
-
-    Errors: `BadConfiguration`.
-    """
+async def check_configuration(store: Store) -> None:
+    """Raise `BadConfiguration` at the start of a long run; an unreachable database is no reason to end it."""
     try:
-        await look_at_schema(store)
+        await check_schema(store)
     except BadConfiguration:
         raise
     except StoreError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.http.client import BadTarget, parse_url
 from minutehand.executor.settings import ExecutorSettings, Remote
-from minutehand.scheduler.database import project
+from minutehand.scheduler.database import supabase_project
 from minutehand.store.errors import BadConfiguration
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def functions_of(backend: BackendSettings) -> dict[str, Any]:
 
 
 def _function(run: RunSettings, backend: BackendSettings) -> Remote:
-    project(backend)
+    supabase_project(backend)
     found = functions_of(backend)
     url = found["functions_url"] + FUNCTION
     return Remote(url=url, headers=found["functions_headers"], timeout_seconds=_timeout(run))

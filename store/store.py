@@ -49,6 +49,11 @@ class Store:
         return self._driver.backend
 
     @property
+    def location(self) -> str:
+        """Host, port and database, or a project's host; no credentials."""
+        return self._driver.location
+
+    @property
     def kind(self) -> str:
         """What leads to the database: `direct`, `session` or `transaction` (a pooler), or `rest`."""
         return self._driver.kind

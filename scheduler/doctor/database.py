@@ -17,7 +17,7 @@ _BACKENDS = {
 
 def backend(facts: Facts) -> list[Result]:
     """Say which backend is used, and what it can."""
-    return [ok(f"{facts.backend}: {_BACKENDS[facts.kind]}")]
+    return [ok(f"{facts.database_name} ({facts.backend}): {_BACKENDS[facts.kind]}")]
 
 
 def clock(facts: Facts) -> list[Result]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import RunSettings
+from minutehand.scheduler.database import Database
 from minutehand.store import Json, Store
 from minutehand.store.errors import SchemaMismatch
 
@@ -16,6 +17,7 @@ from minutehand.store.errors import SchemaMismatch
 class Facts:
     """One database and one program, as they stand."""
 
+    database_name: str
     backend: str
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
@@ -44,12 +46,14 @@ class Facts:
         return "minutehand migrate"
 
 
-async def gather(store: Store, run: RunSettings, executor: ExecutorSettings) -> Facts:
+async def gather(target: Database, run: RunSettings, executor: ExecutorSettings) -> Facts:
     """Ask the database, and look at this program.  Errors: `StoreError`, but for a schema that is not there."""
     from minutehand.store import schema
 
+    store = target.store
     database, refusal, ahead = await _ask(store, lambda: datetime.now(UTC))
     return Facts(
+        database_name=target.name,
         backend=store.backend,
         kind=store.kind,
         database=database,

@@ -85,7 +85,7 @@ class Engine:
         self._stopped_at = 0.0
         self._suspects = False
         self._came_back = False
-        self.summary = Summary(backend=store.backend)
+        self.summary = Summary()
 
     def stop(self) -> None:
         """Stop claiming; what is queued is released, what runs may finish within the grace."""

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from minutehand.scheduler.config import LogSettings, RunSettings
-from minutehand.scheduler.database import check_schema
+from minutehand.scheduler.database import check_schema_version
 from minutehand.store import Json, Store, Tick
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Housekeeper:
         held = 0
         while True:
             tick = await self._store.tick(self.worker, hold_seconds=None if hold is None else int(hold))
-            check_schema(tick.schema_version)
+            check_schema_version(tick.schema_version)
             held += tick.held
             self._after_pass()
             self._warn_of_breaker(tick)

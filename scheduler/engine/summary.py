@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from minutehand.executor.outcome import Ended, Outcome
 from minutehand.store import Execution, Json, Settled
+
+if TYPE_CHECKING:
+    from minutehand.scheduler.database import Database
 
 #: Executions that a summary names one by one; all are counted.
 MOST_LISTED = 1000
@@ -20,7 +24,6 @@ class Summary:
     `claimed` is the sum of its ends; `due` is what is still due, counted to a cap; `held` was stale, and not claimed.
     """
 
-    backend: str
     claimed: int = 0
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
     due: int = 0
@@ -61,11 +64,12 @@ class Summary:
         dead = self.ends["failed"] + self.ends["uncertain"]
         return {"never": False, "dead": dead > 0, "any": dead + self.ends["retried"] + self.ends["lost"] > 0}[word]
 
-    def as_json(self) -> Json:
-        """Return the stable shape."""
+    def as_json(self, database: Database) -> Json:
+        """Return what `run-once -o json` prints (docs/json-output.md)."""
         return {
             "schema": 1,
-            "backend": self.backend,
+            "backend": database.store.backend,
+            "database": database.name,
             "claimed": self.claimed,
             **self.ends,
             "due": self.due,

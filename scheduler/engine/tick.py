@@ -71,7 +71,7 @@ class TickRunner:
                 if tick.due and not self.stopping:
                     summary = await self._run_engine(tick)
                 else:
-                    summary = Summary(backend=self._store.backend, due=tick.due, held=tick.held)
+                    summary = Summary(due=tick.due, held=tick.held)
         finally:
             self._idle.set()
         await self._housekeeper.alert()

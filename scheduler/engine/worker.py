@@ -96,7 +96,7 @@ class Worker:
                     await wait(self._listening, FIRST_RETRY_SECONDS)
                 tick = await self._until_reachable(self._housekeep)
                 if self.stopping:
-                    return Summary(backend=self._store.backend, due=tick.due)
+                    return Summary(due=tick.due)
                 return await self._run_engine(tick)
         finally:
             for task in beside:

@@ -11,6 +11,8 @@ class Driver(Protocol):
 
     #: What summaries call it: `postgres`, `supabase` or `embedded`.
     backend: str
+    #: Where the database is, for people: host, port and database, or a project's host; no credentials.
+    location: str
     #: What leads there: `direct`, `session` or `transaction` (a pooler), or `rest`.
     kind: str
     #: Whether a worker may LISTEN here; where not, it polls.

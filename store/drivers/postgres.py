@@ -47,6 +47,7 @@ class PostgresDriver:
         self, url: str, *, backend: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
     ) -> None:
         self.backend = backend
+        self.location = location(url)
         self._where = where(url)
         self.kind = kind_of(url)
         pooled = self.kind == "transaction"
@@ -208,12 +209,20 @@ def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str
     return f"select public.{function}({named})".encode(), values
 
 
-def where(url: str) -> str:
-    """Name a database for a person: host, port and database, never a password."""
+def location(url: str) -> str:
+    """Return host, port and database of a connection URL, without credentials.
+
+    >>> location("postgresql://app:secret@db.example.com:5432/shop"), location("host=/run/postgresql dbname=shop")
+    ('db.example.com:5432/shop', '/run/postgresql/shop')
+    """
     parts = _parts(url)
-    host = parts.get("host") or "localhost"
     port = f":{parts['port']}" if parts.get("port") else ""
-    return f"PostgreSQL at {host}{port}/{parts.get('dbname') or ''}"
+    return f"{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
+
+
+def where(url: str) -> str:
+    """Return the subject of error messages about this database."""
+    return f"PostgreSQL at {location(url)}"
 
 
 def kind_of(url: str) -> str:

@@ -41,7 +41,8 @@ class SupabaseDriver:
     def __init__(self, url: str, key: str) -> None:
         self._url = project_url(url)
         self._key = server_key(key)
-        self._where = f"Supabase at {urlsplit(self._url).netloc}"
+        self.location = urlsplit(self._url).netloc
+        self._where = f"Supabase at {self.location}"
         self._client: AsyncClient | None = None
 
     async def call(self, function: str, /, **arguments: Any) -> Any:

@@ -48,7 +48,7 @@ class Counted:
     """A driver that notes each call by its function: over REST each is a request."""
 
     def __init__(self, driver: Driver) -> None:
-        self.backend, self.kind = driver.backend, driver.kind
+        self.backend, self.kind, self.location = driver.backend, driver.kind, driver.location
         self.can_listen, self.linger_seconds = driver.can_listen, driver.linger_seconds
         self.calls: list[str] = []
         self._driver = driver

@@ -27,6 +27,7 @@ def facts(database: Database, *, now: str | None = None, **settings: Any) -> Fac
     """What the checks look at, with the facts of this database."""
     values = {
         "backend": "postgres",
+        "database_name": "localhost/app",
         "kind": "direct",
         "database": database.call("automation_doctor", p_now=now),
         "migrations": {path.stem: schema.checksum(path) for path in schema.migrations()},

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from minutehand.scheduler.config import BackendSettings
-from minutehand.scheduler.database import backend_of, check_schema, database, open_store, project
+from minutehand.scheduler.database import (
+    check_schema_version,
+    choose_backend,
+    open_database,
+    start_postgres,
+    supabase_project,
+)
 from minutehand.store import schema
 from minutehand.store.embedded import Embedded
 from minutehand.store.errors import BadConfiguration, SchemaMismatch
@@ -21,31 +27,31 @@ def test_a_named_database_wins(tmp_path):
     named = backend(
         database_url="postgresql://x/y", home=tmp_path, supabase_url="https://example.com", at_terminal=True
     )
-    assert database(named) == ("postgresql://x/y", "postgres")
+    assert (start_postgres(named), choose_backend(named)) == ("postgresql://x/y", "postgres")
 
 
 def test_from_cron_with_nothing_set_there_is_no_database():
     with pytest.raises(BadConfiguration, match="no database configured: set DATABASE_URL"):
-        database(backend())
+        start_postgres(backend())
 
 
 def test_the_postgres_backend_needs_its_url():
     with pytest.raises(BadConfiguration, match="needs DATABASE_URL"):
-        database(backend(backend="postgres", home=Path("/nowhere")))
+        start_postgres(backend(backend="postgres", home=Path("/nowhere")))
 
 
 def test_a_project_takes_the_supabase_backend_and_needs_both_variables():
     both = {"supabase_url": "https://example.com", "supabase_key": "sb_secret_x"}
-    assert backend_of(backend(**both, at_terminal=True)) == "supabase"
-    assert project(backend(**both)) == ("https://example.com", "sb_secret_x")
+    assert choose_backend(backend(**both, at_terminal=True)) == "supabase"
+    assert supabase_project(backend(**both)) == ("https://example.com", "sb_secret_x")
     for name, variable in (("supabase_url", "SUPABASE_URL"), ("supabase_key", "SUPABASE_SERVICE_ROLE_KEY")):
         with pytest.raises(BadConfiguration, match=f"^{variable} is not set"):
-            project(backend(**(both | {name: None})))
+            supabase_project(backend(**(both | {name: None})))
 
 
 def test_what_needs_more_than_the_rest_api_says_what_to_do():
     with pytest.raises(BadConfiguration, match=r"migrate --print(.|\n)*Session pooler"):
-        database(backend(supabase_url="https://example.com", supabase_key="sb_secret_x"))
+        start_postgres(backend(supabase_url="https://example.com", supabase_key="sb_secret_x"))
 
 
 def test_the_embedded_database_is_started_and_brought_up_to_date():
@@ -54,20 +60,35 @@ def test_the_embedded_database_is_started_and_brought_up_to_date():
         try:
 
             async def look() -> tuple[str, int]:
-                async with open_store(
+                async with open_database(
                     backend(home=server.home, supabase_url="https://example.com", backend="embedded")
-                ) as store:
-                    return store.backend, await store.schema_version()
+                ) as database:
+                    return database.name, await database.store.schema_version()
 
-            assert asyncio.run(look()) == ("embedded", schema.version())
-            assert asyncio.run(look()) == ("embedded", schema.version())
+            assert asyncio.run(look()) == (f"embedded {server.home}", schema.version())
+            assert asyncio.run(look()) == (f"embedded {server.home}", schema.version())
         finally:
             server.stop()
 
 
 def test_only_this_programs_schema_passes():
-    check_schema(schema.version())
+    check_schema_version(schema.version())
     with pytest.raises(SchemaMismatch, match="run minutehand migrate"):
-        check_schema(schema.version() - 1)
+        check_schema_version(schema.version() - 1)
     with pytest.raises(SchemaMismatch, match="upgrade minutehand"):
-        check_schema(schema.version() + 1)
+        check_schema_version(schema.version() + 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "name"),
+    [
+        ({"database_url": "postgresql://app:hush@db.example.com:5432/shop"}, "db.example.com:5432/shop"),
+        ({"supabase_url": "https://abc.supabase.co/rest/v1", "supabase_key": "sb_secret_x"}, "abc.supabase.co"),
+    ],
+)
+def test_the_name_of_a_database_has_no_credentials(named, name):
+    async def open_it() -> str:
+        async with open_database(backend(**named)) as database:
+            return database.name
+
+    assert asyncio.run(open_it()) == name

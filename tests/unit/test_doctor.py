@@ -19,7 +19,13 @@ OFF = {"on": False, "pg_net": True, "vault": False, "problems": []}
 
 def of(**values: object) -> Facts:
     """Facts of these values."""
-    defaults: dict = {"backend": "postgres", "kind": "direct", "migrations": MIGRATIONS, "database": {}}
+    defaults: dict = {
+        "backend": "postgres",
+        "database_name": "localhost/app",
+        "kind": "direct",
+        "migrations": MIGRATIONS,
+        "database": {},
+    }
     return Facts(**defaults | values)
 
 

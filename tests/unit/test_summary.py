@@ -4,9 +4,12 @@ import pytest
 
 from minutehand.executor.outcome import Ended, Outcome
 from minutehand.scheduler.cli.commands.run_once import as_text
+from minutehand.scheduler.database import Database
 from minutehand.scheduler.engine.summary import ENDS, MOST_LISTED, Summary, end_of
-from minutehand.store import Settled
+from minutehand.store import Settled, Store
 from tests.unit.executions import execution
+
+DATABASE = Database("db.example.com/app", Store.postgres("postgresql://nobody@db.example.com/app"))
 
 
 def settled(status: str | None, *, answer: str = "settled", code: str | None = None) -> Settled:
@@ -34,7 +37,7 @@ def outcome(ended: Ended = Ended.DONE) -> Outcome:
     ],
 )
 def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
-    summary = Summary(backend="postgres")
+    summary = Summary()
     assert end_of(outcome(ended), became) == end
     summary.add_settled(execution(), outcome(ended), became)
     assert {name: count for name, count in summary.ends.items() if count} == {end: 1}
@@ -42,13 +45,14 @@ def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
 
 
 def test_the_shape_is_the_one_that_others_rely_on():
-    shape = Summary(backend="embedded", seconds=1.23456).as_json()
-    assert list(shape) == ["schema", "backend", "claimed", *ENDS, "due", "held", "seconds", "executions"]
-    assert (shape["schema"], shape["backend"], shape["seconds"]) == (1, "embedded", 1.235)
+    shape = Summary(seconds=1.23456).as_json(DATABASE)
+    assert list(shape) == ["schema", "backend", "database", "claimed", *ENDS, "due", "held", "seconds", "executions"]
+    assert (shape["schema"], shape["backend"], shape["database"]) == (1, "postgres", "db.example.com/app")
+    assert shape["seconds"] == 1.235
 
 
 def test_all_are_counted_and_a_thousand_named():
-    summary = Summary(backend="postgres")
+    summary = Summary()
     for _ in range(MOST_LISTED + 5):
         summary.add_settled(execution(), outcome(), settled("completed"))
     assert (summary.claimed, summary.ends["completed"], len(summary.executions)) == (1005, 1005, 1000)
@@ -63,26 +67,26 @@ def test_all_are_counted_and_a_thousand_named():
     ],
 )
 def test_what_counts_as_a_failure(end, dead, any_):
-    summary = Summary(backend="postgres")
+    summary = Summary()
     summary.ends[end] = 1
     assert (summary.failed_as("never"), summary.failed_as("dead"), summary.failed_as("any")) == (False, dead, any_)
 
 
 def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
-    summary = Summary(backend="postgres", seconds=0.5, due=3)
+    summary = Summary(seconds=0.5, due=3)
     summary.add_settled(execution(), outcome(), settled("completed"))
     summary.add_lost(execution(), "the lease was lost while it ran")
     summary.add_ended({"id": "e2", "status": "failed", "code": "unreadable", "reason": "gone", "entity_id": None})
-    assert as_text(summary).splitlines() == [
-        "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (postgres, 0.50 s)",
+    assert as_text(summary, DATABASE).splitlines() == [
+        "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (db.example.com/app, 0.50 s)",
         "  processing Thank the client / J-1  lost_lease: the lease was lost while it ran",
         "  failed     None / -  unreadable: gone",
     ]
-    assert as_text(Summary(backend="postgres")) == "nothing due (postgres, 0.00 s)"
+    assert as_text(Summary(), DATABASE) == "nothing due (db.example.com/app, 0.00 s)"
 
 
 def test_what_was_held_is_told_first_and_is_no_part_of_the_sum():
-    summary = Summary(backend="postgres", held=7)
-    assert (summary.as_json()["held"], summary.claimed, summary.failed_as("any")) == (7, 0, False)
-    first, *_, last = as_text(summary).splitlines()
-    assert (first.startswith("7 held as stale: "), last) == (True, "nothing due (postgres, 0.00 s)")
+    summary = Summary(held=7)
+    assert (summary.as_json(DATABASE)["held"], summary.claimed, summary.failed_as("any")) == (7, 0, False)
+    first, *_, last = as_text(summary, DATABASE).splitlines()
+    assert (first.startswith("7 held as stale: "), last) == (True, "nothing due (db.example.com/app, 0.00 s)")

@@ -12,7 +12,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import output_option, run_options
 from minutehand.scheduler.cli.output import print_json
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
-from minutehand.scheduler.database import open_store
+from minutehand.scheduler.database import open_database
 from minutehand.scheduler.doctor.checks import Check, run_checks
 from minutehand.scheduler.doctor.facts import Facts, gather
 from minutehand.scheduler.doctor.result import Result
@@ -36,8 +36,8 @@ def doctor(
     """
 
     async def go() -> Facts:
-        async with open_store(backend, any_schema=True) as store:
-            return await gather(store, run, executor)
+        async with open_database(backend, any_schema=True) as database:
+            return await gather(database, run, executor)
 
     facts = asyncio.run(go())
     told = run_checks(facts)
@@ -52,6 +52,7 @@ def as_json(facts: Facts, told: list[tuple[Check, Result]]) -> dict[str, object]
     """Return the results for a program."""
     return {
         "backend": facts.backend,
+        "database": facts.database_name,
         "kind": facts.kind,
         **_counts(told),
         "checks": [

@@ -10,7 +10,7 @@ import click
 
 from minutehand.scheduler.cli.options import backend_options
 from minutehand.scheduler.config import BackendSettings
-from minutehand.scheduler.database import database
+from minutehand.scheduler.database import choose_backend, start_postgres
 
 if TYPE_CHECKING:
     from minutehand.store.adoption import Step
@@ -34,7 +34,7 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
     if only_print:
         click.echo(schema.script())
         return
-    url, name = database(backend)
+    url, name = start_postgres(backend), choose_backend(backend)
 
     def tell(steps: list[Step]) -> None:
         click.echo(as_text(steps), err=not dry_run)

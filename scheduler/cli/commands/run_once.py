@@ -12,7 +12,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
-from minutehand.scheduler.database import open_store
+from minutehand.scheduler.database import Database, open_database
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.scheduler.process.shutdown import stopped_by_signals
@@ -51,22 +51,23 @@ def run_once(
     Any number may run at the same time, on any number of machines: each execution runs once.
     """
 
-    async def go() -> tuple[Summary, list[int]]:
-        async with open_store(backend) as store:
-            runner = TickRunner(store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
+    async def go() -> tuple[Database, Summary, list[int]]:
+        async with open_database(backend) as database:
+            runner = TickRunner(database.store, run, executor, log, mode="run-once", drain=drain, max_seconds=max_time)
             with stopped_by_signals(runner.stop) as signals:
-                return await runner.tick(), signals
+                return database, await runner.tick(), signals
 
     with HeartbeatPing(run.ping_url, log) as ping:
-        summary, signals = asyncio.run(go())
+        database, summary, signals = asyncio.run(go())
         status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
-        ping.finish(status, as_text(summary))
+        text = as_text(summary, database)
+        ping.finish(status, text)
     if not (quiet and summary.claimed == summary.held == 0):
-        click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if output == "json" else as_text(summary))
+        click.echo(json.dumps(summary.as_json(database), ensure_ascii=False) if output == "json" else text)
     return status
 
 
-def as_text(summary: Summary) -> str:
+def as_text(summary: Summary, database: Database) -> str:
     """Return the summary as text: the counts, then a line for each execution that did not complete."""
     lines = []
     if summary.held:
@@ -75,12 +76,11 @@ def as_text(summary: Summary) -> str:
             "  list them: minutehand executions ls code:stale",
             "  run them: minutehand executions release ID… (or --stale for all)",
         ]
+    where = f"({database.name}, {summary.seconds:.2f} s)"
     if summary.claimed == 0:
-        return "\n".join([*lines, f"nothing due ({summary.backend}, {summary.seconds:.2f} s)"])
+        return "\n".join([*lines, f"nothing due {where}"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
-    lines.append(
-        f"{summary.claimed} claimed: {ends}; {summary.due} still due ({summary.backend}, {summary.seconds:.2f} s)"
-    )
+    lines.append(f"{summary.claimed} claimed: {ends}; {summary.due} still due {where}")
     for row in summary.executions:
         if row["status"] != "completed":
             why = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")

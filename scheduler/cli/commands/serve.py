@@ -16,7 +16,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import api_token_option, dashboard_options, poll_option, run_options
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, LogSettings, RunSettings
 from minutehand.scheduler.dashboard_wiring import open_access
-from minutehand.scheduler.database import look_at_figures, look_at_schema, open_store, refuse_bad_configuration
+from minutehand.scheduler.database import Database, check_configuration, check_schema, open_database, read_metrics
 from minutehand.scheduler.engine.housekeeping import notifier_of
 from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_by_signals
 from minutehand.store import Store
@@ -102,20 +102,21 @@ async def _serve(
 ) -> None:
     from minutehand.scheduler.engine.on_demand import OnDemand
 
-    async with open_store(backend) as store:
-        await refuse_bad_configuration(store)
+    async with open_database(backend) as database:
+        store = database.store
+        await check_configuration(store)
         dashboard = worker = None
         if access is not None:
             from minutehand.scheduler.dashboard_wiring import open_dashboard
 
-            dashboard = open_dashboard(store, access, run, executor, read_only=settings.read_only)
+            dashboard = open_dashboard(database, access, run, executor, read_only=settings.read_only)
         if poll_seconds is not None:
             from minutehand.scheduler.engine.worker import Worker
 
             worker = Worker(store, run, executor, log, poll_seconds=poll_seconds)
         async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as opened:
             on_demand = OnDemand(store, opened.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
-            await _answer(listener, tokens, store, on_demand, worker, run, dashboard)
+            await _answer(listener, tokens, database, on_demand, worker, run, dashboard)
 
 
 async def look(store: Store, worker: Worker | None) -> None:
@@ -126,13 +127,13 @@ async def look(store: Store, worker: Worker | None) -> None:
         raise WorkerStuck
     if worker is not None and worker.liveness.is_database_unreachable:
         raise Unreachable("the database did not answer the worker")
-    await look_at_schema(store)
+    await check_schema(store)
 
 
 async def _answer(
     listener: socket.socket,
     tokens: Tokens,
-    store: Store,
+    database: Database,
     on_demand: OnDemand,
     worker: Worker | None,
     run: RunSettings,
@@ -148,10 +149,10 @@ async def _answer(
     from minutehand.dashboard.app import make_app
     from minutehand.dashboard.server import Server
 
-    logger = get_logger()
+    logger, store = get_logger(), database.store
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
-    app = make_app(endpoint, lambda: look(store, worker), lambda: look_at_figures(store), tokens, pages)
+    app = make_app(endpoint, lambda: look(store, worker), lambda: read_metrics(store), tokens, pages)
     server = Server(app, grace_seconds=run.grace_seconds + FINAL_SETTLE_SECONDS)
 
     def stop() -> None:
@@ -164,7 +165,7 @@ async def _answer(
 
     with stopped_by_signals(stop):
         host, port = listener.getsockname()[:2]
-        logger.info("server_started", backend=store.backend, host=host, port=port)
+        logger.info("server_started", backend=store.backend, database=database.name, host=host, port=port)
         notifier = notifier_of(store, run)
         notifying = None if notifier is None else asyncio.ensure_future(notifier.notify_forever())
         work = None if worker is None else asyncio.ensure_future(worker.work())

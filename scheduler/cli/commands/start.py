@@ -12,7 +12,7 @@ from minutehand.executor.tracing import exported
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
-from minutehand.scheduler.database import open_store, refuse_bad_configuration
+from minutehand.scheduler.database import check_configuration, open_database
 from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.scheduler.exit_codes import exit_code
 from minutehand.scheduler.process.shutdown import stopped_by_signals
@@ -46,9 +46,9 @@ async def _run(
 
     configure(log)
     logger = get_logger()
-    async with open_store(backend) as store, exported(wanted=executor.traces):
-        await refuse_bad_configuration(store)
-        runner = TickRunner(store, run, executor, log, mode="start")
+    async with open_database(backend) as database, exported(wanted=executor.traces):
+        await check_configuration(database.store)
+        runner = TickRunner(database.store, run, executor, log, mode="start")
         ping = HeartbeatPing(run.ping_url, log)
         stopped = asyncio.Event()
 
@@ -76,7 +76,13 @@ async def _run(
         scheduler.add_job(tick, "interval", seconds=every, next_run_time=datetime.now(UTC), id="tick", **job)
         with stopped_by_signals(stop):
             scheduler.start()
-            logger.info("scheduler_started", backend=store.backend, every_seconds=every, batch_size=run.batch_size)
+            logger.info(
+                "scheduler_started",
+                backend=database.store.backend,
+                database=database.name,
+                every_seconds=every,
+                batch_size=run.batch_size,
+            )
             await stopped.wait()
             scheduler.remove_all_jobs()
             await runner.idle()

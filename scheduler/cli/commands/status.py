@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, print_json, replace_file, shown
 from minutehand.scheduler.config import BackendSettings
-from minutehand.scheduler.database import ask_store, look_at_figures, open_store
+from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
 
@@ -84,7 +84,7 @@ def status(
     check = check or any(
         context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
     )
-    look: Look = read_steps_too if executor == "local" else look_at_figures
+    look: Look = read_steps_too if executor == "local" else read_metrics
     judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
     if every is not None:
         if check or output == "prometheus":
@@ -93,10 +93,11 @@ def status(
             raise click.UsageError("--watch must be 0.1 or more")
         asyncio.run(_watch(backend, every, look, judge, as_json=output == "json"))
 
-    async def look_once(store: Store) -> tuple[str, Json]:
-        return store.backend, await look(store)
+    async def look_once() -> tuple[Database, Json]:
+        async with open_database(backend) as database:
+            return database, await look(database.store)
 
-    name, metrics = ask_store(backend, look_once)
+    database, metrics = asyncio.run(look_once())
     problems = judge(metrics)
     if output == "prometheus":
         from minutehand.dashboard.api.metrics import exposition
@@ -106,21 +107,21 @@ def status(
         else:
             replace_file(write, exposition(metrics))
     elif output == "json":
-        print_json({"backend": name, **metrics, "problems": problems})
+        print_json(status_json(database, metrics, problems))
     else:
-        click.echo(as_text(name, metrics, problems))
+        click.echo(as_text(database, metrics, problems))
     return 3 if check and problems else 0
 
 
 async def read_steps_too(store: Store) -> Json:
     """Look, and read the steps of workflows, up to a bound: those that cannot be read are a problem, too.
 
-    Errors: those of `look_at_figures`.
+    Errors: those of `read_metrics`.
     """
     from minutehand.executor.actions.contract import BadStep
     from minutehand.executor.dialects import read_steps
 
-    metrics = await look_at_figures(store, steps=True)
+    metrics = await read_metrics(store, steps=True)
     for workflow in metrics["workflows"]:
         definition = workflow.pop("definition", None)
         if definition is None:
@@ -136,10 +137,10 @@ async def read_steps_too(store: Store) -> Json:
 async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
     """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
     redraw = not as_json and sys.stdout.isatty()
-    async with open_store(backend) as store:
+    async with open_database(backend) as database:
         while True:
             try:
-                metrics = await look(store)
+                metrics = await look(database.store)
             except BadConfiguration:
                 raise
             except StoreError as error:
@@ -147,10 +148,10 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
             else:
                 problems = judge(metrics)
                 if as_json:
-                    told = json.dumps({"backend": store.backend, **metrics, "problems": problems}, ensure_ascii=False)
+                    told = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
                 elif redraw:
                     told = f"{shown(metrics['now'])} UTC, every {every:g} s; Ctrl-C ends it\n\n"
-                    told += as_text(store.backend, metrics, problems)
+                    told += as_text(database, metrics, problems)
                 else:
                     told = as_line(metrics, problems)
                 _tell(told, redraw=redraw)
@@ -192,7 +193,12 @@ def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[st
     return problems
 
 
-def as_text(backend: str, metrics: Json, problems: list[str]) -> str:
+def status_json(database: Database, metrics: Json, problems: list[str]) -> Json:
+    """Return the metrics for a program."""
+    return {"backend": database.store.backend, "database": database.name, **metrics, "problems": problems}
+
+
+def as_text(database: Database, metrics: Json, problems: list[str]) -> str:
     """Return the first look for a person."""
     tables = (
         ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
@@ -203,7 +209,7 @@ def as_text(backend: str, metrics: Json, problems: list[str]) -> str:
         f"{workers[0]['mode']} on {workers[0]['host']}, {shown(workers[0]['heartbeat_at'])} UTC" if workers else "never"
     )
     lines = [
-        f"backend     {backend}, schema {metrics['schema_version']}",
+        f"database    {database.name} ({database.store.backend}), schema {metrics['schema_version']}",
         f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
         f"last hour   {hour_of(metrics)}",
         f"tables      {tables}",

@@ -11,7 +11,7 @@ import click
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import SECONDS, poll_option, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
-from minutehand.scheduler.database import open_store, refuse_bad_configuration
+from minutehand.scheduler.database import check_configuration, open_database
 from minutehand.scheduler.process.sd_notify import ServiceManager, service_manager
 from minutehand.scheduler.process.shutdown import stopped_by_signals
 
@@ -88,8 +88,9 @@ async def _run(
 
     configure(log)
     logger = get_logger()
-    async with open_store(backend) as store:
-        await refuse_bad_configuration(store)
+    async with open_database(backend) as database:
+        store = database.store
+        await check_configuration(store)
         worker = Worker(
             store,
             run,
@@ -101,7 +102,13 @@ async def _run(
             manager=manager,
         )
         with stopped_by_signals(worker.stop), manager.stops_by(worker.stop):
-            logger.info("worker_started", backend=store.backend, poll_seconds=poll_seconds, listens=store.can_listen)
+            logger.info(
+                "worker_started",
+                backend=store.backend,
+                database=database.name,
+                poll_seconds=poll_seconds,
+                listens=store.can_listen,
+            )
             summary = await worker.work()
         counts = {end: count for end, count in summary.ends.items() if count}
         logger.info("worker_stopped", claimed=summary.claimed, **counts)
