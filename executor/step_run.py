@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
 from minutehand.executor.attempt import Attempt, ExecutionPaused
+from minutehand.executor.http.client import HttpError
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
@@ -99,7 +100,7 @@ class LocalStepRun(StepView):
         if reserve:  # it stands if the result is never known: `deliver` hangs, or has a bug
             cut_off = StepResult.unknown("it may have left before it was cut off")
             self.attempt.confirm(_confirmation(key, cut_off))
-        result = await deliver(key)
+        result = await deliver_once(deliver, key)
         self.policy = None
         if reserve:
             self.attempt.confirm(_confirmation(key, result))
@@ -128,6 +129,14 @@ class LocalStepRun(StepView):
     async def judge(self, conditions: Any) -> dict[str, Any]:
         """See the contract."""
         return await self._evaluate(conditions, self.attempt.context.row, self.attempt.context.status_column)
+
+
+async def deliver_once(deliver: Deliver, key: str) -> StepResult:
+    """Send a message once.  An `HttpError` says itself what is known about the send."""
+    try:
+        return await deliver(key)
+    except HttpError as error:
+        return error.as_result()
 
 
 def on_uncertain_of(

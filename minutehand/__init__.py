@@ -1,4 +1,4 @@
-"""Minutehand: what the author of a plug-in imports.
+"""Minutehand: what the author of a plug-in imports (docs/extending.md).
 
     from minutehand import Action, Message, StepResult
 
@@ -20,33 +20,104 @@ if TYPE_CHECKING:
         StepRun,
         UnresolvedVariable,
     )
-    from minutehand.executor.base import Executor, ExecutorFactory
+    from minutehand.executor.base import Executor, ExecutorFactory, open_executor
+    from minutehand.executor.email.message import EmailMessage
+    from minutehand.executor.http.client import HttpClient, HttpError
+    from minutehand.executor.http.response import HttpResponse
     from minutehand.executor.outcome import Ended, OnUncertain, Outcome, Send, StepResult, Verdict
+    from minutehand.executor.providers import EmailProvider, NotConfigured, ProviderSpec, SmsMessage, SmsProvider
+    from minutehand.executor.providers.checks import base_url, email_sender, header_value
+    from minutehand.executor.settings import ExecutorSettings, Setting
+    from minutehand.executor.targets import NotAccepted, Target, UnknownTarget
 
-#: Module of `minutehand.executor` -> what it gives.
+#: Module of `minutehand.executor` -> the names it gives.
 _MODULES = {
-    "actions.contract": ("Action", "BadStep", "Message", "RenderError", "Step", "StepRun", "UnresolvedVariable"),
-    "base": ("Executor", "ExecutorFactory"),
-    "outcome": ("Ended", "OnUncertain", "Outcome", "Send", "StepResult", "Verdict"),
+    "actions.contract": (
+        "Action",
+        "BadStep",
+        "Message",
+        "RenderError",
+        "Step",
+        "StepRun",
+        "UnresolvedVariable",
+    ),
+    "base": (
+        "Executor",
+        "ExecutorFactory",
+        "open_executor",
+    ),
+    "email.message": ("EmailMessage",),
+    "http.client": (
+        "HttpClient",
+        "HttpError",
+    ),
+    "http.response": ("HttpResponse",),
+    "outcome": (
+        "Ended",
+        "OnUncertain",
+        "Outcome",
+        "Send",
+        "StepResult",
+        "Verdict",
+    ),
+    "providers": (
+        "EmailProvider",
+        "NotConfigured",
+        "ProviderSpec",
+        "SmsMessage",
+        "SmsProvider",
+    ),
+    "providers.checks": (
+        "base_url",
+        "email_sender",
+        "header_value",
+    ),
+    "settings": (
+        "ExecutorSettings",
+        "Setting",
+    ),
+    "targets": (
+        "NotAccepted",
+        "Target",
+        "UnknownTarget",
+    ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Action",
     "BadStep",
+    "EmailMessage",
+    "EmailProvider",
     "Ended",
     "Executor",
     "ExecutorFactory",
+    "ExecutorSettings",
+    "HttpClient",
+    "HttpError",
+    "HttpResponse",
     "Message",
+    "NotAccepted",
+    "NotConfigured",
     "OnUncertain",
     "Outcome",
+    "ProviderSpec",
     "RenderError",
     "Send",
+    "Setting",
+    "SmsMessage",
+    "SmsProvider",
     "Step",
     "StepResult",
     "StepRun",
+    "Target",
+    "UnknownTarget",
     "UnresolvedVariable",
     "Verdict",
+    "base_url",
+    "email_sender",
+    "header_value",
+    "open_executor",
 ]
 
 

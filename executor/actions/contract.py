@@ -1,7 +1,7 @@
 """The contract of an action: one file, one class, one method.
 
 To add an action, copy `webhook.py`, change it, and name it in the registry (`__init__.py`) or, from a package of your
-own, under the entry-point group `minutehand.actions` (docs/plug-ins.md).
+own, under the entry-point group `minutehand.actions` (docs/extending.md).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Message:
     content: dict[str, Any] = field(default_factory=dict)
 
 
-#: Makes one try under this idempotency key, and says how it ended.
+#: Sends once under this idempotency key, and says how that ended.  It may let an `HttpError` of `run.http` pass.
 Deliver = Callable[[str], Awaitable[StepResult]]
 
 

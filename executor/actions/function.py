@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.http.client import USER_AGENT, HttpError
+from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
-from minutehand.executor.http.remote_response import json_object
 from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.text.unicode_checks import storable
@@ -55,10 +54,8 @@ class FunctionAction:
 
         async def deliver(key: str) -> StepResult:
             called = headers | identity_headers(key, run.execution_id)
-            try:  # the operator's address: it may be private
-                response = await run.http.request("POST", url, headers=called, body=body, trusted=True)
-            except HttpError as error:
-                return error.as_result()
+            # The operator's address: it may be private.
+            response = await run.http.request("POST", url, headers=called, body=body, trusted=True)
             if failure := response.as_failure(datetime.now(UTC)) or _reported_failure(name, response):
                 return failure
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
@@ -72,7 +69,7 @@ class FunctionAction:
 
 def _reported_failure(name: str, response: HttpResponse) -> StepResult | None:
     """Say how the step ended where the function says in a 2xx that it failed; None where it does not."""
-    answer = json_object(response)
+    answer = response.json_object()
     if answer is None or answer.get("success") is not False:
         return None
     message = storable(str(answer.get("error") or answer.get("message") or "it does not say why"))[:_MAX_MESSAGE]

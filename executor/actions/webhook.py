@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.http.client import USER_AGENT, BadTarget, HttpError, parse_url, shown_url
+from minutehand.executor.http.client import USER_AGENT, BadTarget, parse_url, shown_url
 from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
@@ -75,10 +75,7 @@ class WebhookAction:
 
         async def deliver(key: str) -> StepResult:
             signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body, secret)
-            try:
-                response = await run.http.request(method, url, headers=signed, body=body)
-            except HttpError as error:
-                return error.as_result()
+            response = await run.http.request(method, url, headers=signed, body=body)
             if failure := response.as_failure(datetime.now(UTC)):
                 return failure
             send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)

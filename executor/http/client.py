@@ -21,12 +21,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from minutehand.executor.http.ip_ranges import is_public
 from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds
 from minutehand.executor.outcome import StepResult, Verdict
+from minutehand.executor.settings import ExecutorSettings
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
     from yarl import URL
-
-    from minutehand.executor.settings import ExecutorSettings
 
 __all__ = [
     "USER_AGENT",
@@ -124,7 +123,8 @@ class HttpClient:
     every connection right before it connects, so that neither DNS nor an oddly written address can turn it.
     """
 
-    def __init__(self, settings: ExecutorSettings) -> None:
+    def __init__(self, settings: ExecutorSettings | None = None) -> None:
+        settings = settings or ExecutorSettings()
         allowed = settings.allow_private_addresses
         self._allow_all = allowed is True
         self._allowed = frozenset(pair.lower() for pair in allowed) if isinstance(allowed, frozenset) else frozenset()

@@ -56,26 +56,15 @@ def reported_steps(response: HttpResponse) -> tuple[dict[str, Any], ...]:
     ...  reported_steps(HttpResponse(status=200, headers={}, body=items, truncated=False))]
     [('a', 'failed', 'skipped')]
     """
-    answer = json_object(response) or {}
+    answer = response.json_object() or {}
     items = answer.get("results", answer.get("actions_executed"))
     if not isinstance(items, list):
         return ()
     return tuple(record for item in items[:MAX_STEPS] if (record := _record(item)) is not None)
 
 
-def json_object(response: HttpResponse) -> dict[str, Any] | None:
-    """Return the JSON object that the reply is, or None when it is none: cut off, no JSON, or other JSON."""
-    if response.truncated:
-        return None
-    try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
 def _judge_success(response: HttpResponse) -> StepResult:
-    answer = json_object(response)
+    answer = response.json_object()
     if answer is not None and answer.get("success") is True:
         return StepResult.done()
     if answer is not None and answer.get("success") is False:
@@ -95,7 +84,7 @@ def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
         case 401 | 403:
             fix = "check its key, or for an sb_secret_… key deploy the function with verify_jwt = false"
             return StepResult.retry("executor_denied", f"the executor refused the key ({described}): {fix}")
-        case 404 if "success" not in (json_object(response) or {}):
+        case 404 if "success" not in (response.json_object() or {}):
             fix = "deploy the function automation-executor, or correct the executor's URL"
             return StepResult.retry("no_executor", f"there is no executor ({described}): {fix}")
         case 409:
@@ -140,13 +129,13 @@ def _describe(response: HttpResponse) -> str:
 
 def _platform_code(response: HttpResponse) -> str:
     """The platform's own word for what went wrong: `sb-error-code`, else the body's `code`."""
-    code = _header(response, "sb-error-code") or (json_object(response) or {}).get("code")
+    code = _header(response, "sb-error-code") or (response.json_object() or {}).get("code")
     return code[:40] if isinstance(code, str) else ""
 
 
 def _message(response: HttpResponse) -> str:
     """What the reply says in words: `error`, `message`, else the beginning of its text."""
-    answer = json_object(response)
+    answer = response.json_object()
     if answer is None:
         return _text(response.excerpt)
     error = answer.get("error")

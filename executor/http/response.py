@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,16 @@ class HttpResponse:
     def excerpt(self) -> str:
         """The first 500 characters of the body as text that can be stored."""
         return storable(self.body[:2000].decode("utf-8", "replace"))[:500]
+
+    def json_object(self) -> dict[str, Any] | None:
+        """Return the JSON object in the body; None when it is cut off, not JSON, or other JSON."""
+        if self.truncated:
+            return None
+        try:
+            answer = json.loads(self.body)
+        except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+            return None
+        return answer if isinstance(answer, dict) else None
 
     def as_failure(self, now: datetime) -> StepResult | None:
         """How a step ended that got this reply; `None` when what it asked for was done."""

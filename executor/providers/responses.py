@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.http.client import HttpError
-from minutehand.executor.http.remote_response import json_object
 from minutehand.executor.http.response import HttpResponse, retry_after_seconds
 from minutehand.executor.outcome import StepResult
 from minutehand.executor.text.unicode_checks import storable
@@ -16,7 +14,7 @@ from minutehand.executor.text.unicode_checks import storable
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
 
-__all__ = ["ProviderError", "failure", "json_object", "missing_id", "post", "short_text"]
+__all__ = ["ProviderError", "failure", "missing_id", "post", "short_text"]
 
 #: Our codes that refuse for now; all others are for good.
 _FOR_NOW = frozenset({"busy", "quota_exceeded"})
@@ -37,12 +35,8 @@ class ProviderError:
 async def post(
     run: StepRun, url: str, *, headers: Mapping[str, str], body: bytes, judge: Callable[[HttpResponse], StepResult]
 ) -> StepResult:
-    """POST to a provider, whose address is the operator's, and judge its answer."""
-    try:
-        response = await run.http.request("POST", url, headers=headers, body=body, trusted=True)
-    except HttpError as error:
-        return error.as_result()
-    return judge(response)
+    """POST to a provider, whose address is the operator's, and judge its answer.  Errors: `HttpError`."""
+    return judge(await run.http.request("POST", url, headers=headers, body=body, trusted=True))
 
 
 def failure(

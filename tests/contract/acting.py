@@ -12,6 +12,7 @@ from minutehand.executor.actions.contract import Deliver, Message, Step
 from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.step_run import deliver_once
 
 
 @dataclass
@@ -68,7 +69,7 @@ class Acting:
         self.asked.append((on_uncertain, reserve))
         if not self.delivers:
             return StepResult.done(simulated=True)
-        return await deliver(f"{self.execution_id}/{self.step.key}/{message.channel}/{message.recipient}")
+        return await deliver_once(deliver, f"{self.execution_id}/{self.step.key}/{message.channel}/{message.recipient}")
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         self.calls.append((table, operation, row_id, values))

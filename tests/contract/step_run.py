@@ -12,6 +12,7 @@ from minutehand.executor.actions.contract import Deliver, Message, Step
 from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.step_run import deliver_once
 
 #: Whom the tests write to, and what.
 CLIENT = {"id": "c1", "name": "Zoë <b>", "email": "client@example.com", "phone": "+1 (202) 555-0123"}
@@ -73,7 +74,9 @@ class StubRun:
         async with slots or asyncio.Semaphore():
             if self.lost:
                 raise LeaseLost
-            return await deliver(f"{self.execution_id}/{self.step.key}/{message.channel}/{message.recipient}")
+            return await deliver_once(
+                deliver, f"{self.execution_id}/{self.step.key}/{message.channel}/{message.recipient}"
+            )
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         raise AssertionError("this action writes no row")

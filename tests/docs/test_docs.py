@@ -14,11 +14,15 @@ import pytest
 
 from minutehand.executor.actions import ACTIONS
 from minutehand.executor.base import EXECUTORS
+from minutehand.executor.providers import EMAIL_PROVIDERS, SMS_PROVIDERS
+from minutehand.executor.targets import TARGETS
 from minutehand.scheduler.cli.main import COMMANDS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, commands_of, is_a_command, page, rows, section, words
 from tests.journeys.app import App, webhook
 from tests.servers import Database
 
+#: Entry-point groups are written as the schema's functions are.
+GROUPS = {registry.group for registry in (ACTIONS, EXECUTORS, EMAIL_PROVIDERS, SMS_PROVIDERS, TARGETS)}
 ROOMS = ("store", "executor", "scheduler", "dashboard")
 PYTHON = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 SQL = "\n".join(path.read_text() for path in sorted((ROOT / "sql").rglob("*.sql")))
@@ -212,7 +216,7 @@ def test_commands_files_and_links_that_a_page_names_exist(path: Path) -> None:
             assert not anchor or anchor in anchors(target.read_text()), link
     for named in re.findall(r"`((?:sql|store|executor|scheduler|dashboard|tests|docs|benchmarks)/[\w./*-]+)`", text):
         assert list(ROOT.glob(named)), named
-    for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - {ACTIONS.group, EXECUTORS.group}:
+    for named in set(re.findall(r"`(minutehand\.\w+|automation_\w+)`", text)) - GROUPS:
         assert re.search(rf"(function|table|sequence)( if not exists)? (public\.)?{re.escape(named)}\b", SQL), named
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minutehand.executor.http.remote_response import json_object, judge_remote_response, reported_steps
+from minutehand.executor.http.remote_response import judge_remote_response, reported_steps
 from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.store.json import dumps
@@ -171,7 +171,7 @@ def test_any_reply_is_judged_and_what_it_says_can_be_stored(status: int, body: b
     said = reply(status, body)
     result = judge_remote_response(said, NOW)
     assert (result.verdict is Verdict.DONE) == (
-        200 <= status < 300 and (json_object(said) or {}).get("success") is True
+        200 <= status < 300 and (said.json_object() or {}).get("success") is True
     )
     assert (result.verdict is Verdict.DONE) == (result.code == "")
     json.loads(dumps([result.reason, *reported_steps(said)]))

@@ -15,7 +15,7 @@ from minutehand.executor.actions.recipients import client_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
@@ -55,7 +55,7 @@ class Function:
         )
 
     def _judge(self, response: HttpResponse, send: Send) -> StepResult:
-        answer = json_object(response)
+        answer = response.json_object()
         if not 200 <= response.status < 300:
             return self._refused(response, answer or {})
         if answer is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.email.message import joined
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
@@ -52,7 +52,7 @@ class Resend:
         """POST the message once."""
 
         def judge(response: HttpResponse) -> StepResult:
-            answer = json_object(response) or {}
+            answer = response.json_object() or {}
             if not 200 <= response.status < 300:
                 return self._refused(response, answer)
             if not (id_ := short_text(answer.get("id"))):

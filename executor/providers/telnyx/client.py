@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
@@ -57,7 +57,7 @@ class Telnyx:
         """POST the text once; there is no place for the key."""
 
         def judge(response: HttpResponse) -> StepResult:
-            answer = json_object(response) or {}
+            answer = response.json_object() or {}
             data = answer.get("data")
             data = data if isinstance(data, dict) else {}
             if not 200 <= response.status < 300 or _not_taken(data):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, json_object, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
@@ -67,7 +67,7 @@ class Twilio:
         """POST the text once; there is no place for the key."""
 
         def judge(response: HttpResponse) -> StepResult:
-            answer = json_object(response) or {}
+            answer = response.json_object() or {}
             taken = 200 <= response.status < 300 and answer.get("status") not in _NOT_TAKEN
             if not taken:
                 return self._refused(response, answer)
