@@ -1,4 +1,4 @@
-"""A small app whose data is in Postgres, as the journeys play it, and the command line as its operator calls it."""
+"""A small app whose data is in PostgreSQL, and the command line of its operator, for the journeys."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from psycopg.types.json import Jsonb
 from tests.servers import Database
 
 COMMAND = (sys.executable, "-m", "minutehand.scheduler.cli.main")
-#: Webhooks are signed with it; `printf 'a test secret' | base64`.
+#: Signs webhooks; `printf 'a test secret' | base64`.
 SECRET = "whsec_YSB0ZXN0IHNlY3JldA=="
-#: How long a test waits for what must happen, before it says that it did not.
+#: How long a test waits for a condition before it fails.
 DEADLINE_SECONDS = 20.0
 
 _JSON = ("steps", "trigger_config", "settings")
@@ -57,7 +57,7 @@ def webhook(url: str, **config: Any) -> dict[str, Any]:
 
 @dataclass
 class App:
-    """The app's tables, watched; it knows nothing of Minutehand but the table of its users' workflows."""
+    """The app's watched tables.  Of Minutehand the app knows only the table of workflows."""
 
     database: Database
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -67,7 +67,7 @@ class App:
         self.database.call("automation_trigger_add", p_table="jobs")
 
     def workflow(self, *steps: Any, name: str = "Thank the client", **columns: Any) -> str:
-        """Save a workflow of a user, which fires when a job is completed; gives its id."""
+        """Save a workflow that a completed job starts, and return its id."""
         row = {
             "name": name,
             "organization_id": "north",
@@ -81,7 +81,7 @@ class App:
         return str(self.database.one(query, *row.values())["id"])
 
     def complete(self, *, client: str | None = "C-1", organization: str = "north", status: str = "completed") -> str:
-        """Make a job and complete it, by a plain UPDATE; gives its id."""
+        """Create a job, complete it with an UPDATE, and return its id."""
         job = f"J-{2018 + next(self._numbers)}"
         self.database.sql(
             "insert into jobs (id, organization_id, client_id) values (%s, %s, %s)", job, organization, client
@@ -90,7 +90,7 @@ class App:
         return job
 
     def complete_many(self, count: int) -> None:
-        """Complete so many jobs in one statement."""
+        """Create so many jobs and complete them in one statement."""
         self.database.sql(
             "insert into jobs (id, organization_id, client_id) "
             "select 'B-' || n, 'north', 'C-1' from generate_series(1, %s) n",
@@ -103,28 +103,28 @@ class App:
         return self.database.sql("select * from automation_execution_logs order by created_at, id")
 
     def execution(self) -> dict[str, Any]:
-        """The one execution."""
+        """The only execution."""
         return self.database.one("select * from automation_execution_logs")
 
     def end_of(self, job: str) -> tuple[str, str | None, str | None]:
-        """Status, code and reason of a job's one execution."""
+        """Status, code and reason of a job's only execution."""
         row = self.database.one("select status, code, reason from automation_execution_logs where entity_id = %s", job)
         return row["status"], row["code"], row["reason"]
 
     def sends(self) -> list[dict[str, Any]]:
-        """What `communication_logs` says was sent."""
+        """The rows of `communication_logs`, oldest first."""
         return self.database.sql("select * from communication_logs order by created_at, id")
 
     def sends_by(self, channel: str) -> list[dict[str, Any]]:
-        """Those of one channel."""
+        """The sends of one channel."""
         return [send for send in self.sends() if send["channel"] == channel]
 
     def make_due(self) -> None:
-        """Let the time pass until every pending execution is due."""
+        """Make every pending execution due."""
         self.database.sql("update automation_execution_logs set scheduled_at = now() where status = 'pending'")
 
     def expire_leases(self) -> None:
-        """Let the time pass until every lease has expired."""
+        """Make every lease expire."""
         self.database.sql(
             "update automation_execution_logs set lease_expires_at = now() - interval '1 s' where status = 'processing'"
         )
@@ -132,18 +132,18 @@ class App:
 
 @dataclass
 class Minutehand:
-    """The command, called in a folder of its own and with nothing in its environment but what is given here."""
+    """The command, run in its own folder with only these environment variables."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __call__(self, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        """Run it to its end.  A variable that is None is left out."""
+        """Run it until it exits.  A variable with the value None is removed."""
         return self.fed("", *arguments, **environment)
 
     def fed(self, stdin: str, *arguments: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
-        """Run it with this on its standard input."""
+        """Run it with this text as standard input."""
         return subprocess.run(
             [*COMMAND, *arguments],
             env=self._environ(environment),
@@ -155,7 +155,7 @@ class Minutehand:
         )
 
     def run_once(self, *arguments: str, **environment: str | None) -> dict[str, Any]:
-        """Run `run-once -o json`, which must succeed; gives what it printed."""
+        """Run `run-once -o json`, which must succeed, and return the summary."""
         done = self("run-once", "-o", "json", *arguments, **environment)
         assert done.returncode == 0, done.stderr
         printed: dict[str, Any] = json.loads(done.stdout)
@@ -163,7 +163,7 @@ class Minutehand:
 
     @contextmanager
     def running(self, *arguments: str, **environment: str | None) -> Iterator[Running]:
-        """Start it and let it run beside the test; it is killed if the block does not end it."""
+        """Run it in the background; it is killed at the end of the block."""
         number = next(self._numbers)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
         with out.open("wb") as out_file, err.open("wb") as err_file:
@@ -183,20 +183,20 @@ class Minutehand:
 
     def _environ(self, more: dict[str, str | None]) -> dict[str, str]:
         base = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8"}
-        given = {**base, **self.environment, **more}
-        return {name: value for name, value in given.items() if value is not None}
+        variables = {**base, **self.environment, **more}
+        return {name: value for name, value in variables.items() if value is not None}
 
 
 @dataclass
 class Running:
-    """A command that runs beside the test."""
+    """A command that runs in the background."""
 
     process: subprocess.Popen[bytes]
     out: Path
     err: Path
 
     def heard(self) -> str:
-        """What it has said on stderr so far."""
+        """Its stderr so far."""
         return self.err.read_text()
 
     def kill(self, number: signal.Signals) -> None:
@@ -204,14 +204,14 @@ class Running:
         self.process.send_signal(number)
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
-        """Send it a signal, if one is given, and wait for its end: exit code, stdout, stderr."""
+        """Optionally send it a signal, then wait until it exits: exit code, stdout, stderr."""
         if number is not None:
             self.kill(number)
         return self.process.wait(DEADLINE_SECONDS), self.out.read_text(), self.heard()
 
 
 class Gate(threading.Event):
-    """What a receiver waits for before it answers; `reached` tells that it has begun to wait."""
+    """An event that a receiver waits for before it answers; `reached` is set when it begins to wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,8 +224,8 @@ class Gate(threading.Event):
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait for what happens elsewhere; fail by name when it does not."""
+    """Wait until the condition is true; fail with its name after the deadline."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        assert time.monotonic() < deadline, f"timed out while waiting for: {what}"
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What each journey has: an app, receivers of its messages, and the command that is to carry them."""
+"""Fixtures of the journeys: an app, the receivers of its messages, and the command that sends them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Runs a command of Minutehand that is killed at its n-th point: `python -m tests.journeys.killed N run-once`.
+"""Runs a command of Minutehand and kills it at its n-th point: `python -m tests.journeys.killed N run-once`.
 
-A point is each moment at which a crash leaves the world in another state: before and after each call to the database,
-and before and after each message leaves.  It dies by SIGKILL: nothing is flushed, closed or told.
+The points are before and after each call to the database, and before and after each message is sent.  The process is
+killed by SIGKILL: nothing is flushed, closed or reported.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _passed = itertools.count(1)
 
 
 def point(last: int) -> None:
-    """Pass a point, or die there."""
+    """Count a point, and kill the process at the last one."""
     if next(_passed) == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def break_at(last: int) -> None:
-    """Let the process die at its n-th point."""
+    """Arrange that the process is killed at its n-th point."""
     if "SUPABASE_URL" in os.environ:
         from minutehand.store.drivers.supabase import SupabaseDriver
 

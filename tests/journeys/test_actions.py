@@ -1,4 +1,4 @@
-"""The actions that write, branch, wait and tell the team, from the UPDATE to their end."""
+"""Actions that write rows, branch, wait and notify, from the UPDATE to the end of the execution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.journeys.app import App, Minutehand, email, webhook
 
 @pytest.fixture
 def app(app: App) -> App:
-    """The app, whose jobs and notes automations may write."""
+    """The app; workflows may write its jobs and notes."""
     app.database.sql(
         "create table notes (id bigint generated always as identity primary key, organization_id text, job_id text,"
         " body text)"
@@ -29,7 +29,7 @@ def step(type_: str, **config: Any) -> dict[str, Any]:
 
 
 def codes(app: App) -> list[str | None]:
-    """The codes of the one execution's steps, in order; None where one worked."""
+    """The codes of the only execution's steps, in order; None for a step that succeeded."""
     return [record.get("code") for record in app.execution()["actions_executed"]]
 
 
@@ -116,11 +116,11 @@ def test_a_wait_spends_no_attempt_and_the_row_is_read_again_after_it(
     app.complete()
     assert minutehand.run_once()["waiting"] == 1
     assert minutehand.run_once()["claimed"] == 0
-    held = app.database.one(
+    execution = app.database.one(
         "select status, attempt, scheduled_at - now() between '47 h' and '48 h' as in_two_days"
         " from automation_execution_logs"
     )
-    assert held == {"status": "pending", "attempt": 0, "in_two_days": True}
+    assert execution == {"status": "pending", "attempt": 0, "in_two_days": True}
     app.database.sql("update jobs set title = 'as it is now'")
     app.make_due()
     assert minutehand.run_once()["completed"] == 1
@@ -143,7 +143,11 @@ def test_notify_reaches_the_operators_targets(app: App, minutehand: Minutehand, 
 def test_a_function_that_is_not_allowed_is_not_called(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(step("function", name="delete-everything"))
     job = app.complete()
-    given = {"SUPABASE_URL": shop.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x", "MINUTEHAND_FUNCTIONS": "book-visit"}
-    minutehand.run_once(**given)
+    variables = {
+        "SUPABASE_URL": shop.url,
+        "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x",
+        "MINUTEHAND_FUNCTIONS": "book-visit",
+    }
+    minutehand.run_once(**variables)
     assert app.end_of(job)[:2] == ("failed", "not_allowed")
     assert shop.requests == []

@@ -1,4 +1,4 @@
-"""An app that was there first: its tables are adopted, its old backlog is held, and its automations run."""
+"""An app with tables of its own: they are adopted, its old backlog is stale, and its workflows run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.journeys.app import SECRET, Minutehand, email, wait_until, webhook
 from tests.servers import Database, on_both_servers
 
 pytestmark = on_both_servers
-#: Of 1,100 old logs in eleven words.
+#: Of 1,100 old logs with eleven statuses.
 OLD_PENDING = 100
-#: The app's references are not all foreign keys.
+#: Not all references of the app are foreign keys.
 WATCH = ("trigger", "add", "jobs", "--link", "client_id=clients")
 
 
@@ -30,7 +30,7 @@ def app(empty_database: Database) -> Database:
 
 @pytest.fixture
 def minutehand(app: Database, shop: HttpReceiver, post: SmtpReceiver, tmp_path: Path) -> Minutehand:
-    """The command, as the app's operator calls it."""
+    """The command of the app's operator."""
     return Minutehand(
         tmp_path,
         {
@@ -45,7 +45,7 @@ def minutehand(app: Database, shop: HttpReceiver, post: SmtpReceiver, tmp_path: 
 
 @pytest.fixture
 def adopted(app: Database, minutehand: Minutehand) -> Database:
-    """After `migrate` and `trigger add`; the old backlog is held already."""
+    """After `migrate` and `trigger add`; the old backlog is already stale."""
     for command in (("migrate",), WATCH, ("run-once",)):
         done = minutehand(*command)
         assert done.returncode == 0, done.stderr
@@ -58,7 +58,7 @@ def of(database: Database, job: str) -> dict[str, Any]:
 
 
 def sends(database: Database) -> list[dict[str, Any]]:
-    """What we noted of sends; the app's own have no key."""
+    """The sends that we recorded; those of the app have no key."""
     return database.sql("select * from communication_logs where idempotency_key is not null order by channel")
 
 
@@ -70,7 +70,7 @@ def test_migrate_first_says_what_it_does_to_which_table(app, minutehand):
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
     assert dry.stdout.startswith(done.stderr)
     assert "nothing was changed" in dry.stdout.splitlines()[-1]
-    for told in (
+    for line in (
         "automation_execution_logs (rows: about 1,100)",
         "build the indexes automation_execution_logs_queue, ",
         "replace by wider ones the CHECKs communication_logs_status_check, communication_logs_type_check",
@@ -78,7 +78,7 @@ def test_migrate_first_says_what_it_does_to_which_table(app, minutehand):
         "add the triggers minutehand_path_entered, minutehand_path_left",
         "add the triggers minutehand_number_version, minutehand_keep_version",
     ):
-        assert told in " ".join(done.stderr.split())
+        assert line in " ".join(done.stderr.split())
     assert max(map(len, done.stderr.splitlines())) <= 100
     again = minutehand("migrate")
     assert (again.stderr, "nothing new" in again.stdout) == ("", True)
@@ -114,14 +114,14 @@ def test_a_completed_job_sends_an_email_and_a_webhook_and_the_apps_log_has_both(
 
 
 def test_a_log_that_the_app_inserts_is_run_and_rate_limited(adopted, minutehand, post):
-    made = workflow(adopted, "Thank the client", email())
+    workflow_id = workflow(adopted, "Thank the client", email())
     adopted.sql("alter table jobs disable trigger minutehand_capture")
     complete(adopted)
     for _ in range(2):
         adopted.sql(
             "insert into automation_execution_logs (workflow_id, organization_id, trigger_type, trigger_data, status)"
             " values (%s, %s, 'job_status_changed', %s, 'pending')",
-            made,
+            workflow_id,
             NORTH,
             json.dumps({"job_id": "J-2019", "new_status": "Completed"}),
         )
@@ -163,9 +163,9 @@ def test_the_first_run_marks_the_old_backlog_stale_and_runs_what_is_new(app, min
     assert (run["held"], run["claimed"], run["completed"], run["due"]) == (OLD_PENDING, 1, 1, 0)
     assert len(post.messages) == 1
     assert minutehand.run_once("--drain")["held"] == 0
-    held = json.loads(minutehand("executions", "ls", "--code", "stale", "-o", "json").stdout)
-    assert {row["status"] for row in held} == {"skipped"}
-    assert "when no processor ran" in held[0]["reason"]
+    stale = json.loads(minutehand("executions", "ls", "--code", "stale", "-o", "json").stdout)
+    assert {row["status"] for row in stale} == {"skipped"}
+    assert "when no processor ran" in stale[0]["reason"]
 
 
 def test_a_person_releases_one_or_all_of_the_backlog(adopted, minutehand, post):

@@ -1,4 +1,4 @@
-"""What is wrong gets its code and its reason, and a healthy neighbour in the same batch completes."""
+"""Bad input ends with a code and a reason, and a healthy execution in the same batch completes (R16)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ Ends = Callable[..., dict[str, tuple[str, str | None, str]]]
 
 @pytest.fixture
 def ends(app, minutehand, shop) -> Ends:
-    """Complete a job for all workflows and a healthy one, in one batch; gives status, code and reason by name."""
+    """Complete a job for all workflows and a healthy one, in one batch; returns status, code and reason by workflow."""
 
     def run(*arguments: str, client: str = "C-1", **environment: str | None) -> dict[str, tuple[str, str | None, str]]:
         app.workflow(webhook(f"{shop.url}/healthy"), name="Healthy")
         app.complete(client=client)
         minutehand.run_once("--batch-size", "100", *arguments, **environment)
-        found = ends_of(app)
-        assert found.pop("Healthy") == ("completed", None, "")
+        results = ends_of(app)
+        assert results.pop("Healthy") == ("completed", None, "")
         assert "/healthy" in [request.path for request in shop.requests]
-        return found
+        return results
 
     return run
 
 
 @pytest.fixture
 def inner() -> Iterator[socket.socket]:
-    """A server that workflows must not reach; `accept` raises BlockingIOError while nobody came."""
+    """A server that workflows must not reach; `accept` raises BlockingIOError while nobody has connected."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         yield server
@@ -80,11 +80,11 @@ MALFORMED: dict[str, Any] = {
 def test_malformed_workflows_fail_by_name_and_send_nothing(app, ends, post):
     for words, steps in MALFORMED.items():
         app.workflow(steps=steps, name=words)
-    found = ends()
-    assert {name for name, (status, code, _) in found.items() if (status, code) == ("failed", "bad_workflow")} == set(
+    results = ends()
+    assert {name for name, (status, code, _) in results.items() if (status, code) == ("failed", "bad_workflow")} == set(
         MALFORMED
     )
-    for words, (_, _, reason) in found.items():
+    for words, (_, _, reason) in results.items():
         assert reason.startswith(words)
         assert len(reason) < 1000
     assert post.messages == []
@@ -105,9 +105,9 @@ def test_malformed_conditions_match_nothing_and_are_reported(app, ends, minuteha
     for name, conditions in CONDITIONS.items():
         app.workflow(email(), name=name, trigger_config={"conditions": conditions})
     assert ends() == {}
-    shown = minutehand("status").stdout
+    output = minutehand("status").stdout
     for name in CONDITIONS:
-        assert f"workflow '{name}' can never fire: conditions" in shown
+        assert f"workflow '{name}' can never fire: conditions" in output
 
 
 def test_an_invalid_trigger_config_affects_no_other_workflow(app, ends):
@@ -132,8 +132,8 @@ HOSTILE = {
 def test_hostile_templates_fail_their_step_and_send_nothing(app, ends, post):
     for name, message in HOSTILE.items():
         app.workflow(email(message=message), name=name)
-    found = ends()
-    assert {name: end[:2] for name, end in found.items()} == dict.fromkeys(HOSTILE, ("failed", "bad_template"))
+    results = ends()
+    assert {name: end[:2] for name, end in results.items()} == dict.fromkeys(HOSTILE, ("failed", "bad_template"))
     assert post.messages == []
 
 
@@ -145,19 +145,19 @@ def test_a_reply_that_cannot_be_stored_still_settles(app, ends, shop, status, en
     for number, body in enumerate(REPLIES):
         app.workflow(webhook(f"{shop.url}/odd"), name=str(number))
         shop.then(Answer(status=status, body=body))
-    # One after the other, so that the healthy one, which is last, gets the last answer.
-    found = ends("--concurrency", "1")
-    assert [found[str(number)][:2] for number in range(len(REPLIES))] == [end] * len(REPLIES)
+    # One at a time, so that the healthy execution, which is last, gets the last answer.
+    results = ends("--concurrency", "1")
+    assert [results[str(number)][:2] for number in range(len(REPLIES))] == [end] * len(REPLIES)
 
 
 def test_a_private_address_is_refused_by_number_and_by_name(app, ends, inner):
     hosts = ("127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433", "10.0.0.1", "169.254.169.254")
     for host in hosts:
         app.workflow(webhook(f"http://{host}:{inner.getsockname()[1]}/"), name=host)
-    found = ends()
-    assert {end[0] for end in found.values()} == {"failed"}
-    assert {found[host][1] for host in hosts if host[0] in "1[l"} == {"private_address"}
-    assert {found[host][1] for host in ("0x7f.1", "2130706433")} <= {"private_address", "bad_url", "bad_workflow"}
+    results = ends()
+    assert {end[0] for end in results.values()} == {"failed"}
+    assert {results[host][1] for host in hosts if host[0] in "1[l"} == {"private_address"}
+    assert {results[host][1] for host in ("0x7f.1", "2130706433")} <= {"private_address", "bad_url", "bad_workflow"}
     with pytest.raises(BlockingIOError):
         inner.accept()
 
@@ -177,10 +177,10 @@ def test_a_receiver_that_never_answers_is_tried_again_later(app, shop):
         app.complete()
         settings = ExecutorSettings(action_timeout_seconds=0.4, allow_private_addresses=True)
         assert run_here(app, settings).ends["retried"] == 1
-    found = ends_of(app)
-    assert found["Mute"][:2] == ("pending", "uncertain_send")
-    assert "may have arrived" in found["Mute"][2]
-    assert found["Healthy"][0] == "completed"
+    results = ends_of(app)
+    assert results["Mute"][:2] == ("pending", "uncertain_send")
+    assert "may have arrived" in results["Mute"][2]
+    assert results["Healthy"][0] == "completed"
 
 
 def test_an_smtp_problem_is_a_retry_a_failure_or_uncertain(app, ends, post):
@@ -196,8 +196,8 @@ def test_an_smtp_problem_is_a_retry_a_failure_or_uncertain(app, ends, post):
             app.workflow(email(), name=f"{at} {reply}")
             wanted[f"{at} {reply}"] = end
     wanted["CONTENT "] = ("failed", "uncertain_send")
-    found = ends("--concurrency", "1")
-    assert {name: end[:2] for name, end in found.items()} == wanted
+    results = ends("--concurrency", "1")
+    assert {name: end[:2] for name, end in results.items()} == wanted
     assert sorted(send["status"] for send in app.sends_by("email")) == ["failed"] * 11 + ["uncertain"]
     assert post.messages == []
 
@@ -206,8 +206,8 @@ def test_a_mail_server_that_is_away_is_tried_again(app, minutehand, ends, post):
     app.workflow(email(), name="Mail")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
-        found = ends(SMTP_URL=f"smtp://me:hush@127.0.0.1:{taken.getsockname()[1]}")
-    status, code, reason = found["Mail"]
+        results = ends(SMTP_URL=f"smtp://me:hush@127.0.0.1:{taken.getsockname()[1]}")
+    status, code, reason = results["Mail"]
     assert (status, code) == ("pending", "unreachable")
     assert "hush" not in reason
     app.make_due()
@@ -237,13 +237,13 @@ def test_invalid_rows_that_others_inserted_end_with_a_reason(app, ends):
             workflow,
             Jsonb(data),
         )
-    found = ends()
-    assert len(found) == len(FOREIGN)
-    assert {end[:2] for end in found.values()} == {("failed", "no_recipient"), ("skipped", "row_gone")}
+    results = ends()
+    assert len(results) == len(FOREIGN)
+    assert {end[:2] for end in results.values()} == {("failed", "no_recipient"), ("skipped", "row_gone")}
 
 
 def run_here(app: App, settings: ExecutorSettings, **more: Any) -> Summary:
-    """One tick in this process, where a test can choose what no option does."""
+    """Run one tick in this process, with settings that have no option."""
 
     async def go() -> Summary:
         store = Store.postgres(app.database.url)

@@ -1,4 +1,4 @@
-"""Direct mode, from the UPDATE to the message: the database calls, the callee claims, a tick takes what was lost."""
+"""Direct mode, from the UPDATE to the message: the database calls, the callee claims, a tick runs what was lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def app(database) -> App:
 
 @contextmanager
 def serving(app: App, minutehand) -> Iterator[Served]:
-    """Direct mode is on, its calls are delivered, and `serve` answers them."""
+    """Direct mode is on, pg_net delivers its calls, and `serve` answers them."""
     token = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
     with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
         assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
@@ -37,13 +37,13 @@ def serving(app: App, minutehand) -> Iterator[Served]:
 
 
 def token_of(done) -> str:
-    """The token that a command printed."""
+    """The token in a command's output."""
     assert done.returncode == 0, done.stderr
     return done.stdout.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
 
 
 def responses(app: App) -> list[dict]:
-    """What pg_net heard, oldest first."""
+    """The responses that pg_net received, oldest first."""
     return app.database.sql("select status_code, content from net._http_response order by id")
 
 
@@ -113,7 +113,7 @@ def test_a_rotated_token_is_valid_beside_the_old_one_and_then_alone(app, minuteh
                 app.complete()
                 wait_until(partial(heard_more_than, app, before), "the reply")
             assert responses(app)[-1]["status_code"] == status
-    # Without a gap: the receiver knows the new one first.
+    # Without a gap: the receiver gets the new token first.
     done = minutehand("direct", "rotate", MINUTEHAND_API_TOKEN=f"newest,{new}")
     assert token_of(done) == f"newest,{new}"
     assert minutehand.run_once()["completed"] == 1
@@ -132,13 +132,13 @@ def test_the_command_says_what_is_on_what_is_missing_and_what_it_replaces(app, m
     done = minutehand(*on, "--replace", "--no-claim", MINUTEHAND_API_TOKEN="from-the-environment,older")
     assert "begin return new; end" in done.stdout
     assert "calls https://automations.example.com/x (timeout 3 s)" in done.stdout
-    assert "MINUTEHAND_API_TOKEN" not in done.stdout, "nobody needs to be told what the environment has"
+    assert "MINUTEHAND_API_TOKEN" not in done.stdout, "a token from the environment is not printed"
     assert "the function must mark the log itself" in done.stderr
     app.database.sql("delete from vault.secrets")
     status = minutehand("direct", "status")
     assert "! Vault has no token" in status.stdout
-    found = json.loads(minutehand("direct", "status", "-o", "json").stdout)
-    assert (found["on"], found["no_claim"], found["secret"]) == (True, True, False)
+    status = json.loads(minutehand("direct", "status", "-o", "json").stdout)
+    assert (status["on"], status["no_claim"], status["secret"]) == (True, True, False)
     assert minutehand("direct", "off").stdout == "direct mode is off; ticks run what is due\n"
     bad = minutehand("direct", "on", "--url", "ftp://x")
     assert (bad.returncode, "is no URL" in bad.stderr) == (2, True)
@@ -149,13 +149,13 @@ def test_the_command_says_what_is_on_what_is_missing_and_what_it_replaces(app, m
 
 @pytest.fixture
 def hosted(project) -> App:
-    """The app in a Supabase project, whose owner is no superuser."""
+    """The app in a Supabase project, whose owner is not a superuser."""
     project.install_net()
     return App(project.owner)
 
 
 def deploy(project, shop) -> str:
-    """Deploy the function of docs/; gives its address."""
+    """Deploy the function of docs/, and return its address."""
     project.deploy(
         "automation-executor",
         FUNCTION,

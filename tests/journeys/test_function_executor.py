@@ -1,4 +1,4 @@
-"""From the UPDATE to the message through the app's own edge function: executor `function`, and `http` to the same."""
+"""From the UPDATE to the message through the app's edge function: executors `function` and `http`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def action(type_: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def app(project: Any) -> App:
-    """The app in its project, whose clients have phones, too."""
+    """The app in its project; its clients also have phones."""
     app = App(project.owner)
     project.owner.sql("alter table clients add column phone text")
     project.owner.sql("grant select on jobs, clients to service_role")
@@ -33,7 +33,7 @@ def app(project: Any) -> App:
 
 @pytest.fixture(params=["function over REST", "function", "http"])
 def minutehand(request: pytest.FixtureRequest, project: Any, tmp_path: Path) -> Minutehand:
-    """The command with its two variables, or on the Postgres backend with the same function."""
+    """The command with the two variables of a project, or on PostgreSQL with the same function."""
     environment = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
     if request.param == "function":
         environment["DATABASE_URL"] = project.database.url
@@ -176,9 +176,9 @@ def test_a_function_that_the_platform_ended_is_uncertain(
         project.owner.sql("grant select on jobs, clients to service_role")
         app.workflow(action("email"))
         job = app.complete()
-        given = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
+        variables = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
         try:
-            assert minutehand.run_once(**given)["uncertain"] == 1
+            assert minutehand.run_once(**variables)["uncertain"] == 1
         finally:
             gate.set()
         assert "504 IDLE_TIMEOUT" in str(app.execution()["reason"])
@@ -186,7 +186,7 @@ def test_a_function_that_the_platform_ended_is_uncertain(
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"MINUTEHAND_EXECUTOR": "http"}, "set MINUTEHAND_EXECUTOR_URL"),
         ({"MINUTEHAND_EXECUTOR": "http", "MINUTEHAND_EXECUTOR_URL": "ftp://h"}, "must be http:// or https://"),
@@ -203,7 +203,7 @@ def test_a_function_that_the_platform_ended_is_uncertain(
     ],
 )
 def test_bad_configuration_exits_with_78_before_anything_is_claimed(
-    database: Database, tmp_path: Path, environment: dict[str, str | None], said: str
+    database: Database, tmp_path: Path, environment: dict[str, str | None], message: str
 ) -> None:
     app = App(database)
     app.workflow(action("email"))
@@ -219,7 +219,7 @@ def test_bad_configuration_exits_with_78_before_anything_is_claimed(
     )
     done = minutehand("run-once", **environment)
     assert (done.returncode, done.stdout) == (78, "")
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "hush" not in done.stderr
     assert (app.execution()["status"], app.execution()["lease_token"]) == ("pending", None)

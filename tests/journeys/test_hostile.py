@@ -1,6 +1,6 @@
-"""Whoever may write workflows, clients and executions, and hates us: each attack has its end, and a neighbour lives.
+"""Attacks by somebody who can write workflows, clients and executions (R17): each ends, and affects no other.
 
-More of it: bad input in test_bad_input.py, templates in tests/unit/test_render_hostile.py, addresses in
+More: bad input in test_bad_input.py, templates in tests/unit/test_render_hostile.py, addresses in
 tests/contract/test_email.py, replies in tests/contract/test_provider_responses.py, HTTP in tests/unit/test_http.py.
 """
 
@@ -22,7 +22,7 @@ MOST = 2_147_483_647
 DEEP = '{"a":' * 3_000 + "1" + "}" * 3_000
 DIGITS = '{"a": 1' + "0" * 6_000 + "}"
 
-#: Columns of an execution that no processor of ours would write -> how it ends.
+#: Columns of an execution that our processors never write, and how it ends.
 EXECUTIONS: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
     "attempt": ({"attempt": MOST}, ("completed", None)),
     "attempts below zero": ({"attempt": -MOST, "max_attempts": -MOST}, ("completed", None)),
@@ -56,21 +56,21 @@ EXECUTIONS: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
 
 @pytest.fixture
 def healthy(app: App, shop: HttpReceiver) -> str:
-    """A workflow beside the others, which must complete."""
+    """A workflow beside the others that must complete."""
     return app.workflow(webhook(f"{shop.url}/healthy", body="x"), name="Healthy")
 
 
 def run(app: App, minutehand: Minutehand, shop: HttpReceiver, **environment: str) -> dict[str, tuple[str, Any, str]]:
-    """Let all that is due run, in one batch; gives how each ended, by name."""
+    """Run everything that is due in one batch, and return how each execution ended, by workflow."""
     minutehand.run_once("--batch-size", "100", **environment)
-    found = ends_of(app)
-    assert found.pop("Healthy") == ("completed", None, "")
+    results = ends_of(app)
+    assert results.pop("Healthy") == ("completed", None, "")
     assert [request.path for request in shop.requests].count("/healthy") == 1
-    return found
+    return results
 
 
 def execution(app: App, workflow: str, **columns: Any) -> None:
-    """Insert an execution, as whoever may write the log can."""
+    """Insert an execution, as anybody who can write the log can."""
     row = {"workflow_id": workflow, "trigger_type": "job_completed", "status": "pending", **columns}
     names, places = ", ".join(row), ", ".join(["%s"] * len(row))
     app.database.sql(f"insert into automation_execution_logs ({names}) values ({places})", *row.values())
@@ -82,8 +82,8 @@ def test_an_execution_of_nonsense_stops_no_other(app, minutehand, shop, healthy)
         workflow = app.workflow(webhook(f"{shop.url}/odd", body="x"), name=name, trigger_type="never")
         execution(app, workflow, **columns)
     app.complete()
-    found = run(app, minutehand, shop)
-    assert {name: end[:2] for name, end in found.items()} == {name: end for name, (_, end) in EXECUTIONS.items()}
+    results = run(app, minutehand, shop)
+    assert {name: end[:2] for name, end in results.items()} == {name: end for name, (_, end) in EXECUTIONS.items()}
 
 
 def test_a_tenant_neither_reads_nor_writes_another_tenants_rows(app, minutehand, shop, healthy):
@@ -152,9 +152,9 @@ def test_a_tenant_neither_reads_nor_writes_another_tenants_rows(app, minutehand,
 
     app.complete()
     before = database.sql("select * from jobs order by id")
-    found = run(app, minutehand, shop)
+    results = run(app, minutehand, shop)
     assert b"SECRET" not in b"".join(request.body for request in shop.requests)
-    ends = {name: end[:2] for name, end in found.items()}
+    ends = {name: end[:2] for name, end in results.items()}
     assert {name for name, end in ends.items() if end == ("completed", None)} == set()
     assert {end for name, end in ends.items() if name.startswith(("update ", "create ", "set ", "give"))} <= {
         ("failed", "not_writable"),
@@ -224,7 +224,7 @@ SETTINGS: tuple[Any, ...] = (
 
 
 def placed(value: Any, shop: HttpReceiver, port: int = 0) -> Any:
-    """Put the receiver's address in, and the port of a server that must not be reached."""
+    """Fill in the address of the receiver, and the port of a server that must not be reached."""
     if isinstance(value, str) and len(value) < 100:
         return value.replace("{shop}", shop.url).replace("{port}", str(port))
     if isinstance(value, dict):
@@ -243,13 +243,13 @@ def test_hostile_workflows_and_clients_affect_no_other(app, minutehand, shop, po
         app.workflow(webhook(f"{shop.url}/settings", body="x"), name=f"settings {number}", settings=settings)
     database.sql("insert into jobs (id, organization_id, client_id) values ('J-9', 'north', 'C-9')")
     database.sql("update jobs set status = 'completed'")
-    found = run(app, minutehand, shop, MINUTEHAND_FUNCTIONS="book-visit")
+    results = run(app, minutehand, shop, MINUTEHAND_FUNCTIONS="book-visit")
     with pytest.raises(BlockingIOError):
         inner.accept()
     good = {*GOOD, *(f"settings {number}" for number in range(len(SETTINGS)))}
-    assert {name: found[name] for name in good} == dict.fromkeys(good, ("completed", None, ""))
-    assert {name: found[name][0] for name in OTHERS} == dict.fromkeys(OTHERS, "failed")
-    assert all(len(found[name][2]) < 1_000 for name in OTHERS)
+    assert {name: results[name] for name in good} == dict.fromkeys(good, ("completed", None, ""))
+    assert {name: results[name][0] for name in OTHERS} == dict.fromkeys(OTHERS, "failed")
+    assert all(len(results[name][2]) < 1_000 for name in OTHERS)
     (mail,) = post.messages
     assert mail.recipients == ("hotel@example.com",)
     assert mail.message["bcc"] is None
@@ -283,8 +283,8 @@ def test_a_row_of_ten_megabytes_is_read_but_neither_sent_nor_stored(app, minuteh
         " values ('J-9', 'north', 'C-1', repeat('x', 10000000), '[1, 2, 3, 4, 5, 6, 7]')"
     )
     app.database.sql("update jobs set status = 'completed'")
-    found = run(app, minutehand, shop)
-    assert {name: end[:2] for name, end in found.items()} == {name: end for name, (_, end) in TEN_MEGABYTES.items()}
+    results = run(app, minutehand, shop)
+    assert {name: end[:2] for name, end in results.items()} == {name: end for name, (_, end) in TEN_MEGABYTES.items()}
     assert post.messages == []
     kept = app.database.one("select max(octet_length(actions_executed::text)) as most from automation_execution_logs")
     assert kept["most"] < 10_000

@@ -1,4 +1,4 @@
-"""The processor is killed at every point of a three-step workflow, again and again: nobody is written to twice."""
+"""A processor is killed at every point of a three-step workflow, repeatedly: no message is sent twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minutehand.scheduler.demo.receivers import HttpReceiver, Mail, SmtpReceiver
 from tests.journeys.app import App, Minutehand, email, webhook
 from tests.providers.twilio import TwilioServer
 
-#: More than a whole run has; the last ones are runs that nobody kills.
+#: More points than a whole run has; the last runs are not killed.
 POINTS = 24
 
 
@@ -33,16 +33,22 @@ def environment(texts: TwilioServer, shop: HttpReceiver) -> dict[str, str]:
 
 
 def run_killed(minutehand: Minutehand, point: int, **more: str) -> bool:
-    """Run a tick that dies at this point; says whether it did."""
+    """Run a tick that is killed at this point; returns whether it was."""
     command = [sys.executable, "-m", "tests.journeys.killed", str(point), "run-once"]
-    given = {**os.environ, "HOME": str(minutehand.folder), **minutehand.environment, **more, "PYTHONPATH": os.getcwd()}
-    done = subprocess.run(command, env=given, capture_output=True, timeout=60)
+    variables = {
+        **os.environ,
+        "HOME": str(minutehand.folder),
+        **minutehand.environment,
+        **more,
+        "PYTHONPATH": os.getcwd(),
+    }
+    done = subprocess.run(command, env=variables, capture_output=True, timeout=60)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
     return done.returncode != 0
 
 
 def recover(app: App, minutehand: Minutehand, **more: str) -> None:
-    """Let the leases expire, and the ticks go on until all have ended; a person says `sent` where somebody must."""
+    """Let the leases expire, and run ticks until all have ended; a person resolves uncertain sends as `sent`."""
     for _ in range(12):
         app.expire_leases()
         app.make_due()
@@ -51,10 +57,10 @@ def recover(app: App, minutehand: Minutehand, **more: str) -> None:
         ends = {row["status"] for row in app.executions()}
         if ends & {"pending", "processing"}:
             continue
-        held = [str(row["id"]) for row in app.executions() if row["code"] == "uncertain_send"]
-        if not held:
+        uncertain = [str(row["id"]) for row in app.executions() if row["code"] == "uncertain_send"]
+        if not uncertain:
             return
-        assert minutehand("executions", "resolve", *held, "--sent").returncode == 0
+        assert minutehand("executions", "resolve", *uncertain, "--sent").returncode == 0
     raise AssertionError(f"not all of them ended: {app.executions()}")
 
 
@@ -70,7 +76,7 @@ def text_of(mail: Mail) -> str:
 
 
 def check(app: App, jobs: list[str], post: SmtpReceiver, texts: TwilioServer, shop: HttpReceiver) -> None:
-    """Nothing twice where a second copy would arrive, nothing lost without a word, one key for each job's webhook."""
+    """No message arrives twice, none is lost unless a person resolved it, and each webhook has one key."""
     mails = Counter(job for mail in post.messages for job in jobs if f"job {job} is" in text_of(mail))
     sms = Counter(job for text in texts.messages for job in jobs if f"job {job} is" in text.body["Body"])
     hooks = {(request.headers["idempotency-key"], request.path.rpartition("/")[2]) for request in shop.requests}
@@ -78,11 +84,11 @@ def check(app: App, jobs: list[str], post: SmtpReceiver, texts: TwilioServer, sh
     assert max(sms.values(), default=0) <= 1, sms
     assert Counter(job for _, job in hooks) == Counter(jobs), "each job under one key"
     for row in app.executions():
-        said = {step["stepId"]: step.get("resolved") for step in row["actions_executed"]}
+        resolved = {step["stepId"]: step.get("resolved") for step in row["actions_executed"]}
         assert row["status"] == "completed", row
-        # Only what a person said that it had arrived may be missing: it was uncertain, and nobody guessed.
-        assert said["1"] == "sent" or mails[row["entity_id"]] == 1
-        assert said["2"] == "sent" or sms[row["entity_id"]] == 1
+        # Only a message that a person resolved as sent may be missing: it was uncertain.
+        assert resolved["1"] == "sent" or mails[row["entity_id"]] == 1
+        assert resolved["2"] == "sent" or sms[row["entity_id"]] == 1
 
 
 def test_after_a_kill_at_any_point_no_message_is_sent_twice(
@@ -98,7 +104,7 @@ def test_after_a_kill_at_any_point_no_message_is_sent_twice(
         if not killed:
             break
         kills += 1
-        if point % 3 == 0:  # the one that takes over dies, too
+        if point % 3 == 0:  # the next processor is killed, too
             app.expire_leases()
             app.database.call("automation_tick")
             app.make_due()

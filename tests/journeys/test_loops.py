@@ -1,4 +1,4 @@
-"""Automations that cause each other come to an end, in whatever way (R11)."""
+"""Workflows that start each other end (R11)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ UNLIMITED = {"rate_limit": None}
 
 
 def update(**values: Any) -> dict[str, Any]:
-    """A step that writes the execution's own job."""
+    """A step that writes the job of its execution."""
     return {"type": "update_record", "config": {"table": "jobs", "values": values}}
 
 
 def chain(app: App) -> list[tuple[str, str, str | None, str | None]]:
-    """What happened, oldest first: workflow, status, code, and which workflow caused it."""
+    """The executions, oldest first: workflow, status, code, and the workflow that caused it."""
     rows = app.database.sql(
         """
         select w.name, l.status, l.code, cw.name as cause
@@ -34,7 +34,7 @@ def chain(app: App) -> list[tuple[str, str, str | None, str | None]]:
 
 @pytest.fixture
 def writable(app: App) -> App:
-    """The app, whose jobs automations may write."""
+    """The app; workflows may write its jobs."""
     app.database.call("automation_trigger_add", p_table="jobs", p_writable=True)
     return app
 
@@ -84,11 +84,11 @@ TOUCH = {"type": "function", "config": {"name": "touch", "body": {"id": "{{job.i
 
 @pytest.fixture
 def hosted(project: Any) -> App:
-    """The app in a Supabase project, whose functions may write its jobs."""
-    made = App(project.owner)
+    """The app in a Supabase project; its functions may write its jobs."""
+    app = App(project.owner)
     project.owner.sql("grant select, update on jobs to service_role")
     project.owner.sql("notify pgrst, 'reload schema'")
-    return made
+    return app
 
 
 @pytest.fixture(params=["rest", "postgres"])
@@ -132,9 +132,9 @@ def test_the_breaker_stops_a_function_that_does_not_pass_the_cause_on(
     assert stopped.returncode == 0
     assert '"event": "breaker_tripped"' in stopped.stderr
     assert '"workflow": "touch it"' in stopped.stderr
-    assert "breaker_tripped" not in processor("run-once").stderr, "it is told once"
+    assert "breaker_tripped" not in processor("run-once").stderr, "it is logged once"
     assert [row[:2] for row in chain(hosted)] == [("touch it", "completed")] * 3 + [("touch it", "pending")]
-    said = processor("status").stdout
-    assert "paused      workflow touch it: breaker: 4 changes without a cause" in said
+    output = processor("status").stdout
+    assert "paused      workflow touch it: breaker: 4 changes without a cause" in output
     (pause,) = hosted.database.sql("select scope, target from automation_control")
     assert (pause["scope"], pause["target"]) == ("workflow", workflow)

@@ -1,4 +1,4 @@
-"""One row's story: from the UPDATE to the message, and what is written down of it."""
+"""One row from the UPDATE to the message, and the records of it."""
 
 from __future__ import annotations
 
@@ -229,8 +229,8 @@ def test_a_pause_between_two_steps_stops_the_second(app, minutehand, shop, post)
         code, out, _ = processor.end()
     assert (code, '"released": 1' in out) == (0, True)
     assert post.messages == []
-    held = app.execution()
-    assert (held["status"], held["attempt"]) == ("pending", 0)
+    paused = app.execution()
+    assert (paused["status"], paused["attempt"]) == ("pending", 0)
     app.database.sql("delete from automation_control")
     assert minutehand.run_once()["completed"] == 1
     assert (len(shop.requests), len(post.messages)) == (1, 1)

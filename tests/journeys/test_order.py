@@ -1,4 +1,4 @@
-"""A workflow in order: what the changes of a row start runs one at a time, in their order, whoever runs it."""
+"""`settings.order`: executions of one row run one at a time, in the order of its changes, in any processor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JOBS = ("J-1", "J-2", "J-3")
 
 @pytest.fixture
 def changed(app: App, shop: HttpReceiver) -> App:
-    """Three jobs, each of which went through five statuses while nobody looked."""
+    """Three jobs, each with five changes of status before any processor ran."""
     app.workflow(
         webhook(shop.url, body={"job": "{{ job.id }}", "status": "{{ trigger.new_status }}"}),
         trigger_type="job_updated",
@@ -27,29 +27,29 @@ def changed(app: App, shop: HttpReceiver) -> App:
     return app
 
 
-def told(shop: HttpReceiver) -> dict[str, list[str]]:
-    """The statuses that the receiver was told of each job, in their order."""
-    found: dict[str, list[str]] = {}
+def received_statuses(shop: HttpReceiver) -> dict[str, list[str]]:
+    """The statuses of each job that the receiver got, in order."""
+    statuses: dict[str, list[str]] = {}
     for request in shop.requests:
         body = json.loads(request.body)
-        found.setdefault(body["job"], []).append(body["status"])
-    return found
+        statuses.setdefault(body["job"], []).append(body["status"])
+    return statuses
 
 
 def test_a_drain_runs_all_in_order_and_a_tick_runs_the_next_of_each_row(
     changed: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     assert minutehand.run_once()["completed"] == 3
-    assert told(shop) == dict.fromkeys(JOBS, STATUSES[:1])
+    assert received_statuses(shop) == dict.fromkeys(JOBS, STATUSES[:1])
     waiting = json.loads(minutehand("executions", "ls", "code:earlier_unfinished", "-o", "json").stdout)
     assert len(waiting) == 9, "the next of each row was called"
     assert minutehand.run_once("--drain")["completed"] == 12
-    assert told(shop) == dict.fromkeys(JOBS, STATUSES)
+    assert received_statuses(shop) == dict.fromkeys(JOBS, STATUSES)
 
 
 def test_workers_run_each_execution_when_the_one_before_it_has_ended(
     changed: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     with minutehand.running("worker", "--poll-seconds", "60s"), minutehand.running("worker", "--poll-seconds", "60s"):
-        wait_until(lambda: len(shop.requests) == 15, "all to be told")
-    assert told(shop) == dict.fromkeys(JOBS, STATUSES)
+        wait_until(lambda: len(shop.requests) == 15, "15 webhooks")
+    assert received_statuses(shop) == dict.fromkeys(JOBS, STATUSES)

@@ -1,4 +1,4 @@
-"""The switch for when something goes wrong (scenario 23): nothing more leaves, nothing is lost, it goes on after."""
+"""A pause in an emergency (scenario 23): no more messages leave, none is lost, all are sent after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.journeys.app import App, Gate, Minutehand, wait_until, webhook
 
 COUNT = 500
 LANES = 20
-#: Calls that are answered at once, before the receiver begins to be slow.
+#: The number of calls that the receiver answers at once before it becomes slow.
 BEFORE = 60
 
 by_scope = pytest.mark.parametrize(
@@ -24,7 +24,7 @@ by_scope = pytest.mark.parametrize(
 
 
 def called(shop: HttpReceiver) -> list[str]:
-    """The jobs that the receiver was told of."""
+    """The jobs that the receiver was called for."""
     return sorted(request.path for request in shop.requests)
 
 
@@ -38,8 +38,8 @@ def test_after_a_pause_during_a_drain_no_more_messages_leave(
     app.complete_many(COUNT)
     with minutehand.running("run-once", "--drain", "-o", "json", MINUTEHAND_CONCURRENCY=str(LANES)) as processor:
         wait_until(lambda: len(shop.requests) == BEFORE + LANES, "every lane to be at its receiver")
-        said = minutehand(*pause)
-        assert said.returncode == 0, said.stderr
+        done = minutehand(*pause)
+        assert done.returncode == 0, done.stderr
         gate.set()
         code, out, err = processor.end()
     assert (code, f'"completed": {BEFORE + LANES}' in out) == (0, True), err
@@ -54,7 +54,7 @@ def test_after_a_pause_during_a_drain_no_more_messages_leave(
     assert minutehand.run_once("--drain")["completed"] == COUNT - BEFORE - LANES
     assert called(shop) == sorted(f"/B-{number}" for number in range(1, COUNT + 1)), "each once"
     attempts = app.database.one("select max(attempt) as most from automation_execution_logs")
-    assert attempts["most"] <= 1, "being held spends no attempt"
+    assert attempts["most"] <= 1, "a pause spends no attempt"
 
 
 @pytest.mark.parametrize(

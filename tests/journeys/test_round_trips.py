@@ -1,4 +1,4 @@
-"""What a tick costs over REST, in requests: each is a round trip."""
+"""The number of requests of a tick over REST: each is a round trip."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.journeys.app import App, webhook
 
 
 def tick(project: Any, **settings: Any) -> tuple[Summary, list[str]]:
-    """Do one tick; gives its summary and the requests that it made."""
+    """Run one tick, and return its summary and its requests."""
     driver = Counted(SupabaseDriver(project.url, project.secret_key))
 
     async def go() -> Summary:
@@ -51,5 +51,5 @@ def test_a_tick_is_three_requests_plus_those_of_its_steps(app: App, shop: Any, p
     summary, calls = tick(project)
     assert (summary.ends["completed"], len(shop.requests)) == (due, 2 * due)
     assert [call for call in calls if call != "advance"] == ["tick", "claim", "settle"]
-    # The first look is everybody's; after it each tells its first step and looks again when its call is answered.
+    # One call reads the rows of all; then each execution records its first step and reads its row again.
     assert 2 <= calls.count("advance") <= 1 + due

@@ -1,4 +1,4 @@
-"""`run-once`, as cron and people call it: how much it runs, what it prints, and how it ends."""
+"""`run-once`: how much it runs, what it prints, and its exit code."""
 
 from __future__ import annotations
 

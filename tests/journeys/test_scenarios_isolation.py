@@ -1,4 +1,4 @@
-"""What holds when much happens at once, or goes wrong: scenarios that operators asked for, on either backend."""
+"""Isolation of changes, processors and tenants: scenarios that operators asked for, on both backends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNLIMITED = {"rate_limit": None, "breaker": None}
 
 
 def at_once(world: World, count: int, *arguments: str) -> list[dict[str, Any]]:
-    """Run so many processors beside each other to their ends; gives their summaries."""
+    """Run so many processors at the same time, and return their summaries."""
     with ExitStack() as stack:
         crowd = [
             stack.enter_context(world.minutehand.running("run-once", "-o", "json", *arguments)) for _ in range(count)
@@ -27,7 +27,7 @@ def at_once(world: World, count: int, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_one_change_is_one_message_however_often_it_is_captured(world: World) -> None:
-    """Scenario 10: a second trigger of ours, one of the app's own, a replayed event, and two processors at once."""
+    """Scenario 10: a second trigger of ours, a trigger of the app, a replayed event, and two processors at once."""
     database = world.app.database
     (ours,) = database.sql("select pg_get_triggerdef(oid) as text from pg_trigger where tgname = 'minutehand_capture'")
     database.sql(ours["text"].replace("minutehand_capture", "minutehand_again", 1))
@@ -46,9 +46,9 @@ def test_one_change_is_one_message_however_often_it_is_captured(world: World) ->
 
 
 def test_many_processors_run_each_execution_once_and_replace_a_killed_one(world: World) -> None:
-    """Scenario 11: 8 at once on 1,000 pending (300 over REST, for the time it takes); one more is killed in the midst.
+    """Scenario 11: 8 at once on 1,000 pending (300 over REST, for the time it takes); one more is killed while it runs.
 
-    What it had in hand comes back when its leases expire; nobody gets a second copy of what the provider had taken.
+    Its executions are run again when their leases expire; no message that the provider accepted is sent twice.
     """
     count, gate = (1_000 if world.backend == "postgres" else 300), Gate()
     world.app.workflow(sms("Job {{job.id}} is done."), settings=UNLIMITED)
@@ -74,11 +74,11 @@ def test_many_processors_run_each_execution_once_and_replace_a_killed_one(world:
 
 
 def test_two_workflows_that_toggle_a_status_end_and_name_their_cause(world: World) -> None:
-    """Scenario 13: the chain stops, and each execution names what caused it (the alert is a later matter)."""
+    """Scenario 13: the chain stops, and each execution names its cause (alerts: test_alerts.py)."""
     world.app.database.call("automation_trigger_add", p_table="jobs", p_writable=True)
-    for wanted, other in (("ping", "pong"), ("pong", "ping")):
+    for status, other in (("ping", "pong"), ("pong", "ping")):
         step = {"type": "update_record", "config": {"table": "jobs", "values": {"status": other}}}
-        world.app.workflow(step, sms(wanted), name=wanted, trigger_type=f"job_{wanted}", settings=UNLIMITED)
+        world.app.workflow(step, sms(status), name=status, trigger_type=f"job_{status}", settings=UNLIMITED)
     world.job("ping")
     world.drain()
     assert [text for _, text in world.sms()] == ["ping", "pong"]
@@ -92,7 +92,7 @@ def test_two_workflows_that_toggle_a_status_end_and_name_their_cause(world: Worl
 
 
 def test_tenants_are_isolated(world: World) -> None:
-    """Scenario 21: identical workflows of two organisations; neither starts the other's, a stop holds one alone."""
+    """Scenario 21: identical workflows of two organisations do not start each other; a pause affects one alone."""
     for tenant in ("north", "south"):
         world.app.workflow(email(message=tenant), name="Thank the client", organization_id=tenant)
     north, south = world.job(), world.job(organization_id="south", client_id="C-3")
@@ -104,7 +104,7 @@ def test_tenants_are_isolated(world: World) -> None:
     assert world.minutehand("resume", "--tenant", "north").returncode == 0
     assert world.drain()["completed"] == 1
     assert world.mails()[1:] == [("hotel@example.com", "north")]
-    # A row that the app put into the queue for the other's workflow is not believed.
+    # An execution that the app inserted for the other organisation's workflow fails.
     theirs = world.app.database.one("select id from automation_workflows where organization_id = 'south'")["id"]
     world.insert_log(theirs, status="pending", trigger_data={"job_id": north}, organization_id="north")
     assert world.drain()["executions"][0]["code"] == "other_tenant"
@@ -112,7 +112,7 @@ def test_tenants_are_isolated(world: World) -> None:
 
 
 def test_an_old_backlog_is_stale_and_reported_and_not_sent(world: World) -> None:
-    """Scenario 22: 5,000 pending of more than a day ago when the first processor starts."""
+    """Scenario 22: 5,000 executions have been pending for more than a day when the first processor starts."""
     workflow = world.app.workflow(email(to="someone@example.com", message="Hello"))
     world.app.database.sql(
         "insert into automation_execution_logs (workflow_id, organization_id, status, trigger_type, created_at)"
@@ -124,14 +124,14 @@ def test_an_old_backlog_is_stale_and_reported_and_not_sent(world: World) -> None
     assert (summary["held"], summary["claimed"], summary["completed"]) == (5_000, 1, 1)
     assert world.ends() == {("completed", None): 1, ("skipped", "stale"): 5_000}
     assert len(world.mails()) == 1, "only what is new"
-    (held, *_) = json.loads(world.minutehand("executions", "ls", "code:stale", "-o", "json").stdout)
-    assert "no processor" in held["reason"]
+    (first, *_) = json.loads(world.minutehand("executions", "ls", "code:stale", "-o", "json").stdout)
+    assert "no processor" in first["reason"]
 
 
 def test_after_a_pause_no_more_messages_leave(world: World) -> None:
-    """Scenario 23: of 500 messages (200 over REST), those under way end, no other begins; then each goes on once.
+    """Scenario 23: of 500 messages (200 over REST), those on their way end, no other begins; then each is sent once.
 
-    A workflow's own stop and everybody's are two locks.  By tenant, and with others going on meanwhile: test_pause.py.
+    A pause of the workflow and a pause of everything are independent.  Pauses of a tenant: test_pause.py.
     """
     count, before, lanes, gate = (500 if world.backend == "postgres" else 200), 40, 10, Event()
     world.shop.then(*[Answer()] * before, *[Answer(after=gate)] * lanes)

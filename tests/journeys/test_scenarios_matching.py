@@ -1,4 +1,4 @@
-"""Which change starts which workflow, and how its row is read: scenarios from operators, on either backend."""
+"""Which change starts which workflow, and how its row is read: scenarios that operators asked for, on both backends."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from tests.journeys.world import LAKEVIEW, World, sms
 from tests.providers.api import reply
 
 
-def asking(*conditions: dict[str, Any]) -> dict[str, Any]:
-    """What a workflow says that a change must meet."""
+def with_conditions(*conditions: dict[str, Any]) -> dict[str, Any]:
+    """A trigger_config with these conditions."""
     return {"conditions": list(conditions)}
 
 
 def test_a_status_matches_in_every_spelling_and_a_respelling_is_not_a_change(world: World) -> None:
-    """Scenario 1: a workflow for "In Progress" fires once for each of its spellings, and not for a respelling."""
-    wanted = asking({"field": "status", "value": "In Progress"})
+    """Scenario 1: a workflow for "In Progress" starts once for each spelling, and not for a change of spelling."""
+    trigger_config = with_conditions({"field": "status", "value": "In Progress"})
     world.app.workflow(webhook(world.shop.url + "/{{job.id}}"), trigger_type="job_in_progress")
-    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
+    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=trigger_config)
     jobs = [world.job(spelling) for spelling in ("in_progress", "in-progress", "IN PROGRESS", "In Progress")]
     world.drain()
     assert sorted(world.hooks()) == [f"/{job}" for job in jobs]
     assert len(world.mails()) == 4
     world.move(jobs[0], "In Progress")
     assert world.drain()["claimed"] == 0
-    assert world.ends() == {("completed", None): 8}, "nor was anything skipped"
+    assert world.ends() == {("completed", None): 8}, "nothing was skipped"
 
 
 def test_all_conditions_must_be_true_and_each_is_shown(world: World) -> None:
-    """Scenario 2: a plumbing job does not start what is for HVAC; what was wanted and what was there is shown."""
-    wanted = asking({"field": "status", "value": "completed"}, {"field": "job_type", "value": "HVAC"})
-    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=wanted)
+    """Scenario 2: a plumbing job does not start a workflow for HVAC; a dry run shows wanted and actual value."""
+    trigger_config = with_conditions({"field": "status", "value": "completed"}, {"field": "job_type", "value": "HVAC"})
+    world.app.workflow(email(), trigger_type="job_status_changed", trigger_config=trigger_config)
     plumbing = world.job(job_type="Plumbing")
     assert (world.app.executions(), world.drain()["claimed"]) == ([], 0)
     done = world.minutehand("workflows", "test", "Thank the client", "--row", plumbing, "-o", "json")
-    told = json.loads(done.stdout)
-    assert told["conditions"]["held"] is False
-    assert [(leaf["field"], leaf["held"], leaf["wanted"], leaf["actual"]) for leaf in told["conditions"]["all"]] == [
+    report = json.loads(done.stdout)
+    assert report["conditions"]["held"] is False
+    assert [(leaf["field"], leaf["held"], leaf["wanted"], leaf["actual"]) for leaf in report["conditions"]["all"]] == [
         ("status", True, "completed", "completed"),
         ("job_type", False, "HVAC", "Plumbing"),
     ]
@@ -49,14 +49,14 @@ def test_all_conditions_must_be_true_and_each_is_shown(world: World) -> None:
 
 
 def test_null_is_compared_as_documented(world: World) -> None:
-    """Scenario 3: null equals no text, and so is not equal to any (docs/workflows.md); nothing raises."""
+    """Scenario 3: null equals no text, so `not_equals` is true for it (docs/workflows.md); nothing raises."""
     for name, operator, value in (
         ("equal", "equals", "X"),
         ("not equal", "not_equals", "X"),
         ("more", "greater_than", 1),
     ):
-        wanted = asking({"field": "service", "operator": operator, "value": value})
-        world.app.workflow(webhook(world.shop.url), name=name, trigger_config=wanted)
+        trigger_config = with_conditions({"field": "service", "operator": operator, "value": value})
+        world.app.workflow(webhook(world.shop.url), name=name, trigger_config=trigger_config)
     world.job(service=None)
     (ran,) = world.drain()["executions"]
     assert (ran["workflow"], ran["status"]) == ("not equal", "completed")
@@ -66,20 +66,20 @@ def test_null_is_compared_as_documented(world: World) -> None:
 
 
 def test_an_unknown_operator_or_step_is_reported_and_affects_no_other_workflow(world: World) -> None:
-    """Scenario 4: an unknown operator or step is named wherever one looks; nothing of it is sent, others run."""
-    odd = asking({"field": "title", "operator": "starts_withh", "value": "Boiler"})
+    """Scenario 4: lint and status name an unknown operator or step; nothing of that workflow is sent, others run."""
+    odd = with_conditions({"field": "title", "operator": "starts_withh", "value": "Boiler"})
     world.app.workflow(email(), name="Misspelt", trigger_config=odd)
     world.app.workflow(email(), {"type": "gift_card", "config": {"amount": 50}}, name="Generous")
     world.app.workflow(webhook(world.shop.url), name="Sound")
     world.job()
     linted = world.minutehand("workflows", "lint", "-o", "json")
-    told = {
+    report = {
         one["workflow"]: [it["text"] for it in one["findings"] if it["level"] == "error"]
         for one in json.loads(linted.stdout)
     }
-    assert (linted.returncode, told["Sound"]) == (3, [])
-    assert 'unknown operator "starts_withh"' in told["Misspelt"][0]
-    assert "there is no action `gift_card`" in told["Generous"][0]
+    assert (linted.returncode, report["Sound"]) == (3, [])
+    assert 'unknown operator "starts_withh"' in report["Misspelt"][0]
+    assert "there is no action `gift_card`" in report["Generous"][0]
     checked = world.minutehand("status", "--check")
     assert (checked.returncode, "workflow 'Misspelt' can never fire" in checked.stdout) == (3, True)
     summary = world.drain()
@@ -90,7 +90,7 @@ def test_an_unknown_operator_or_step_is_reported_and_affects_no_other_workflow(w
 
 THANKS = {"subject": "Thanks", "message": "Job {{job.id}} of {{client_name}}"}
 BRIEF = {"message": "Done: {{job.id}}"}
-#: One intent, thank by e-mail and tell by text, as each of the seven dialects writes it, with the column it stands in.
+#: The same e-mail and SMS in each of the seven dialects, by the column that holds the steps.
 DIALECTS: dict[str, dict[str, Any]] = {
     "a": {"steps": [
         {"id": "1", "type": "action", "config": {"actionType": "email", "sendTime": "immediate", **THANKS}},
@@ -126,14 +126,14 @@ DIALECTS: dict[str, dict[str, Any]] = {
             {"action_type": "send_sms", "action_config": BRIEF},
         ],
     }},
-    # A single action is all that it can say, so the intent is two rows.
+    # This dialect has a single action, so it needs two workflows.
     "g": {"template_config": {
         "trigger": {"type": "job_completed"}, "conditions": {"operator": "AND", "rules": []},
         "action": {"type": "email", "config": THANKS, "delay": {"type": "hours", "value": 0}},
     }},
     "g, legacy": {"action_type": "send_sms", "action_config": BRIEF},
 }  # fmt: skip
-#: And what each dialect can say that would be a guess.
+#: Steps of each dialect that could only be guessed at, and the reason for which they are refused.
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a": ({"type": "action", "config": {"actionType": "task", "title": "Call"}}, "task"),
     "b": ({"type": "gift_card", "config": {"amount": 50}}, "there is no action `gift_card`"),
@@ -143,13 +143,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_every_dialect_sends_the_same_or_is_refused_by_name(world: World) -> None:
-    """Scenario 5: the seven shapes with one intent send the same e-mail and the same text."""
+    """Scenario 5: the seven dialects send the same e-mail and the same SMS."""
     database = world.app.database
     for column in ("template_config json", "workflow_config jsonb", "action_type text", "action_config json"):
         database.sql(f"alter table automation_workflows add column {column}")
     for name, columns in DIALECTS.items():
-        held = {key: Jsonb(value) if isinstance(value, dict) else value for key, value in columns.items()}
-        world.app.workflow(name=name, **{"steps": [], **held})
+        row_columns = {key: Jsonb(value) if isinstance(value, dict) else value for key, value in columns.items()}
+        world.app.workflow(name=name, **{"steps": [], **row_columns})
     for name, (step, _) in REFUSED.items():
         world.app.workflow(email(**THANKS), step, name=f"{name}, refused")
     before = database.sql("select * from automation_workflows order by id")
@@ -165,7 +165,7 @@ def test_every_dialect_sends_the_same_or_is_refused_by_name(world: World) -> Non
     )
     for row in rows:
         assert REFUSED[row["name"].removesuffix(", refused")][1] in row["reason"], row
-    assert database.sql("select * from automation_workflows order by id") == before, "nobody's JSON is rewritten"
+    assert database.sql("select * from automation_workflows order by id") == before, "no workflow is rewritten"
 
 
 def test_three_shapes_of_payload_find_the_same_client(world: World) -> None:
@@ -187,7 +187,7 @@ def test_three_shapes_of_payload_find_the_same_client(world: World) -> None:
 
 
 def test_a_bad_row_affects_no_other_and_completed_means_sent(world: World) -> None:
-    """Scenario 25: saving always succeeds; what is rejected is seen; only what was sent is called completed."""
+    """Scenario 25: saving always succeeds; rejected rows are reported; only an execution that sent is completed."""
     database = world.app.database
     database.sql("alter table jobs alter column organization_id drop not null")
     world.app.workflow(email(), name="Object", trigger_config={"conditions": {"days_overdue": 7}})
@@ -207,12 +207,12 @@ def test_a_bad_row_affects_no_other_and_completed_means_sent(world: World) -> No
     assert rejected == {"entity_id": orphan, "error": "no tenant: organization_id is null"}
     checked = world.minutehand("status", "--check")
     assert checked.returncode == 3
-    for said in ("'Object' can never fire", "'List' can never fire", "name no tenant", "2 failed in the last hour"):
-        assert said in checked.stdout
+    for problem in ("'Object' can never fire", "'List' can never fire", "name no tenant", "2 failed in the last hour"):
+        assert problem in checked.stdout
 
 
 def test_a_function_that_simulates_has_not_sent(world: World) -> None:
-    """Scenario 25, the other half: an edge function without its provider's key says yes, and nobody got anything."""
+    """Scenario 25, second part: an edge function without its provider's key answers success, but sends nothing."""
     world.shop.then(reply(200, {"success": True, "testMode": True, "message": "Email logged (test mode)"}))
     world.app.workflow(email(), sms())
     job = world.job()

@@ -1,4 +1,4 @@
-"""What leaves, what does not, and what is said of it: scenarios that operators asked for, on either backend."""
+"""What is sent, what is not, and the reason for it: scenarios that operators asked for, on both backends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.providers.api import reply
 
 
 def test_a_client_without_a_phone_gets_the_email(world: World) -> None:
-    """Scenario 7: the text fails for good and says why, the e-mail goes out once, nothing is tried again."""
+    """Scenario 7: the SMS fails for good with a reason, the e-mail is sent once, nothing is tried again."""
     world.app.workflow(sms(), email())
     job = world.job(client_id="C-4")
     assert world.drain()["failed"] == 1
@@ -26,7 +26,7 @@ def test_a_client_without_a_phone_gets_the_email(world: World) -> None:
 
 
 def test_without_a_client_no_message_is_sent(world: World) -> None:
-    """Scenario 8: no default address, whatever the step; it fails and says that there is no client."""
+    """Scenario 8: no step has a default address; it fails and says that there is no client."""
     world.app.workflow(email(message="Hello"), sms("Hello"))
     job = world.job(client_id=None)
     summary = world.drain()
@@ -38,24 +38,24 @@ def test_without_a_client_no_message_is_sent(world: World) -> None:
 
 
 def test_braces_are_never_sent(world: World) -> None:
-    """Scenario 9: an unknown or empty variable fails its step by name, or does what the workflow's policy says."""
-    asked = "At {{job.property_address}} for {{client.nickname}}."
-    world.app.workflow(email(message=asked), sms("At {{ job.property_address }}."), name="By default")
-    world.app.workflow(email(message=asked), name="Blank", settings={"unresolved": "blank"})
-    world.app.workflow(email(message=asked), name="Told", settings={"unresolved": {"default": "(unknown)"}})
+    """Scenario 9: an unknown or empty variable fails its step by name, or is replaced as the settings say."""
+    message = "At {{job.property_address}} for {{client.nickname}}."
+    world.app.workflow(email(message=message), sms("At {{ job.property_address }}."), name="By default")
+    world.app.workflow(email(message=message), name="Blank", settings={"unresolved": "blank"})
+    world.app.workflow(email(message=message), name="Default", settings={"unresolved": {"default": "(unknown)"}})
     world.app.workflow(sms("At {{job.property_address|default('your house')}}."), name="In its place")
     world.job()
     world.drain()
     assert world.ends() == {("completed", None): 3, ("failed", "unresolved_variable"): 1}
     assert sorted(text for _, text in world.mails()) == ["At  for .", "At (unknown) for (unknown)."]
     assert [text for _, text in world.sms()] == ["At your house."]
-    shown = world.minutehand("executions", "ls", "code:unresolved_variable", "-o", "json")
-    (failed,) = json.loads(shown.stdout)
+    listed = world.minutehand("executions", "ls", "code:unresolved_variable", "-o", "json")
+    (failed,) = json.loads(listed.stdout)
     assert "job.property_address" in failed["reason"]
 
 
 def test_a_send_before_a_crash_is_uncertain_and_not_repeated(world: World) -> None:
-    """Scenario 12: killed between the send and its record, it is held for a person; nothing is resent on a guess."""
+    """Scenario 12: after a kill between the send and its record, a person decides; nothing is sent again on a guess."""
     gate = Gate()
     world.post.then(Trouble(at="CONTENT", reply="250 2.0.0 Ok: queued as LATE", after=gate))
     world.app.workflow(email(), webhook(world.shop.url))
@@ -68,18 +68,18 @@ def test_a_send_before_a_crash_is_uncertain_and_not_repeated(world: World) -> No
     world.drain()
     world.app.make_due()
     assert world.drain()["uncertain"] == 1
-    (held,) = json.loads(world.minutehand("executions", "ls", "code:uncertain_send", "-o", "json").stdout)
+    (uncertain,) = json.loads(world.minutehand("executions", "ls", "code:uncertain_send", "-o", "json").stdout)
     assert [send["status"] for send in world.app.sends()] == ["uncertain"]
-    refused = world.minutehand("executions", "retry", held["id"])
+    refused = world.minutehand("executions", "retry", uncertain["id"])
     assert (refused.returncode, "executions resolve" in refused.stdout) == (2, True)
     assert (world.post.connections, world.shop.requests) == (1, []), "nothing again, and nothing that follows"
-    assert world.minutehand("executions", "resolve", held["id"], "--sent").returncode == 0
+    assert world.minutehand("executions", "resolve", uncertain["id"], "--sent").returncode == 0
     assert world.drain()["completed"] == 1
     assert (world.post.connections, len(world.shop.requests)) == (1, 1)
 
 
 def delay(world: World) -> float:
-    """For how many seconds the one execution waits."""
+    """Seconds until the only execution is due."""
     row = world.app.database.one(
         "select extract(epoch from scheduled_at - now())::float as seconds from automation_execution_logs"
     )
@@ -87,9 +87,9 @@ def delay(world: World) -> float:
 
 
 def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeats(world: World) -> None:
-    """Scenario 14: 429, 500 and broken connections for a while; then success, the e-mail before it sent once.
+    """Scenario 14: 429, 500 and broken connections for a while, then success; the e-mail step before it sends once.
 
-    500 and a hang-up are uncertain at a receiver that takes a key: it is asked again under the same one.
+    500 and a broken connection are uncertain; the receiver takes a key, so it is called again under the same key.
     """
     busy = Answer(status=429)
     world.shop.then(busy, Answer(status=500), Answer(hang_up=True), Answer(status=429, headers={"Retry-After": "3600"}))
@@ -114,7 +114,7 @@ def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeat
 def test_an_outage_that_does_not_end_is_a_dead_letter_and_a_retry_repeats_only_what_failed(
     world: World,
 ) -> None:
-    """Scenario 14, the other end: attempts are used up, a person's retry repeats only what failed."""
+    """Scenario 14, second part: all attempts are used; a person's retry repeats only what failed."""
     world.texts.then(*[reply(429, {"code": 20429, "message": "Too Many Requests"})] * 2)
     world.app.workflow(email(), sms())
     world.app.complete()

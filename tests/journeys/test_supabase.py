@@ -1,4 +1,4 @@
-"""Two environment variables are the whole set-up: every command over a project's REST API."""
+"""Every command over a project's REST API, with two environment variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.supabase.net_standin import delivering
 
 @pytest.fixture(params=["secret_key", "service_role_jwt"])
 def minutehand(request: pytest.FixtureRequest, project: Any, post: SmtpReceiver, tmp_path: Path) -> Minutehand:
-    """The command, with a project's URL and key, of either kind, and a mail server."""
+    """The command with a project's URL and a key of either kind, and a mail server."""
     return Minutehand(
         tmp_path,
         {
@@ -70,8 +70,8 @@ def test_direct_mode_and_serve_work_over_rest(project: Any, minutehand: Minuteha
     project.install_net()
     app = App(project.owner)
     app.workflow(webhook(shop.url))
-    said = minutehand("direct", "on", "--url", "http://127.0.0.1:9/").stdout
-    token = said.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
+    output = minutehand("direct", "on", "--url", "http://127.0.0.1:9/").stdout
+    token = output.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
     with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
         assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
         with delivering(project.database):
@@ -106,7 +106,7 @@ def test_a_command_that_rest_cannot_run_says_how_to_run_it(minutehand: Minutehan
 
 
 def test_a_wrong_key_and_a_publishable_key_are_named(project: Any, minutehand: Minutehand) -> None:
-    for key, words in (
+    for key, message in (
         ("sb_secret_of_another_project", "refuses the key"),
         (project.publishable_key, "the anon (publishable) key"),
         (project.anon_jwt, "the anon key"),
@@ -114,7 +114,7 @@ def test_a_wrong_key_and_a_publishable_key_are_named(project: Any, minutehand: M
     ):
         done = minutehand("run-once", SUPABASE_SERVICE_ROLE_KEY=key)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1), done.stderr
-        assert words in done.stderr
+        assert message in done.stderr
         assert key not in done.stderr
     assert minutehand("run-once", SUPABASE_SERVICE_ROLE_KEY=None).returncode == 78
     assert minutehand("run-once", SUPABASE_URL="https://project.invalid").returncode == 69

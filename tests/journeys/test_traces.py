@@ -1,4 +1,4 @@
-"""Traces: what a collector of OpenTelemetry gets of an execution, and what those we call are told of its trace."""
+"""Traces: the spans that an OpenTelemetry collector gets, and the trace headers of outgoing calls."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ OK, ERROR = 0, 2
 
 @dataclass
 class Collector:
-    """Takes spans, as OpenTelemetry's own does."""
+    """Receives spans, as OpenTelemetry's collector does."""
 
     receiver: HttpReceiver
 
     @property
     def endpoint(self) -> str:
-        """What OTEL_EXPORTER_OTLP_ENDPOINT says."""
+        """The value of OTEL_EXPORTER_OTLP_ENDPOINT."""
         return self.receiver.url
 
     def spans(self) -> list[dict[str, Any]]:
-        """All spans so far, by their begin: parents before their children."""
+        """All spans so far, by start time: parents before their children."""
         found = []
         for request in self.receiver.requests:
             assert (request.method, request.path) == ("POST", "/v1/traces")
@@ -69,14 +69,14 @@ def _attributes(holder: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def collector(minutehand: Minutehand) -> Iterator[Collector]:
-    """One that the command exports to."""
+    """A collector that the command exports to."""
     with HttpReceiver() as receiver:
         minutehand.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = receiver.url
         yield Collector(receiver)
 
 
 def parent_of(request: Any) -> tuple[str, str]:
-    """The trace and the span that a call says it comes from."""
+    """The ids of the trace and the span in a call's `traceparent`."""
     found = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", request.headers["traceparent"])
     assert found
     return found[1], found[2]

@@ -1,4 +1,4 @@
-"""The world of the scenarios: the app, its customers' mailboxes and phones, and the command, on either backend."""
+"""What a scenario works with: the app, its customers' mailboxes and phones, and the command, on both backends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.providers.twilio import TwilioServer
 from tests.supabase.stack import Project
 
 BACKENDS = ("postgres", "supabase")
-#: The clients' telephones, as they came in: one not in the way that a provider wants it.
+#: The clients' phone numbers; one is not in the form that a provider takes.
 MORE = """
 alter table clients add column phone text;
 update clients set phone = '+1 (202) 555-0123' where id = 'C-1';
@@ -27,7 +27,7 @@ LAKEVIEW, MUSEUM = "+12025550123", "+12025550199"
 
 @dataclass
 class World:
-    """One scenario's world.  `shop` is whom webhooks reach, `post` the mail server, `texts` the SMS provider."""
+    """What one scenario works with.  `shop` receives webhooks, `post` is the mail server, `texts` the SMS provider."""
 
     backend: str
     app: App
@@ -35,7 +35,7 @@ class World:
     post: SmtpReceiver
     texts: TwilioServer
     shop: HttpReceiver
-    #: On the backend `supabase`.
+    #: With the backend `supabase`.
     project: Project | None = None
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class World:
         }
 
     def job(self, status: str = "completed", /, **columns: Any) -> str:
-        """Make a job of the Lakeview Hotel, then give it that status, each by a plain statement; gives its id."""
+        """Create a job of the Lakeview Hotel, set its status with an UPDATE, and return its id."""
         job = f"J-{self.app.database.one('select count(*) + 1 as n from jobs')['n']}"
         row = {"id": job, "organization_id": "north", "client_id": "C-1", **columns}
         places = ", ".join(["%s"] * len(row))
@@ -58,15 +58,15 @@ class World:
         return job
 
     def move(self, job: str, status: str) -> None:
-        """Give a job another status, as the app does."""
+        """Set the status of a job, as the app does."""
         self.app.database.sql("update jobs set status = %s where id = %s", status, job)
 
     def drain(self, *arguments: str) -> dict[str, Any]:
-        """Run what is due to its end; gives the summary."""
+        """Run everything that is due, and return the summary."""
         return self.minutehand.run_once("--drain", *arguments)
 
     def email_by_function(self, name: str) -> dict[str, str]:
-        """Let the app's edge function `name` carry e-mails, which `shop` answers for; gives the settings for it."""
+        """Send e-mails through the app's edge function `name`, answered by `shop`; returns the settings for it."""
         if self.project is not None:
             self.project.route(name, self.shop.url)
             return {"MINUTEHAND_EMAIL_VIA": name}
@@ -77,37 +77,37 @@ class World:
         }
 
     def insert_log(self, workflow: str, **columns: Any) -> None:
-        """Put an execution into the queue as the app's own trigger does, past ours."""
+        """Insert an execution, as a trigger of the app does."""
         row = {"workflow_id": workflow, "organization_id": "north", "trigger_type": "job_status_changed", **columns}
         values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
         query = f"insert into automation_execution_logs ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})"
         self.app.database.sql(query, *values)
 
     def ends(self) -> Counter[tuple[str, str | None]]:
-        """How many executions stand where: by status and code."""
+        """The number of executions, by status and code."""
         rows = self.app.database.sql(
             "select status, code, count(*)::int as n from automation_execution_logs group by 1, 2"
         )
         return Counter({(row["status"], row["code"]): row["n"] for row in rows})
 
     def mails(self) -> list[tuple[str, str]]:
-        """What arrived by e-mail: to whom, and the text."""
+        """The e-mails that arrived: recipient and text."""
         parts = [(mail.recipients[0], mail.message.get_body(("plain",))) for mail in self.post.messages]
         return [(recipient, str(part.get_content()).strip()) for recipient, part in parts if part is not None]
 
     def sms(self) -> list[tuple[str, str]]:
-        """What arrived on telephones: the number, and the text."""
+        """The SMS that arrived: number and text."""
         return [(sent.recipient, sent.body["Body"]) for sent in self.texts.messages]
 
     def hooks(self) -> list[str]:
-        """The paths that webhooks reached, in order."""
+        """The paths of the webhooks that arrived, in order."""
         return [request.path for request in self.shop.requests]
 
     def nothing_left(self) -> bool:
-        """Nobody at all was written to, or tried."""
+        """Whether no message was sent or tried."""
         return self.post.connections == 0 and self.texts.requests == [] == self.shop.requests
 
 
 def sms(message: str = "Job {{job.id}} is done.", **config: Any) -> dict[str, Any]:
-    """A text to the client."""
+    """An SMS step to the client."""
     return {"type": "sms", "config": {"message": message, **config}}
