@@ -70,5 +70,5 @@ def is_a_command(arguments: list[str]) -> bool:
 def commands_of(text: str) -> list[str]:
     shell = [line for block in blocks(text, "sh") for line in block.splitlines()]
     spans = re.findall(r"`(minutehand [^`]*)`", re.sub(r"\n *", " ", text))
-    found = [re.search(r"(?:^|&& )(minutehand [^>#]*)", line) for line in shell]
-    return [match[1] for match in found if match] + spans
+    matches = [re.search(r"(?:^|&& )(minutehand [^>#]*)", line) for line in shell]
+    return [match[1] for match in matches if match] + spans

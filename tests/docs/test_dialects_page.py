@@ -35,11 +35,11 @@ def test_every_block_of_the_page_is_of_a_kind_that_is_tried() -> None:
 def test_all_shapes_say_the_same_in_any_place() -> None:
     normal, *others = examples("shape")
     assert len(others) == 7
-    wanted = [(step["type"], step["config"]) for step in normal]
+    expected = [(step["type"], step["config"]) for step in normal]
     places = [words(row[0])[0] for row in rows(section(PAGE, "## Where steps are read"))]
     for shape in (normal, *others):
         for place in places[:3]:
-            assert [(step.type, step.config) for step in read_steps({place: shape})] == wanted, (place, shape)
+            assert [(step.type, step.config) for step in read_steps({place: shape})] == expected, (place, shape)
     assert places[3:] == ["action_type"]
     assert [step.type for step in read_steps({"action_type": "stop", "action_config": {}})] == ["stop"]
 
@@ -51,9 +51,9 @@ def test_branches_and_gates_are_read() -> None:
 
 
 def test_delays_are_as_told() -> None:
-    told = rows(section(PAGE, "## Delays"))
-    assert len(told) > 8
-    for written, becomes in told:
+    listed = rows(section(PAGE, "## Delays"))
+    assert len(listed) > 8
+    for written, becomes in listed:
         row = {"steps": [{"type": "sms", "config": {"message": "x", **json.loads(words(written)[0])}}]}
         if becomes.startswith("refused"):
             with pytest.raises(BadStep, match=r"unit|relative"):
@@ -64,11 +64,11 @@ def test_delays_are_as_told() -> None:
 
 
 def test_names_in_templates_are_as_told() -> None:
-    told = rows(section(PAGE, "## Names in templates"))
-    assert len(told) > 7
-    for written, becomes in told:
-        said = Renderer().render(translate(words(written)[0]), CONTEXT)
-        assert said == Renderer().render(words(becomes)[0], CONTEXT)
+    listed = rows(section(PAGE, "## Names in templates"))
+    assert len(listed) > 7
+    for written, becomes in listed:
+        rendered = Renderer().render(translate(words(written)[0]), CONTEXT)
+        assert rendered == Renderer().render(words(becomes)[0], CONTEXT)
 
 
 def test_what_is_said_to_be_refused_is() -> None:
@@ -82,22 +82,22 @@ def test_what_is_said_to_be_noted_is() -> None:
     noted = words(section(PAGE, "## Refused, and noted").split("not supported yet")[1].split("other than")[0])
     sms = {"message": "x", "timing": {"quietHours": True}, "sendTime": "later"}
     row = {"steps": [{"type": "sms", "config": sms}], "delivery_window": {"a": 1}, "multi_channel_config": {"a": 1}}
-    told = [words(note)[0] for note in read_plan(row).notes]
-    assert sorted(told) == sorted(set(noted) - {"workflows lint"})
+    listed = [words(note)[0] for note in read_plan(row).notes]
+    assert sorted(listed) == sorted(set(noted) - {"workflows lint"})
 
 
 def test_the_limits_of_the_page_are_those_of_the_code() -> None:
     limits = re.findall(r"([\d,]+) (steps|branches|characters|values)", PAGE.split("Limits:")[1])
-    wanted = {"steps": MAX_STEPS, "branches": MAX_DEPTH, "characters": MAX_TEXT, "values": MAX_VALUES}
-    assert {name: int(figure.replace(",", "")) for figure, name in limits} == wanted
+    expected = {"steps": MAX_STEPS, "branches": MAX_DEPTH, "characters": MAX_TEXT, "values": MAX_VALUES}
+    assert {name: int(figure.replace(",", "")) for figure, name in limits} == expected
 
 
 def test_the_places_of_conditions_are_read(database: Database) -> None:
     never = {"conditions": [{"field": "status", "value": "never"}]}
     change = {"from_status": ["a"], "to_status": []}
-    for place, held in rows(section(PAGE, "## Which changes start it")):
-        told = [never, change] if "from_status" in held else [never]
-        for config in told:
+    for place, keys in rows(section(PAGE, "## Which changes start it")):
+        configs = [never, change] if "from_status" in keys else [never]
+        for config in configs:
             name = words(place)[0]
             row = {"steps": [{"type": "trigger", "config": config}]} if name == "trigger" else {name: config}
             conditions = "minutehand.conditions_of(%s::jsonb, 'status')"

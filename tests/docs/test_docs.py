@@ -33,12 +33,12 @@ STATUSES = {"pending", "processing", "completed", "failed", "skipped", "cancelle
 
 
 def codes_in_sql() -> set[str]:
-    found: set[str] = set()
+    codes: set[str] = set()
     text = re.sub(r"--.*", "", SQL)
-    found.update(re.findall(r"\bcode'?(?:,| :?=) '(\w+)'", text))
+    codes.update(re.findall(r"\bcode'?(?:,| :?=) '(\w+)'", text))
     for choice in re.findall(r"\bcode'?(?:,| :?=) case (.*?) end", text, flags=re.DOTALL):
-        found.update(re.findall(r"(?:then|else) '(\w+)'", choice))
-    return found
+        codes.update(re.findall(r"(?:then|else) '(\w+)'", choice))
+    return codes
 
 
 def codes_in_tables() -> set[str]:
@@ -53,11 +53,11 @@ def codes_in_tables() -> set[str]:
 
 
 def codes_in_python() -> set[str]:
-    found: set[str] = set()
+    codes: set[str] = set()
 
     def add(node: ast.AST | None) -> None:
         texts = (n.value for n in ast.walk(node) if isinstance(n, ast.Constant)) if node else ()
-        found.update(text for text in texts if isinstance(text, str) and re.fullmatch("[a-z]+(_[a-z]+)*", text))
+        codes.update(text for text in texts if isinstance(text, str) and re.fullmatch("[a-z]+(_[a-z]+)*", text))
 
     for path in PYTHON:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -76,13 +76,13 @@ def codes_in_python() -> set[str]:
             elif isinstance(node, ast.FunctionDef):
                 names = [arg.arg for arg in node.args.args]
                 add(dict(zip(reversed(names), reversed(node.args.defaults), strict=False)).get("code"))
-    return found
+    return codes
 
 
 def test_every_code_of_the_code_is_explained_and_no_other() -> None:
-    told = [words(row[0])[0] for row in rows(section(page("states.md"), "## Codes"))]
-    assert told == sorted(set(told))
-    assert set(told) == codes_in_sql() | codes_in_python() | codes_in_tables()
+    listed = [words(row[0])[0] for row in rows(section(page("states.md"), "## Codes"))]
+    assert listed == sorted(set(listed))
+    assert set(listed) == codes_in_sql() | codes_in_python() | codes_in_tables()
 
 
 def test_arrows_and_codes_name_states_that_exist(database: Database) -> None:
@@ -91,14 +91,14 @@ def test_arrows_and_codes_name_states_that_exist(database: Database) -> None:
     assert {word for row in arrows for cell in row[:2] for word in words(cell)} == STATUSES
     named = {status for row in rows(section(text, "## Codes")) for status in row[1].split(", ")}
     assert named <= STATUSES | {""}
-    for table, extra, told in (
+    for table, extra, listed in (
         ("automation_execution_logs", {"running"}, STATUSES),
         ("communication_logs", set(), {words(row[0])[0] for row in rows(section(text, "## States of a send"))}),
     ):
         check = database.one(
             "select pg_get_constraintdef(oid) as words from pg_constraint where conname = %s", f"{table}_status_words"
         )
-        assert set(re.findall(r"'(\w+)'", check["words"])) == told | extra
+        assert set(re.findall(r"'(\w+)'", check["words"])) == listed | extra
 
 
 def test_the_backoff_is_as_told(database: Database) -> None:
@@ -112,12 +112,12 @@ def test_the_backoff_is_as_told(database: Database) -> None:
 
 
 def test_the_glossary_has_each_word_once_and_the_words_that_the_code_uses() -> None:
-    told = [row[0] for row in rows(page("glossary.md"))]
-    assert len(told) == len(set(told))
-    wanted = """workflow, trigger, event, execution, step, action, enqueue, claim, renew, settle, lease, lease token,
+    listed = [row[0] for row in rows(page("glossary.md"))]
+    assert len(listed) == len(set(listed))
+    expected = """workflow, trigger, event, execution, step, action, enqueue, claim, renew, settle, lease, lease token,
                 attempt, backoff, jitter, wait, outcome, dead letter, idempotency key, due, tick, backend, driver,
                 store"""
-    assert {" ".join(word.split()) for word in wanted.split(",")} <= set(told)
+    assert {" ".join(word.split()) for word in expected.split(",")} <= set(listed)
 
 
 # --- log-events.md ----------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "erro
 
 def logged() -> dict[str, tuple[str, set[str]]]:
     """Return each event of the code: its level and the fields that it names."""
-    found: dict[str, tuple[str, set[str]]] = {}
+    events: dict[str, tuple[str, set[str]]] = {}
     for path in PYTHON:
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS):
@@ -135,9 +135,9 @@ def logged() -> dict[str, tuple[str, set[str]]]:
             if getattr(node.func.value, "id", "") not in ("log", "logger"):
                 continue
             event = ast.literal_eval(node.args[0])
-            _, fields = found.get(event, ("", set()))
-            found[event] = (LEVELS[node.func.attr], fields | {keyword.arg for keyword in node.keywords if keyword.arg})
-    return found
+            _, fields = events.get(event, ("", set()))
+            events[event] = (LEVELS[node.func.attr], fields | {keyword.arg for keyword in node.keywords if keyword.arg})
+    return events
 
 
 def test_every_log_event_is_listed_with_its_level_and_fields() -> None:
@@ -151,15 +151,15 @@ def test_every_log_event_is_listed_with_its_level_and_fields() -> None:
 def test_every_problem_of_status_has_an_answer() -> None:
     source = ast.parse((ROOT / "scheduler/cli/commands/status.py").read_text())
     (function,) = (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == "found_problems")
-    told = [row[0] for row in rows(section(page("operations.md"), "## What to do when `status` says …"))]
+    listed = [row[0] for row in rows(section(page("operations.md"), "## What to do when `status` says …"))]
     problems = []
     for node in ast.walk(function):
         if isinstance(node, ast.JoinedStr):
             parts = [str(part.value).split(":")[0].strip() for part in node.values if isinstance(part, ast.Constant)]
             problems.append(next(part for part in parts if len(part) > 8))
-    assert len(problems) == len(told)
+    assert len(problems) == len(listed)
     for problem in problems:
-        assert any(problem in cell for cell in told), problem
+        assert any(problem in cell for cell in listed), problem
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:

@@ -23,8 +23,8 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 def test_each_fault_has_a_test_or_is_open_and_says_with_what_it_comes() -> None:
-    for number, fault, here, shown in table():
+    for number, fault, here, tests in table():
         assert fault
-        said = here.lower()
-        assert words(shown) or "**open**" in said, number
-        assert "**open**" not in said or ", with " in said.split("**open**")[1], number
+        text = here.lower()
+        assert words(tests) or "**open**" in text, number
+        assert "**open**" not in text or ", with " in text.split("**open**")[1], number

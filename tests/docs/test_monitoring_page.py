@@ -117,13 +117,13 @@ def test_each_rule_fires_on_what_it_is_for_and_on_nothing_else(tmp_path: Path) -
 
 
 def test_a_pause_is_told_when_it_lasts_for_a_day(tmp_path: Path) -> None:
-    told = [
+    listed = [
         {"expr": 'ALERTS{alertname="MinutehandPausedLong", alertstate="firing"}', "eval_time": eval_time,
          "exp_samples": [{"labels": LONG_PAUSE, "value": 1}] * times}
         for eval_time, times in (("23h", 0), ("24h", 1))
     ]  # fmt: skip
     series = [{"series": "minutehand_pauses", "values": "1x30"}]
-    check_rules(tmp_path, "1h", [{"interval": "1h", "input_series": series, "promql_expr_test": told}])
+    check_rules(tmp_path, "1h", [{"interval": "1h", "input_series": series, "promql_expr_test": listed}])
 
 
 def rules() -> list[dict[str, Any]]:
@@ -132,19 +132,19 @@ def rules() -> list[dict[str, Any]]:
 
 
 def test_the_page_has_each_rule_with_its_severity() -> None:
-    told = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), RULES_HEADING))]
-    assert told == [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
-    assert {name for name, _ in told} == {*FIRES, "MinutehandPausedLong"}
+    listed = [(words(row[0])[0], row[1]) for row in rows(section(page("monitoring.md"), RULES_HEADING))]
+    assert listed == [(rule["alert"], rule["labels"]["severity"]) for rule in rules()]
+    assert {name for name, _ in listed} == {*FIRES, "MinutehandPausedLong"}
     done = promtool("check", "rules", RULES)
-    assert (done.returncode, f"{len(told)} rules found" in done.stdout) == (0, True), done.stderr
+    assert (done.returncode, f"{len(listed)} rules found" in done.stdout) == (0, True), done.stderr
 
 
 def test_what_a_rule_says_to_do_next_can_be_done(database: Database) -> None:
-    told = " ".join(rule["annotations"]["next"] for rule in rules()).replace(
+    listed = " ".join(rule["annotations"]["next"] for rule in rules()).replace(
         "{{ $labels.workflow }}", "Thank the client"
     )
-    commands = re.findall(r"`(minutehand [^`]*)`", told)
-    statements = re.findall(r"`(select [^`]*)`", told)
+    commands = re.findall(r"`(minutehand [^`]*)`", listed)
+    statements = re.findall(r"`(select [^`]*)`", listed)
     assert (len(commands) > 8, len(statements)) == (True, 2)
     for command in commands:
         assert is_a_command(shlex.split(command)[1:]), command
@@ -159,20 +159,20 @@ def expressions() -> list[str]:
 
 def test_the_board_asks_for_figures_that_there_are_in_words_that_prometheus_reads(tmp_path: Path) -> None:
     figures = {words(row[0])[0]: set(words(row[1])) for row in rows(section(page("monitoring.md"), "## Metrics"))}
-    asked = expressions()
-    named = set(re.findall(r"minutehand_\w+", " ".join(asked)))
+    queries = expressions()
+    named = set(re.findall(r"minutehand_\w+", " ".join(queries)))
     assert named == set(figures), "and it shows each"
-    for expr in asked:
+    for expr in queries:
         (labels,) = [figures[name] for name in re.findall(r"minutehand_\w+", expr)]
         for group in re.findall(r" by \(([^)]*)\)", expr):
             assert set(group.split(", ")) <= labels, expr
         for matchers in re.findall(r"\{([^}]*)\}", expr):
             assert {matcher.split("=")[0] for matcher in matchers.split(", ")} <= labels | {"job"}, expr
-    recorded = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(asked)]
+    recorded = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(queries)]
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "board", "rules": recorded}]}))
     done = promtool("check", "rules", file)
-    assert (done.returncode, f"{len(asked)} rules found" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, f"{len(queries)} rules found" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_the_boards_panels_stand_beside_each_other_and_ask_the_source_that_is_chosen() -> None:

@@ -60,10 +60,10 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("old", REPLACED)
 def test_an_old_identifier_is_nowhere(old: str) -> None:
-    found = [
+    uses = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
         for path in files()
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if re.search(old, line)
     ]
-    assert found == [], f"use {REPLACED[old]}"
+    assert uses == [], f"use {REPLACED[old]}"

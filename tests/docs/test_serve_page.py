@@ -13,9 +13,9 @@ OTHERS = {"405", "503", "200"}
 
 def test_every_reply_is_told_and_no_other() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "dashboard").rglob("*.py"))
-    given = set(re.findall(r"\b(?:problem|Refused)\(\s*(\d{3})", sources)) | OTHERS
-    told = [row[0] for row in rows(page("serve.md"))]
-    assert told == sorted(given)
+    in_code = set(re.findall(r"\b(?:problem|Refused)\(\s*(\d{3})", sources)) | OTHERS
+    on_page = [row[0] for row in rows(page("serve.md"))]
+    assert on_page == sorted(in_code)
 
 
 def test_its_limits_are_those_of_the_code() -> None:

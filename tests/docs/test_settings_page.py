@@ -16,9 +16,9 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
     """Every command that can be run, with its full name."""
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
-            found = command.get_command(click.Context(command), name)
-            assert found is not None
-            yield from leaves(found, (*path, name))
+            command_found = command.get_command(click.Context(command), name)
+            assert command_found is not None
+            yield from leaves(command_found, (*path, name))
     else:
         yield " ".join(path), command
 
@@ -56,8 +56,8 @@ def flag(option: click.Option) -> str:
 
 
 def default(option: click.Option) -> str:
-    if told := re.search(r"\[default: (.*)\]", option.help or ""):
-        return told[1]
+    if default_text := re.search(r"\[default: (.*)\]", option.help or ""):
+        return default_text[1]
     if not option.show_default or option.default is None:
         return ""
     in_seconds = isinstance(option.default, float) and option.type.name == "TIME"
@@ -73,7 +73,7 @@ def test_the_settings_page_has_every_option_of_the_command_line() -> None:
     file = DOCS / "settings.md"
     head, rest = file.read_text().split("<!-- made -->\n")
     tail = rest.split("<!-- /made -->")[1]
-    wanted = f"{head}<!-- made -->\n\n{settings_tables()}\n\n<!-- /made -->{tail}"
+    expected = f"{head}<!-- made -->\n\n{settings_tables()}\n\n<!-- /made -->{tail}"
     if os.environ.get("UPDATE_DOCS") == "1":
-        file.write_text(wanted)
-    assert file.read_text() == wanted, "the options changed: UPDATE_DOCS=1 pytest tests/docs"
+        file.write_text(expected)
+    assert file.read_text() == expected, "the options changed: UPDATE_DOCS=1 pytest tests/docs"

@@ -37,9 +37,9 @@ def run(*command: str | Path, cwd: Path, home: Path) -> str:
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder outside the checkout, with an empty `home` in it."""
-    with temporary_folder() as made:
-        (made / "home").mkdir()
-        yield made
+    with temporary_folder() as path:
+        (path / "home").mkdir()
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +47,25 @@ def wheel(folder: Path) -> Path:
     """The wheel, built from the source distribution and that from the checkout: both must be whole."""
     build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", ROOT)
     run(*build, cwd=folder, home=folder / "home")
-    (made,) = (folder / "dist").glob("*.whl")
-    return made
+    (path,) = (folder / "dist").glob("*.whl")
+    return path
 
 
 @pytest.fixture(scope="module")
 def environment(folder: Path, wheel: Path) -> Path:
     """A new environment's `bin`, with the wheel installed and its dependencies borrowed from this one."""
-    made = folder / "venv"
+    path = folder / "venv"
     home = folder / "home"
-    run(sys.executable, "-m", "venv", "--without-pip", made, cwd=folder, home=home)
-    python = made / "bin" / "python"
+    run(sys.executable, "-m", "venv", "--without-pip", path, cwd=folder, home=home)
+    python = path / "bin" / "python"
     install = ("install", "--quiet", "--no-deps", "--no-index", wheel)
     run(sys.executable, "-m", "pip", "--python", python, *install, cwd=folder, home=home)
     # A folder named in a .pth comes after the environment's own, and the .pth files in it are not obeyed:
     # so the checkout, which this environment sees by such a file, is not visible there.
     borrowed = "\n".join({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (made / "lib" / version / "site-packages" / "borrowed.pth").write_text(borrowed)
-    return made / "bin"
+    (path / "lib" / version / "site-packages" / "borrowed.pth").write_text(borrowed)
+    return path / "bin"
 
 
 def files_below(folder: Path, name: str) -> dict[str, bytes]:
@@ -75,22 +75,22 @@ def files_below(folder: Path, name: str) -> dict[str, bytes]:
 
 
 def test_the_wheel_holds_one_package_with_sql_inside_its_store_and_nothing_else(wheel: Path) -> None:
-    wanted = files_below(ROOT / "sql", "minutehand/store/sql")
-    assert wanted
+    expected = files_below(ROOT / "sql", "minutehand/store/sql")
+    assert expected
     for package in PACKAGES:
-        wanted |= files_below(ROOT / package, f"minutehand/{package}")
+        expected |= files_below(ROOT / package, f"minutehand/{package}")
     for name in ("__init__.py", "py.typed"):
-        wanted[f"minutehand/{name}"] = (ROOT / "minutehand" / name).read_bytes()
+        expected[f"minutehand/{name}"] = (ROOT / "minutehand" / name).read_bytes()
     with zipfile.ZipFile(wheel) as archive:
-        held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
-    assert sorted(held) == sorted(wanted)
-    assert held == wanted
+        packed = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    assert sorted(packed) == sorted(expected)
+    assert packed == expected
 
 
 def test_what_is_installed_is_imported_from_where_it_is_installed(environment: Path, folder: Path) -> None:
     code = f"from minutehand import {', '.join(PACKAGES)}\nfor module in {', '.join(PACKAGES)}: print(module.__file__)"
-    found = run(environment / "python", "-c", code, cwd=folder, home=folder / "home").splitlines()
-    assert [Path(path).is_relative_to(environment.parent) for path in found] == [True] * len(PACKAGES)
+    modules = run(environment / "python", "-c", code, cwd=folder, home=folder / "home").splitlines()
+    assert [Path(path).is_relative_to(environment.parent) for path in modules] == [True] * len(PACKAGES)
 
 
 def test_no_common_name_is_taken_from_the_users_own_modules(environment: Path, folder: Path) -> None:

@@ -53,11 +53,11 @@ def test_the_edge_cases_of_conditions_are_as_told(database: Database) -> None:
 
 def test_every_operator_is_explained(database: Database) -> None:
     table = section(page("workflows.md"), "## Conditions").split("| Operator |")[1].split("\n\n")[0]
-    told = {word for line in table.splitlines() for word in words(line.split("|")[1] if "|" in line else "")}
+    listed = {word for line in table.splitlines() for word in words(line.split("|")[1] if "|" in line else "")}
     problem = database.one("""select minutehand.condition_problem('[{"field": "x", "operator": "?"}]') as said""")[
         "said"
     ]
-    assert ", ".join(sorted(told - {"[]", "{}"})) == ", ".join(sorted(problem.split("known: ")[1].split(", ")))
+    assert ", ".join(sorted(listed - {"[]", "{}"})) == ", ".join(sorted(problem.split("known: ")[1].split(", ")))
 
 
 def test_the_steps_of_the_page_are_read() -> None:
@@ -69,9 +69,9 @@ def test_the_steps_of_the_page_are_read() -> None:
 
 
 def test_what_templates_write_is_as_told() -> None:
-    told = [row for row in rows(section(page("workflows.md"), "## Templates")) if re.search(r"\{[{%]", row[0])]
-    assert len(told) > 5
-    for template, written in told:
+    listed = [row for row in rows(section(page("workflows.md"), "## Templates")) if re.search(r"\{[{%]", row[0])]
+    assert len(listed) > 5
+    for template, written in listed:
         assert Renderer().render(words(template)[0], CONTEXT) == words(written)[0]
 
 
