@@ -1,1 +1,1 @@
-"""The dashboard: what an operator sees and may do, and the HTTP API.  `minutehand serve`."""
+"""The web dashboard and the HTTP API of `minutehand serve`."""

@@ -1,10 +1,10 @@
-"""What `minutehand serve` answers, as one Starlette application.
+"""The Starlette application of `minutehand serve`.
 
-POST /functions/v1/automation-executor   run one execution now (executor_endpoint.py)
+POST /functions/v1/automation-executor   run one execution now (api/executor_endpoint.py)
 GET  /healthz                            the process is alive
-GET  /readyz                             the database answers and has this program's schema; a worker beside turns
-GET  /metrics                            how things stand, for Prometheus (exposition.py)
-GET  /                                   the dashboard (site.py)
+GET  /readyz                             the database answers with this program's schema, and the worker is running
+GET  /metrics                            figures for Prometheus (api/metrics.py)
+GET  /                                   the dashboard (routes.py)
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from minutehand.store.errors import SchemaMismatch, StoreError
 
 
 class WorkerStuck(Exception):
-    """The worker beside the server neither works nor fails."""
+    """The worker of this process makes no progress."""
 
 
-#: Looks whether there is work to be done with.  Errors: `WorkerStuck`, `SchemaMismatch`, else `StoreError`.
+#: Checks the database and the worker.  Errors: `WorkerStuck`, `SchemaMismatch`, `StoreError`.
 Ready = Callable[[], Awaitable[None]]
-#: Returns what `Store.metrics` returns.  Errors: as those of `Ready`.
+#: Returns the result of `Store.metrics`.  Errors: those of `Ready`.
 Figures = Callable[[], Awaitable[Json]]
 
 
 def make_app(
     endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
 ) -> Starlette:
-    """Put the answers together; `pages` are the dashboard's."""
+    """Return the application; `pages` are the routes of the dashboard."""
     queries = QueryCache()
 
     async def healthz(request: Request) -> Response:
@@ -49,7 +49,7 @@ def make_app(
         try:
             await queries("ready", ready)
         except (StoreError, TimeoutError, WorkerStuck) as error:
-            return cannot_look(error)
+            return unavailable(error)
         return JSONResponse({"status": "ready"})
 
     async def metrics(request: Request) -> Response:
@@ -58,7 +58,7 @@ def make_app(
         try:
             return Response(exposition(await queries("figures", figures)), media_type=CONTENT_TYPE)
         except (StoreError, TimeoutError) as error:
-            return cannot_look(error)
+            return unavailable(error)
 
     return Starlette(
         routes=[
@@ -72,10 +72,12 @@ def make_app(
     )
 
 
-def cannot_look(error: Exception) -> Response:
-    """Say what a look failed on; the error's own words may name hosts."""
+def unavailable(error: Exception) -> Response:
+    """Answer 503.  The text of the error is left out, since it may name hosts."""
     if isinstance(error, WorkerStuck):
-        return come_back("the worker beside it is stuck: start it anew", failed="worker")
+        return come_back("the worker is stuck; restart this server", failed="worker")
     if isinstance(error, SchemaMismatch):
-        return come_back("the database has another schema than this program: minutehand migrate", failed="schema")
-    return come_back("the database cannot be asked", failed="database")
+        return come_back(
+            "the schema of the database is not the one of this program; run minutehand migrate", failed="schema"
+        )
+    return come_back("the database cannot be reached", failed="database")

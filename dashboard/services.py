@@ -1,4 +1,4 @@
-"""What pages ask of the rooms above this one: the command line gives it when it opens the dashboard."""
+"""What pages need from the scheduler, which the dashboard may not import.  `dashboard_wiring` provides it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from minutehand.store import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The looks that `minutehand doctor`, `workflows lint` and `workflows test` take, as rows for a page."""
+    """The results of `minutehand doctor`, `workflows lint` and `workflows test`, as rows for a page."""
 
     #: [{"group", "check", "level", "fact", "fix"}]
     doctor: Callable[[], Awaitable[list[Json]]]
-    #: A workflow's id -> [{"level", "step", "text"}]
+    #: The id of a workflow -> [{"level", "step", "text"}]
     lint: Callable[[str], Awaitable[list[Json]]]
-    #: A workflow's id and a row's -> {"conditions", "stops", "steps": […]} as `workflows test -o json`
+    #: The ids of a workflow and a row -> {"conditions", "stops", "steps": […]} as `workflows test -o json`
     dry_run: Callable[[str, str], Awaitable[Json]]

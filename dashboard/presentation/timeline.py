@@ -85,7 +85,8 @@ def _earlier_attempts(history: list[Json]) -> _Facts:
                 facts.append((entry["at"], "lost", "worker lost", reason))
             case _:
                 facts.append((entry["at"], "end", str(entry.get("status")), reason))
-                facts.append((entry.get("due"), "action", _ACTIONS.get(entry.get("by", ""), "run again"), ""))
+                by = f" by {entry['actor']}" if entry.get("actor") else ""
+                facts.append((entry.get("due"), "action", _ACTIONS.get(entry.get("by", ""), "run again") + by, ""))
     return facts
 
 
