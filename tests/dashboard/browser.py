@@ -1,4 +1,4 @@
-"""A browser at the dashboard, and a database with something of everything, most of it hostile."""
+"""A browser that opens the dashboard, and test data with every status, most of it hostile."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page
 
 AXE = Path(__file__).parents[1] / "supabase/node_modules/axe-core/axe.min.js"
-#: Whatever of this runs, or changes the page, is seen by the tests.
+#: Text that attacks a page; the tests detect if any of it runs or changes the page.
 HOSTILE = "<img src=x onerror=alert(1)><script>window.hurt=1</script>\"'`{{7*7}}</textarea></title>&lt;"
 PHONE = {"width": 390, "height": 844}
 
 
 def chromium() -> str:
-    """Where the browser is: Debian's."""
+    """Return the path of the browser."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     require(path, "chromium is not installed")
     require(AXE.exists(), "npm ci --prefix tests/supabase was not run")
@@ -34,37 +34,37 @@ def chromium() -> str:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """One browser for many pages."""
+    """Run a browser for many pages."""
     from playwright.sync_api import sync_playwright
 
     path = chromium()
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
+        chrome = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox"], env={**os.environ, "LANG": "C.UTF-8"}
         )
-        yield made
-        made.close()
+        yield chrome
+        chrome.close()
 
 
 @dataclass
-class Watched:
-    """A page whose every complaint, and every request to elsewhere, is a failure."""
+class Visit:
+    """A page.  Each console error, dialog and request to another host becomes a complaint, which fails the test."""
 
     page: Page
     url: str
     complaints: list[str] = field(default_factory=list)
-    #: Statuses that are meant; the browser calls each a console error.
+    #: HTTP statuses that the test expects; the browser logs each as a console error.
     expected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         host = urlsplit(self.url).netloc
-        self.page.on("console", self._hear)
+        self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
         self.page.on("dialog", self._dismiss)
         self.page.on(
             "request",
             lambda request: self.complaints.extend(
-                [] if urlsplit(request.url).netloc == host else [f"elsewhere: {request.url}"]
+                [] if urlsplit(request.url).netloc == host else [f"request to another host: {request.url}"]
             ),
         )
 
@@ -72,40 +72,42 @@ class Watched:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _hear(self, said: ConsoleMessage) -> None:
-        text = said.text if said.type in ("error", "warning") else ""
-        # What the sandbox of a hostile e-mail holds back is as it should be.
-        is_held_back = "/steps/" in text and ("Blocked script" in text or "default-src 'none'" in text)
-        if text and not is_held_back and not any(f"status of {status}" in text for status in self.expected):
+    def _on_console(self, message: ConsoleMessage) -> None:
+        text = message.text if message.type in ("error", "warning") else ""
+        # The sandbox of a hostile e-mail is expected to block it.
+        is_sandboxed = "/steps/" in text and ("Blocked script" in text or "default-src 'none'" in text)
+        if text and not is_sandboxed and not any(f"status of {status}" in text for status in self.expected):
             self.complaints.append(text)
 
     def open(self, path: str = "/") -> Page:
-        """Go to a page of the dashboard."""
+        """Open a page of the dashboard."""
         self.page.goto(self.url + path)
         return self.page
 
-    def look(self) -> None:
-        """Nothing hostile ran, and axe finds nothing; what it finds is a complaint."""
+    def check(self) -> None:
+        """Check that nothing hostile ran, and collect what axe reports."""
         assert self.page.evaluate("window.hurt") is None
         self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("axe.run({resultTypes: ['violations']}).then((r) => r.violations)")
-        place = self.page.url.removeprefix(self.url)
-        self.complaints += [f"{place} {one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+        violations = self.page.evaluate("axe.run({resultTypes: ['violations']}).then((r) => r.violations)")
+        path = self.page.url.removeprefix(self.url)
+        self.complaints += [
+            f"{path} {rule['id']}: {node['html'][:160]}" for rule in violations for node in rule["nodes"]
+        ]
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, **context: Any) -> Iterator[Watched]:
-    """Visit the dashboard in a fresh context; at the end nothing may have been complained of."""
-    made = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **context})
-    watched = Watched(made.new_page(), url)
-    watched.page.set_default_timeout(8000)
-    yield watched
-    assert not watched.complaints, "\n".join(dict.fromkeys(watched.complaints))
-    made.close()
+def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
+    """Visit the dashboard in a new browser context.  At the end there must be no complaints."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+    visit = Visit(context.new_page(), url)
+    visit.page.set_default_timeout(8000)
+    yield visit
+    assert not visit.complaints, "\n".join(dict.fromkeys(visit.complaints))
+    context.close()
 
 
-def furnish(app: App) -> dict[str, str]:
-    """Put something of everything into the database; gives ids by name."""
+def add_samples(app: App) -> dict[str, str]:
+    """Add workflows and executions of every kind; return their ids by name."""
     database = app.database
     database.sql(f"alter table jobs add column note text default {_quoted(HOSTILE)}")
     email = {"type": "email", "config": {"subject": HOSTILE, "message": "Hello {{ job.id }}"}, "name": HOSTILE}
@@ -163,12 +165,12 @@ def _quoted(text: str) -> str:
 
 
 def statuses(database: Database, *ids: str) -> list[str]:
-    """How executions stand."""
+    """Return the statuses of executions."""
     return [database.one("select status from automation_execution_logs where id = %s", id_)["status"] for id_ in ids]
 
 
 def views(names: dict[str, str]) -> list[str]:
-    """The address of every view of what `furnish` has made."""
+    """Return the path of every page of what `add_samples` added."""
     return [
         "/", "/?span=24h", "/?span=7d", "/executions", "/executions?q=status:failed", "/executions?q=colour:red",
         "/executions?q=entity:nobody", *(f"/executions/{names[name]}" for name in (

@@ -1,4 +1,4 @@
-"""Who may look, and what they may press: checked on the server, whatever a page shows."""
+"""Who may see the pages and what they may do.  The server checks it, whatever a page shows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_examples_in_docstrings_are_true() -> None:
 
 
 def failed(app: App, organization: str, reason: str = "no luck") -> str:
-    """An execution that failed; gives its id."""
+    """Insert an execution that failed; return its id."""
     query = (
         "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, entity_id) "
         "values ('failed', 'refused', %s, %s, %s, 'J-1') returning id"
@@ -47,19 +47,19 @@ def failed(app: App, organization: str, reason: str = "no luck") -> str:
 
 
 def form_of(page: str) -> str:
-    """The token that a page's forms carry."""
+    """Return the token in the forms of a page."""
     found = re.search(r'name="token" value="(\w+)"', page)
     assert found, "the page has a form"
     return found[1]
 
 
-def press(served: Served, path: str, auth: Any = None, headers: Any = None, **form: Any) -> int:
-    """Send a form as a browser does; gives the status."""
+def submit(served: Served, path: str, auth: Any = None, headers: Any = None, **form: Any) -> int:
+    """Submit a form as a browser does; return the status."""
     said = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"} | (headers or {})
     return served.client.post(served.url + path, data=form, headers=said, auth=auth).status_code
 
 
-# --- which address, which login ---
+# --- addresses ---
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def press(served: Served, path: str, auth: Any = None, headers: Any = None, **fo
         (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "needs a token"),
     ],
 )
-def test_what_would_be_open_or_cannot_be_read_does_not_start(
+def test_an_open_or_invalid_configuration_does_not_start(
     minutehand: Minutehand, options: tuple[str, ...], environment: dict[str, str | None], said: str
 ) -> None:
     done = minutehand("serve", "--port", "0", *options, **environment)
@@ -83,18 +83,18 @@ def test_what_would_be_open_or_cannot_be_read_does_not_start(
     assert "short " not in done.stderr
 
 
-def test_on_loopback_it_needs_no_login_and_no_token(minutehand: Minutehand) -> None:
+def test_loopback_needs_no_login_and_no_token(minutehand: Minutehand) -> None:
     with Serve(minutehand)("--port", "0") as served:
         assert served.get("/").status_code == 200
         assert served.call("01a210b8-93df-7416-bdc9-2c664b7162c9", token="anything").status_code == 401
 
 
-def test_a_name_that_was_turned_to_loopback_is_not_let_in(served: Served) -> None:
+def test_a_host_name_that_was_rebound_to_loopback_is_refused(served: Served) -> None:
     for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", ""):
         assert served.client.get(served.url, headers={"Host": host}).status_code in (400, 421), host
 
 
-def test_without_the_dashboard_there_are_calls_alone(serve: Serve) -> None:
+def test_without_the_dashboard_only_the_api_answers(serve: Serve) -> None:
     with serve("--no-dashboard", "--host", "127.0.0.1") as served:
         assert served.get("/").status_code == 404
         assert served.get("/healthz").status_code == 200
@@ -105,19 +105,19 @@ def test_without_the_dashboard_there_are_calls_alone(serve: Serve) -> None:
 
 @pytest.fixture
 def guarded(serve: Serve) -> Iterator[Served]:
-    """One with logins."""
+    """A server with logins."""
     with serve(MINUTEHAND_LOGINS=LOGINS) as running:
         yield running
 
 
-def test_nobody_looks_without_a_login(guarded: Served, app: App) -> None:
+def test_every_page_needs_a_login(guarded: Served, app: App) -> None:
     paths = ["/", "/executions", f"/executions/{failed(app, 'north')}", "/executions.csv", "/failures", "/workflows",
              "/health", "/live", "/executions/all", "/executions/x/steps/1/html"]  # fmt: skip
     for path in paths:
         answer = guarded.get(path)
         assert answer.status_code == 401, path
         assert answer.headers["www-authenticate"].startswith("Basic")
-    assert press(guarded, "/executions/action", action="retry", id="x") == 401
+    assert submit(guarded, "/executions/action", action="retry", id="x") == 401
     for wrong in (httpx.BasicAuth("ops", "wrong"), httpx.BasicAuth("viewer", "correct-horse-battery"),
                   httpx.BasicAuth("ops", "")):  # fmt: skip
         assert guarded.client.get(guarded.url, auth=wrong).status_code == 401
@@ -126,7 +126,7 @@ def test_nobody_looks_without_a_login(guarded: Served, app: App) -> None:
     assert guarded.client.get(guarded.url, headers=bearer).status_code == 200
 
 
-def test_each_press_takes_its_permission(guarded: Served, app: App) -> None:
+def test_each_action_needs_its_permission(guarded: Served, app: App) -> None:
     id_ = failed(app, "north")
     app.database.sql(
         "insert into communication_logs (status, execution_id, step, channel, recipient, sent_at) "
@@ -140,15 +140,15 @@ def test_each_press_takes_its_permission(guarded: Served, app: App) -> None:
     assert "secret" not in page, "it may not see payloads"
     token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
     for verb in ("retry", "cancel", "sent", "resend", "drop", "release"):
-        assert press(guarded, "/executions/action", VIEWER, action=verb, id=id_, token=token) == 403, "another's token"
+        assert submit(guarded, "/executions/action", VIEWER, action=verb, id=id_, token=token) == 403, "another's token"
     file = guarded.client.get(f"{guarded.url}/executions.csv", auth=VIEWER)
     assert (file.status_code, "payload" in file.text) == (200, False), "it holds what the list shows"
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
-    assert press(guarded, "/executions/action", OPS, action="retry", id=id_, token=token) == 303
+    assert submit(guarded, "/executions/action", OPS, action="retry", id=id_, token=token) == 303
     assert app.database.one("select status from automation_execution_logs")["status"] == "pending"
 
 
-def test_a_form_from_elsewhere_or_without_its_token_is_refused(guarded: Served, app: App) -> None:
+def test_a_form_from_another_site_or_without_its_token_is_refused(guarded: Served, app: App) -> None:
     id_ = failed(app, "north")
     token = form_of(guarded.client.get(f"{guarded.url}/executions/{id_}", auth=OPS).text)
     said = {"action": "retry", "id": id_, "token": token}
@@ -158,15 +158,15 @@ def test_a_form_from_elsewhere_or_without_its_token_is_refused(guarded: Served, 
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ):
-        assert press(guarded, "/executions/action", OPS, headers, **said) == 403, headers
+        assert submit(guarded, "/executions/action", OPS, headers, **said) == 403, headers
     assert guarded.client.post(guarded.url + "/executions/action", data=said, auth=OPS).status_code == 403, "no Origin"
     for wrong in ("", "0" * 64, "é"):
-        assert press(guarded, "/executions/action", OPS, **{**said, "token": wrong}) == 403
-    assert press(guarded, "/executions/action", OPS, **{**said, "back": "x" * 70_000}) == 413
+        assert submit(guarded, "/executions/action", OPS, **{**said, "token": wrong}) == 403
+    assert submit(guarded, "/executions/action", OPS, **{**said, "back": "x" * 70_000}) == 413
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
-def test_a_tenant_sees_and_presses_only_its_own(guarded: Served, app: App) -> None:
+def test_a_tenant_sees_and_changes_only_its_own(guarded: Served, app: App) -> None:
     own, other = failed(app, "north", "mine"), failed(app, "south", "of others")
     workflow = app.workflow(name="South's", organization_id="south")
 
@@ -185,26 +185,26 @@ def test_a_tenant_sees_and_presses_only_its_own(guarded: Served, app: App) -> No
     assert get(f"/executions/{other}/steps/1/html").status_code == 404
     assert get("/health").status_code == 403
     token = form_of(get(f"/executions/{own}").text)
-    press(guarded, "/executions/action", NORTH, action="retry", id=other, token=token)
-    press(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
-    press(guarded, f"/workflows/{workflow}/action", NORTH, action="pause", token=token)
+    submit(guarded, "/executions/action", NORTH, action="retry", id=other, token=token)
+    submit(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
+    submit(guarded, f"/workflows/{workflow}/action", NORTH, action="pause", token=token)
     time.sleep(0.5)
     rows = {str(row["id"]): row["status"] for row in app.database.sql("select * from automation_execution_logs")}
     assert rows == {own: "pending", other: "failed"}, "whatever the form says, it is its own that is retried"
     assert app.database.sql("select * from automation_control") == []
 
 
-def test_read_only_changes_nothing_whoever_asks(serve: Serve, app: App) -> None:
+def test_a_read_only_dashboard_changes_nothing(serve: Serve, app: App) -> None:
     id_ = failed(app, "north")
     with serve("--read-only") as served:
         page = served.get(f"/executions/{id_}").text
         assert "Read only" in page
         assert 'name="action"' not in page.partition("<main")[2].partition("</main")[0]
-        assert press(served, "/executions/action", action="retry", id=id_, token="x") == 403
+        assert submit(served, "/executions/action", action="retry", id=id_, token="x") == 403
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
-def test_an_execution_that_names_another_tenants_change_tells_nothing_of_it(guarded: Served, app: App) -> None:
+def test_an_execution_that_names_another_tenants_event_does_not_show_it(guarded: Served, app: App) -> None:
     app.workflow(name="South's", organization_id="south")
     app.database.sql("insert into jobs (id, organization_id, status) values ('S-1', 'south', 'scheduled')")
     app.database.sql("update jobs set status = 'completed' where id = 'S-1'")
@@ -217,7 +217,7 @@ def test_an_execution_that_names_another_tenants_change_tells_nothing_of_it(guar
     assert "S-1" in guarded.client.get(f"{guarded.url}/executions/{theirs}", auth=OPS).text
 
 
-def test_a_tenant_learns_neither_where_the_database_is_nor_what_else_is_there(guarded: Served, app: App) -> None:
+def test_errors_show_a_tenant_neither_the_database_nor_other_workflows(guarded: Served, app: App) -> None:
     app.workflow(name="South's", organization_id="south")
     app.workflow(name="Twice", organization_id="south")
     app.workflow(name="Twice", organization_id="south")
@@ -244,13 +244,13 @@ def test_a_tenant_learns_neither_where_the_database_is_nor_what_else_is_there(gu
         ("/executions/0", 404),
     ],
 )
-def test_what_the_database_cannot_be_asked_is_said(serve: Serve, app: App, path: str, status: int) -> None:
+def test_an_invalid_address_is_an_error_page(serve: Serve, app: App, path: str, status: int) -> None:
     with serve() as served:
         answer = served.get(path)
         assert (answer.status_code, "<h1>" in answer.text) == (status, True)
 
 
-def test_headers_that_are_no_text_let_nobody_in(guarded: Served) -> None:
+def test_credentials_that_are_not_text_are_refused(guarded: Served) -> None:
     for shown in ("Basic \xe9\xe9".encode("latin-1"), b"Basic /zr/", "Bearer \xe9.\xe9.a".encode("latin-1")):
         assert guarded.client.get(guarded.url, headers={b"Authorization": shown}).status_code == 401
 
@@ -270,15 +270,15 @@ def test_headers_that_are_no_text_let_nobody_in(guarded: Served) -> None:
     ],
     ids=["torn", "deep", "number", "list", "none", "word", "nan", "past", "time"],
 )
-def test_a_bulk_form_of_somebody_elses_is_refused(serve: Serve, app: App, form: dict[str, str], status: int) -> None:
+def test_an_invalid_bulk_form_is_refused(serve: Serve, app: App, form: dict[str, str], status: int) -> None:
     failed(app, "north")
     with serve() as served:
         token = form_of(served.get("/executions/all?q=status:failed").text)
-        assert press(served, "/bulk", action="retry", token=token, **form) == status
+        assert submit(served, "/bulk", action="retry", token=token, **form) == status
 
 
 def bulk_action(served: Served, auth: Any = None, **form: str) -> str:
-    """Start a bulk action; gives its page's path."""
+    """Start a bulk action; return the path of its page."""
     page = served.client.get(f"{served.url}/executions/all?q=status:failed", auth=auth)
     fields = {"action": "retry", "filter": '{"code": "refused"}', "token": form_of(page.text), **form}
     headers = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"}
@@ -291,7 +291,7 @@ def test_a_bulk_action_is_seen_and_stopped_on_another_server(serve: Serve, app: 
     with serve() as first, serve() as second:
         path = bulk_action(first, spread="86400")
         wait_until(lambda: "1 of 3 done" in second.get(path).text, "its first step")
-        assert press(second, f"{path}/stop", token=form_of(second.get(path).text)) == 303
+        assert submit(second, f"{path}/stop", token=form_of(second.get(path).text)) == 303
         assert "Stopped." in first.get(path).text
 
 
@@ -319,16 +319,16 @@ def test_a_tenant_sees_only_its_own_bulk_actions(guarded: Served, app: App) -> N
     assert guarded.client.get(guarded.url + own, auth=OPS).status_code == 200
 
 
-def test_so_many_bulk_actions_run_at_once_and_no_more(serve: Serve, app: App) -> None:
+def test_at_most_ten_bulk_actions_run_at_once(serve: Serve, app: App) -> None:
     for _ in range(15):
         failed(app, "north")
     with serve() as served:
         token = form_of(served.get("/executions/all?q=status:failed").text)
         form = {"action": "retry", "filter": '{"code": "refused", "entity": "J-1"}', "spread": "86400", "token": token}
-        assert [press(served, "/bulk", **form) for _ in range(11)] == [303] * 10 + [409]
+        assert [submit(served, "/bulk", **form) for _ in range(11)] == [303] * 10 + [409]
 
 
-def test_who_may_only_cancel_stops_no_retry(serve: Serve, app: App) -> None:
+def test_stopping_a_bulk_retry_needs_the_permission_retry(serve: Serve, app: App) -> None:
     failed(app, "north")
     failed(app, "north")
     logins = "ops:correct-horse-battery stop:cancels-only-this=view,cancel"
@@ -339,14 +339,14 @@ def test_who_may_only_cancel_stops_no_retry(serve: Serve, app: App) -> None:
         headers = {"Origin": served.url, "Sec-Fetch-Site": "same-origin"}
         place = served.client.post(f"{served.url}/bulk", data=form, headers=headers, auth=OPS).headers["location"]
         token = form_of(served.client.get(served.url + place, auth=cancels).text)
-        assert press(served, f"{place}/stop", cancels, token=token) == 403
-        assert press(served, f"{place}/stop", OPS, token=form_of(asked.text)) == 303
+        assert submit(served, f"{place}/stop", cancels, token=token) == 403
+        assert submit(served, f"{place}/stop", OPS, token=form_of(asked.text)) == 303
 
 
-# --- a proxy, and the project's users ---
+# --- a proxy, and the users of the project ---
 
 
-def test_a_proxy_names_who_looks_and_nobody_else_does(serve: Serve) -> None:
+def test_only_the_proxy_may_name_the_user(serve: Serve) -> None:
     with serve(MINUTEHAND_PROXY_HEADER="X-User", MINUTEHAND_PROXY_FROM="127.0.0.1") as served:
         assert served.get("/").status_code == 401
         named = served.client.get(served.url, headers={"X-User": "ann"})
@@ -363,28 +363,28 @@ def test_a_proxy_names_who_looks_and_nobody_else_does(serve: Serve) -> None:
         assert served.client.get(served.url, headers=forged).status_code == 403, "a header is no address"
 
 
-def test_loopback_is_not_for_what_a_proxy_brings_from_elsewhere(serve: Serve) -> None:
+def test_loopback_refuses_requests_that_a_proxy_forwarded(serve: Serve) -> None:
     with serve() as served:
         for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):
             assert served.client.get(served.url, headers={header: "203.0.113.9"}).status_code == 421
         assert served.get("/").status_code == 200
 
 
-def look(served: Served, token: str, path: str = "/executions") -> httpx.Response:
-    """Look with this token."""
+def get_as(served: Served, token: str, path: str = "/executions") -> httpx.Response:
+    """Get a page with this token."""
     return served.client.get(served.url + path, headers={"Authorization": f"Bearer {token}"})
 
 
-def test_a_user_with_a_role_is_let_in_and_may_what_it_says(for_users: Served, project: Project, app: App) -> None:
+def test_the_role_of_a_user_sets_the_permissions(for_users: Served, project: Project, app: App) -> None:
     id_ = failed(app, "north")
-    assert look(for_users, project.token(**role("viewer"))).status_code == 200
-    assert "Retry" not in look(for_users, project.token(**role("viewer")), f"/executions/{id_}").text
-    assert "Retry" in look(for_users, project.token(**role("operator")), f"/executions/{id_}").text
+    assert get_as(for_users, project.token(**role("viewer"))).status_code == 200
+    assert "Retry" not in get_as(for_users, project.token(**role("viewer")), f"/executions/{id_}").text
+    assert "Retry" in get_as(for_users, project.token(**role("operator")), f"/executions/{id_}").text
     south = project.token(**role("admin", minutehand_tenant="south"))
-    assert look(for_users, south, f"/executions/{id_}").status_code == 404
+    assert get_as(for_users, south, f"/executions/{id_}").status_code == 404
 
 
-def test_a_token_that_is_not_the_projects_is_none(for_users: Served, project: Project) -> None:
+def test_invalid_tokens_are_refused(for_users: Served, project: Project) -> None:
     other = ec.generate_private_key(ec.SECP256R1())
     unsigned = ".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
@@ -403,26 +403,26 @@ def test_a_token_that_is_not_the_projects_is_none(for_users: Served, project: Pr
         project.token(**role("emperor")),
         f"{unsigned}.",
         _signed_with_public_key(pem, role("admin")),
-        _said_to_be("RS256", project.token(**role("admin"))),
-        _said_to_be("EdDSA", project.token(**role("admin"))),
+        _with_algorithm("RS256", project.token(**role("admin"))),
+        _with_algorithm("EdDSA", project.token(**role("admin"))),
         "nonsense",
     ):
-        answer = look(for_users, token)
+        answer = get_as(for_users, token)
         assert (answer.status_code, answer.headers.get("location", "").partition("?")[0]) == (303, "/login"), token
 
 
-def _said_to_be(algorithm: str, token: str) -> str:
-    """The token under a header that names another algorithm than its key is for."""
+def _with_algorithm(algorithm: str, token: str) -> str:
+    """Return the token with a header that names another algorithm than that of its key."""
     head = base64.urlsafe_b64encode(json.dumps({"alg": algorithm, "kid": "k1"}).encode()).decode().rstrip("=")
     return ".".join((head, *token.split(".")[1:]))
 
 
-def test_keys_that_nobody_has_are_looked_for_once(for_users: Served, project: Project) -> None:
-    look(for_users, project.token(**role("admin")))
+def test_unknown_keys_cause_one_fetch(for_users: Served, project: Project) -> None:
+    get_as(for_users, project.token(**role("admin")))
     before = len(project.requests)
     tokens = [project.token(kid=f"unknown-{number}", **role("admin")) for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
-        assert {answer.status_code for answer in pool.map(lambda token: look(for_users, token), tokens)} == {303}
+        assert {answer.status_code for answer in pool.map(lambda token: get_as(for_users, token), tokens)} == {303}
     assert len(project.requests) - before <= 1
 
 
@@ -438,7 +438,7 @@ def test_the_last_keys_are_used_while_the_auth_server_is_away() -> None:
     assert asyncio.run(SupabaseUsers(project.url, "sb_secret_x").user_of(token)) is None
 
 
-def test_guesses_are_slow_and_few_at_a_time(for_users: Served, project: Project) -> None:
+def test_wrong_passwords_are_slow_and_limited(for_users: Served, project: Project) -> None:
     def guess(number: int) -> int:
         said = {"email": "ann@example.com", "password": f"wrong-{number}"}
         return for_users.client.post(f"{for_users.url}/login", data=said, headers={"Origin": for_users.url}).status_code
@@ -449,7 +449,7 @@ def test_guesses_are_slow_and_few_at_a_time(for_users: Served, project: Project)
 
 
 def _signed_with_public_key(pem: bytes, claims: dict[str, Any]) -> str:
-    """HS256 with the public key as its secret: what a careless check takes for signed."""
+    """Return a token signed by HS256 with the public key as its secret."""
     import hashlib
     import hmac
 

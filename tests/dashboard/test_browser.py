@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: every view, every press, keys alone, without JavaScript, dark, on a phone."""
+"""The dashboard in a real browser: every page and action, by keyboard, without JavaScript, in dark mode, on a phone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dashboard.browser import HOSTILE, PHONE, Watched, browser, furnish, statuses, views, visiting
+from tests.dashboard.browser import HOSTILE, PHONE, Visit, add_samples, browser, statuses, views, visiting
 from tests.dashboard.served import Serve, Served
 from tests.dashboard.users import Project, for_users, project, role
 from tests.journeys.app import App, wait_until
@@ -26,38 +26,38 @@ TOO_WIDE = """[...document.querySelectorAll('main *')].filter((one) => one.getBo
 
 @pytest.fixture(scope="module")
 def chrome(pg18: str) -> Iterator[Browser]:
-    """The browser of these tests.  It has a loop of its own in this thread, so what needs another comes before."""
+    """The browser of these tests.  It runs an event loop in this thread, so the template database is created before."""
     migrated_template(pg18)
-    with browser() as made:
-        yield made
+    with browser() as chrome:
+        yield chrome
 
 
 @pytest.fixture
 def names(app: App) -> dict[str, str]:
-    """What there is to see, by name."""
-    return furnish(app)
+    """The ids of the sample data, by name."""
+    return add_samples(app)
 
 
 @pytest.fixture
-def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Watched]:
-    """One page at the dashboard."""
-    with visiting(chrome, served.url) as watched:
-        yield watched
+def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Visit]:
+    """A page of the dashboard."""
+    with visiting(chrome, served.url) as visit:
+        yield visit
 
 
-def test_every_view_is_sound(visit: Watched, names: dict[str, str]) -> None:
+def test_every_page_is_sound(visit: Visit, names: dict[str, str]) -> None:
     visit.expected = (422,)
     for path in views(names):
         page = visit.open(path)
         assert page.locator("h1").count() == 1, path
         assert page.locator("[style]").count() == 0, path
-        visit.look()
+        visit.check()
 
 
 @pytest.mark.parametrize(
     "how", [{"color_scheme": "dark"}, {"viewport": PHONE}, {"viewport": PHONE, "color_scheme": "dark"}]
 )
-def test_every_view_is_sound_in_the_dark_and_on_a_phone(
+def test_every_page_is_sound_in_dark_mode_and_on_a_phone(
     chrome: Browser, names: dict[str, str], served: Served, how: Any
 ) -> None:
     with visiting(chrome, served.url, **how) as visit:
@@ -66,10 +66,10 @@ def test_every_view_is_sound_in_the_dark_and_on_a_phone(
             page = visit.open(path)
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{path} is {wide} px too wide: {page.evaluate(TOO_WIDE)}"
-            visit.look()
+            visit.check()
 
 
-def test_every_view_is_there_without_javascript(chrome: Browser, names: dict[str, str], served: Served) -> None:
+def test_every_page_works_without_javascript(chrome: Browser, names: dict[str, str], served: Served) -> None:
     with visiting(chrome, served.url, java_script_enabled=False) as visit:
         visit.expected = (422,)
         for path in views(names):
@@ -81,19 +81,19 @@ def test_every_view_is_there_without_javascript(chrome: Browser, names: dict[str
         assert page.locator("main .mark").first.inner_text().split() == ["○", "pending"]
 
 
-def test_an_empty_dashboard_teaches_the_next_command(chrome: Browser, app: App, served: Served) -> None:
+def test_an_empty_dashboard_names_the_next_command(chrome: Browser, app: App, served: Served) -> None:
     app.database.sql("drop trigger minutehand_capture on jobs")
     with visiting(chrome, served.url) as visit:
         page = visit.open("/")
         assert "minutehand workflows new" in page.inner_text("main")
         assert "minutehand run-once" in page.inner_text("main")
-        visit.look()
+        visit.check()
         assert "minutehand trigger add" in visit.open("/executions").inner_text("main")
         assert "minutehand trigger add" in visit.open("/workflows").inner_text("main")
         assert "No failures" in visit.open("/failures").inner_text("main")
 
 
-def test_what_clients_type_is_text(visit: Watched, names: dict[str, str]) -> None:
+def test_hostile_text_is_shown_as_text(visit: Visit, names: dict[str, str]) -> None:
     page = visit.open(f"/executions/{names['partial']}")
     assert HOSTILE in page.inner_text("main")
     page = visit.open("/executions")
@@ -101,7 +101,7 @@ def test_what_clients_type_is_text(visit: Watched, names: dict[str, str]) -> Non
     assert page.title() == "Executions · Minutehand"
 
 
-def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Watched, names: dict[str, str]) -> None:
+def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Visit, names: dict[str, str]) -> None:
     page = visit.open(f"/executions/{names['completed']}")
     page.get_by_text("Show as HTML").click()
     frame = page.frame_locator("iframe")
@@ -124,8 +124,8 @@ def test_an_email_is_shown_without_its_scripts_and_pictures(visit: Watched, name
         ("uncertain_send", "Mark as not sent", "pending"),
     ],
 )
-def test_what_one_execution_allows_is_pressed(
-    visit: Watched, names: dict[str, str], app: App, name: str, button: str, after: str
+def test_the_buttons_of_an_execution_work(
+    visit: Visit, names: dict[str, str], app: App, name: str, button: str, after: str
 ) -> None:
     page = visit.open(f"/executions/{names[name]}")
     page.get_by_role("button", name=button, exact=True).click()
@@ -138,8 +138,8 @@ def test_what_one_execution_allows_is_pressed(
 @pytest.mark.parametrize(
     ("button", "as_"), [("Mark as sent", "sent"), ("Send again", "resend"), ("Mark as not sent", "drop")]
 )
-def test_uncertain_sends_are_resolved_together(
-    visit: Watched, names: dict[str, str], app: App, button: str, as_: str
+def test_selected_uncertain_sends_are_resolved(
+    visit: Visit, names: dict[str, str], app: App, button: str, as_: str
 ) -> None:
     page = visit.open("/failures")
     page.locator("#uncertain").get_by_role("checkbox").first.check()
@@ -160,7 +160,7 @@ def test_the_commands_are_copied(chrome: Browser, names: dict[str, str], served:
         assert f"minutehand executions retry {names['partial']}" in said.splitlines()
 
 
-def test_several_are_selected_and_retried(visit: Watched, names: dict[str, str], app: App) -> None:
+def test_selected_executions_are_retried(visit: Visit, names: dict[str, str], app: App) -> None:
     page = visit.open("/executions?q=code:partial")
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Retry selected").click()
@@ -169,7 +169,7 @@ def test_several_are_selected_and_retried(visit: Watched, names: dict[str, str],
     assert page.url.endswith("code%3Apartial") or "code:partial" in page.url, "the search is still there"
 
 
-def test_a_press_that_is_refused_says_why(visit: Watched, names: dict[str, str], app: App) -> None:
+def test_a_refused_action_says_why(visit: Visit, names: dict[str, str], app: App) -> None:
     page = visit.open(f"/executions/{names['busy']}")
     app.database.sql("update automation_execution_logs set status = 'completed' where id = %s", names["busy"])
     visit.expected = (409,)
@@ -177,7 +177,7 @@ def test_a_press_that_is_refused_says_why(visit: Watched, names: dict[str, str],
     page.get_by_text("Not cancelled").wait_for()
 
 
-def test_all_that_match_are_counted_first_and_retried(visit: Watched, app: App) -> None:
+def test_a_bulk_action_counts_first_and_then_retries_all(visit: Visit, app: App) -> None:
     app.database.sql(
         "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, created_at) "
         "select 'failed', 'refused', 'no luck', '{}', 'north', now() - interval '1 min' from generate_series(1, 250)"
@@ -194,7 +194,7 @@ def test_all_that_match_are_counted_first_and_retried(visit: Watched, app: App) 
     assert left == 0
 
 
-def test_a_bulk_action_can_be_stopped(visit: Watched, app: App) -> None:
+def test_a_bulk_action_can_be_stopped(visit: Visit, app: App) -> None:
     app.database.sql(
         "insert into automation_execution_logs (status, code, reason, trigger_data, organization_id, created_at) "
         "select 'failed', 'refused', 'no luck', '{}', 'north', now() - interval '1 min' from generate_series(1, 300)"
@@ -208,7 +208,7 @@ def test_a_bulk_action_can_be_stopped(visit: Watched, app: App) -> None:
     assert left > 250
 
 
-def test_a_workflow_is_paused_and_resumed(visit: Watched, names: dict[str, str], app: App) -> None:
+def test_a_workflow_is_paused_and_resumed(visit: Visit, names: dict[str, str], app: App) -> None:
     page = visit.open(f"/workflows/{names['calm']}")
     page.get_by_placeholder("Reason (optional)").fill("holidays")
     page.get_by_role("button", name="Pause").click()
@@ -219,7 +219,7 @@ def test_a_workflow_is_paused_and_resumed(visit: Watched, names: dict[str, str],
     assert app.database.sql("select * from automation_control") == []
 
 
-def test_a_workflow_is_rehearsed_on_a_row(visit: Watched, names: dict[str, str]) -> None:
+def test_a_workflow_is_tested_with_a_row(visit: Visit, names: dict[str, str]) -> None:
     page = visit.open(f"/workflows/{names['calm']}")
     page.get_by_role("textbox", name="Row").fill("J-2019")
     page.get_by_role("button", name="Test").click()
@@ -227,10 +227,10 @@ def test_a_workflow_is_rehearsed_on_a_row(visit: Watched, names: dict[str, str])
     assert "Hello J-2019" in page.inner_text("main")
 
 
-# --- by keyboard, live ---
+# --- keyboard, live updates ---
 
 
-def test_by_keyboard_alone(visit: Watched, names: dict[str, str]) -> None:
+def test_the_keyboard_shortcuts_work(visit: Visit, names: dict[str, str]) -> None:
     page = visit.open("/")
     page.locator("#live[data-state=on]").wait_for()
     page.keyboard.press("g")
@@ -259,7 +259,7 @@ def test_by_keyboard_alone(visit: Watched, names: dict[str, str]) -> None:
     assert page.evaluate("document.activeElement.matches(':focus-visible')")
 
 
-def test_a_change_appears_by_itself_within_two_seconds(visit: Watched, app: App) -> None:
+def test_a_change_appears_within_two_seconds_without_reloading(visit: Visit, app: App) -> None:
     page = visit.open("/executions")
     page.locator("#live[data-state=on]").wait_for()
     before = page.locator("tbody tr").count()
@@ -268,7 +268,7 @@ def test_a_change_appears_by_itself_within_two_seconds(visit: Watched, app: App)
     page.locator("tbody tr").nth(before).wait_for(timeout=2000)
 
 
-def test_what_is_being_typed_survives_a_change(visit: Watched, names: dict[str, str], app: App) -> None:
+def test_typed_text_survives_a_live_update(visit: Visit, names: dict[str, str], app: App) -> None:
     page = visit.open(f"/workflows/{names['calm']}")
     page.locator("#live[data-state=on]").wait_for()
     field = page.get_by_placeholder("Reason (optional)")
@@ -281,7 +281,7 @@ def test_what_is_being_typed_survives_a_change(visit: Watched, names: dict[str, 
     assert field.input_value() == "holidays"
 
 
-def test_rows_do_not_jump_while_one_is_selected(visit: Watched, app: App) -> None:
+def test_rows_do_not_jump_while_one_is_selected(visit: Visit, app: App) -> None:
     page = visit.open("/executions")
     page.locator("#live[data-state=on]").wait_for()
     page.get_by_role("checkbox").first.check()
@@ -296,7 +296,7 @@ def test_rows_do_not_jump_while_one_is_selected(visit: Watched, app: App) -> Non
     assert page.locator("input:checked").count() == 1
 
 
-def test_the_page_says_when_the_server_is_gone(chrome: Browser, names: dict[str, str], serve: Serve) -> None:
+def test_the_page_shows_that_the_server_is_gone(chrome: Browser, names: dict[str, str], serve: Serve) -> None:
     with serve() as served, visiting(chrome, served.url) as visit:
         page = visit.open("/")
         page.locator("#live[data-state=on]").wait_for()
@@ -307,7 +307,7 @@ def test_the_page_says_when_the_server_is_gone(chrome: Browser, names: dict[str,
         visit.complaints.clear()
 
 
-# --- who looks ---
+# --- users ---
 
 
 def test_signing_in_and_out_in_a_browser(
@@ -318,7 +318,7 @@ def test_signing_in_and_out_in_a_browser(
         visit.expected = (401,)
         page = visit.open("/executions?q=status:failed")
         assert page.locator("h1").inner_text() == "Sign in"
-        visit.look()
+        visit.check()
         page.get_by_label("E-mail").fill("ann@example.com")
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Sign in").click()
@@ -329,12 +329,14 @@ def test_signing_in_and_out_in_a_browser(
         page.wait_for_url("**/executions?q=status*")
         page.locator("#live[data-state=on]").wait_for()
         assert "ann@example.com" in page.inner_text("footer")
-        visit.look()
+        visit.check()
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url("**/login")
 
 
-def test_with_a_password_of_http_basic(chrome: Browser, names: dict[str, str], serve: Serve, app: App) -> None:
+def test_a_login_with_http_basic_shows_what_it_permits(
+    chrome: Browser, names: dict[str, str], serve: Serve, app: App
+) -> None:
     logins = "ops:correct-horse-battery viewer:only-looks-at-it=view"
     with serve("--host", "0.0.0.0", MINUTEHAND_LOGINS=logins) as served:
         who = {"username": "viewer", "password": "only-looks-at-it"}
@@ -343,7 +345,7 @@ def test_with_a_password_of_http_basic(chrome: Browser, names: dict[str, str], s
             page.locator("#live[data-state=on]").wait_for()
             assert page.get_by_role("button", name="Retry").count() == 0
             assert "payload-title" not in page.content()
-            visit.look()
+            visit.check()
         who = {"username": "ops", "password": "correct-horse-battery"}
         with visiting(chrome, served.url, http_credentials=who) as visit:
             page = visit.open(f"/executions/{names['partial']}")
@@ -352,17 +354,17 @@ def test_with_a_password_of_http_basic(chrome: Browser, names: dict[str, str], s
             assert statuses(app.database, names["partial"]) == ["pending"]
 
 
-# --- addresses ---
+# --- paging ---
 
 
 @pytest.mark.parametrize("before", ["[", "[1,2]", '["x","y"]', '{"a":1}', '["2026-01-01T00:00Z"]', "[" * 5000])
-def test_a_place_that_is_none_is_the_beginning(served: Served, names: dict[str, str], before: str) -> None:
+def test_an_invalid_cursor_shows_the_first_page(served: Served, names: dict[str, str], before: str) -> None:
     answer = served.client.get(served.url + "/executions", params={"before": before})
     rows = served.get("/executions").text.count("<tr data-key")
     assert (answer.status_code, answer.text.count("<tr data-key")) == (200, rows)
 
 
-def test_the_next_page_begins_behind_the_last_row(served: Served, app: App) -> None:
+def test_the_next_page_begins_after_the_last_row(served: Served, app: App) -> None:
     app.database.sql(
         "insert into automation_execution_logs (status, entity_id, created_at) "
         "select 'completed', 'K-' || n, now() - make_interval(secs => n / 3) from generate_series(1, 120) n"
@@ -376,10 +378,10 @@ def test_the_next_page_begins_behind_the_last_row(served: Served, app: App) -> N
     assert len(seen) == len(set(seen)) == 120
 
 
-# --- files ---
+# --- exports ---
 
 
-def test_what_is_searched_is_a_file_too(visit: Watched, served: Served) -> None:
+def test_a_search_is_exported_as_a_file(visit: Visit, served: Served) -> None:
     rows = [json.loads(line) for line in served.get("/executions.jsonl?q=status:failed").text.splitlines()]
     assert {row["status"] for row in rows} == {"failed"}
     table = served.get("/executions.csv?q=status:failed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dashboard.browser import Watched, browser, furnish, statuses, views, visiting
+from tests.dashboard.browser import Visit, add_samples, browser, statuses, views, visiting
 from tests.dashboard.served import Serve, Served
 from tests.journeys.app import App, Minutehand
 from tests.supabase.stack import Project, Stack
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def chrome(stack18: Stack) -> Iterator[Browser]:
-    """The browser of these tests.  It has a loop of its own in this thread, so what needs another comes before."""
-    with stack18.project(), browser() as made:
-        yield made
+    """The browser of these tests.  It runs an event loop in this thread, so the project is started before."""
+    with stack18.project(), browser() as chrome:
+        yield chrome
 
 
 @pytest.fixture
@@ -32,36 +32,36 @@ def app(project: Project) -> App:
 
 @pytest.fixture
 def names(app: App) -> dict[str, str]:
-    """What there is to see, by name."""
-    return furnish(app)
+    """The ids of the sample data, by name."""
+    return add_samples(app)
 
 
 @pytest.fixture
 def served(project: Project, tmp_path: Path) -> Iterator[Served]:
-    """One that knows the project's URL and key, and nothing else."""
+    """A server that knows only the URL and key of the project."""
     environment: dict[str, Any] = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key}
     with Serve(Minutehand(tmp_path, environment))() as running:
         yield running
 
 
 @pytest.fixture
-def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Watched]:
-    """One page at the dashboard."""
-    with visiting(chrome, served.url) as watched:
-        yield watched
+def visit(chrome: Browser, names: dict[str, str], served: Served) -> Iterator[Visit]:
+    """A page of the dashboard."""
+    with visiting(chrome, served.url) as visit:
+        yield visit
 
 
-def test_every_view_is_sound_over_rest(visit: Watched, names: dict[str, str]) -> None:
+def test_every_page_is_sound_over_rest(visit: Visit, names: dict[str, str]) -> None:
     visit.expected = (422,)
     for path in views(names):
         page = visit.open(path)
         assert page.locator("h1").count() == 1, path
         assert page.locator("main .problem-page .bad").count() == 0, path
-        visit.look()
+        visit.check()
     assert "supabase backend" in visit.open("/").inner_text("footer")
 
 
-def test_presses_reach_the_project(visit: Watched, names: dict[str, str], project: Project) -> None:
+def test_actions_reach_the_project(visit: Visit, names: dict[str, str], project: Project) -> None:
     for name, button, after in (
         ("partial", "Retry", "pending"),
         ("busy", "Cancel", "cancelled"),
@@ -77,7 +77,7 @@ def test_presses_reach_the_project(visit: Watched, names: dict[str, str], projec
     assert len(project.owner.sql("select * from automation_control")) == 1
 
 
-def test_a_change_appears_over_rest(visit: Watched, app: App) -> None:
+def test_a_change_appears_over_rest(visit: Visit, app: App) -> None:
     page = visit.open("/executions")
     page.locator("#live[data-state=on]").wait_for()
     before = page.locator("tbody tr").count()

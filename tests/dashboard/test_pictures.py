@@ -78,8 +78,8 @@ where id = %s
 def chrome(pg18: str) -> Iterator[Browser]:
     """The browser of these tests."""
     migrated_template(pg18)
-    with browser() as made:
-        yield made
+    with browser() as chrome:
+        yield chrome
 
 
 def test_the_pictures_of_the_docs(chrome: Browser, app: App, served: Served, tmp_path: Path) -> None:

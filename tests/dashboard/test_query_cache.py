@@ -19,7 +19,7 @@ from tests.servers import Database
 
 
 def active(database: Database) -> int:
-    """How many statements of the dashboard's run."""
+    """Return how many statements of the dashboard are running."""
     query = (
         "select count(*) as n from pg_stat_activity where datname = current_database() "
         "and application_name = 'minutehand' and state = 'active'"
@@ -27,7 +27,7 @@ def active(database: Database) -> int:
     return int(database.one(query)["n"])
 
 
-def test_a_question_that_takes_too_long_is_given_up_and_the_page_says_so(served: Served, app: App) -> None:
+def test_a_query_that_takes_too_long_is_cancelled_and_the_page_says_so(served: Served, app: App) -> None:
     assert served.get("/executions").status_code == 200
     app.database.connection.autocommit = False
     app.database.sql("lock table automation_execution_logs in access exclusive mode")
@@ -43,12 +43,12 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_page_says_so(served:
     wait_until(lambda: served.get("/executions?q=status:failed").status_code == 200, "the page")
 
 
-def test_a_page_told_of_a_change_shows_it_though_it_looked_a_moment_before(served: Served, app: App) -> None:
+def test_a_page_shows_the_change_that_it_was_notified_of(served: Served, app: App) -> None:
     with served.client.stream("GET", served.url + "/live") as stream:
         lines = stream.iter_lines()
         next(line for line in lines if line.startswith("retry"))
         for number in range(4):
-            time.sleep(0.6)  # out of step with the server's own looks, one a second
+            time.sleep(0.6)  # out of step with the server's query, one a second
             served.get("/executions")
             app.database.sql(
                 "insert into automation_execution_logs (status, entity_id) values ('completed', %s)",
@@ -58,7 +58,7 @@ def test_a_page_told_of_a_change_shows_it_though_it_looked_a_moment_before(serve
             assert f"seen-{number}" in served.get("/executions").text
 
 
-def test_twenty_pages_ask_what_one_asks(served: Served, app: App) -> None:
+def test_twenty_pages_cost_as_many_queries_as_one(served: Served, app: App) -> None:
     name = app.database.one("select current_database() as name")["name"]
     app.database.sql(f"alter database {name} set track_functions = 'pl'")
     app.database.sql(
@@ -76,7 +76,7 @@ def test_twenty_pages_ask_what_one_asks(served: Served, app: App) -> None:
     assert app.database.one(query)["n"] <= 2
 
 
-def test_an_answer_does_not_wait_for_the_readers_acknowledgement() -> None:
+def test_a_response_does_not_wait_for_a_delayed_ack() -> None:
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:

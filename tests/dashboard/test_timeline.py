@@ -1,4 +1,4 @@
-"""What the pages say of times: an execution's way, the backlog, the next look, the charts."""
+"""What pages show of times: the timeline, the backlog, the next tick, the charts, and summaries of workflows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def at(seconds: float) -> str:
     return (T0 + timedelta(seconds=seconds)).isoformat()
 
 
-def story(**said: Any) -> dict[str, Any]:
-    """An execution that was made at once, claimed after 2 s and done after 3, unless `said` otherwise."""
+def detail(**changed: Any) -> dict[str, Any]:
+    """Return an execution that was claimed after 2 s and completed after 3 s, with changed fields."""
     return {
         "event": {"occurred_at": at(0), "matched_at": at(0)},
         "created_at": at(0),
@@ -42,12 +42,12 @@ def story(**said: Any) -> dict[str, Any]:
         "attempt_history": [],
         "steps": [],
         "sends": [],
-        **said,
+        **changed,
     }
 
 
-def told(story: dict[str, Any], *, with_recipients: bool = True) -> list[str]:
-    return [f"{one.kind} {one.at - T0}" for one in timeline(story, with_recipients=with_recipients)]
+def lines_of(detail: dict[str, Any], *, with_recipients: bool = True) -> list[str]:
+    return [f"{entry.kind} {entry.at - T0}" for entry in timeline(detail, with_recipients=with_recipients)]
 
 
 RETRIED = [
@@ -73,8 +73,8 @@ RETRIED = [
 ]
 
 
-def test_every_attempt_stands_on_the_timeline_in_its_place():
-    lines = told(story(attempt_history=RETRIED, claimed_at=at(600), completed_at=at(601)))
+def test_the_timeline_shows_every_attempt_in_order():
+    lines = lines_of(detail(attempt_history=RETRIED, claimed_at=at(600), completed_at=at(601)))
     assert lines == [
         "change 0:00:00",
         "match 0:00:00",
@@ -91,26 +91,26 @@ def test_every_attempt_stands_on_the_timeline_in_its_place():
     ]
 
 
-def test_a_claim_that_the_past_tells_is_not_told_twice():
-    waiting = story(attempt_history=RETRIED[:1], status="pending", completed_at=None, scheduled_at=at(18), attempt=1)
-    assert told(waiting)[-3:] == ["claim 0:00:02", "retry 0:00:03", "due 0:00:18"]
+def test_a_claim_of_the_attempt_history_is_shown_once():
+    waiting = detail(attempt_history=RETRIED[:1], status="pending", completed_at=None, scheduled_at=at(18), attempt=1)
+    assert lines_of(waiting)[-3:] == ["claim 0:00:02", "retry 0:00:03", "due 0:00:18"]
 
 
-def test_steps_have_their_times_and_sends_only_where_no_step_tells():
+def test_sends_are_shown_only_for_steps_without_a_time():
     step = {"stepId": "1", "name": "Thanks", "status": "success", "startedAt": at(2.1), "finishedAt": at(2.5)}
     sends = [
         {"step": "1", "channel": "email", "recipient": "a@example.com", "status": "sent", "sent_at": at(2.4)},
         {"step": "2", "channel": "sms", "recipient": "+1", "status": "sent", "sent_at": at(2.6)},
     ]
-    moments = timeline(story(steps=[step], sends=sends), with_recipients=False)
+    moments = timeline(detail(steps=[step], sends=sends), with_recipients=False)
     assert [(one.kind, one.text, one.detail) for one in moments if one.kind in ("step", "send")] == [
         ("step", "step Thanks", "done, 0.4 s"),
         ("send", "sms: sent", ""),
     ]
 
 
-def test_the_band_is_to_scale():
-    drawn = charts.duration_bar(story(attempt_history=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
+def test_the_duration_bar_is_to_scale():
+    drawn = charts.duration_bar(detail(attempt_history=RETRIED[:1], claimed_at=at(18), completed_at=at(20)), T0)
     assert drawn is not None
     parts = re.findall(r'<rect class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)"', str(drawn.svg))
     assert [(kind, round(float(width) / 36)) for kind, _, width in parts] == [
@@ -122,8 +122,8 @@ def test_the_band_is_to_scale():
     assert (drawn.total, drawn.running) == (20, 3)
 
 
-def test_there_is_no_band_of_no_time():
-    assert charts.duration_bar(story(event=None, completed_at=at(0)), T0) is None
+def test_an_execution_without_duration_has_no_bar():
+    assert charts.duration_bar(detail(event=None, completed_at=at(0)), T0) is None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def backlog_text(due: int, arrived: int, ended: int, since: str | None = None) -
     return backlog({"due": due}, state, T0)
 
 
-def test_the_backlog_says_when_it_is_drained_or_what_to_set():
+def test_the_backlog_says_when_it_is_done_or_what_to_set():
     assert backlog_text(0, 0, 0) == "Nothing is due."
     assert backlog_text(37, 50, 50) == "37 executions due, 10 per tick: done in about 4 minutes."
     assert backlog_text(60, 30, 180) == "60 executions due: done in about 6 min at the rate of the last 15 minutes."
@@ -175,7 +175,7 @@ def test_the_backlog_says_when_it_is_drained_or_what_to_set():
     assert "--batch-size" in said
 
 
-def test_the_next_look_is_foretold():
+def test_the_next_tick_is_predicted():
     def seen(mode: str, ago: float) -> dict[str, Any]:
         return {"mode": mode, "heartbeat_at": at(-ago)}
 
@@ -191,21 +191,21 @@ def test_the_next_look_is_foretold():
     assert next_tick([], now) is None
 
 
-def test_the_strip_tells_each_minute_and_what_was_due():
-    beats = [
+def test_the_strip_shows_each_minute_and_what_was_due():
+    ticks = [
         {"at": at(60 * number), "first_at": first, "ran": ran, "due": due}
         for number, (first, ran, due) in enumerate(
             [(None, 0, None), (at(61), 2, 2), (at(121), 0, 0), (None, 0, None), (None, 0, None), (at(301), 1, 12)]
         )
     ]
-    shown = charts.minutes(beats, T0 + timedelta(seconds=330))
+    shown = charts.minutes(ticks, T0 + timedelta(seconds=330))
     assert [minute.state for minute in shown] == ["none", "ran", "idle", "missing", "missing", "late"]
     drawn = str(charts.strip(shown))
     assert "1 ran, 1 idle, 1 late, 2 missing; at most 12 due" in drawn
     assert drawn.count('class="due"') == 2
 
 
-def test_a_bar_that_is_over_is_counted_once():
+def test_a_settled_bar_is_counted_once():
     cache, span = ChartCache(), charts.SPANS["24h"]
     begin = charts.begin_of(span, T0)
     assert cache.stale_from(span, T0, None) == begin
@@ -251,7 +251,7 @@ JOBS = [{"table": "jobs", "type": "job", "status": "status"}]
     ],
     ids=["becomes", "and", "not", "word", "elsewhere"],
 )
-def test_a_workflow_is_a_sentence(type_: str, conditions: Any, said: str) -> None:
+def test_a_workflow_is_summarized_in_a_sentence(type_: str, conditions: Any, said: str) -> None:
     email = {"type": "email", "config": {"subject": "Done", "message": "It is done"}}
     definition = {"trigger_config": {"conditions": conditions}, "steps": [email]}
     assert summarize({"trigger_type": type_, "definition": definition}, JOBS) == said
