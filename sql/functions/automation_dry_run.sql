@@ -26,10 +26,10 @@ begin
   end if;
   select * into v_watched from minutehand.watched w where w.name = v_table;
   v_status := minutehand.status_column(v_watched.config);
-  select null::text as key, null::jsonb as found, null::jsonb as links into v_row;
+  select null::text as key, null::jsonb as found, null::jsonb as links, null::jsonb as hidden into v_row;
   if p_row is not null then
     p_row := minutehand.checked_row_id(v_workflow, v_table, p_row);
-    select r.key, r.found, r.links into v_row
+    select r.key, r.found, r.links, r.hidden into v_row
     from minutehand.read_rows(v_watched.relation, v_watched.config, array[p_row]) r;
     select e.* into v_event
     from (select * from public.automation_events order by id desc limit 5000) e
@@ -48,7 +48,7 @@ begin
       'id', v_workflow.id, 'version', coalesce(v_workflow.version, 1), 'name', v_workflow.name,
       'definition', to_jsonb(v_workflow)),
     'trigger_data', v_trigger, 'entity_id', p_row, 'type', v_watched.config -> 'type', 'row', v_row.found, 'old', v_old,
-    'links', v_row.links, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
+    'links', v_row.links, 'hidden_links', v_row.hidden, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
     'stops', minutehand.dry_run_stops(
       v_workflow, p_row, v_event.operation, v_row.found, v_watched.config, v_trigger ->> 'new_status', v_conditions, v_now),
     'writable', (

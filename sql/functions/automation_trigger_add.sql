@@ -1,14 +1,16 @@
--- automation_trigger_add(p_table, p_id, p_type, p_status, p_tenant, p_exclude, p_links, p_writable) -> the table's entry as in
+-- automation_trigger_add(p_table, p_id, p_type, p_status, p_tenant, p_exclude, p_links, p_writable, p_global) -> the table's entry as in
 --   automation_triggers
 -- Watches a table: makes the trigger, or replaces it when its settings differ.  Defaults: the type is the table's name in
 -- the singular; the tenant is organization_id where that column exists and is filled, else user_id; p_tenant = 'none'
 -- says that the app has a single one.
--- Errors: MH404 no such table or column; MH400 no tenant column, a view, a table of ours; 55P03 the table is in use: the lock
+-- p_global names linked tables that belong to no tenant and are shown to each.
+-- Errors: MH404 no such table or column; MH400 no tenant column, a view, a table of ours, a key that is not unique; 55P03 the table is in use: the lock
 -- is waited for 3 s at most, since all writers of the table queue up behind who waits.
 -- Locks: SHARE ROW EXCLUSIVE on the table for an instant, none when nothing changes.  Called by: store.add_trigger.
 create or replace function public.automation_trigger_add(
   p_table text, p_id text default 'id', p_type text default null, p_status text default 'status',
-  p_tenant text default null, p_exclude jsonb default '[]', p_links jsonb default '{}', p_writable boolean default false
+  p_tenant text default null, p_exclude jsonb default '[]', p_links jsonb default '{}', p_writable boolean default false,
+  p_global jsonb default '[]'
 ) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
   v_relation regclass := minutehand.find_table(p_table);
@@ -24,12 +26,16 @@ begin
   end if;
   perform minutehand.need_column(v_relation, column_name)
   from (
-    select p_id union select v_tenant union select nullif(p_status, 'status')
+    select v_tenant union select nullif(p_status, 'status')
     union select jsonb_array_elements_text(p_exclude) union select jsonb_object_keys(p_links)
   ) as needed (column_name);
+  perform minutehand.check_key(v_relation, p_id);
   v_config := jsonb_build_object(
     'id', p_id, 'type', coalesce(p_type, minutehand.singular(lower(v_class.relname))), 'status', p_status,
     'tenant', v_tenant, 'user', 'user_id', 'exclude', p_exclude, 'links', p_links, 'writable', p_writable);
+  if p_global <> '[]' then
+    v_config := v_config || jsonb_build_object('global', minutehand.global_tables(v_relation, v_config, p_global));
+  end if;
   if v_class.relkind = 'p' then
     v_config := v_config || jsonb_build_object('table', v_label);
   end if;
@@ -44,6 +50,43 @@ begin
 end
 $$;
 comment on function public.automation_trigger_add is 'minutehand: watches a table';
+
+-- minutehand.global_tables(relation, config, names) -> their names as linked rows have them.  Errors: MH404 for one that the
+-- table does not refer to.
+create or replace function minutehand.global_tables(p_relation regclass, p_config jsonb, p_names jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_names text[] := array(
+    select regexp_replace(replace(name, '"', ''), '^public\.', '') from jsonb_array_elements_text(p_names) as name);
+  v_unknown text;
+begin
+  select name into v_unknown
+  from unnest(v_names) as name
+  where name not in (select words ->> 'table' from minutehand.linked_tables(p_relation, p_config));
+  if v_unknown is not null then
+    raise exception 'table % does not refer to a table %', p_relation, v_unknown
+      using errcode = 'MH404', hint = 'Link it first: --link COLUMN=TABLE.';
+  end if;
+  return to_jsonb(v_names);
+end
+$$;
+
+-- minutehand.check_key(relation, column): nothing, or MH400 where the column does not tell rows apart.
+create or replace function minutehand.check_key(p_relation regclass, p_column text) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+  if position(',' in p_column) > 0 then
+    raise exception 'a table is watched by one column, not by %', p_column
+      using errcode = 'MH400', hint = 'Name a column that is unique by itself with --id.';
+  end if;
+  perform minutehand.need_column(p_relation, p_column);
+  if not minutehand.is_unique(p_relation, p_column) then
+    raise exception 'column % of table % is not unique: several rows may have the same value', p_column, p_relation
+      using errcode = 'MH400',
+            hint = 'Name a column with a primary key or a unique index of its own with --id, or create that index.';
+  end if;
+end
+$$;
 
 -- minutehand.need_column(relation, column): nothing, or MH404.  A null column is no need.
 create or replace function minutehand.need_column(p_relation regclass, p_column text) returns void

@@ -45,6 +45,9 @@ begin
                  or raise_exception then  -- the app's own rules too: a generated column, a policy, a trigger that says no
     perform set_config('minutehand.cause', '', true);
     return jsonb_build_object('answer', 'refused', 'code', 'bad_value', 'reason', sqlerrm);
+  when sqlstate 'MH409' then
+    perform set_config('minutehand.cause', '', true);
+    return jsonb_build_object('answer', 'refused', 'code', 'row_not_unique', 'reason', sqlerrm);
   end;
   perform set_config('minutehand.cause', '', true);
   if v_id is null then
@@ -109,6 +112,7 @@ declare
   v_columns text;
   v_id text;
   v_statement text;
+  v_count integer;
   -- The key is cast to the column's own type, so that its index serves.
   v_id_type text := (
     select format_type(atttypid, -1)
@@ -141,6 +145,11 @@ begin
   -- The app's own triggers name things without a schema (see sql/internal/app_path.sql).  It ends with this function.
   perform set_config('search_path', 'public, extensions, pg_temp', true);
   execute v_statement into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
+  get diagnostics v_count = row_count;
+  if v_count > 1 then  -- undone by the caller's block
+    raise exception '% rows of % have % %: none was written', v_count, p_relation::regclass, v_id_column, p_id
+      using errcode = 'MH409';
+  end if;
   return v_id;
 end
 $$;

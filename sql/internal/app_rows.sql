@@ -1,41 +1,97 @@
 -- Reads rows of the app's watched tables, with the rows that they refer to.
 
--- minutehand.read_rows(relation, config, keys) -> (key, found, links): the rows of a watched table, each with the rows that
--- it refers to, `{"client": {…}}`; one query, however many.  A linked row that says it is another tenant's is left out.
+-- minutehand.read_rows(relation, config, keys) -> (key, found, links, hidden): the rows of a watched table, each with the rows
+-- that it refers to, `{"client": {…}}`; one query, however many.  `hidden` names the linked rows that exist and are not shown,
+-- with the reason: `{"client": "…"}` (minutehand.why_hidden).
 -- The keys are cast to the column's type, so that its index serves; one that is none of that type finds nothing, and
--- costs its neighbours nothing but the index.
+-- costs its neighbours nothing but the index.  Where the key column is not unique, a key that several rows have finds nothing.
 create or replace function minutehand.read_rows(p_relation oid, p_config jsonb, p_keys text[])
-returns table (key text, found jsonb, links jsonb)
+returns table (key text, found jsonb, links jsonb, hidden jsonb)
 language plpgsql stable set search_path = '' as $$
 declare
   v_id text := p_config ->> 'id';
-  v_tenant text := p_config ->> 'tenant';
   v_excluded text[] := array(select jsonb_array_elements_text(coalesce(p_config -> 'exclude', '[]')));
+  v_is_unique boolean := minutehand.is_unique(p_relation, v_id);
   v_link record;
   v_linked text := '''{}''::jsonb';
+  v_hidden text := '''{}''::jsonb';
   v_joins text := '';
   v_query text;
 begin
-  for v_link in select l.*, row_number() over () as nr from minutehand.linked_tables(p_relation, p_config -> 'links') l loop
+  for v_link in select l.*, row_number() over () as nr from minutehand.linked_tables(p_relation, p_config) l loop
     v_joins := v_joins || format(
-      ' left join lateral (select to_jsonb(x) as found from %s x where %s limit 1) l%s on true',
-      v_link.target::regclass,
-      case when v_link.same_type then format('x.%I = t.%I', v_link.target_column, v_link.link_column)
-        else format('x.%I::text = t.%I::text', v_link.target_column, v_link.link_column) end,
-      v_link.nr);
+      ' left join lateral (select to_jsonb(x) as found from %1$s x where %2$s%5$s limit 1) l%3$s on true'
+      ' left join lateral (select minutehand.why_hidden($3, to_jsonb(t), %4$L, l%3$s.found) as why'
+      ' where l%3$s.found is not null) h%3$s on true',
+      v_link.target::regclass, v_link.condition, v_link.nr, v_link.words,
+      -- Of several rows that a column without a constraint refers to, one of this tenant.
+      case when not v_link.is_unique
+        then format(' order by minutehand.why_hidden($3, to_jsonb(t), %L, to_jsonb(x)) nulls first', v_link.words) end);
     v_linked := v_linked || format(
-      ' || case when l%1$s.found is null or l%1$s.found ->> %2$L <> to_jsonb(t) ->> %2$L then ''{}''::jsonb '
-      'else jsonb_build_object(%3$L, l%1$s.found) end', v_link.nr, v_tenant, v_link.name);
+      ' || case when l%1$s.found is null or h%1$s.why is not null then ''{}''::jsonb '
+      'else jsonb_build_object(%2$L, l%1$s.found) end', v_link.nr, v_link.name);
+    v_hidden := v_hidden || format(
+      ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, h%1$s.why) end',
+      v_link.nr, v_link.name);
   end loop;
-  v_query := format(
-    'select t.%I::text, to_jsonb(t) - $2, %s from %s t%s where ', v_id, v_linked, p_relation::regclass, v_joins);
+  v_query := format('select t.%I::text, to_jsonb(t) - $2, %s, %s from %s t%s where ',
+    v_id, v_linked, v_hidden, p_relation::regclass, v_joins);
+  if not v_is_unique then
+    return query execute v_query || format(
+      't.%1$I::text = any ($1) and (select count(*) from %2$s s where s.%1$I = t.%1$I) = 1', v_id, p_relation::regclass)
+      using p_keys, v_excluded, p_config;
+    return;
+  end if;
   begin
     return query execute v_query || format('t.%I = any ($1::%s[])', v_id, minutehand.column_type(p_relation, v_id))
-      using p_keys, v_excluded;
+      using p_keys, v_excluded, p_config;
   exception when data_exception then
-    return query execute v_query || format('t.%I::text = any ($1)', v_id) using p_keys, v_excluded;
+    return query execute v_query || format('t.%I::text = any ($1)', v_id) using p_keys, v_excluded, p_config;
   end;
 end
+$$;
+
+-- minutehand.why_hidden(config, row, link, linked row) -> text: why a linked row is not shown with a row, or null.
+-- It is shown where both belong to one tenant.  The tenant of a row is the effective one: its organisation, else the
+-- organisation in its user's profile, else its user.  So a client without an organisation is shown with its user's jobs.
+-- A row that the tenant's own column refers to (organization_id, user_id) is the tenant's own.
+create or replace function minutehand.why_hidden(p_config jsonb, p_row jsonb, p_link jsonb, p_linked jsonb) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_user constant text := p_row ->> coalesce(p_config ->> 'user', 'user_id');
+  v_linked_user constant text := p_linked ->> (p_link ->> 'user');
+  v_linked_organization text := p_linked ->> (p_link ->> 'tenant');
+begin
+  if p_config ->> 'tenant' is null or (p_link ->> 'shown')::boolean
+     or p_link -> 'columns' <@ jsonb_build_array(p_config ->> 'tenant', coalesce(p_config ->> 'user', 'user_id')) then
+    return null;
+  elsif v_linked_organization is null and v_linked_user is null then
+    return format('%s names no tenant: a row of table %s is shown only after minutehand trigger add … --global %s',
+                  p_link ->> 'name', p_link ->> 'table', p_link ->> 'table');
+  end if;
+  v_linked_organization := minutehand.effective_organization(v_linked_organization, v_linked_user);
+  if coalesce(case
+      when v_linked_organization is not null then v_linked_organization
+        = minutehand.effective_organization(minutehand.organization_of(p_row, p_config), v_user)
+      else v_linked_user = v_user end, false) then
+    return null;
+  end if;
+  return format('%s belongs to another tenant', p_link ->> 'name');
+end
+$$;
+
+-- minutehand.is_unique(relation, column) -> boolean: does a unique index say that no two rows have the same value?  In a
+-- partitioned table such an index must hold the partition key too, so there the column has to be part of the primary key.
+create or replace function minutehand.is_unique(p_relation oid, p_column text) returns boolean
+language sql stable set search_path = '' as $$
+  select exists (
+    select
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indrelid
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = p_column and not a.attisdropped
+    where i.indrelid = p_relation and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+      and (i.indnkeyatts = 1 and i.indkey[0] = a.attnum
+           or c.relkind = 'p' and i.indisprimary and a.attnum = any (i.indkey::smallint[])))
 $$;
 
 -- minutehand.column_type(relation, column) -> text: the column's type, as a cast names it.
@@ -46,30 +102,77 @@ language sql stable as $$
   where attrelid = p_relation and attname = p_column and not attisdropped
 $$;
 
--- minutehand.linked_tables(relation, configured) -> (name, link_column, target, target_column, same_type)
--- Foreign keys of one column within the table's own schema, so that no template reaches auth.users; and what the trigger
--- names where the app has no constraint: {"client_id": "clients"} or {"client_id": "clients.ref"}.
-create or replace function minutehand.linked_tables(p_relation oid, p_configured jsonb)
-returns table (name text, link_column text, target oid, target_column text, same_type boolean)
+-- minutehand.linked_tables(relation, config) -> (name, target, condition, is_unique, words)
+-- What a watched table's rows refer to: foreign keys within the table's own schema, so that no template reaches auth.users,
+-- and what the trigger names where the app has no constraint: {"client_id": "clients"} or {"client_id": "clients.ref"}.
+-- `condition` joins x, the linked row, to t on all columns of the constraint.  A foreign key of several columns has the name of
+-- the one that does not name the tenant.  `words` is what minutehand.why_hidden takes: {"name", "columns": of the link, "table",
+-- "tenant", "user": the linked table's own tenant columns, which its watch says, else organization_id and user_id, "shown":
+-- true where each tenant sees its rows (--global, or watched with --tenant none)}.
+create or replace function minutehand.linked_tables(p_relation oid, p_config jsonb)
+returns table (name text, target oid, condition text, is_unique boolean, words jsonb)
 language sql stable set search_path = '' as $$
   with schema_of as (
     select relnamespace from pg_catalog.pg_class where oid = p_relation
+  ), constraints as (
+    select k.confrelid as target,
+           minutehand.column_names(k.conrelid, k.conkey) as link_columns,
+           minutehand.column_names(k.confrelid, k.confkey) as target_columns
+    from pg_catalog.pg_constraint k
+    where k.conrelid = p_relation and k.contype = 'f'
   ), configured as (
     select key as link_column, split_part(value, '.', 1) as table_name,
            coalesce(nullif(split_part(value, '.', 2), ''), 'id') as target_column
-    from jsonb_each_text(case when jsonb_typeof(p_configured) = 'object' then p_configured else '{}' end)
+    from jsonb_each_text(
+      case when jsonb_typeof(p_config -> 'links') = 'object' then p_config -> 'links' else '{}' end)
+  ), named as (
+    select c.link_column as named_by, t.oid as target,
+           coalesce(k.link_columns, array[c.link_column]) as link_columns,
+           coalesce(k.target_columns, array[c.target_column]) as target_columns
+    from configured c
+    join pg_catalog.pg_class t on t.relname = c.table_name and t.relnamespace = (select relnamespace from schema_of)
+    left join constraints k
+      on k.target = t.oid and k.target_columns[array_position(k.link_columns, c.link_column)] = c.target_column
+    union
+    select coalesce(
+             (select c from unnest(k.link_columns) as c
+              where c not in (coalesce(p_config ->> 'tenant', ''), coalesce(p_config ->> 'user', 'user_id')) limit 1),
+             k.link_columns[1]),
+           k.target, k.link_columns, k.target_columns
+    from constraints k
+    where not exists (select from configured c where c.link_column = any (k.link_columns))
   )
-  select regexp_replace(c.link_column, '_id$', ''), c.link_column, t.oid, c.target_column, a.atttypid = own.atttypid
-  from configured c
-  join pg_catalog.pg_class t on t.relname = c.table_name and t.relnamespace = (select relnamespace from schema_of)
-  join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attname = c.target_column and not a.attisdropped
-  join pg_catalog.pg_attribute own on own.attrelid = p_relation and own.attname = c.link_column and not own.attisdropped
-  union
-  select regexp_replace(a.attname, '_id$', ''), a.attname, k.confrelid, f.attname, true
-  from pg_catalog.pg_constraint k
-  join pg_catalog.pg_class t on t.oid = k.confrelid and t.relnamespace = (select relnamespace from schema_of)
-  join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
-  join pg_catalog.pg_attribute f on f.attrelid = k.confrelid and f.attnum = k.confkey[1]
-  where k.conrelid = p_relation and k.contype = 'f' and cardinality(k.conkey) = 1
-    and a.attname not in (select c.link_column from configured c)
+  select distinct on (n.named_by) place.name, n.target, joined.condition,
+         cardinality(n.target_columns) > 1 or minutehand.is_unique(n.target, n.target_columns[1]),
+         jsonb_build_object(
+           'name', place.name, 'columns', n.link_columns, 'table', place.label,
+           'tenant', coalesce(w.config ->> 'tenant', 'organization_id'), 'user', coalesce(w.config ->> 'user', 'user_id'),
+           'shown', coalesce(w.config is not null and w.config ->> 'tenant' is null, false)
+             or coalesce(p_config -> 'global', '[]') ? place.label)
+  from named n
+  join pg_catalog.pg_class t on t.oid = n.target and t.relnamespace = (select relnamespace from schema_of)
+  join pg_catalog.pg_namespace s on s.oid = t.relnamespace
+  cross join lateral (
+    select minutehand.label(s.nspname, t.relname) as label, regexp_replace(n.named_by, '_id$', '') as name
+  ) place
+  left join minutehand.watched w on w.relation = n.target
+  cross join lateral (
+    select string_agg(
+      case when a.atttypid = own.atttypid then format('x.%I = t.%I', a.attname, own.attname)
+        else format('x.%I::text = t.%I::text', a.attname, own.attname) end, ' and ' order by c.nr) as condition,
+      count(*) as columns
+    from unnest(n.link_columns, n.target_columns) with ordinality as c (link_column, target_column, nr)
+    join pg_catalog.pg_attribute a on a.attrelid = n.target and a.attname = c.target_column and not a.attisdropped
+    join pg_catalog.pg_attribute own on own.attrelid = p_relation and own.attname = c.link_column and not own.attisdropped
+  ) joined
+  where joined.columns = cardinality(n.link_columns) and minutehand.is_readable(n.target)
+  order by n.named_by, cardinality(n.link_columns) desc
+$$;
+
+-- minutehand.column_names(relation, numbers) -> the names of these columns, in this order.
+create or replace function minutehand.column_names(p_relation oid, p_numbers smallint[]) returns text[]
+language sql stable as $$
+  select array_agg(a.attname::text order by n.nr)
+  from unnest(p_numbers) with ordinality as n (attnum, nr)
+  join pg_catalog.pg_attribute a on a.attrelid = p_relation and a.attnum = n.attnum
 $$;

@@ -16,7 +16,7 @@ begin
   ), tables as materialized (
     select w.relation, w.config, w.name from minutehand.watched w
   ), current_rows as materialized (
-    select t.name as table_name, r.key, r.found as row, r.links
+    select t.name as table_name, r.key, r.found as row, r.links, r.hidden
     from (
       select table_name, array_agg(distinct entity_id) as ids
       from requested where entity_id is not null group by table_name
@@ -34,6 +34,7 @@ begin
     'status', minutehand.status_column(t.config),
     'row', coalesce(c.row, case when e.operation = 'DELETE' then e.old end),
     'links', c.links,
+    'hidden_links', c.hidden,
     'old', minutehand.row_before(e)))
   into v_result
   from requested q

@@ -38,7 +38,8 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'watched', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'table', w.relation::regclass::text, 'type', w.config ->> 'type', 'enabled', p.enabled) order by w.table_name), '[]')
+        'table', w.relation::regclass::text, 'type', w.config ->> 'type', 'enabled', p.enabled,
+        'id', w.config ->> 'id', 'unique', minutehand.is_unique(w.relation, w.config ->> 'id')) order by w.table_name), '[]')
       from minutehand.watched w
       join placed p on p.tgrelid = w.relation and p.trigger = 'minutehand_capture'),
     'twins', (

@@ -34,3 +34,38 @@ create or replace function minutehand.organization_of(p_row jsonb, p_config json
 language sql immutable as $$
   select case when p_config ->> 'tenant' <> p_config ->> 'user' then p_row ->> (p_config ->> 'tenant') end
 $$;
+
+-- minutehand.effective_organization(organization, user) -> text: the organisation of a row, else that of its user's profile.
+create or replace function minutehand.effective_organization(p_organization text, p_user text) returns text
+language plpgsql stable set search_path = '' as $$
+begin
+  if p_organization is not null or p_user is null then
+    return p_organization;
+  end if;
+  return minutehand.profile_organization(p_user);
+end
+$$;
+
+-- minutehand.profile_organization(user) -> text: the organisation in the user's row of public.profiles, where the app has such
+-- a table; else null.
+create or replace function minutehand.profile_organization(p_user text) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_key text;
+  v_found text;
+begin
+  select a.attname into v_key
+  from pg_catalog.pg_attribute a
+  where a.attrelid = minutehand.readable('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
+    and exists (
+      select from pg_catalog.pg_attribute o
+      where o.attrelid = a.attrelid and o.attname = 'organization_id' and not o.attisdropped)
+  order by a.attname desc  -- user_id before id
+  limit 1;
+  if v_key is not null then
+    execute format('select organization_id::text from public.profiles where %I::text = $1 limit 1', v_key)
+    into v_found using p_user;
+  end if;
+  return v_found;
+end
+$$;

@@ -17,24 +17,7 @@ language plpgsql stable security definer set search_path = '' as $$
 declare
   v_claimed constant text := nullif(current_setting('request.jwt.claims', true), '')::jsonb
     #>> '{app_metadata,organization_id}';
-  v_key text;
-  v_found text;
 begin
-  if v_claimed is not null or minutehand.my_user() is null then
-    return v_claimed;
-  end if;
-  select a.attname into v_key
-  from pg_catalog.pg_attribute a
-  where a.attrelid = minutehand.readable('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
-    and exists (
-      select from pg_catalog.pg_attribute o
-      where o.attrelid = a.attrelid and o.attname = 'organization_id' and not o.attisdropped)
-  order by a.attname desc  -- user_id before id
-  limit 1;
-  if v_key is not null then
-    execute format('select organization_id::text from public.profiles where %I::text = $1 limit 1', v_key)
-    into v_found using minutehand.my_user();
-  end if;
-  return v_found;
+  return minutehand.effective_organization(v_claimed, minutehand.my_user());
 end
 $$;
