@@ -153,7 +153,7 @@ language sql stable set search_path = '' as $$
   join pg_catalog.pg_class t on t.oid = n.target and t.relnamespace = (select relnamespace from schema_of)
   join pg_catalog.pg_namespace s on s.oid = t.relnamespace
   cross join lateral (
-    select minutehand.label(s.nspname, t.relname) as label, regexp_replace(n.named_by, '_id$', '') as name
+    select minutehand.table_name(s.nspname, t.relname) as label, regexp_replace(n.named_by, '_id$', '') as name
   ) place
   left join minutehand.watched w on w.relation = n.target
   cross join lateral (

@@ -171,7 +171,8 @@ def test_a_table_of_another_schema_is_named_with_it(database: Database) -> None:
 
 def test_a_partitioned_table_is_one_table(database: Database) -> None:
     database.sql(
-        "create table visits (id int, organization_id text, status text, day date) partition by range (day);"
+        "create table visits (id int, organization_id text, status text, day date, primary key (id, day))"
+        " partition by range (day);"
         "create table visits_2029 partition of visits for values from ('2029-01-01') to ('2030-01-01');"
     )
     database.call("automation_trigger_add", p_table="visits")

@@ -124,7 +124,8 @@ def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(j
     move(jobs, "scheduled")
     jobs.sql("create table job_statuses (name text); insert into job_statuses values ('In Progress')")
     jobs.sql(
-        "create type visit_status as enum ('Booked'); create table visits (id text, user_id text, status visit_status)"
+        "create type visit_status as enum ('Booked');"
+        "create table visits (id text primary key, user_id text, status visit_status)"
     )
     jobs.call("automation_trigger_add", p_table="visits")
     for type_, word in (("job", "SCHEDULED"), ("job", "On Hold"), ("job", "in_progress"), ("visit", "booked")):

@@ -89,7 +89,9 @@ def test_another_tenants_row_is_refused(database: Database) -> None:
 
 
 def test_a_users_own_row_is_theirs(database: Database) -> None:
-    database.sql("create table notes (id int, user_id text); insert into notes values (1, 'u-1'), (2, 'u-2')")
+    database.sql(
+        "create table notes (id int primary key, user_id text); insert into notes values (1, 'u-1'), (2, 'u-2')"
+    )
     database.call("automation_trigger_add", p_table="notes")
     workflow(database, trigger_type="note_created", user_id="u-1", organization_id="north")
     assert refused(database, p_workflow="tell", p_row="2")[0] == "MH400"
@@ -98,7 +100,7 @@ def test_a_users_own_row_is_theirs(database: Database) -> None:
 
 
 def test_a_rows_id_is_written_as_the_table_writes_it(database: Database) -> None:
-    database.sql("create table visits (id uuid, organization_id text)")
+    database.sql("create table visits (id uuid primary key, organization_id text)")
     database.sql("insert into visits values ('6a2f41a3-c54c-4a2b-9d1f-0123456789ab', 'north')")
     database.call("automation_trigger_add", p_table="visits")
     workflow(database, trigger_type="visit_created")
@@ -168,7 +170,7 @@ def test_a_dry_run_writes_nothing_and_refuses_the_same(database: Database) -> No
 
 def test_the_longest_type_names_the_table(database: Database) -> None:
     watched_jobs(database)
-    database.sql("create table job_statuses (id text, organization_id text)")
+    database.sql("create table job_statuses (id text primary key, organization_id text)")
     database.sql("insert into job_statuses values ('s', 'north')")
     database.call("automation_trigger_add", p_table="job_statuses")
     workflow(database, trigger_type="job_status_created")

@@ -93,7 +93,7 @@ def test_another_tenants_cause_is_not_believed(database: Database) -> None:
 
 
 def test_a_users_rows_believe_their_own_causes(database: Database) -> None:
-    database.sql("create table jobs (id text, user_id text, status text)")
+    database.sql("create table jobs (id text primary key, user_id text, status text)")
     database.call("automation_trigger_add", p_table="jobs")
     workflow(database, user_id="u-1", organization_id="north")
     database.sql("insert into jobs values ('J-1', 'u-1', 'new')")

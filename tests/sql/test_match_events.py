@@ -127,7 +127,7 @@ def test_a_change_starts_its_own_tenants_workflows_alone(
 
 
 def test_a_table_without_organizations_belongs_to_its_users(database: Database) -> None:
-    database.sql("create table notes (id int, user_id text, status text)")
+    database.sql("create table notes (id int primary key, user_id text, status text)")
     database.call("automation_trigger_add", p_table="notes")
     for name, user in (("mine", "u-1"), ("yours", "u-2")):
         workflow(database, name, trigger_type="note_created", user_id=user, organization_id="north")

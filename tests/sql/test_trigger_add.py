@@ -87,21 +87,21 @@ def test_the_type_is_the_tables_name_in_the_singular(database: Database, table: 
 def test_the_tenant_is_the_organization_where_rows_have_one(
     database: Database, columns: str, rows: str, tenant: str
 ) -> None:
-    database.sql(f"create table jobs (id int, {columns})")
+    database.sql(f"create table jobs (id int primary key, {columns})")
     if rows:
         database.sql(f"insert into jobs values {rows}")
     assert add(database, "jobs")["tenant"] == tenant
 
 
 def test_an_organization_that_only_the_newest_rows_have_is_found(database: Database) -> None:
-    database.sql("create table jobs (id int, organization_id text, user_id text)")
+    database.sql("create table jobs (id int primary key, organization_id text, user_id text)")
     database.sql("insert into jobs select i, null, 'u-1' from generate_series(1, 5000) i")
     database.sql("insert into jobs values (5001, 'north', 'u-1')")
     assert add(database, "jobs")["tenant"] == "organization_id"
 
 
 def test_a_table_without_tenant_needs_a_word(database: Database) -> None:
-    database.sql("create table jobs (id int, account text)")
+    database.sql("create table jobs (id int primary key, account text)")
     state, message = refused(database, "jobs")
     assert (state, message) == ("MH400", "table public.jobs has neither organization_id nor user_id")
     assert add(database, "jobs", p_tenant="account")["tenant"] == "account"
@@ -158,9 +158,10 @@ def test_a_table_in_use_is_not_waited_for_long(database: Database) -> None:
 )
 def test_tables_are_named_as_they_stand(database: Database, name: str) -> None:
     database.sql(
-        'create schema "Field"; create table "Field"."Visits" (id int, user_id text);'
-        'create table "Visits" (id int, user_id text); create table "odd name" (id int, user_id text);'
-        'create table "o\'clock" (id int, user_id text);'
+        'create schema "Field"; create table "Field"."Visits" (id int primary key, user_id text);'
+        'create table "Visits" (id int primary key, user_id text);'
+        'create table "odd name" (id int primary key, user_id text);'
+        'create table "o\'clock" (id int primary key, user_id text);'
     )
     plain = name.replace('"', "").removeprefix("public.")
     assert add(database, name)["table"] == plain
@@ -195,7 +196,7 @@ def test_what_cannot_be_watched_is_refused_by_name(
 
 
 def test_an_apps_table_in_another_schema_may_have_a_name_like_ours(database: Database) -> None:
-    database.sql("create schema app; create table app.automation_notes (id int, user_id text)")
+    database.sql("create schema app; create table app.automation_notes (id int primary key, user_id text)")
     assert add(database, "app.automation_notes")["type"] == "automation_note"
 
 
@@ -212,7 +213,7 @@ def test_a_removed_table_is_watched_no_more(database: Database) -> None:
 
 def test_a_partitioned_table_can_be_changed_and_removed(database: Database) -> None:
     database.sql(
-        "create table visits (id int, user_id text) partition by range (id);"
+        "create table visits (id int primary key, user_id text) partition by range (id);"
         "create table visits_1 partition of visits for values from (1) to (10);"
     )
     add(database, "visits")
