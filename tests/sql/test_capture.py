@@ -159,7 +159,9 @@ def test_an_event_has_the_time_of_its_transaction(database: Database) -> None:
 
 
 def test_a_table_of_another_schema_is_named_with_it(database: Database) -> None:
-    database.sql('create schema "Field"; create table "Field"."Visits" (id int, user_id uuid, "Status" text)')
+    database.sql(
+        'create schema "Field"; create table "Field"."Visits" (id int primary key, user_id uuid, "Status" text)'
+    )
     database.call("automation_trigger_add", p_table="Field.Visits", p_status="Status")
     database.sql("""insert into "Field"."Visits" values (1, gen_random_uuid(), 'a')""")
     database.sql("""update "Field"."Visits" set "Status" = 'b'""")
