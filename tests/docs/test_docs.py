@@ -35,7 +35,10 @@ STATUSES = {"pending", "processing", "completed", "failed", "skipped", "cancelle
 def codes_in_sql() -> set[str]:
     codes: set[str] = set()
     text = re.sub(r"--.*", "", SQL)
-    codes.update(re.findall(r"\bcode'?(?:,| :?=) '(\w+)'", text))
+    codes.update(re.findall(r"(?:(?<!\.)\bcode'?,|\bcode :?=) '(\w+)'", text))
+    # Eligibility lists them as (…, 'answer', 'code', 'reason').
+    eligibility = (ROOT / "sql/internal/eligibility.sql").read_text()
+    codes.update(re.findall(r"'(?:skipped|released|failed|refused)',\s*'(\w+)',\s*(?:'|format)", eligibility))
     for choice in re.findall(r"\bcode'?(?:,| :?=) case (.*?) end", text, flags=re.DOTALL):
         codes.update(re.findall(r"(?:then|else) '(\w+)'", choice))
     return codes
