@@ -2,8 +2,8 @@
 
 POST /functions/v1/automation-executor   run one execution now (api/executor_endpoint.py)
 GET  /healthz                            the process is alive
-GET  /readyz                             the database answers with this program's schema, and the worker is running
-GET  /metrics                            figures for Prometheus (api/metrics.py)
+GET  /readyz                             the database is reachable, with the right schema; the worker is not stuck
+GET  /metrics                            metrics for Prometheus (api/metrics.py)
 GET  /                                   the dashboard (routes.py)
 """
 
@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint
-from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
-from minutehand.dashboard.api.problems import come_back, crashed, no_token, refused
+from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
+from minutehand.dashboard.api.problems import http_error, internal_error, try_again_later, unauthorized
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.query_cache import QueryCache
 from minutehand.store import Json
@@ -27,17 +27,17 @@ from minutehand.store.errors import SchemaMismatch, StoreError
 
 
 class WorkerStuck(Exception):
-    """The worker of this process makes no progress."""
+    """The housekeeping of the worker in this process neither succeeds nor fails."""
 
 
-#: Checks the database and the worker.  Errors: `WorkerStuck`, `SchemaMismatch`, `StoreError`.
+#: Checks whether executions can run now.  Errors: `WorkerStuck`, `SchemaMismatch`, else `StoreError`.
 Ready = Callable[[], Awaitable[None]]
-#: Returns the result of `Store.metrics`.  Errors: those of `Ready`.
-Figures = Callable[[], Awaitable[Json]]
+#: Returns what `Store.metrics` returns.  Errors: as those of `Ready`.
+ReadMetrics = Callable[[], Awaitable[Json]]
 
 
 def make_app(
-    endpoint: ExecutorEndpoint, ready: Ready, figures: Figures, tokens: Tokens, pages: Sequence[BaseRoute] = ()
+    endpoint: ExecutorEndpoint, ready: Ready, read_metrics: ReadMetrics, tokens: Tokens, pages: Sequence[BaseRoute] = ()
 ) -> Starlette:
     """Return the application; `pages` are the routes of the dashboard."""
     queries = QueryCache()
@@ -53,31 +53,31 @@ def make_app(
         return JSONResponse({"status": "ready"})
 
     async def metrics(request: Request) -> Response:
-        if not tokens.let_in(request.headers.get("authorization", "")):
-            return no_token()
+        if not tokens.accept(request.headers.get("authorization", "")):
+            return unauthorized()
         try:
-            return Response(exposition(await queries("figures", figures)), media_type=CONTENT_TYPE)
+            return Response(prometheus_text(await queries("metrics", read_metrics)), media_type=CONTENT_TYPE)
         except (StoreError, TimeoutError) as error:
             return unavailable(error)
 
     return Starlette(
         routes=[
-            Route(PATH, endpoint.answer, methods=["POST"]),
+            Route(PATH, endpoint.handle, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             *pages,
         ],
-        exception_handlers={HTTPException: refused, Exception: crashed},
+        exception_handlers={HTTPException: http_error, Exception: internal_error},
     )
 
 
 def unavailable(error: Exception) -> Response:
-    """Answer 503.  The text of the error is left out, since it may name hosts."""
+    """Return a 503 that names what failed; the error's message may name hosts, and stays in the log."""
     if isinstance(error, WorkerStuck):
-        return come_back("the worker is stuck; restart this server", failed="worker")
+        return try_again_later("the worker in this process is stuck: restart the process", failed="worker")
     if isinstance(error, SchemaMismatch):
-        return come_back(
-            "the schema of the database is not the one of this program; run minutehand migrate", failed="schema"
+        return try_again_later(
+            "the schema of the database does not fit this program: run minutehand migrate", failed="schema"
         )
-    return come_back("the database cannot be reached", failed="database")
+    return try_again_later("the database is unreachable", failed="database")

@@ -17,7 +17,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from minutehand.dashboard.api.problems import TRACE
+from minutehand.dashboard.api.problems import TRACEBACK
 from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.bulk_runner import BulkRunner
@@ -133,7 +133,7 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
             return _store_error_page(request, error)
         except Exception as error:
             log.exception("request_crashed", path=http.url.path, exc_info=error)
-            return error_page(dashboard, request, 500, "Internal error", f"{TRACE.capitalize()}.")
+            return error_page(dashboard, request, 500, "Internal error", f"{TRACEBACK.capitalize()}.")
         return render_page(dashboard, request, page)
 
     return handler

@@ -1,1 +1,1 @@
-"""The HTTP API: the executor's endpoint, metrics, health, and its tokens."""
+"""The HTTP API: the executor endpoint, metrics, error responses and tokens."""

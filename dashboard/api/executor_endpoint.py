@@ -1,7 +1,7 @@
-"""`POST /functions/v1/automation-executor`: a caller names an execution, and hears how it ended.
+"""`POST /functions/v1/automation-executor`: runs the execution that the caller names, and returns how it ended.
 
-A call is a doorbell: what runs is what the database says of that execution, under a claim of our own, so that a call
-that is lost, late or doubled changes nothing.  Of the body only `executionId` is read.
+The call only says which execution to look at.  It is claimed here first, and runs as the database describes it, so a
+lost, late or repeated call changes nothing.  Only `executionId` is read from the body.
 """
 
 from __future__ import annotations
@@ -16,42 +16,45 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from minutehand.dashboard.api.problems import come_back, no_token, problem
+from minutehand.dashboard.api.problems import problem, try_again_later, unauthorized
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.store import Json
 from minutehand.store.errors import NotFound, StoreError
 
 PATH = "/functions/v1/automation-executor"
-#: Bytes of a body that are read as one; the contract needs a hundred.
-LARGEST_BODY = 64 * 1024
-#: Bytes of a larger body that are passed over, so that its sender has stopped to speak and hears the answer.
-PASSED_OVER = 8 * 1024 * 1024
-#: Seconds that a body may take to arrive.
+#: The largest body that is accepted; a call needs about a hundred bytes.
+MAX_BODY_BYTES = 64 * 1024
+#: A larger body is read up to this size and discarded, so that its sender finishes sending and reads the response.
+MAX_DISCARDED_BYTES = 8 * 1024 * 1024
+#: How long a body may take to arrive.
 BODY_SECONDS = 10
+
+#: The detail of a call that finds no free lane.
+BUSY = "--concurrency executions are running; call again later, or leave it to the next tick"
 
 _ENDED = ("completed", "failed", "skipped", "cancelled")
 
 
 class AllLanesBusy(Exception):
-    """Nothing more can run here now."""
+    """As many executions as --concurrency allows are running, or the server is stopping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What a call for one execution found."""
+class CallResult:
+    """The execution that a call named, after the call."""
 
-    #: As `automation_execution` shows it after the call.
+    #: The answer of `automation_execution`.
     execution: Json
-    #: It was claimed and run by this call.
+    #: Whether this call ran it.
     ran: bool
 
 
-#: Runs the execution of that id once, if nobody else does.  Errors: `AllLanesBusy`, `StoreError`.
-RunNamed = Callable[[str], Awaitable[Turn]]
+#: Runs the execution of that id, unless another processor does.  Errors: `AllLanesBusy`, `StoreError`.
+RunExecution = Callable[[str], Awaitable[CallResult]]
 
 
-class Refused(Exception):
-    """The call cannot be understood."""
+class InvalidCall(Exception):
+    """The call cannot be understood; `status` is the status of the response."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -59,90 +62,90 @@ class Refused(Exception):
 
 
 class ExecutorEndpoint:
-    """Answers calls."""
+    """Handles calls for executions."""
 
-    def __init__(self, run: RunNamed, tokens: Tokens, version: str) -> None:
+    def __init__(self, run: RunExecution, tokens: Tokens, version: str) -> None:
         self._run = run
         self._tokens = tokens
         self._version = version
 
-    async def answer(self, request: Request) -> Response:
-        """Answer one call."""
-        if not self._tokens.let_in(request.headers.get("authorization", "")):
-            return no_token()
+    async def handle(self, request: Request) -> Response:
+        """Handle one call."""
+        if not self._tokens.accept(request.headers.get("authorization", "")):
+            return unauthorized()
         try:
-            body = read_json(await _read(request))
+            body = parse_json(await _read(request))
             if isinstance(body, dict) and body.get("test") is True:
                 return JSONResponse({"success": True, "version": self._version})
-            execution_id = named_id(body)
-        except Refused as error:
+            execution_id = execution_id_of(body)
+        except InvalidCall as error:
             return problem(error.status, str(error))
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody hears it
+            return Response(status_code=400)  # nobody reads it
         return await self._run_named(execution_id)
 
     async def _run_named(self, execution_id: str) -> Response:
         try:
-            turn = await self._run(execution_id)
+            result = await self._run(execution_id)
         except AllLanesBusy:
-            return come_back("all lanes are busy; the next tick runs it otherwise", executionId=execution_id)
+            return try_again_later(BUSY, executionId=execution_id)
         except NotFound:
-            return problem(404, f"there is no execution {execution_id}", executionId=execution_id)
-        except StoreError:  # the log has its words, which may name hosts
-            return come_back("the database cannot be asked; see /readyz and the log", executionId=execution_id)
-        return answer_to(turn)
+            return problem(404, f"execution {execution_id} does not exist", executionId=execution_id)
+        except StoreError:  # the log has its message, which may name hosts
+            return try_again_later("the database is unreachable; see /readyz and the log", executionId=execution_id)
+        return response_to(result)
 
 
 async def _read(request: Request) -> bytes:
-    """Return the body.  Errors: `Refused` when it is too large or too slow."""
+    """Return the body.  Errors: `InvalidCall` when it is too large or too slow."""
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > PASSED_OVER:
+                if size > MAX_DISCARDED_BYTES:
                     break
-                if size <= LARGEST_BODY:
+                if size <= MAX_BODY_BYTES:
                     body += chunk
     except TimeoutError:
-        raise Refused(408, f"the body did not arrive within {BODY_SECONDS} s") from None
-    if size > LARGEST_BODY:
-        raise Refused(413, f"the body is larger than {LARGEST_BODY // 1024} KiB: send the executionId alone")
+        raise InvalidCall(408, f"the body did not arrive within {BODY_SECONDS} s") from None
+    if size > MAX_BODY_BYTES:
+        raise InvalidCall(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB: send only the executionId")
     return bytes(body)
 
 
-def read_json(body: bytes) -> Any:
-    """Parse a body.  Errors: `Refused`."""
+def parse_json(body: bytes) -> Any:
+    """Parse a body.  Errors: `InvalidCall`."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused(400, 'the body is no JSON: send {"executionId": "…"}') from None
+        raise InvalidCall(400, 'the body is not valid JSON: send {"executionId": "…"}') from None
 
 
-def named_id(body: Any) -> str:
-    """Return the execution that a body names.  Errors: `Refused`.
+def execution_id_of(body: Any) -> str:
+    """Return the id of the execution that a body names.  Errors: `InvalidCall`.
 
-    >>> named_id({"executionId": "01A209D4-7BB0-7EF9-8B20-611149F2030B", "context": {}})
+    >>> execution_id_of({"executionId": "01A209D4-7BB0-7EF9-8B20-611149F2030B", "context": {}})
     '01a209d4-7bb0-7ef9-8b20-611149f2030b'
     """
-    named = body.get("executionId") if isinstance(body, dict) else None
+    value = body.get("executionId") if isinstance(body, dict) else None
     try:
-        return str(uuid.UUID(named))
+        return str(uuid.UUID(value))
     except (ValueError, TypeError, AttributeError):
-        raise Refused(
-            422, "executionId is missing or no id: send the id of a row of automation_execution_logs"
+        raise InvalidCall(
+            422, "executionId is missing or not a UUID: send the id of a row of automation_execution_logs"
         ) from None
 
 
-def answer_to(turn: Turn) -> Response:
-    """Say how the execution stands: 200 when it ended or had its turn here, else 409 with who or what holds it."""
-    execution = turn.execution
+def response_to(result: CallResult) -> Response:
+    """Return the execution's state: 200 when it ended or this call ran it, else 409 with what it waits for."""
+    execution = result.execution
     id_, status, code, reason = (execution[name] for name in ("id", "status", "code", "reason"))
-    if status in _ENDED or (status == "pending" and turn.ran):
-        said = {"executionId": id_, "status": status, "code": code, "reason": reason, "results": execution["steps"]}
-        return JSONResponse({"success": status == "completed", **said})
-    # `status` is the problem's own word (RFC 9457 §3.1.3).
-    said = {"executionId": id_, "executionStatus": status, "code": code}
+    if status in _ENDED or (status == "pending" and result.ran):
+        state = {"executionId": id_, "status": status, "code": code, "reason": reason, "results": execution["steps"]}
+        return JSONResponse({"success": status == "completed", **state})
+    # `status` is taken: it is a member of every problem (RFC 9457 §3.1.3).
+    state = {"executionId": id_, "executionStatus": status, "code": code}
     if status == "pending":
-        return problem(409, execution["waits_for"] or "another processor is just taking it", **said)
-    return problem(409, "another processor holds it", **said)
+        return problem(409, execution["waits_for"] or "another processor is claiming it", **state)
+    return problem(409, "another processor is running it", **state)

@@ -1,7 +1,7 @@
-"""The figures of `automation_metrics` as Prometheus reads them (text format, version 0.0.4).
+"""The metrics of `automation_metrics` in Prometheus' text format (version 0.0.4).
 
-Every name begins with `minutehand_`.  A figure that is none is 0, so that an alert can be written before the first of
-its kind; what is told by workflow, by processor or as a percentile is told of those alone that there are.
+Every name begins with `minutehand_`.  A metric without a value is 0, so that an alert on it can be written in advance.
+Metrics by workflow or processor, and percentiles, have only the label values that exist.
 """
 
 from __future__ import annotations
@@ -25,68 +25,79 @@ _STATUSES = ("pending", "processing", *_ENDS)
 Sample = tuple[tuple[str, ...], float]
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # a registry keeps it by what it is
-class Figures:
-    """A collector over what `Store.metrics` returned."""
+@dataclass(frozen=True, slots=True, eq=False)  # a registry identifies it by identity
+class MetricsCollector:
+    """A collector of what `Store.metrics` returned."""
 
     metrics: Json
 
     def collect(self) -> Iterator[Metric]:
-        """See prometheus_client: every metric with its samples."""
+        """Yield every metric with its samples; prometheus_client calls it."""
         yield from self._queue()
         yield from self._last_hour()
         yield from self._events()
         yield from self._others()
 
     def _queue(self) -> Iterator[Metric]:
-        told = self.metrics
-        yield _gauge("pending", "Executions that wait, for their time or for a processor.", told["pending"])
-        yield _gauge("due", "Executions that could run now.", told["due"])
-        yield _gauge("processing", "Executions that a processor holds.", told["processing"])
-        yield _gauge("foreign_processing", "Executions in work without a lease of ours.", told["foreign_processing"])
-        yield _gauge("oldest_due_seconds", "How long the oldest due one has waited.", told["oldest_due_seconds"] or 0)
-        yield _gauge("uncertain", "Executions that ended on a send of unknown fate.", told["uncertain"])
-        yield _gauge("dead_rows", "Dead rows in the table of executions, which vacuum removes.", told["dead_rows"])
+        metrics = self.metrics
+        yield _gauge("pending", "Pending executions, due or not.", metrics["pending"])
+        yield _gauge("due", "Pending executions that are due.", metrics["due"])
+        yield _gauge("processing", "Executions that a processor is running.", metrics["processing"])
+        yield _gauge(
+            "foreign_processing",
+            "Executions in processing without a lease of Minutehand.",
+            metrics["foreign_processing"],
+        )
+        yield _gauge(
+            "oldest_due_seconds", "How long the oldest due execution has waited.", metrics["oldest_due_seconds"] or 0
+        )
+        yield _gauge("uncertain", "Executions that failed with an uncertain send.", metrics["uncertain"])
+        yield _gauge("dead_rows", "Dead rows in the table of executions, for vacuum to remove.", metrics["dead_rows"])
 
     def _last_hour(self) -> Iterator[Metric]:
-        told = self.metrics
+        metrics = self.metrics
         yield _gauges(
             "executions_last_hour",
-            "Executions that were made within the last hour, by how they stand.",
+            "Executions created within the last hour, by status.",
             ("status",),
-            (((status,), told["last_hour"].get(status, 0)) for status in _STATUSES),
+            (((status,), metrics["last_hour"].get(status, 0)) for status in _STATUSES),
         )
         yield _gauges(
             "ended_last_hour",
-            "Executions that ended within the last hour, by how.",
+            "Executions that ended within the last hour, by status.",
             ("status",),
-            (((status,), told["ended_last_hour"].get(status, 0)) for status in _ENDS),
+            (((status,), metrics["ended_last_hour"].get(status, 0)) for status in _ENDS),
         )
         yield _gauges(
             "workflow_ended_last_hour",
-            "The same of the fifty workflows that had most, and of the rest.",
+            "The same, for the fifty workflows with the most executions and for all others.",
             ("workflow_id", "workflow", "status"),
             (
                 ((one["id"] or "", one["name"], status), count)
-                for one in told["by_workflow"]
+                for one in metrics["by_workflow"]
                 for status, count in sorted(one["ended_last_hour"].items())
             ),
         )
         for name, help_ in (
-            ("waited", "From made to begun, of those that ended in the hour, were due at once and ran in one turn."),
-            ("took", "From begun to ended, of the same."),
+            (
+                "waited",
+                "From created to started, of those ended in the last hour, due at once and done in one attempt.",
+            ),
+            ("took", "From started to ended, of the same executions."),
         ):
-            percentiles = (told[f"{name}_seconds"] or {}).items()
+            percentiles = (metrics[f"{name}_seconds"] or {}).items()
             yield _gauges(
                 f"{name}_last_hour_seconds", help_, ("percentile",), (((nr,), value) for nr, value in percentiles)
             )
 
     def _events(self) -> Iterator[Metric]:
         events = self.metrics["events"]
-        yield _counter("events_recorded", "Changes that were recorded.", events["recorded"])
-        yield _gauge("events_unmatched", "Changes whose workflows are still to be found.", events["unmatched"])
+        yield _counter("events_recorded", "Recorded changes.", events["recorded"])
+        yield _gauge("events_unmatched", "Changes that are not matched to workflows yet.", events["unmatched"])
         yield _gauge("events_set_aside", "Changes whose matching failed too often.", events["set_aside"])
-        yield _gauge("events_no_tenant", "Changes of rows without a tenant, among the newest.", events["no_tenant"])
+        yield _gauge(
+            "events_no_tenant", "Changes of rows without a tenant, among the newest changes.", events["no_tenant"]
+        )
         yield _counter("events_lost", "Changes that could not be recorded.", events["lost"])
 
     def _others(self) -> Iterator[Metric]:
@@ -94,31 +105,31 @@ class Figures:
         on = sum(workflow["on"] for workflow in workflows)
         switches = [(("on",), on), (("off",), len(workflows) - on)]
         broken = sum(workflow["problem"] is not None for workflow in workflows)
-        yield _gauges("workflows", "Workflows, by their switch.", ("state",), switches)
-        yield _gauge("workflows_broken", "Workflows that can never fire.", broken)
-        yield _gauge("pauses", "Pauses: of everything, of a tenant, of a workflow.", len(self.metrics["paused"]))
+        yield _gauges("workflows", "Workflows, by state.", ("state",), switches)
+        yield _gauge("workflows_broken", "Workflows that will never run.", broken)
+        yield _gauge("pauses", "Pauses of everything, a tenant or a workflow.", len(self.metrics["paused"]))
         yield _gauges(
             "processor_seen_timestamp_seconds",
-            "When processors were last here, by their mode and host.",
+            "The last heartbeat of processors, by mode and host.",
             ("mode", "host"),
             sorted(_seen(self.metrics["workers"]).items()),
         )
 
 
-def exposition(metrics: Json) -> str:
-    """Return the page that Prometheus reads, or its textfile collector, from what `Store.metrics` returned."""
+def prometheus_text(metrics: Json) -> str:
+    """Return what `Store.metrics` returned as text for Prometheus, or for its textfile collector."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures(metrics))
+    registry.register(MetricsCollector(metrics))
     return generate_latest(registry).decode()
 
 
 def _seen(workers: list[Json]) -> dict[tuple[str, ...], float]:
-    """Return the last heartbeat of each mode and host: a processor's own id is another one each minute under cron."""
+    """Return the last heartbeat of each mode and host: under cron the id of a processor changes every minute."""
     return {
         (worker["mode"], worker["host"] or ""): datetime.fromisoformat(worker["heartbeat_at"]).timestamp()
-        for worker in reversed(workers)  # so that the newest stays
+        for worker in reversed(workers)  # the newest comes last and wins
     }
 
 

@@ -1,4 +1,4 @@
-"""What went wrong, as `application/problem+json` (RFC 9457): said to the caller without traces or secrets."""
+"""Error responses as `application/problem+json` (RFC 9457), without tracebacks and secrets."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from starlette.responses import JSONResponse, Response
 
 log = structlog.get_logger()
 
-#: Where the trace of a bug is.
-TRACE = "its log has the trace, at request_crashed"
-#: Seconds after which a caller that found no lane or no database may try again.
+#: Where to find the traceback of a bug.
+TRACEBACK = "the log has the traceback, at request_crashed"
+#: When a caller may try again that found no free lane or no database.
 RETRY_SECONDS = 5
 
 
 class ProblemResponse(JSONResponse):
-    """A JSON problem.  `success` is false in it, since callers of the executor's contract look there."""
+    """A problem document.  It has `success: false`, where callers of an executor look."""
 
     media_type = "application/problem+json"
 
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> ProblemResponse:
-    """Answer with what happened and what to do next."""
+    """Return a problem; `detail` says what happened and what to do next."""
     body = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail, "success": False, **more}
     return ProblemResponse(body, status, headers=headers)
 
 
-def come_back(detail: str, **more: Any) -> ProblemResponse:
-    """Answer 503: the same call may work a little later."""
+def try_again_later(detail: str, **more: Any) -> ProblemResponse:
+    """Return a 503: the same call may work later."""
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)}, **more)
 
 
-def no_token() -> ProblemResponse:
-    """Answer who showed none of our tokens."""
-    detail = "show the token: Authorization: Bearer …, one of MINUTEHAND_API_TOKEN"
+def unauthorized() -> ProblemResponse:
+    """Return a 401: the request has no valid token."""
+    detail = "send one of the tokens of MINUTEHAND_API_TOKEN: Authorization: Bearer …"
     return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-async def refused(request: Request, error: Exception) -> Response:
-    """Answer what the router refused: no such page, or another method."""
+async def http_error(request: Request, error: Exception) -> Response:
+    """Return an error of the router: an unknown path or a wrong method."""
     assert isinstance(error, HTTPException)  # the one that it is registered for
     return problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}", headers=error.headers)
 
 
-async def crashed(request: Request, error: Exception) -> Response:
-    """Answer a bug; its trace goes to the log alone."""
+async def internal_error(request: Request, error: Exception) -> Response:
+    """Return a 500 for a bug; its traceback goes only to the log."""
     log.error("request_crashed", path=request.url.path, exc_info=error)
-    return problem(500, f"a bug of Minutehand; {TRACE}")
+    return problem(500, f"a bug in Minutehand; {TRACEBACK}")

@@ -1,4 +1,4 @@
-"""The tokens that callers show: narrow, and two at a time while one is rotated."""
+"""The tokens of API callers: one, or two while one replaces the other."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _TOKEN = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What MINUTEHAND_API_TOKEN holds, newest first."""
+    """The tokens of MINUTEHAND_API_TOKEN, newest first."""
 
     all: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str | None) -> Tokens:
-        """Read `token` or `new,old`; none at all is no token.
+        """Parse `token` or `new,old`; an empty text has no tokens.
 
-        Errors: `BadConfiguration` for what no header can carry.
+        Errors: `BadConfiguration` for characters that a header cannot carry.
 
         >>> Tokens.parse("new, old").all, Tokens.parse(None).all
         (('new', 'old'), ())
@@ -30,29 +30,29 @@ class Tokens:
         found = tuple(part.strip() for part in (text or "").split(",") if part.strip())
         if not all(map(_TOKEN.fullmatch, found)):
             raise BadConfiguration(
-                "MINUTEHAND_API_TOKEN holds a space, a line break or a letter beyond ASCII, which no header carries: "
-                "set one word, or two with a comma between them while one is rotated"
+                "MINUTEHAND_API_TOKEN has spaces, line breaks or non-ASCII characters, not allowed in a header: "
+                "set one token, or two separated by a comma while you rotate them"
             )
         return cls(found)
 
     @property
     def first(self) -> str | None:
-        """The newest."""
+        """The newest token."""
         return self.all[0] if self.all else None
 
-    def let_in(self, authorization: str) -> bool:
-        """Say whether an `Authorization` header shows one of them; the time taken tells nothing.
+    def accept(self, authorization: str) -> bool:
+        """Return whether an `Authorization` header has one of the tokens, in constant time.
 
         >>> tokens = Tokens.parse("new,old")
-        >>> [tokens.let_in(text) for text in ("Bearer old", "bearer new", "Bearer newer", "new", "")]
+        >>> [tokens.accept(text) for text in ("Bearer old", "bearer new", "Bearer newer", "new", "")]
         [True, True, False, False, False]
         """
-        scheme, _, shown = authorization.partition(" ")
-        digest = _digest(shown)
-        good = [hmac.compare_digest(digest, _digest(token)) for token in self.all]  # all: none is a short cut
-        return scheme.lower() == "bearer" and any(good)
+        scheme, _, token = authorization.partition(" ")
+        digest = _digest(token)
+        matches = [hmac.compare_digest(digest, _digest(valid)) for valid in self.all]  # no early exit
+        return scheme.lower() == "bearer" and any(matches)
 
 
 def _digest(token: str) -> bytes:
-    """Of equal length, whatever is shown."""
+    """Return a digest: all have the same length."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -1,12 +1,12 @@
-"""The one engine: housekeeping, claim ahead, independent lanes, flushed settles.
+"""The engine: claims executions ahead, runs them in independent lanes, and settles them in batches.
 
-    tick -> claim -> queue -> lanes -> execute -> settle
-             ^                                      |
-             +------- refilled before it is empty --+
+    claim -> queue -> lanes -> execute -> settle
+      ^                                     |
+      +------- refilled before it is empty -+
 
-A tick is this engine with a budget; `--drain` is the same without one, and `worker` rests when nothing is due and goes
-on when something is.  Slow executions hold their own lane and nothing else; ends are told in batches whose size the
-load sets (store/batch.py).
+A tick is this engine with a budget.  `--drain` is the same without one.  `worker` runs it continuously: it rests when
+nothing is due.  A slow execution occupies one lane and delays no other.  Outcomes are settled in batches, whose size
+follows from the load (store/batch.py).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from minutehand.store.errors import StoreError
 
 log = structlog.get_logger()
 
-#: Seconds between two claims of nothing, whatever is said to be due.
+#: The least time between two claims that find nothing, in seconds.
 LEAST_REST = 0.05
 
 Execute = Callable[[Execution], Awaitable[Outcome]]
 
-#: Rows claimed by one call when there is no budget: 100 to 1,000 claim equally fast (measured by the peers), and what
-#: waits in this process another could have run.
+#: Rows claimed by one call when there is no budget.  100 to 1,000 rows claim equally fast, by the measurements of other
+#: Postgres queues; what is claimed and waits here cannot be run by another processor.
 CLAIM_SIZE = 200
 
 
 class Engine:
-    """One run over one database.  Make one for each run; `stop()` ends it early and cleanly."""
+    """One run of the engine over one database.  `stop` ends it early and cleanly."""
 
     def __init__(
         self,
@@ -73,13 +73,13 @@ class Engine:
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
         self._settles: Batch[Json, Settled] = Batch(
             store.settle,
-            key_of_ask=lambda said: str(said["id"]),
+            key_of_ask=lambda outcome: str(outcome["id"]),
             key_of_answer=lambda settled: settled.id,
             linger_seconds=store.linger_seconds,
         )
         self._progress = asyncio.Event()
         self._woken = asyncio.Event()
-        #: On the monotonic clock: when something that is known now will be due.
+        #: On the monotonic clock: when the next execution that is known now is due.
         self._due_at = math.inf
         self._stopping = asyncio.Event()
         self._stopped_at = 0.0
@@ -88,7 +88,7 @@ class Engine:
         self.summary = Summary()
 
     def stop(self) -> None:
-        """Stop claiming; what is queued is released, what runs may finish within the grace."""
+        """Stop claiming.  Queued executions are released; running ones may finish within the grace."""
         if not self.stopping:
             self._stopped_at = time.monotonic()
         self._stopping.set()
@@ -96,18 +96,18 @@ class Engine:
         self._woken.set()
 
     def wake(self) -> None:
-        """Look again for what is due."""
+        """Claim again: something may be due."""
         self._woken.set()
 
     @property
     def stopping(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether `stop` was called."""
         return self._stopping.is_set()
 
     async def run(self, tick: Tick | None) -> Summary:
-        """Run what is due, after `tick`, within the budget; without one, what the settings name by id.
+        """Run what the claim returns, within the budget.
 
-        Errors: `StoreError` when claiming fails.
+        `tick` is the housekeeping just done; None for executions that a caller names.  Errors: those of the claim.
         """
         started = time.monotonic()
         summary = self.summary
@@ -132,7 +132,7 @@ class Engine:
             await asyncio.gather(*lanes, return_exceptions=True)
 
     async def _feed(self) -> None:
-        """Claim until the budget is spent, nothing is due, time is up or a stop is asked for."""
+        """Claim until the budget is spent, nothing is due, time is up or `stop` is called."""
         while not self.stopping:
             if self._is_time_up():
                 return self.stop()
@@ -140,19 +140,19 @@ class Engine:
             if left <= 0:
                 return None
             idle = len(self._leases) == 0
-            # A suspect runs with nothing else in flight: what is in flight ends first.
+            # A suspect (its workers died) runs with nothing else in flight: wait for the others to end.
             if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
                 await self._wait_for_progress()
                 continue
-            alone, asked = self._suspects, min(left, CLAIM_SIZE)
+            alone, limit = self._suspects, min(left, CLAIM_SIZE)
             self._woken.clear()
-            claimed = await self._claim(asked, alone=alone)
+            claimed = await self._claim(limit, alone=alone)
             if self._continuous:
-                if claimed < asked and not self._suspects:
+                if claimed < limit and not self._suspects:
                     await self._rest()
                 continue
-            # A tick ends with what was due when it looked; a drain looks until it finds nothing.
-            is_last = claimed == 0 and idle if self._budget is None or alone else claimed < asked
+            # A tick ends with its first claim that is not full; a drain claims until it finds nothing.
+            is_last = claimed == 0 and idle if self._budget is None or alone else claimed < limit
             if is_last and not self._suspects and not await self._something_comes_back():
                 return None
             if claimed == 0 and len(self._leases) > 0:
@@ -161,16 +161,16 @@ class Engine:
         return None
 
     async def _rest(self) -> None:
-        """Wait until something may be due: a hint, what is known to be due then, what follows a failed step."""
+        """Wait until something may be due: a notification, a known due time, or a step that follows a failed one."""
         await wait(self._woken, min(self._due_at, self._claim_until) - time.monotonic())
 
     def _is_time_up(self) -> bool:
         return time.monotonic() >= self._claim_until
 
     async def _something_comes_back(self) -> bool:
-        """Wait for what is in flight; say whether some of it is due again at once, for what follows a failed step.
+        """Wait for the executions in flight; return whether one of them is due again at once.
 
-        Also where time is up before that: the stop is the feed's to make.
+        That is an execution whose failed step is followed by others.  If time is up first, `_feed` stops the run.
         """
         while len(self._leases) and not self.stopping and not self._is_time_up():
             await self._wait_for_progress()
@@ -190,7 +190,7 @@ class Engine:
         return len(claim.executions) + len(claim.ended)
 
     async def _wait_for_progress(self) -> None:
-        if self.stopping:  # it may have come during a claim
+        if self.stopping:  # since the claim began
             return
         self._progress.clear()
         await wait(self._progress, self._claim_until - time.monotonic())
@@ -204,7 +204,7 @@ class Engine:
                 await self._run_one(execution)
 
     async def _run_one(self, execution: Execution) -> None:
-        """Run one execution.  What is logged within has its ids, whoever logs it."""
+        """Run one execution.  Everything that is logged meanwhile carries its ids."""
         ids = {"execution_id": execution.id, "workflow": execution.workflow.name, "attempt": execution.attempt}
         with structlog.contextvars.bound_contextvars(**ids), tracing.attempt(execution) as tell:
             outcome = await self._outcome(execution)
@@ -216,7 +216,7 @@ class Engine:
                 self._settle(execution, outcome)
 
     async def _outcome(self, execution: Execution) -> Outcome | None:
-        """Return how its turn ended; None: the lease was lost.  The wall: what happens in here touches no other."""
+        """Return the outcome; None if the lease was lost.  No error in here affects another execution."""
         try:
             return await self._execute(execution)
         except LeaseLost:
@@ -226,26 +226,26 @@ class Engine:
             return _released(execution)
         except Exception as error:
             log.exception("execution_crashed")
-            return _failed(execution, "internal_error", f"a bug of the executor: {type(error).__name__}")
+            return _failed(execution, "internal_error", f"a bug in the executor: {type(error).__name__}")
 
     def _settle(self, execution: Execution, outcome: Outcome) -> None:
-        """Tell the end in the next batch; the lane does not wait for it."""
+        """Settle the outcome with the next batch; the lane does not wait for it."""
         answer = self._settles.ask(outcome.as_json())
         answer.add_done_callback(lambda future: self._settled(execution, outcome, future))
 
     def _settled(self, execution: Execution, outcome: Outcome, answer: asyncio.Future[Settled]) -> None:
         if answer.cancelled() or answer.exception() is not None:
             log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
-            return self._lose(execution, "its end could not be told to the database")
+            return self._lose(execution, "its outcome could not be recorded")
         settled = answer.result()
         if not self._leases.drop(execution):
-            return None  # given up as lost when the grace ended; it was counted then
+            return None  # it was counted as lost when the grace ended
         self.summary.add_settled(execution, outcome, settled)
         if settled.status not in (None, "pending"):
             tracing.ended(execution, str(settled.status), settled.code)
         if settled.status == "pending" and settled.due_seconds is not None:
             self._came_back |= outcome.more and settled.due_seconds == 0
-            if time.monotonic() + settled.due_seconds < self._due_at:  # before what the last claim knew of
+            if time.monotonic() + settled.due_seconds < self._due_at:  # earlier than the last claim knew
                 self._due_at = time.monotonic() + settled.due_seconds
                 self._woken.set()
         self._progress.set()
@@ -269,21 +269,21 @@ class Engine:
         log.warning("execution_lost", execution_id=execution.id, reason=reason)
 
     async def _finish(self) -> None:
-        """Wait for what is in flight: without a stop as long as it takes, after one for the grace."""
+        """Wait for the executions in flight: for the grace after a stop, else as long as it takes."""
         deadline = math.inf
         while len(self._leases):
             if self.stopping:
                 self._release_queued()
                 deadline = self._stopped_at + self._grace_seconds
             if time.monotonic() >= deadline:
-                for execution in self._leases.held():
+                for execution in self._leases.executions():
                     self._lose(execution, "it was still running when the grace ended")
                 return
             self._progress.clear()
             await wait(self._progress, deadline - time.monotonic())
 
     def _release_queued(self) -> None:
-        """Give back what has not begun, without waiting for a lane: another processor may take it now."""
+        """Release what has not started at once, so that another processor can run it."""
         while not self._queue.empty():
             execution = self._queue.get_nowait()
             self._settle(execution, _released(execution))

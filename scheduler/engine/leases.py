@@ -1,4 +1,4 @@
-"""Keeps the leases of everything this process has claimed and not yet settled (R5)."""
+"""Renews the leases of all executions that this process has claimed and not yet settled (R5)."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ log = structlog.get_logger()
 
 
 class Leases:
-    """All leases in hand; renewed together in one call, at a third of their length."""
+    """The executions in flight.  Their leases are renewed together, whenever a third of the lease has passed."""
 
     def __init__(self, store: Store, lease_seconds: int) -> None:
         self._store = store
         self._seconds = lease_seconds
-        # By claim too: an execution that came back at once may be claimed anew before its end was counted here.
-        self._held: dict[tuple[str, str], Execution] = {}
+        # Keyed by claim too: an execution that is due again at once may be claimed again before its settle is counted.
+        self._in_flight: dict[tuple[str, str], Execution] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._in_flight)
 
-    def held(self) -> list[Execution]:
-        """What is in keeping now."""
-        return list(self._held.values())
+    def executions(self) -> list[Execution]:
+        """Return the executions in flight."""
+        return list(self._in_flight.values())
 
     def add(self, executions: list[Execution]) -> None:
-        """Take claimed executions into keeping."""
-        self._held.update((_claim_of(execution), execution) for execution in executions)
+        """Add claimed executions."""
+        self._in_flight.update((_claim_of(execution), execution) for execution in executions)
 
     def drop(self, execution: Execution) -> bool:
-        """Let one go: it is settled, or lost.  False: it was let go before."""
-        return self._held.pop(_claim_of(execution), None) is not None
+        """Remove one that is settled or lost.  Returns whether it was there."""
+        return self._in_flight.pop(_claim_of(execution), None) is not None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Renew for as long as the block runs."""
+        """Renew the leases while the block runs."""
         task = asyncio.ensure_future(self._renew_for_ever())
         try:
             yield
@@ -51,21 +51,21 @@ class Leases:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._seconds / 3)
-            with contextlib.suppress(StoreError):  # tried again; past their time the leases count as lost by themselves
+            with contextlib.suppress(StoreError):  # tried again; a lease that expires counts as lost
                 await self.renew()
 
     async def renew(self) -> None:
-        """Renew all once.  What the database does not name any more is lost."""
-        asked = self.held()
-        if not asked:
+        """Renew all leases once.  An execution that the database does not return is lost."""
+        executions = self.executions()
+        if not executions:
             return
-        leases: dict[str, Lease] = {execution.lease.token: execution.lease for execution in asked}
+        leases: dict[str, Lease] = {execution.lease.token: execution.lease for execution in executions}
         started = time.monotonic()
-        held = await self._store.renew(list(leases), lease_seconds=self._seconds)
+        renewed = await self._store.renew(list(leases), lease_seconds=self._seconds)
         for lease in leases.values():
             lease.expires_monotonic = started + self._seconds
-        for execution in asked:
-            if execution.id not in held and _claim_of(execution) in self._held:
+        for execution in executions:
+            if execution.id not in renewed and _claim_of(execution) in self._in_flight:
                 execution.lease.lost_ids.add(execution.id)
                 log.warning("lease_lost", execution_id=execution.id)
 

@@ -1,4 +1,4 @@
-"""Runs executions that callers name, by the same engine as a tick, each once and beside each other."""
+"""Runs executions that callers of `serve` name, each in an engine of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, Turn
+from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, CallResult
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.claims import claim_due
 from minutehand.scheduler.engine.engine import Engine, Execute
@@ -18,35 +18,37 @@ log = structlog.get_logger()
 
 
 class OnDemand:
-    """What `serve` runs.  A call that doubles one under way waits for the same turn; the callers may hang up."""
+    """Runs named executions at the same time, up to --concurrency.
+
+    A call for an execution that is running already waits for its end.  An execution goes on when its caller hangs up.
+    """
 
     def __init__(self, store: Store, execute: Execute, settings: RunSettings, *, worker: str) -> None:
         self._store = store
         self._execute = execute
-        self._lanes = settings.concurrency
         self._settings = settings
         self._worker = worker
-        self._turns: dict[str, asyncio.Task[Turn]] = {}
+        self._calls: dict[str, asyncio.Task[CallResult]] = {}
         self._engines: set[Engine] = set()
         self.stopping = False
 
-    async def run(self, execution_id: str) -> Turn:
-        """Claim one execution, if it may run now, and run it.  Errors: `AllLanesBusy`, `StoreError`."""
-        turn = self._turns.get(execution_id)
-        if turn is None:
-            if self.stopping or len(self._turns) >= self._lanes:
+    async def run(self, execution_id: str) -> CallResult:
+        """Claim and run one execution, if it may run now.  Errors: `AllLanesBusy`, `StoreError`."""
+        call = self._calls.get(execution_id)
+        if call is None:
+            if self.stopping or len(self._calls) >= self._settings.concurrency:
                 raise AllLanesBusy
-            turn = self._turns[execution_id] = asyncio.ensure_future(self._turn(execution_id))
-            turn.add_done_callback(lambda done: self._forget(execution_id, done))
-        return await asyncio.shield(turn)
+            call = self._calls[execution_id] = asyncio.ensure_future(self._run(execution_id))
+            call.add_done_callback(lambda done: self._forget(execution_id, done))
+        return await asyncio.shield(call)
 
     def stop(self) -> None:
-        """Begin no more; what runs may finish within the grace."""
+        """Accept no more calls; running executions may finish within the grace."""
         self.stopping = True
         for engine in self._engines:
             engine.stop()
 
-    async def _turn(self, execution_id: str) -> Turn:
+    async def _run(self, execution_id: str) -> CallResult:
         claim = claim_due(self._store, self._settings, self._worker, ids=[execution_id])
 
         async def claim_it(limit: int, *, alone: bool) -> Claim:
@@ -57,12 +59,12 @@ class OnDemand:
         self._engines.add(engine)
         try:
             summary = await engine.run(None)
-            return Turn(execution=await self._store.execution(execution_id), ran=summary.claimed > 0)
+            return CallResult(execution=await self._store.execution(execution_id), ran=summary.claimed > 0)
         finally:
             self._engines.discard(engine)
 
-    def _forget(self, execution_id: str, turn: asyncio.Task[Turn]) -> None:
-        del self._turns[execution_id]
-        error = None if turn.cancelled() else turn.exception()
+    def _forget(self, execution_id: str, call: asyncio.Task[CallResult]) -> None:
+        del self._calls[execution_id]
+        error = None if call.cancelled() else call.exception()
         if isinstance(error, StoreError) and not isinstance(error, NotFound):
             log.warning("call_failed", execution_id=execution_id, reason=str(error))

@@ -11,7 +11,7 @@ from minutehand.store import Execution, Json, Settled
 if TYPE_CHECKING:
     from minutehand.scheduler.database import Database
 
-#: Executions that a summary names one by one; all are counted.
+#: Executions that a summary lists; all are counted.
 MOST_LISTED = 1000
 
 ENDS = ("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain")
@@ -21,7 +21,7 @@ ENDS = ("completed", "failed", "skipped", "cancelled", "retried", "waiting", "re
 class Summary:
     """Counts of one run.
 
-    `claimed` is the sum of its ends; `due` is what is still due, counted to a cap; `held` was stale, and not claimed.
+    `claimed` is the sum of `ends`.  `due` is still due, counted up to 1,000.  `held` was stale and not claimed.
     """
 
     claimed: int = 0
@@ -32,7 +32,7 @@ class Summary:
     executions: list[Json] = field(default_factory=list)
 
     def add_settled(self, execution: Execution, outcome: Outcome, settled: Settled) -> None:
-        """Count what became of an outcome."""
+        """Count an outcome, by how the database settled it."""
         end = end_of(outcome, settled)
         self._add(
             end,
@@ -49,7 +49,7 @@ class Summary:
         )
 
     def add_lost(self, execution: Execution, reason: str) -> None:
-        """Count an execution whose lease was lost, or whose end could not be told to the database."""
+        """Count an execution whose lease was lost, or whose outcome could not be recorded."""
         lost = Settled(
             id=execution.id, answer="lost", status="processing", code="lost_lease", reason=reason, due_seconds=None
         )
@@ -60,7 +60,7 @@ class Summary:
         self._add(row["status"], {"workflow": None, **row})
 
     def failed_as(self, word: str) -> bool:
-        """Say whether this run failed in the sense of `--fail-on`: `never`, `dead` or `any`."""
+        """Return whether this run failed by `--fail-on`: `never`, `dead` or `any`."""
         dead = self.ends["failed"] + self.ends["uncertain"]
         return {"never": False, "dead": dead > 0, "any": dead + self.ends["retried"] + self.ends["lost"] > 0}[word]
 
@@ -86,7 +86,7 @@ class Summary:
 
 
 def end_of(outcome: Outcome, settled: Settled) -> str:
-    """Name the end under which an execution is counted."""
+    """Return the count that an outcome belongs to."""
     if settled.answer == "lost":
         return "lost"
     if settled.status == "pending":

@@ -10,7 +10,7 @@ import httpx
 from structlog.testing import capture_logs
 
 from minutehand.dashboard.api import executor_endpoint, tokens
-from minutehand.dashboard.api.executor_endpoint import PATH, ExecutorEndpoint, Turn
+from minutehand.dashboard.api.executor_endpoint import PATH, CallResult, ExecutorEndpoint
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
 from minutehand.dashboard.auth.loopback import Loopback
@@ -21,7 +21,7 @@ from minutehand.dashboard.sse import EventStream
 from minutehand.store import Json, Store
 
 
-async def broken(execution_id: str) -> Turn:
+async def broken(execution_id: str) -> CallResult:
     raise RuntimeError(f"secret of {execution_id}")
 
 
@@ -82,9 +82,9 @@ def test_tokens_never_stand_in_what_is_printed() -> None:
     assert "hush" not in repr(Tokens.parse("hush,hush-hush"))
 
 
-def test_without_tokens_nobody_is_let_in() -> None:
-    assert not Tokens.parse("").let_in("Bearer ")
-    assert not Tokens.parse(None).let_in("")
+def test_without_tokens_no_caller_is_accepted() -> None:
+    assert not Tokens.parse("").accept("Bearer ")
+    assert not Tokens.parse(None).accept("")
 
 
 def test_the_examples_in_the_code_hold() -> None:

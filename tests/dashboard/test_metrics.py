@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint, Turn
-from minutehand.dashboard.api.metrics import CONTENT_TYPE, exposition
+from minutehand.dashboard.api.executor_endpoint import CallResult, ExecutorEndpoint
+from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
 from minutehand.store import Json
@@ -39,7 +39,7 @@ def figures(text: str) -> dict[str, Any]:
 
 
 def test_an_empty_database_has_every_figure(database: Database) -> None:
-    text = exposition(database.call("automation_metrics"))
+    text = prometheus_text(database.call("automation_metrics"))
     check_metrics(text)
     told = figures(text)
     assert set(told) == FIGURES
@@ -74,7 +74,7 @@ def test_each_figure_tells_its_own(database: Database) -> None:
         {"id": "2", "name": "tell", "ended_last_hour": {"failed": 4}},
         {"id": None, "name": "other", "ended_last_hour": {"skipped": 5}},
     ]
-    told = figures(exposition(metrics))
+    told = figures(prometheus_text(metrics))
     assert (told["executions_last_hour"][("failed",)], told["ended_last_hour"][("failed",)]) == (10, 13)
     assert told["workflows"] == {("on",): 2, ("off",): 1}
     expected = {"pending": 1, "due": 2, "processing": 3, "foreign_processing": 4, "oldest_due_seconds": 61}
@@ -102,7 +102,7 @@ def test_whatever_stands_in_a_label_prometheus_reads_it_as_it_was(database: Data
         made["id"],
     )
     database.call("automation_tick", p_worker={"id": HOSTILE, "mode": HOSTILE, "host": HOSTILE})
-    text = exposition(database.call("automation_metrics"))
+    text = prometheus_text(database.call("automation_metrics"))
     check_metrics(text)
     told = figures(text)
     assert list(told["processor_seen_timestamp_seconds"]) == [(HOSTILE, HOSTILE)]
@@ -117,7 +117,7 @@ def test_processors_are_told_by_mode_and_host_with_their_last_heartbeat(database
         ("b:1", "worker", 'b"\\\n', "2030-01-01T12:00:30Z"),
     ):
         database.call("automation_tick", p_worker={"id": id_, "mode": mode, "host": host}, p_now=now)
-    told = figures(exposition(database.call("automation_metrics", p_now="2030-01-01T12:01:01Z")))
+    told = figures(prometheus_text(database.call("automation_metrics", p_now="2030-01-01T12:01:01Z")))
     assert {tuple(reversed(key)): seen for key, seen in told["processor_seen_timestamp_seconds"].items()} == {
         ("run-once", "a"): 1893499260.5,
         ("worker", 'b"\\\n'): 1893499230.0,
@@ -162,7 +162,7 @@ def test_without_a_database_it_says_so_and_names_no_host(serve):
 def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
     count = 0
 
-    async def run(execution_id: str) -> Turn:
+    async def run(execution_id: str) -> CallResult:
         raise AssertionError("nobody calls for an execution")
 
     async def ready() -> None:

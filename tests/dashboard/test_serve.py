@@ -107,7 +107,7 @@ def test_what_may_not_run_now_is_refused_with_why(app, shop, served):
     assert problem(served.call(one), 409)["detail"] == "it is paused"
     app.database.sql("delete from automation_control")
     app.database.sql("update automation_execution_logs set status = 'running'")
-    assert problem(served.call(one), 409)["detail"] == "another processor holds it"
+    assert problem(served.call(one), 409)["detail"] == "another processor is running it"
     assert shop.requests == []
 
 

@@ -216,7 +216,7 @@ def test_a_crash_ends_one_and_touches_no_other(rows, run, database):
     assert ends(run(execute)) == {"completed": 2, "failed": 1}
     assert statuses(database)["2"] == ("failed", "internal_error")
     row = database.one("select reason from automation_execution_logs where entity_id = '2'")
-    assert row["reason"] == "a bug of the executor: ZeroDivisionError"
+    assert row["reason"] == "a bug in the executor: ZeroDivisionError"
 
 
 def test_an_end_that_cannot_be_told_is_lost_and_comes_back(rows, run, database):

@@ -100,12 +100,12 @@ def status(
     database, metrics = asyncio.run(look_once())
     problems = judge(metrics)
     if output == "prometheus":
-        from minutehand.dashboard.api.metrics import exposition
+        from minutehand.dashboard.api.metrics import prometheus_text
 
         if write is None:
-            click.echo(exposition(metrics), nl=False)
+            click.echo(prometheus_text(metrics), nl=False)
         else:
-            replace_file(write, exposition(metrics))
+            replace_file(write, prometheus_text(metrics))
     elif output == "json":
         print_json(status_json(database, metrics, problems))
     else:
