@@ -1,7 +1,7 @@
 -- automation_bulk_step(p_id, p_limit, p_now) -> the bulk action after the step, as automation_bulk_get; null: none is due
 -- Does the action to the next executions that match, at most p_limit and no more than its spread allows by now.  Without
 -- p_id it takes the running one that waits longest.  Any number of servers may call it at once: the one that another call
--- works on is passed over.
+-- works on is passed over.  An error that repetition cannot help stops the bulk action, so that no tick fails because of it.
 -- Locks: the bulk action's row, skip locked; then as automation_retry, automation_cancel.  Errors: MH404 no such bulk action.
 -- Called by: store.bulk_step.
 create or replace function public.automation_bulk_step(
@@ -23,14 +23,24 @@ begin
   if v_bulk.id is null then
     return case when p_id is not null then public.automation_bulk_get(p_id, v_now) end;
   end if;
-  v_page := public.automation_search(
-    v_bulk.filter, least(p_limit, minutehand.bulk_allowed(v_bulk, v_now)), v_bulk.cursor, p_now => v_now);
-  v_ids := (select coalesce(jsonb_agg(row -> 'id'), '[]') from jsonb_array_elements(v_page -> 'rows') as r (row));
-  if v_bulk.action = 'retry' then
-    v_results := public.automation_retry(v_ids, p_now => v_now);
-  else
-    v_results := public.automation_cancel(v_ids, 'cancelled by a bulk action', p_now => v_now);
-  end if;
+  begin
+    v_page := public.automation_search(
+      v_bulk.filter, least(p_limit, minutehand.bulk_allowed(v_bulk, v_now)), v_bulk.cursor, p_now => v_now);
+    v_ids := (select coalesce(jsonb_agg(row -> 'id'), '[]') from jsonb_array_elements(v_page -> 'rows') as r (row));
+    if v_bulk.action = 'retry' then
+      v_results := public.automation_retry(v_ids, p_now => v_now);
+    else
+      v_results := public.automation_cancel(v_ids, 'cancelled by a bulk action', p_now => v_now);
+    end if;
+  exception
+    when transaction_rollback or insufficient_resources or object_not_in_prerequisite_state or operator_intervention then
+      raise;  -- may succeed when it is repeated
+    when others then
+      update public.automation_bulk_actions
+      set status = 'stopped', note = left(concat_ws('; ', note, 'stopped by an error: ' || sqlerrm), 500), updated_at = v_now
+      where id = v_bulk.id;
+      return public.automation_bulk_get(v_bulk.id::text, v_now);
+  end;
   update public.automation_bulk_actions b
   set done = b.done + r.done, failed = b.failed + r.failed, cursor = v_page -> 'next', updated_at = v_now,
       status = case when v_page -> 'next' = 'null' or b.done + b.failed + r.done + r.failed >= b.total

@@ -133,6 +133,15 @@ def test_the_tick_says_how_many_run(database: Database) -> None:
     assert database.call("automation_tick", p_now=NOW)["bulk_actions"] == 1
 
 
+def test_an_error_stops_it(database: Database) -> None:
+    failed(database)
+    bulk = start(database, p_note="all")
+    database.sql("""update automation_bulk_actions set filter = '{"since": "noon"}'""")
+    row = step(database, bulk)
+    assert (row["status"], row["done"]) == ("stopped", 0)
+    assert row["note"].startswith("all; stopped by an error: invalid input syntax")
+
+
 def test_ten_run_at_once(database: Database) -> None:
     failed(database, 2)
     bulks = [start(database) for _ in range(10)]
