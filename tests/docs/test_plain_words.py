@@ -30,6 +30,13 @@ REPLACED = {
     r"minutehand\.(park|promote|in_turn|meets|named_ids|hint)\b": "defer, wake, admit, matches_filter, …",
     r"\b(turns|order|past|window)\.sql": "tenant_fairness, entity_ordering, attempt_history, execution_filter",
     r"sql/helpers": "sql/internal",
+    r"\b_?(PatientEngine|Pulse|Watcher|Pings)\b": "Engine, Liveness, ServiceManager, HeartbeatPing",
+    r"\b(Letter|Window|Looks|Visitor)\b(?! )|judge_reply": "EmailMessage, DashboardContext, QueryCache, User",
+    r"\b(beat_failed|tick_done|database_away|database_back|BEAT_SECONDS)\b": "see docs/log-events.md",
+    r"\b[Rr]ehears(e|al|ed|als)\b": "dry run",
+    r"Minutehand(FiguresMissing|SlowToBegin)": "MinutehandMetricsMissing, MinutehandSlowToStart",
+    r"how-a-row-travels|benchmarks[./](ground|window|plan|ceiling)\b": "docs/architecture.md; database, dashboard, …",
+    r"docs/plug-ins\.md|test_scenarios_walls|test_doctor_intake": "docs/extending.md; test_scenarios_isolation, …",
     r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
 }
 FOLDERS = ("store", "executor", "dashboard", "scheduler", "sql", "tests", "docs", "benchmarks", ".github", ".ci")
