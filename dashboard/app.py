@@ -22,8 +22,8 @@ from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
 from minutehand.dashboard.api.problems import http_error, internal_error, try_again_later, unauthorized
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.query_cache import QueryCache
-from minutehand.store import Json
 from minutehand.store.errors import SchemaMismatch, StoreError
+from minutehand.store.records import Metrics
 
 
 class WorkerStuck(Exception):
@@ -33,7 +33,7 @@ class WorkerStuck(Exception):
 #: Checks whether executions can run now.  Errors: `WorkerStuck`, `SchemaMismatch`, else `StoreError`.
 Ready = Callable[[], Awaitable[None]]
 #: Returns what `Store.metrics` returns.  Errors: as those of `Ready`.
-ReadMetrics = Callable[[], Awaitable[Json]]
+ReadMetrics = Callable[[], Awaitable[Metrics]]
 
 
 def make_app(

@@ -13,8 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.context import HEADERS, DashboardContext
 from minutehand.dashboard.query_cache import LIMIT_SECONDS
-from minutehand.store import Json
 from minutehand.store.errors import StoreError
+from minutehand.store.records import Metrics
 
 #: Seconds between two queries, and between two keep-alive comments when nothing changes.
 POLL_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 15.0
@@ -85,7 +85,7 @@ class EventStream:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def fingerprint(metrics: Json) -> str:
+def fingerprint(metrics: Metrics) -> str:
     """Return a text that differs when the queue has changed, and once a minute, since ages and the tick strip go on."""
     figures = {name: metrics.get(name) for name in _FIGURES}
     figures["minute"] = str(metrics["now"])[:16]

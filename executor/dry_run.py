@@ -18,6 +18,7 @@ from minutehand.executor.step_order import remaining_steps
 from minutehand.executor.step_record import step_record
 from minutehand.executor.step_view import Evaluate, NotInDryRun, StepView, run_action, template_context
 from minutehand.store import Context, Execution, Json, Lease, Workflow
+from minutehand.store.records import ConditionResult, DryRunContext
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
@@ -52,7 +53,7 @@ class DryStepRun(StepView):
     sends: ClassVar[bool] = False
 
     #: The answer of `automation_dry_run`.
-    facts: Json
+    facts: DryRunContext
     message: Message | None = None
     written: Json | None = None
 
@@ -103,12 +104,12 @@ class DryStepRun(StepView):
             return StepResult.permanent("not_writable", reason)
         return StepResult.done(simulated=True, table=table, operation=operation, id=row_id)
 
-    async def judge(self, conditions: Any) -> dict[str, Any]:
+    async def judge(self, conditions: Any) -> ConditionResult:
         """See the contract."""
-        return await self._evaluate(conditions, self.facts["row"], self.facts["status"])
+        return await self._evaluate(conditions, self.facts["row"], self.facts["status"] or "status")
 
 
-async def dry_run(facts: Json, settings: ExecutorSettings, evaluate: Evaluate) -> list[DryRunStep]:
+async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Evaluate) -> list[DryRunStep]:
     """Return what each step of a workflow would do, along the branches whose conditions hold.
 
     `facts` is the answer of `Store.dry_run`.  Waits are shown and not waited for.  After a step that would fail the
@@ -131,7 +132,7 @@ async def dry_run(facts: Json, settings: ExecutorSettings, evaluate: Evaluate) -
     return steps
 
 
-def _context(facts: Json) -> Json:
+def _context(facts: DryRunContext) -> Json:
     """Return what templates would see, of an execution under a lease that never held."""
     execution = Execution(
         id=NO_EXECUTION,

@@ -16,6 +16,7 @@ from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
+from minutehand.store.records import ConditionResult
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
@@ -126,7 +127,7 @@ class LocalStepRun(StepView):
             return StepResult.permanent(code, reason)
         return replace(done, result=done.result | {"id": answer.get("id", row_id)})
 
-    async def judge(self, conditions: Any) -> dict[str, Any]:
+    async def judge(self, conditions: Any) -> ConditionResult:
         """See the contract."""
         return await self._evaluate(conditions, self.attempt.context.row, self.attempt.context.status_column)
 

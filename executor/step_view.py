@@ -15,13 +15,14 @@ from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowCh
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.store import Context, Execution, Json, LeaseLost
 from minutehand.store.errors import StoreError
+from minutehand.store.records import ConditionResult
 
 if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
     from minutehand.executor.templates.render import Renderer
 
 #: Evaluates conditions against a row and its old values: `Store.evaluate`.
-Evaluate = Callable[..., Awaitable[Json]]
+Evaluate = Callable[..., Awaitable[ConditionResult]]
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class StepView:
         """See the contract."""
         return self.renderer.render_value(value, self.context)
 
-    async def _evaluate(self, conditions: Any, row: Json | None, status_column: str) -> Json:
+    async def _evaluate(self, conditions: Any, row: Json | None, status_column: str) -> ConditionResult:
         """Evaluate conditions against the row and everything else that templates see."""
         row, old = row or {}, self.context.get("old")
         others = {name: value for name, value in self.context.items() if name not in ("old", *row)}

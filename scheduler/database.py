@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from minutehand.scheduler.config import BackendSettings
-from minutehand.store import Json, Store
+from minutehand.store import Store
 from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
+from minutehand.store.records import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ async def check_schema(store: Store) -> None:
     check_schema_version(await store.schema_version())
 
 
-async def read_metrics(store: Store, *, steps: bool = False) -> Json:
+async def read_metrics(store: Store, *, steps: bool = False) -> Metrics:
     """Return what `Store.metrics` returns, if it is of this program's schema.
 
     Errors: `SchemaMismatch`, `StoreError`.

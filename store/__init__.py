@@ -1,4 +1,4 @@
-"""The door: the only Python that speaks to the database."""
+"""The store: the only Python that speaks to the database."""
 
 from minutehand.store.records import (
     Claim,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
+from minutehand.store import records
 from minutehand.store.drivers import Driver
 from minutehand.store.errors import Conflict, Unreachable
 from minutehand.store.records import Claim, Context, Json, Lease, Settled, Tick
@@ -85,18 +86,17 @@ class Store:
         """
         return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
 
-    async def prune(self, keep_seconds: int) -> Json:
+    async def prune(self, keep_seconds: int) -> records.PruneResult:
         """Delete a bite of the executions that ended and are older: `{"deleted", "more"}`."""
-        result: Json = await self._repeated("automation_prune", p_keep_seconds=keep_seconds)
-        return result
+        return await self._repeated("automation_prune", p_keep_seconds=keep_seconds)
 
     async def claim(
         self,
         limit: int,
         *,
         worker: str,
-        lease_seconds: int = 120,
-        max_attempts: int = 5,
+        lease_seconds: int,
+        max_attempts: int,
         alone: bool = False,
         ids: list[str] | None = None,
         token: str | None = None,
@@ -119,7 +119,7 @@ class Store:
         )
         return Claim.from_row(row, lease)
 
-    async def renew(self, tokens: list[str], *, lease_seconds: int = 120) -> set[str]:
+    async def renew(self, tokens: list[str], *, lease_seconds: int) -> set[str]:
         """Extend the leases of these claims; returns the ids of the executions still held."""
         return set(await self._repeated("automation_renew", p_tokens=tokens, p_lease_seconds=lease_seconds))
 
@@ -150,9 +150,9 @@ class Store:
         operation: str,
         row_id: str | None,
         values: Json,
-    ) -> Json:
+    ) -> records.WriteResult:
         """Write a row of the app for an execution, and record the step, in one transaction (R11)."""
-        result: Json = await self._repeated(
+        return await self._repeated(
             "automation_write_record",
             p_execution_id=execution_id,
             p_token=token,
@@ -162,7 +162,6 @@ class Store:
             p_id=row_id,
             p_values=values,
         )
-        return result
 
     # --- what a person asks -------------------------------------------------------------------------------------------
 
@@ -175,9 +174,9 @@ class Store:
         at: datetime | None = None,
         key: str | None = None,
         dry_run: bool = False,
-    ) -> Json:
+    ) -> records.EnqueueResult:
         """Start a workflow, named by id or name, by hand."""
-        result: Json = await self._timed(
+        return await self._timed(
             "automation_enqueue",
             p_workflow=workflow,
             p_row=row,
@@ -186,78 +185,70 @@ class Store:
             p_key=key,
             p_dry_run=dry_run,
         )
-        return result
 
-    async def retry(self, ids: list[str]) -> list[Json]:
+    async def retry(self, ids: list[str]) -> list[records.ActionResult]:
         """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
-        return list(await self._timed("automation_retry", p_ids=ids))
+        return await self._timed("automation_retry", p_ids=ids)
 
-    async def resolve(self, ids: list[str], as_: str) -> list[Json]:
+    async def resolve(self, ids: list[str], as_: str) -> list[records.ActionResult]:
         """Say what became of uncertain sends, `sent`, `resend` or `drop`: `{"id", "answer", "reason"}` each."""
-        return list(await self._timed("automation_resolve", p_ids=ids, p_as=as_))
+        return await self._timed("automation_resolve", p_ids=ids, p_as=as_)
 
-    async def release(self, ids: list[str] | None = None) -> Json:
+    async def release(self, ids: list[str] | None = None) -> records.ReleaseResult:
         """Let what was held as stale run: these, or a bite of all: `{"released", "more", "answers"}`."""
-        result: Json = await self._timed("automation_release", p_ids=ids)
-        return result
+        return await self._timed("automation_release", p_ids=ids)
 
-    async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[Json]:
+    async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[records.ActionResult]:
         """End pending or processing executions: `{"id", "answer", "reason"}` each."""
-        return list(await self._timed("automation_cancel", p_ids=ids, p_reason=reason))
+        return await self._timed("automation_cancel", p_ids=ids, p_reason=reason)
 
-    async def pause(self, *, scope: str, target: str | None = None, reason: str | None = None) -> Json:
+    async def pause(self, *, scope: str, target: str | None = None, reason: str | None = None) -> records.PauseResult:
         """Hold `all`, a `tenant` or a `workflow` (by id or name): `{"name", "reason", "existed", "held"}`."""
-        result: Json = await self._timed("automation_pause", p_scope=scope, p_target=target, p_reason=reason)
-        return result
+        return await self._timed("automation_pause", p_scope=scope, p_target=target, p_reason=reason)
 
-    async def resume(self, *, scope: str, target: str | None = None) -> Json:
+    async def resume(self, *, scope: str, target: str | None = None) -> records.ResumeResult:
         """End a pause: `{"name", "reason", "existed", "held", "still_paused"}`."""
-        result: Json = await self._timed("automation_resume", p_scope=scope, p_target=target)
-        return result
+        return await self._timed("automation_resume", p_scope=scope, p_target=target)
 
-    async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[Json]:
+    async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[records.ExecutionRow]:
         """List executions, newest first."""
-        return list(await self._driver.call("automation_executions", p_filter=filters or {}, p_limit=limit))
+        return await self._driver.call("automation_executions", p_filter=filters or {}, p_limit=limit)
 
-    async def execution(self, execution_id: str) -> Json:
+    async def execution(self, execution_id: str) -> records.ExecutionView:
         """Show one execution with its steps and sends; the beginning of an id is enough if only one begins so."""
-        result: Json = await self._timed("automation_execution", p_id=execution_id)
-        return result
+        return await self._timed("automation_execution", p_id=execution_id)
 
-    async def metrics(self, *, steps: bool = False) -> Json:
+    async def metrics(self, *, steps: bool = False) -> records.Metrics:
         """Return the figures of an operator's first look; `steps`: with the definitions of workflows, up to a bound."""
-        result: Json = await self._timed("automation_metrics", p_steps=steps)
-        return result
+        return await self._timed("automation_metrics", p_steps=steps)
 
-    async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[Json]:
+    async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
         """Look for trouble; returns what is to be told of it, which is this caller's to tell for two minutes."""
-        result: list[Json] = await self._repeated(
-            "automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds
-        )
-        return result
+        return await self._repeated("automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds)
 
     async def alerts_notified(self, token: str, notified: dict[str, str]) -> None:
         """Record which notification of each incident was sent: `{id: "opened" | "updated" | "recovered"}`."""
         await self._repeated("automation_alerts_notified", p_token=token, p_notified=notified)
 
-    async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[Json]:
+    async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[records.IncidentRow]:
         """Return the incidents that are open, or all of 90 days."""
-        result: list[Json] = await self._timed("automation_incidents", p_all=all_, p_limit=limit)
-        return result
+        return await self._timed("automation_incidents", p_all=all_, p_limit=limit)
 
-    async def search(self, filters: Json | None = None, *, limit: int = 50, before: list[str] | None = None) -> Json:
+    async def search(
+        self, filters: Json | None = None, *, limit: int = 50, before: list[str] | None = None
+    ) -> records.SearchPage:
         """Return a page of executions behind the one that `before` names, newest first, and where the next begins."""
-        result: Json = await self._timed("automation_search", p_filter=filters or {}, p_limit=limit, p_before=before)
-        return result
+        return await self._timed("automation_search", p_filter=filters or {}, p_limit=limit, p_before=before)
 
-    async def count(self, filters: Json) -> Json:
+    async def count(self, filters: Json) -> records.ExecutionCount:
         """Say how many executions are meant: `{"count", "capped"}`."""
-        result: Json = await self._driver.call("automation_count", p_filter=filters)
-        return result
+        return await self._driver.call("automation_count", p_filter=filters)
 
-    async def bulk_start(self, action: str, filters: Json, *, spread_seconds: float, actor: Json, note: str) -> Json:
+    async def bulk_start(
+        self, action: str, filters: Json, *, spread_seconds: float, actor: Json, note: str
+    ) -> records.BulkAction:
         """Start to `retry` or `cancel` all executions that match.  Errors: `BadRequest` if ten bulk actions run."""
-        result: Json = await self._timed(
+        return await self._timed(
             "automation_bulk_start",
             p_action=action,
             p_filter=filters,
@@ -265,114 +256,102 @@ class Store:
             p_actor=actor,
             p_note=note,
         )
-        return result
 
-    async def bulk_step(self, id_: str | None = None, *, limit: int = 100) -> Json | None:
+    async def bulk_step(self, id_: str | None = None, *, limit: int = 100) -> records.BulkAction | None:
         """Do the next step of a bulk action, of the one that waits longest by default; None if none is due."""
-        result: Json | None = await self._timed("automation_bulk_step", p_id=id_, p_limit=limit)
-        return result
+        return await self._timed("automation_bulk_step", p_id=id_, p_limit=limit)
 
-    async def bulk_stop(self, id_: str) -> Json:
+    async def bulk_stop(self, id_: str) -> records.BulkAction:
         """Stop a bulk action.  Errors: `NotFound`."""
-        result: Json = await self._timed("automation_bulk_stop", p_id=id_)
-        return result
+        return await self._timed("automation_bulk_stop", p_id=id_)
 
-    async def bulk_get(self, id_: str) -> Json:
+    async def bulk_get(self, id_: str) -> records.BulkAction:
         """Return a bulk action, its progress, and when its next step is due.  Errors: `NotFound`."""
-        result: Json = await self._timed("automation_bulk_get", p_id=id_)
-        return result
+        return await self._timed("automation_bulk_get", p_id=id_)
 
-    async def execution_detail(self, execution_id: str) -> Json:
+    async def execution_detail(self, execution_id: str) -> records.ExecutionDetail:
         """Return one execution and all that happened around it.  Errors: `NotFound`, `Conflict`."""
-        result: Json = await self._timed("automation_execution_detail", p_id=execution_id)
-        return result
+        return await self._timed("automation_execution_detail", p_id=execution_id)
 
     async def overview(
         self, *, tenant: str | None = None, bars_from: datetime | None = None, bar_seconds: int = 60
-    ) -> Json:
+    ) -> records.Overview:
         """Return all that the dashboard's first page shows, of all or of one tenant; bars only from an instant on."""
         begin = None if bars_from is None else bars_from.isoformat()
-        result: Json = await self._timed("automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds)
-        return result
+        return await self._timed("automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds)
 
-    async def failures(self, filters: Json | None = None, *, limit: int = 50) -> Json:
+    async def failures(self, filters: Json | None = None, *, limit: int = 50) -> records.Failures:
         """Return what failed, in groups."""
-        result: Json = await self._timed("automation_failures", p_filter=filters or {}, p_limit=limit)
-        return result
+        return await self._timed("automation_failures", p_filter=filters or {}, p_limit=limit)
 
-    async def doctor(self) -> Json:
+    async def doctor(self) -> records.DoctorFacts:
         """Return the facts that `doctor` judges, section by section."""
-        result: Json = await self._timed("automation_doctor")
-        return result
+        return await self._timed("automation_doctor")
 
     async def schema_version(self) -> int:
         """Return the number of the newest migration applied."""
         return int((await self._driver.call("automation_schema_version"))["version"])
 
-    async def limits(self) -> list[Json]:
+    async def limits(self) -> list[records.Limit]:
         """List the limits of sends: `{"scope", "tenant", "channel", "n", "per", "on_exceed"}` each."""
-        return list(await self._driver.call("automation_limits"))
+        return await self._driver.call("automation_limits")
 
-    async def set_limit(self, scope: str, **settings: Any) -> Json:
+    async def set_limit(self, scope: str, **settings: Any) -> records.LimitResult:
         """Set a limit, or with `n=None` remove it; returns `{"answer": "set" | "removed" | "missing", …}`."""
         given = {f"p_{name}": value for name, value in settings.items()}
-        result: Json = await self._driver.call("automation_limit_set", p_scope=scope, **given)
-        return result
+        return await self._driver.call("automation_limit_set", p_scope=scope, **given)
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
-    async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[Json]:
+    async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[records.WorkflowRow]:
         """List workflows by name: all, or those of these names or ids; `facts`: with what speaks against them."""
         asked: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
-        page = found = list(await self._driver.call("automation_workflow_list", p_filter=asked))
+        page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=asked)
+        rows = page
         while page:
             after = {"after": [page[-1]["name"], page[-1]["id"]]}
-            page = list(await self._driver.call("automation_workflow_list", p_filter=asked | after))
-            found = found + page
-        return found
+            page = await self._driver.call("automation_workflow_list", p_filter=asked | after)
+            rows = rows + page
+        return rows
 
-    async def workflow(self, workflow: str) -> Json:
+    async def workflow(self, workflow: str) -> records.WorkflowView:
         """Show one workflow, named by id or name, with its versions and what became of its executions."""
-        result: Json = await self._driver.call("automation_workflow_show", p_workflow=workflow)
-        return result
+        return await self._driver.call("automation_workflow_show", p_workflow=workflow)
 
-    async def workflow_versions(self, workflow: str) -> list[Json]:
+    async def workflow_versions(self, workflow: str) -> list[records.WorkflowVersion]:
         """Return what was saved of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
-        result: list[Json] = await self._driver.call("automation_workflow_versions", p_workflow=workflow)
-        return result
+        return await self._driver.call("automation_workflow_versions", p_workflow=workflow)
 
-    async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> Json:
+    async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> records.SaveResult:
         """Save a workflow by its name within its tenant: created, updated or unchanged, and what speaks against it."""
-        result: Json = await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
-        return result
+        return await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
 
-    async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> Json:
+    async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> records.DryRunContext:
         """Say what a run of a workflow would see, and what would keep it from running."""
-        result: Json = await self._timed("automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
-        return result
+        return await self._timed("automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
 
     # --- watched tables -----------------------------------------------------------------------------------------------
 
-    async def add_trigger(self, table: str, **settings: Any) -> Json:
+    async def add_trigger(self, table: str, **settings: Any) -> records.WatchedTable:
         """Watch a table; settings left out take the defaults of `automation_trigger_add`."""
         given = {f"p_{name}": value for name, value in settings.items() if value is not None}
-        result: Json = await self._driver.call("automation_trigger_add", p_table=table, **given)
-        return result
+        return await self._driver.call("automation_trigger_add", p_table=table, **given)
 
-    async def remove_trigger(self, table: str) -> Json:
+    async def remove_trigger(self, table: str) -> records.TriggerRemoval:
         """Stop watching a table."""
-        result: Json = await self._driver.call("automation_trigger_remove", p_table=table)
-        return result
+        return await self._driver.call("automation_trigger_remove", p_table=table)
 
-    async def triggers(self) -> list[Json]:
+    async def triggers(self) -> list[records.WatchedTable]:
         """List the watched tables."""
-        return list(await self._driver.call("automation_triggers"))
+        return await self._driver.call("automation_triggers")
 
     # --- direct mode --------------------------------------------------------------------------------------------------
 
-    async def direct_on(self, url: str, *, token: str | None, timeout_ms: int, no_claim: bool, replace: bool) -> Json:
+    async def direct_on(
+        self, url: str, *, token: str | None, timeout_ms: int, no_claim: bool, replace: bool
+    ) -> records.DirectResult:
         """Let the database call `url` for each new execution; without a token it keeps its own, or makes one."""
-        result: Json = await self._driver.call(
+        return await self._driver.call(
             "automation_direct_on",
             p_url=url,
             p_token=token,
@@ -380,31 +359,26 @@ class Store:
             p_no_claim=no_claim,
             p_replace=replace,
         )
-        return result
 
-    async def direct_off(self) -> Json:
+    async def direct_off(self) -> records.DirectRemoval:
         """Let it call nobody any more."""
-        result: Json = await self._driver.call("automation_direct_off")
-        return result
+        return await self._driver.call("automation_direct_off")
 
-    async def direct_rotate(self, *, token: str | None) -> Json:
+    async def direct_rotate(self, *, token: str | None) -> records.TokenRotation:
         """Put a new token where the database takes it from; a given one, if it is new."""
-        result: Json = await self._driver.call("automation_direct_rotate", p_token=token)
-        return result
+        return await self._driver.call("automation_direct_rotate", p_token=token)
 
-    async def direct_status(self) -> Json:
+    async def direct_status(self) -> records.DirectStatus:
         """Say whether the database calls, and what it lacks for that."""
-        result: Json = await self._driver.call("automation_direct_status")
-        return result
+        return await self._driver.call("automation_direct_status")
 
     async def evaluate(
         self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"
-    ) -> Json:
+    ) -> records.ConditionResult:
         """Evaluate conditions against a row: the result tree of the one evaluator (R9)."""
-        result: Json = await self._driver.call(
+        return await self._driver.call(
             "automation_evaluate", p_conditions=conditions, p_new=new, p_old=old, p_status_column=status_column
         )
-        return result
 
     async def _repeated(self, function: str, **arguments: Any) -> Any:
         """Call what is safe to repeat (R5), so that a lost reply or a lock for an instant costs nothing else."""

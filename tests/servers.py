@@ -25,6 +25,8 @@ from minutehand.store.embedded import Embedded
 on_both_servers = pytest.mark.parametrize("server", ["pg18", "pg15"], indirect=True)
 
 OLDEST = Path("/usr/lib/postgresql/15/bin")
+#: The arguments of `Store.claim` that tests do not care about.
+CLAIM: dict[str, Any] = {"worker": "w", "lease_seconds": 120, "max_attempts": 5}
 #: What a database that nobody will miss can do without: it is cloned in a quarter of the time.
 SETTINGS = {
     "max_connections": "200",

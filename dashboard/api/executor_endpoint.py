@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from minutehand.dashboard.api.problems import problem, try_again_later, unauthorized
 from minutehand.dashboard.api.tokens import Tokens
-from minutehand.store import Json
 from minutehand.store.errors import NotFound, StoreError
+from minutehand.store.records import ExecutionView
 
 PATH = "/functions/v1/automation-executor"
 #: The largest body that is accepted; a call needs about a hundred bytes.
@@ -44,7 +44,7 @@ class CallResult:
     """The execution that a call named, after the call."""
 
     #: The answer of `automation_execution`.
-    execution: Json
+    execution: ExecutionView
     #: Whether this call ran it.
     ran: bool
 
@@ -145,7 +145,7 @@ def response_to(result: CallResult) -> Response:
         state = {"executionId": id_, "status": status, "code": code, "reason": reason, "results": execution["steps"]}
         return JSONResponse({"success": status == "completed", **state})
     # `status` is taken: it is a member of every problem (RFC 9457 §3.1.3).
-    state = {"executionId": id_, "executionStatus": status, "code": code}
+    fields: dict[str, Any] = {"executionId": id_, "executionStatus": status, "code": code}
     if status == "pending":
-        return problem(409, execution["waits_for"] or "another processor is claiming it", **state)
-    return problem(409, "another processor is running it", **state)
+        return problem(409, execution["waits_for"] or "another processor is claiming it", **fields)
+    return problem(409, "another processor is running it", **fields)

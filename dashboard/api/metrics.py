@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from minutehand.store import Json
+from minutehand.store.records import Metrics, WorkerRow
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -29,7 +29,7 @@ Sample = tuple[tuple[str, ...], float]
 class MetricsCollector:
     """A collector of what `Store.metrics` returned."""
 
-    metrics: Json
+    metrics: Metrics
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric with its samples; prometheus_client calls it."""
@@ -85,7 +85,8 @@ class MetricsCollector:
             ),
             ("took", "From started to ended, of the same executions."),
         ):
-            percentiles = (metrics[f"{name}_seconds"] or {}).items()
+            values = metrics["waited_seconds"] if name == "waited" else metrics["took_seconds"]
+            percentiles = dict[str, Any](values or {}).items()
             yield _gauges(
                 f"{name}_last_hour_seconds", help_, ("percentile",), (((nr,), value) for nr, value in percentiles)
             )
@@ -116,7 +117,7 @@ class MetricsCollector:
         )
 
 
-def prometheus_text(metrics: Json) -> str:
+def prometheus_text(metrics: Metrics) -> str:
     """Return what `Store.metrics` returned as text for Prometheus, or for its textfile collector."""
     from prometheus_client import CollectorRegistry, generate_latest
 
@@ -125,7 +126,7 @@ def prometheus_text(metrics: Json) -> str:
     return generate_latest(registry).decode()
 
 
-def _seen(workers: list[Json]) -> dict[tuple[str, ...], float]:
+def _seen(workers: list[WorkerRow]) -> dict[tuple[str, ...], float]:
     """Return the last heartbeat of each mode and host: under cron the id of a processor changes every minute."""
     return {
         (worker["mode"], worker["host"] or ""): datetime.fromisoformat(worker["heartbeat_at"]).timestamp()

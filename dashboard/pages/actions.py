@@ -20,8 +20,9 @@ from minutehand.dashboard.context import (
     Handler,
     error_page,
 )
-from minutehand.store import Json, Store
+from minutehand.store import Store
 from minutehand.store.errors import BadRequest, StoreError
+from minutehand.store.records import ActionResult
 
 MAX_FORM_BYTES = 64 * 1024
 #: Executions that one form may name.
@@ -34,12 +35,11 @@ class Action(NamedTuple):
     permission: str
     #: As in "Not retried: …".
     participle: str
-    run: Callable[[Store, list[str]], Awaitable[list[Json]]]
+    run: Callable[[Store, list[str]], Awaitable[list[ActionResult]]]
 
 
-async def _release(store: Store, ids: list[str]) -> list[Json]:
-    answers: list[Json] = (await store.release(ids))["answers"]
-    return answers
+async def _release(store: Store, ids: list[str]) -> list[ActionResult]:
+    return (await store.release(ids))["answers"]
 
 
 ACTIONS = {
@@ -109,7 +109,7 @@ def execution_action(dashboard: DashboardContext) -> Handler:
     return form_route(dashboard, handle)
 
 
-def _refused_page(dashboard: DashboardContext, action: Action, refused: list[Json], total: int) -> Response:
+def _refused_page(dashboard: DashboardContext, action: Action, refused: list[ActionResult], total: int) -> Response:
     if total == 1:
         title, detail = f"Not {action.participle}", str(refused[0].get("reason") or refused[0]["answer"])
     else:

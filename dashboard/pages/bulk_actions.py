@@ -11,8 +11,8 @@ from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Pag
 from minutehand.dashboard.pages.actions import ACTIONS, Form, form_route
 from minutehand.dashboard.pages.failures import SPANS
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
-from minutehand.store import Json
 from minutehand.store.errors import NotFound
+from minutehand.store.records import BulkAction
 
 #: Seconds over which an action can be spread at most.
 MAX_SPREAD_SECONDS = 86_400.0
@@ -93,7 +93,7 @@ async def progress(request: PageRequest) -> Page:
     return Page("bulk.html", {"bulk": bulk, "share": share})
 
 
-def _check_tenant(tenant: str | None, bulk: Json) -> None:
+def _check_tenant(tenant: str | None, bulk: BulkAction) -> None:
     if tenant not in (None, bulk["filter"].get("tenant")):
         raise NotFound(f"there is no bulk action {bulk['id']}")
 

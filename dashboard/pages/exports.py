@@ -20,6 +20,7 @@ from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse
 from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
+from minutehand.store.records import SearchRow
 
 COLUMNS = (
     "id", "created_at", "status", "workflow", "entity_id", "label", "attempt", "max_attempts", "code", "reason",
@@ -63,7 +64,7 @@ def export_route(dashboard: DashboardContext) -> Handler:
 
 
 async def _lines(
-    dashboard: DashboardContext, filters: dict[str, str], write: Callable[[Json], str], *, with_header: bool
+    dashboard: DashboardContext, filters: dict[str, str], write: Callable[[SearchRow], str], *, with_header: bool
 ) -> AsyncIterator[str]:
     if with_header:
         yield ",".join(COLUMNS) + "\r\n"
@@ -83,7 +84,7 @@ async def _lines(
             return
 
 
-def as_csv(row: Json) -> str:
+def as_csv(row: SearchRow) -> str:
     """Return a line for a spreadsheet.  A cell that it would evaluate gets a leading apostrophe.
 
     >>> as_csv({"id": "1", "entity_id": "=1+1", "reason": 'say "no", now'}).split(",")[4]
@@ -95,12 +96,12 @@ def as_csv(row: Json) -> str:
     return out.getvalue()
 
 
-def as_json(row: Json) -> str:
+def as_json(row: SearchRow) -> str:
     """Return a line of JSON."""
     return json.dumps(_values(row), ensure_ascii=False) + "\n"
 
 
-def _values(row: Json) -> Json:
+def _values(row: SearchRow) -> Json:
     return {column: label(row) if column == "label" else row.get(column) for column in COLUMNS}
 
 

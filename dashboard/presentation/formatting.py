@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,7 +91,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def label(row: Json) -> str:
+def label(row: Mapping[str, Any]) -> str:
     """Name an execution by its row and the change that started it: `jobs J-2019: scheduled → completed`."""
     parts = row.get("label") or {}
     name = " ".join(part for part in (str(parts.get("table") or ""), row["entity_id"] or "") if part)

@@ -7,7 +7,7 @@ own, under the entry-point group `minutehand.actions` (docs/extending.md).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -137,7 +137,7 @@ class StepRun(Protocol):
         """Write a row of the app, `update` or `create`, in one transaction with the step's record (R11)."""
         ...
 
-    async def judge(self, conditions: Any) -> dict[str, Any]:
+    async def judge(self, conditions: Any) -> Mapping[str, Any]:
         """Evaluate conditions against what templates see; returns the evaluator's result tree (R9)."""
         ...
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from datetime import datetime
 
-from minutehand.store import Json
+from minutehand.store.records import AlertRow
 
 #: Incidents that one message spells out; of the rest it gives the number.
 MAX_LISTED = 10
@@ -27,7 +27,7 @@ _NEXT = {
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+|\+?\d[\d\s().-]{6,}\d")
 
 
-def message(incidents: list[Json]) -> tuple[str, str]:
+def message(incidents: list[AlertRow]) -> tuple[str, str]:
     """Return the title and the text of one message about these incidents.
 
     >>> since = "2026-03-01T10:00:00+00:00"
@@ -49,7 +49,7 @@ def message(incidents: list[Json]) -> tuple[str, str]:
     return f"Minutehand: {title}", "\n".join(lines)
 
 
-def _lines(incident: Json) -> list[str]:
+def _lines(incident: AlertRow) -> list[str]:
     lines = [f"{incident['what'].upper()}  {incident['summary']}"]
     if incident["what"] == "recovered":
         return [*lines, f"    lasted {_duration(incident)}"]
@@ -65,7 +65,7 @@ def _lines(incident: Json) -> list[str]:
     return [*lines, f"    next: {_NEXT.get(incident['kind'], 'minutehand status').format(**values)}"]
 
 
-def _duration(incident: Json) -> str:
-    opened, recovered = (datetime.fromisoformat(incident[name]) for name in ("opened_at", "recovered_at"))
+def _duration(incident: AlertRow) -> str:
+    opened, recovered = (datetime.fromisoformat(incident[name] or "") for name in ("opened_at", "recovered_at"))
     hours, minutes = divmod(max(round((recovered - opened).total_seconds() / 60), 1), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from minutehand.store import Json, Store
+from minutehand.store.records import ExecutionView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class Line:
     execution_id: str | None = None
 
 
-async def told(store: Store, made: Made, workflows: dict[str, Json], executions: list[Json]) -> list[Line]:
+async def told(store: Store, made: Made, workflows: dict[str, Json], executions: list[ExecutionView]) -> list[Line]:
     """Say what became of one change: a line for each workflow that fired, and for the one that must not."""
     pairs = list(zip(made.rows, made.rows[1:], strict=False))
     started = {
@@ -107,7 +109,7 @@ async def _matched(store: Store, workflow: Json, new: Json, old: Json) -> str:
     return ", ".join(_words(leaf) for leaf in [leaf for leaf in leaves if not leaf["held"]] or leaves)
 
 
-def _outcome(execution: Json, matched: str) -> tuple[str, str]:
+def _outcome(execution: ExecutionView, matched: str) -> tuple[str, str]:
     """Return an execution's end, and why: what matched, or what went wrong and what did not."""
     status, code = execution["status"], execution["code"]
     if status == "failed" and execution["steps"]:
@@ -115,7 +117,7 @@ def _outcome(execution: Json, matched: str) -> tuple[str, str]:
     return status, f"{code}: {execution['reason']}" if code else matched
 
 
-def _leaves(node: Json) -> Iterator[Json]:
+def _leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     children = [child for kind in ("all", "any", "not") for child in node.get(kind, ())]
     if not children:
         yield node
@@ -123,7 +125,7 @@ def _leaves(node: Json) -> Iterator[Json]:
         yield from _leaves(child)
 
 
-def _words(leaf: Json) -> str:
+def _words(leaf: Mapping[str, Any]) -> str:
     said = f"{leaf['field']} is {leaf['actual']}"
     if leaf["held"]:
         return said if leaf["actual"] == leaf["wanted"] else f'{said}, that is "{leaf["wanted"]}"'

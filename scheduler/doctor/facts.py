@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.database import Database
 from minutehand.store import Json, Store
 from minutehand.store.errors import SchemaMismatch
+from minutehand.store.records import DoctorFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Facts:
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
     #: The answer of `automation_doctor`; None where the database has no such function.
-    database: Json | None = None
+    database: DoctorFacts | None = None
     #: Why there are no facts.
     refusal: str = ""
     #: How far the database's clock is ahead of this machine's.
@@ -36,7 +38,8 @@ class Facts:
 
     def section(self, name: str) -> Json:
         """Return the facts of one section."""
-        return self.database[name] if self.database else {}
+        sections: Mapping[str, Json] = dict[str, Any](self.database or {})
+        return sections.get(name, {})
 
     @property
     def migrate(self) -> str:
@@ -76,7 +79,7 @@ def _email_problem(executor: ExecutorSettings) -> str:
     return ""
 
 
-async def _ask(store: Store, now: Callable[[], datetime]) -> tuple[Json | None, str, float]:
+async def _ask(store: Store, now: Callable[[], datetime]) -> tuple[DoctorFacts | None, str, float]:
     try:
         await store.schema_version()  # so that opening the connection is no part of the round trip
         sent = now()

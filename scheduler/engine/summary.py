@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minutehand.executor.outcome import Ended, Outcome
 from minutehand.store import Execution, Json, Settled
+from minutehand.store.records import ExecutionRow
 
 if TYPE_CHECKING:
     from minutehand.scheduler.database import Database
@@ -55,7 +56,7 @@ class Summary:
         )
         self.add_settled(execution, Outcome(execution_id=execution.id, token="", ended=Ended.RELEASED), lost)
 
-    def add_ended(self, row: Json) -> None:
+    def add_ended(self, row: ExecutionRow) -> None:
         """Count an execution that the claim itself ended."""
         self._add(row["status"], {"workflow": None, **row})
 

@@ -9,13 +9,18 @@ from minutehand.executor.actions.descriptions import describe_conditions, descri
 from minutehand.executor.dry_run import DryRunStep
 from minutehand.scheduler.cli.output import shown
 from minutehand.store import Json
+from minutehand.store.records import DryRunContext
 
 
-def dry_run_json(facts: Json, told: list[DryRunStep]) -> Json:
+def dry_run_json(facts: DryRunContext, told: list[DryRunStep]) -> Json:
     """Return a dry run for a program: the row and change, what would stop the execution, and each step's result."""
     workflow = {key: value for key, value in facts["workflow"].items() if key != "definition"}
     kept = ("entity_id", "since", "trigger_data", "conditions", "stops")
-    return {"workflow": workflow, **{key: facts[key] for key in kept}, "steps": [_step(one) for one in told]}
+    return {
+        "workflow": workflow,
+        **{key: value for key, value in facts.items() if key in kept},
+        "steps": [_step(one) for one in told],
+    }
 
 
 def _step(one: DryRunStep) -> Json:
@@ -35,7 +40,7 @@ def _step(one: DryRunStep) -> Json:
     return step | {"result": one.result.result}
 
 
-def dry_run_text(facts: Json, told: list[DryRunStep]) -> str:
+def dry_run_text(facts: DryRunContext, told: list[DryRunStep]) -> str:
     """Return a dry run for a person."""
     workflow = facts["workflow"]
     lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(facts)}"]
@@ -66,7 +71,7 @@ def _judged(tree: Any) -> list[str]:
     return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {found}"]
 
 
-def _played_on(facts: Json) -> str:
+def _played_on(facts: DryRunContext) -> str:
     if facts["entity_id"] is None:
         return "started by hand with this payload"
     subject = f"{facts['type']} {facts['entity_id']}"

@@ -13,6 +13,7 @@ from minutehand.scheduler.doctor.workflows import BY_HAND, near_words
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
+from minutehand.store.records import WorkflowFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +48,13 @@ class Linted:
         return {"workflow": self.workflow, "where": self.where, "findings": findings, "does": list(self.does)}
 
 
-async def lint(name: str, where: str, row: Json | None, facts: Json | None, store: Store | None) -> Linted:
+async def lint(name: str, where: str, row: Json | None, facts: WorkflowFacts | None, store: Store | None) -> Linted:
     """Judge a workflow by its row, and by what the database says of it (`minutehand.lint_facts`), where there is one.
 
     A row is None when its JSON cannot be read; the facts say why.  Errors: `StoreError`.
     """
     if row is None:
-        problem = (facts or {}).get("problem") or "its row cannot be read"
+        problem = (facts["problem"] if facts else None) or "its row cannot be read"
         return Linted(workflow=name, where=where, findings=(Finding(level="error", text=problem),), does=())
     plan, findings = _read(row)
     findings += list(_of_templates(plan))
@@ -99,7 +100,7 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{place}[{number}]")
 
 
-def _of_facts(row: Json, facts: Json, known: list[Finding]) -> Iterator[Finding]:
+def _of_facts(row: Json, facts: WorkflowFacts, known: list[Finding]) -> Iterator[Finding]:
     problem = facts["problem"]
     if problem and all(finding.text != problem for finding in known):
         yield Finding(level="error", text=problem)
@@ -127,7 +128,16 @@ async def _of_conditions(plan: Plan, store: Store) -> list[Finding]:
 async def lint_saved(store: Store, names: list[str] | None = None) -> list[Linted]:
     """Judge saved workflows: all, or those of these names or ids.  Errors: `StoreError`."""
     cards = await store.workflows(names, facts=True)
-    return [await lint(card["name"], "saved", card["definition"], card, store) for card in cards]
+    return [
+        await lint(
+            card["name"],
+            "saved",
+            card["definition"],
+            {"problem": card["problem"], "heard": card["heard"], "unmatched": card["unmatched"]},
+            store,
+        )
+        for card in cards
+    ]
 
 
 async def lint_files(found: list[FileWorkflow], store: Store | None) -> list[Linted]:
@@ -147,7 +157,7 @@ async def lint_files(found: list[FileWorkflow], store: Store | None) -> list[Lin
     return linted
 
 
-async def _facts(one: FileWorkflow, store: Store) -> Json:
+async def _facts(one: FileWorkflow, store: Store) -> WorkflowFacts:
     try:
         return await store.save_workflow(one.row, dry_run=True)
     except BadRequest as error:

@@ -28,7 +28,7 @@ from tests.chaos.harness import LONG, Shop
 from tests.chaos.line import Line
 from tests.contract.doors import Counted
 from tests.journeys.app import App, Gate, wait_until, webhook
-from tests.servers import Database
+from tests.servers import CLAIM, Database
 
 #: The driver gives a cancellation 5 s to arrive and 5 s to be heard (psycopg), beyond our own limits.
 CANCELLED_SECONDS = 10.0
@@ -126,7 +126,7 @@ def test_a_call_that_hangs_is_tried_once_more_and_leaves_nothing_behind(
 
     async def claim() -> None:
         try:
-            await Store(driver).claim(1, worker="w")
+            await Store(driver).claim(1, **CLAIM)
         finally:
             await driver.close()
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from minutehand.store import Claim, Store
 from minutehand.store.drivers import Driver
+from tests.contract.checked_store import checked
 from tests.journeys.app import App
-from tests.servers import Database
+from tests.servers import CLAIM, Database
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class Door:
         """Open the store, ask it, and close it."""
 
         async def go() -> T:
-            store = self.open()
+            store = checked(self.open())
             try:
                 return await verb(store)
             finally:
@@ -41,7 +42,7 @@ class Door:
 
     def claim(self, limit: int = 10, **more: Any) -> Claim:
         """Claim what is due."""
-        return self.ask(lambda store: store.claim(limit, worker="w", **more))
+        return self.ask(lambda store: store.claim(limit, **CLAIM | more))
 
 
 class Counted:

@@ -18,7 +18,7 @@ from minutehand.executor.step_run import send_key
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from minutehand.store import Context, LeaseLost, Store
 from tests.journeys.app import App, webhook
-from tests.servers import Database
+from tests.servers import CLAIM, Database
 from tests.unit.executions import execution
 
 #: No action knows this step: it is the callee's to run.
@@ -57,7 +57,7 @@ def hand_over(
         headers = {"authorization": f"Bearer {token}"} if token else {}
         remote = Remote(url=url, headers=headers, timeout_seconds=seconds)
         try:
-            (claimed,) = (await store.claim(1, worker="w")).executions
+            (claimed,) = (await store.claim(1, **CLAIM)).executions
             if before:
                 app.database.sql(before)
             async with RemoteExecutor(store, ExecutorSettings(remote=remote), stopping=lambda: stopping) as executor:

@@ -72,9 +72,9 @@ def test_a_lease_is_renewed_and_what_is_lost_is_not_named(door: Door) -> None:
     door.app.complete_many(2)
     claim = door.claim()
     token = claim.executions[0].lease.token
-    assert door.ask(lambda store: store.renew([token])) == {row.id for row in claim.executions}
+    assert door.ask(lambda store: store.renew([token], lease_seconds=120)) == {row.id for row in claim.executions}
     door.ask(lambda store: store.cancel([claim.executions[0].id], reason="changed our mind"))
-    assert door.ask(lambda store: store.renew([token, NOBODY])) == {claim.executions[1].id}
+    assert door.ask(lambda store: store.renew([token, NOBODY], lease_seconds=120)) == {claim.executions[1].id}
 
 
 def test_outcomes_are_settled_and_a_repeat_is_answered_as_done(door: Door) -> None:
@@ -204,7 +204,7 @@ def test_a_workflow_is_started_by_hand(door: Door) -> None:
 @pytest.mark.parametrize("payload", [{"a": [1, None, "x"]}, [1, 2], {"text": '{"a": 1}'}, {}])
 def test_a_payload_arrives_as_it_was_given(door: Door, payload: Any) -> None:
     made = door.ask(lambda store: store.enqueue("Thank the client", payload=payload))
-    assert door.ask(lambda store: store.execution(made["id"]))["trigger_data"]["payload"] == payload
+    assert door.ask(lambda store: store.execution(str(made["id"])))["trigger_data"]["payload"] == payload
 
 
 def test_what_failed_is_listed_shown_retried_and_cancelled(door: Door) -> None:
@@ -284,6 +284,8 @@ def test_a_workflow_is_saved_listed_and_shown(door: Door) -> None:
 def test_a_run_is_previewed(door: Door) -> None:
     job = door.app.complete()
     seen = door.ask(lambda store: store.dry_run("Thank the client", row=job))
+    assert seen["row"] is not None
+    assert seen["old"] is not None
     assert (seen["row"]["id"], seen["old"]["status"], seen["stops"][0]["code"]) == (job, "scheduled", "rate_limited")
     assert len(door.app.executions()) == 1
 
@@ -416,6 +418,8 @@ def test_the_dashboards_looks(door: Door) -> None:
     assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
     assert door.ask(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
     story = door.ask(lambda store: store.execution_detail(failed.id))
+    assert story["event"] is not None
+    assert story["event"]["new"] is not None
     assert (story["event"]["new"]["status"], story["tenant"]) == ("completed", "north")
     assert story["conditions"] is None or story["conditions"]["held"]
     with pytest.raises(NotFound):

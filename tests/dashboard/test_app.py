@@ -18,7 +18,8 @@ from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.routes import routes
 from minutehand.dashboard.services import Services
 from minutehand.dashboard.sse import EventStream
-from minutehand.store import Json, Store
+from minutehand.store import Store
+from minutehand.store.records import Metrics
 
 
 async def broken(execution_id: str) -> CallResult:
@@ -29,7 +30,7 @@ async def ready() -> None:
     raise RuntimeError("secret")
 
 
-async def figures() -> Json:
+async def figures() -> Metrics:
     raise RuntimeError("secret")
 
 

@@ -11,8 +11,8 @@ from minutehand.dashboard.api.executor_endpoint import CallResult, ExecutorEndpo
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
-from minutehand.store import Json
 from minutehand.store.errors import Unreachable
+from minutehand.store.records import Metrics
 from tests.dashboard.prometheus import check_metrics, parse
 from tests.dashboard.served import completed, problem
 from tests.docs.pages import page, rows, section, words
@@ -169,7 +169,7 @@ def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
         nonlocal count
         count += 1
 
-    async def away() -> Json:
+    async def away() -> Metrics:
         await ready()
         raise Unreachable("away")
 

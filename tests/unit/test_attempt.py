@@ -14,7 +14,7 @@ from minutehand.executor.outcome import Ended, Outcome, StepResult
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import PostgresDriver
-from tests.servers import Database
+from tests.servers import CLAIM, Database
 from tests.unit import odd_action
 from tests.unit.odd_action import OddAction
 
@@ -65,7 +65,7 @@ async def _run(database, before: dict[int, str]) -> tuple[Outcome, list[Any]]:
     store = Counted(PostgresDriver(database.url))
     store.database, store.calls, store.before = database, [], before
     try:
-        (claimed,) = (await store.claim(1, worker="w")).executions
+        (claimed,) = (await store.claim(1, **CLAIM)).executions
         async with LocalExecutor(store, ExecutorSettings()) as executor:
             outcome = await executor.execute(claimed)
         await store.settle([outcome.as_json()])

@@ -281,7 +281,7 @@ def test_renewal_holds_what_is_ours_and_marks_what_is_not(rows, database):
     async def go() -> list[Execution]:
         store = Store.postgres(database.url)
         try:
-            claim = await store.claim(2, worker="w", lease_seconds=10)
+            claim = await store.claim(2, worker="w", lease_seconds=10, max_attempts=5)
             leases = Leases(store, 100)
             leases.add(claim.executions)
             database.sql("update automation_execution_logs set lease_token = gen_random_uuid() where entity_id = '2'")

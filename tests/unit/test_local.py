@@ -21,6 +21,7 @@ from minutehand.executor.step_record import step_record
 from minutehand.executor.step_run import send_key
 from minutehand.executor.step_view import template_context
 from minutehand.store import Context, LeaseLost, Store
+from tests.servers import CLAIM
 from tests.unit.executions import execution
 
 
@@ -54,7 +55,7 @@ def run(database) -> Callable[..., Outcome]:
 async def _run(database, before: str, stopping: bool) -> Outcome:
     store = Store.postgres(database.url)
     try:
-        (claimed,) = (await store.claim(1, worker="w")).executions
+        (claimed,) = (await store.claim(1, **CLAIM)).executions
         if before:
             database.sql(before)
         async with LocalExecutor(store, ExecutorSettings(), stopping=lambda: stopping) as executor:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from minutehand.executor.outcome import Ended, Outcome
@@ -7,6 +9,7 @@ from minutehand.scheduler.cli.commands.run_once import as_text
 from minutehand.scheduler.database import Database
 from minutehand.scheduler.engine.summary import ENDS, MOST_LISTED, Summary, end_of
 from minutehand.store import Settled, Store
+from minutehand.store.records import ExecutionRow
 from tests.unit.executions import execution
 
 DATABASE = Database("db.example.com/app", Store.postgres("postgresql://nobody@db.example.com/app"))
@@ -76,7 +79,8 @@ def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
     summary = Summary(seconds=0.5, due=3)
     summary.add_settled(execution(), outcome(), settled("completed"))
     summary.add_lost(execution(), "the lease was lost while it ran")
-    summary.add_ended({"id": "e2", "status": "failed", "code": "unreadable", "reason": "gone", "entity_id": None})
+    row = {"id": "e2", "status": "failed", "code": "unreadable", "reason": "gone", "entity_id": None}
+    summary.add_ended(cast("ExecutionRow", row))
     assert as_text(summary, DATABASE).splitlines() == [
         "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (db.example.com/app, 0.50 s)",
         "  processing Thank the client / J-1  lost_lease: the lease was lost while it ran",

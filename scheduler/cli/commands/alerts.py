@@ -11,8 +11,9 @@ from minutehand.scheduler.cli.options import alert_options, backend_options, out
 from minutehand.scheduler.cli.output import print_rows
 from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings
 from minutehand.scheduler.database import ask_store
-from minutehand.store import Json, Store
+from minutehand.store import Store
 from minutehand.store.errors import BadConfiguration
+from minutehand.store.records import IncidentRow
 
 if TYPE_CHECKING:
     from minutehand.executor.targets import Deliveries
@@ -46,7 +47,7 @@ def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogS
     """
     from minutehand.scheduler.logs import configure
 
-    async def notify(store: Store) -> list[Json]:
+    async def notify(store: Store) -> list[IncidentRow]:
         from minutehand.scheduler.alerts.notifier import Notifier
 
         await Notifier(store, alert).notify()

@@ -18,14 +18,15 @@ from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
+from minutehand.store.records import Metrics, PauseRow, WorkflowState
 
 #: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 #: Returns the figures.  Errors: `StoreError`.
-Look = Callable[[Store], Awaitable[Json]]
+Look = Callable[[Store], Awaitable[Metrics]]
 #: Returns what needs a person, in words.
-Judge = Callable[[Json], list[str]]
+Judge = Callable[[Metrics], list[str]]
 
 
 @click.command(
@@ -93,7 +94,7 @@ def status(
             raise click.UsageError("--watch must be 0.1 or more")
         asyncio.run(_watch(backend, every, look, judge, as_json=output == "json"))
 
-    async def look_once() -> tuple[Database, Json]:
+    async def look_once() -> tuple[Database, Metrics]:
         async with open_database(backend) as database:
             return database, await look(database.store)
 
@@ -113,7 +114,7 @@ def status(
     return 3 if check and problems else 0
 
 
-async def read_steps_too(store: Store) -> Json:
+async def read_steps_too(store: Store) -> Metrics:
     """Look, and read the steps of workflows, up to a bound: those that cannot be read are a problem, too.
 
     Errors: those of `read_metrics`.
@@ -164,13 +165,13 @@ def _tell(text: str, *, redraw: bool, err: bool = False) -> None:
     click.echo(text, err=err, nl=not redraw)
 
 
-def as_line(metrics: Json, problems: list[str]) -> str:
+def as_line(metrics: Metrics, problems: list[str]) -> str:
     """Return one look as one line."""
     counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
     return "  ! ".join([f"{shown(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
 
 
-def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[str]:
+def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
     """Return what needs a person, in words."""
     failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
     problems = []
@@ -193,12 +194,12 @@ def found_problems(metrics: Json, *, max_age: float, max_failed: int) -> list[st
     return problems
 
 
-def status_json(database: Database, metrics: Json, problems: list[str]) -> Json:
+def status_json(database: Database, metrics: Metrics, problems: list[str]) -> Json:
     """Return the metrics for a program."""
     return {"backend": database.store.backend, "database": database.name, **metrics, "problems": problems}
 
 
-def as_text(database: Database, metrics: Json, problems: list[str]) -> str:
+def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     """Return the first look for a person."""
     tables = (
         ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
@@ -221,12 +222,12 @@ def as_text(database: Database, metrics: Json, problems: list[str]) -> str:
     return "\n".join(lines)
 
 
-def hour_of(metrics: Json) -> str:
+def hour_of(metrics: Metrics) -> str:
     """Return what became of the last hour's executions."""
     return ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
 
 
-def paused(control: Json, workflows: list[Json]) -> str:
+def paused(control: PauseRow, workflows: list[WorkflowState]) -> str:
     """Return one pause for a person: what is held, and why."""
     names = {workflow["id"]: workflow["name"] for workflow in workflows}
     target = names.get(control["target"], control["target"])

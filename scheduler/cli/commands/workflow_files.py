@@ -16,6 +16,7 @@ from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import open_store
 from minutehand.store import Json, Store
+from minutehand.store.records import WorkflowRow
 
 if TYPE_CHECKING:
     from minutehand.scheduler.workflow_files.lint import Linted
@@ -146,7 +147,7 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
     from minutehand.scheduler.workflow_files.parse import as_file
     from minutehand.scheduler.workflow_files.strict_yaml import as_yaml
 
-    async def go() -> list[Json]:
+    async def go() -> list[WorkflowRow]:
         async with open_store(backend) as store:
             return await store.workflows(list(names) or None)
 
@@ -170,7 +171,7 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
     return 3 if unread else 0
 
 
-def _key(card: Json) -> tuple[str, str]:
+def _key(card: WorkflowRow) -> tuple[str, str]:
     """What `apply` finds a saved workflow by."""
     return card["name"], card["organization_id"] or card["user_id"] or ""
 

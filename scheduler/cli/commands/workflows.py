@@ -13,8 +13,9 @@ from minutehand.scheduler.cli.options import backend_options, output_option, run
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import ask_store
-from minutehand.store import Json, Store
+from minutehand.store import Store
 from minutehand.store.errors import BadRequest
+from minutehand.store.records import DryRunContext
 
 COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
 
@@ -112,7 +113,7 @@ def test(
 
     data = read_payload(payload)
 
-    async def go(store: Store) -> tuple[Json, list[DryRunStep]]:
+    async def go(store: Store) -> tuple[DryRunContext, list[DryRunStep]]:
         facts = await store.dry_run(workflow, row=row, payload=data)
         return facts, await dry_run(facts, executor, store.evaluate)
 

@@ -1,4 +1,4 @@
-"""The records that cross the door: parsed once, frozen afterwards."""
+"""Records of the queue: parsed once, frozen afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-Json = dict[str, Any]
+from minutehand.store.records.executions import ExecutionRow, Json
 
 
 class LeaseLost(Exception):
@@ -74,7 +74,7 @@ class Claim:
 
     executions: list[Execution]
     #: What the claim itself ended, as `executions ls` shows it: it counts as claimed.
-    ended: list[Json]
+    ended: list[ExecutionRow]
     #: Rows wait that must be run alone.
     suspects: bool
     #: Until the next execution is due; None when none waits.

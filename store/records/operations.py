@@ -1,0 +1,311 @@
+"""What operators read and set: metrics, overview, incidents, pauses, limits, bulk actions, triggers, direct mode."""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from minutehand.store.records.executions import FailureGroup, Json
+
+#: Seconds by percentile.
+Percentiles = TypedDict("Percentiles", {"50": float, "95": float, "99": float})
+
+
+class WatchedTable(TypedDict):
+    """A watched table and the settings of its trigger."""
+
+    table: str
+    id: str
+    type: str
+    status: str
+    tenant: str | None
+    user: str | None
+    exclude: list[str]
+    links: dict[str, str]
+    writable: bool
+    enabled: bool
+
+
+class TriggerRemoval(TypedDict):
+    """Whether a table was watched, and is not any more."""
+
+    table: str
+    removed: bool
+
+
+class EventFigures(TypedDict):
+    """Recorded changes: all, not matched yet, set aside, without a tenant, and lost."""
+
+    recorded: int
+    unmatched: int
+    set_aside: int
+    no_tenant: int
+    lost: int
+
+
+class WorkflowState(TypedDict):
+    """A workflow among the metrics; its definition only where steps were requested."""
+
+    id: str
+    name: str
+    trigger_type: str | None
+    on: bool
+    problem: str | None
+    definition: NotRequired[Json]
+
+
+class WorkerRow(TypedDict):
+    """The latest heartbeat of a mode on a host."""
+
+    id: str
+    mode: str
+    host: str | None
+    version: str | None
+    listens: bool
+    started_at: str
+    heartbeat_at: str
+
+
+class PauseRow(TypedDict):
+    """A pause of everything, a tenant or a workflow."""
+
+    scope: str
+    target: str
+    reason: str | None
+    paused_at: str
+
+
+class WorkflowEnds(TypedDict):
+    """How the executions of a workflow ended within the last hour; without an id, those of all further workflows."""
+
+    id: str | None
+    name: str
+    ended_last_hour: dict[str, int]
+
+
+class Metrics(TypedDict):
+    """The metrics of `status` and /metrics."""
+
+    now: str
+    schema_version: int
+    pending: int
+    due: int
+    processing: int
+    oldest_due_seconds: int | None
+    dead_rows: int
+    events: EventFigures
+    workflows: list[WorkflowState]
+    tables: list[WatchedTable]
+    workers: list[WorkerRow]
+    paused: list[PauseRow]
+    #: Differs whenever an execution was created, claimed or ended.
+    changed: Json
+    last_hour: dict[str, int]
+    ended_last_hour: dict[str, int]
+    by_workflow: list[WorkflowEnds]
+    waited_seconds: Percentiles | None
+    took_seconds: Percentiles | None
+    foreign_processing: int
+    uncertain: int
+
+
+class AlertRow(TypedDict):
+    """An incident with a notification to send: `what` is `opened`, `updated` or `recovered`."""
+
+    id: str
+    kind: str
+    what: str
+    subject: str
+    code: str
+    opened_at: str
+    recovered_at: str | None
+    count: int
+    summary: str
+    sample: str | None
+
+
+class IncidentRow(TypedDict):
+    """An incident; `notified` is its latest notification."""
+
+    id: str
+    kind: str
+    subject: str
+    workflow: str | None
+    code: str
+    opened_at: str
+    seen_at: str
+    recovered_at: str | None
+    count: int
+    summary: str
+    sample: str | None
+    notified: str | None
+    notified_at: str | None
+
+
+class TickRow(TypedDict):
+    """A minute: its first tick, how many executions were due then, and how many ran."""
+
+    at: str
+    first_at: str | None
+    due: int | None
+    ran: int
+
+
+class Throughput(TypedDict):
+    """Executions that were created, and that ended, in the last 15 minutes."""
+
+    arrived: int
+    ended: int
+
+
+class WorkflowDay(TypedDict):
+    """A workflow's executions of the last 24 hours.  Percentiles are seconds from due to the end."""
+
+    id: str
+    name: str
+    on: bool
+    problem: str | None
+    paused: bool
+    counts: dict[str, int]
+    hours: list[int]
+    failed_hours: list[int]
+    p50: float | None
+    p95: float | None
+    last_run: str | None
+    last_status: str | None
+
+
+class Overview(TypedDict):
+    """Everything that the dashboard's first page shows."""
+
+    now: str
+    #: `Metrics`; of one tenant, only some of them.
+    figures: Json
+    incidents: list[IncidentRow]
+    ticks: list[TickRow]
+    behind_since: str | None
+    throughput: Throughput
+    groups: list[FailureGroup]
+    #: For each bar of the chart `at`, and how many executions by status.
+    bars: list[Json]
+    workflows: list[WorkflowDay]
+    looked_at: int
+    complete: bool
+
+
+class DoctorFacts(TypedDict):
+    """The facts that `doctor` checks, by section; a section that could not be read is {"unreadable": why}."""
+
+    began: str
+    answered: str
+    schema: Json
+    functions: Json
+    grants: Json
+    columns: Json
+    triggers: Json
+    workflows: Json
+    queue: Json
+    processors: Json
+    vacuum: Json
+    direct: Json
+
+
+class PauseResult(TypedDict):
+    """A pause that began: how many pending executions it holds, and whether it existed before."""
+
+    scope: str
+    target: str
+    name: str
+    reason: str | None
+    existed: bool
+    held: int
+
+
+class ResumeResult(PauseResult):
+    """A pause that ended, and the wider pauses that remain."""
+
+    still_paused: list[str]
+
+
+class Limit(TypedDict):
+    """How many messages may be sent: `n` per period."""
+
+    scope: str
+    tenant: str
+    channel: str
+    n: int
+    per: str
+    on_exceed: str
+
+
+class LimitResult(TypedDict):
+    """A limit that was `set` or `removed`; or `missing`."""
+
+    answer: str
+    scope: NotRequired[str]
+    tenant: NotRequired[str]
+    channel: NotRequired[str]
+    n: NotRequired[int]
+    per: NotRequired[str]
+    on_exceed: NotRequired[str]
+
+
+class BulkAction(TypedDict):
+    """An action on all executions that match a filter, and its progress."""
+
+    id: str
+    action: str
+    filter: Json
+    actor: Json
+    note: str
+    total: int
+    done: int
+    failed: int
+    status: str
+    spread_seconds: float
+    created_at: str
+    updated_at: str
+    #: Until its next step is due; None when it does not run.
+    wait_seconds: float | None
+
+
+class DirectResult(TypedDict):
+    """Direct mode as it was turned on; `secret` says whether the token was `kept`, `given` or `made`."""
+
+    url: str
+    timeout_ms: int
+    no_claim: bool
+    secret: str
+    #: The new token, if one was made.
+    token: str | None
+    #: The app's own function, if it was replaced, and its triggers that call it.
+    replaced: str | None
+    used_by: list[str]
+
+
+class DirectStatus(TypedDict):
+    """Whether the database calls an executor, and what is missing."""
+
+    on: bool
+    url: str | None
+    timeout_ms: int | None
+    no_claim: bool | None
+    enabled: bool | None
+    #: Whose function it is: `ours`, `app` or None.
+    function: str | None
+    pg_net: bool
+    vault: bool
+    secret: bool
+    problems: list[str]
+
+
+class DirectRemoval(TypedDict):
+    """Whether direct mode was on."""
+
+    was_on: bool
+
+
+class TokenRotation(TypedDict):
+    """The token now, and the one before."""
+
+    token: str
+    previous: str | None
