@@ -72,7 +72,7 @@ class RemoteExecutor:
         if not context.held:
             raise LeaseLost(execution.id)
         if context.called and on_uncertain(execution.workflow) is not OnUncertain.RESEND:
-            lost = StepResult.unknown("an earlier worker vanished after it had called the executor, which may have run")
+            lost = StepResult.unknown("an earlier worker stopped after calling the executor, which may have run")
             return _end(execution, lost, ())
         if context.stop is not None:
             stop = context.stop

@@ -189,7 +189,7 @@ def _with_send(message: Message, key: str, result: StepResult, policy: OnUncerta
     external_id = result.send.external_id if result.send else None
     shown = excerpt(message.content) | result.result | {"recipient": message.recipient}
     if _is_simulated(result):  # nobody got anything, so the step did not do what it says (R14)
-        reason = "the receiver only pretended to send (test mode): give it what it needs to really send"
+        reason = "the receiver is in test mode and did not send: configure it to send"
         return StepResult.permanent("simulated", reason, **shown)
     if result.verdict is Verdict.DONE:
         shown |= {"status": "sent", "external_id": external_id}

@@ -30,13 +30,13 @@ class EmailAction:
         """Refuse a config without subject or message, or with a `to` that is no address, template or list of these."""
         for name in ("subject", "message"):
             if not _is_text(config.get(name)):
-                raise BadStep(f"`{name}` is missing: nothing is sent that nobody wrote")
+                raise BadStep(f"`{name}` is missing: write the text to send")
         if config.get("html") is not None and not isinstance(config["html"], str):
             raise BadStep("`html` must be text")
         to = config.get("to")
         if to is not None and not (_is_text(to) or (isinstance(to, list) and to and all(map(_is_text, to)))):
             raise BadStep(
-                "`to` must be an address, a template or a list of these; without `to` the client is written to"
+                "`to` must be an address, a template or a list of these; without `to` the e-mail goes to the client"
             )
         if config.get("reply_to") is not None and not _is_text(config["reply_to"]):
             raise BadStep("`reply_to` must be an address or a template")
@@ -58,9 +58,9 @@ class EmailAction:
         except NoRecipient as error:
             return StepResult.permanent("no_recipient", str(error))
         if not email.subject or not email.text.strip():
-            return StepResult.permanent("empty_message", "the subject or the message is empty once it is filled in")
+            return StepResult.permanent("empty_message", "the subject or the message is empty after rendering")
         if email.size > MAX_BYTES:
-            reason = f"the message has {email.size:,} bytes of text and HTML; {MAX_BYTES:,} are the most"
+            reason = f"the message has {email.size:,} bytes of text and HTML; at most {MAX_BYTES:,} are allowed"
             return StepResult.permanent("message_too_long", reason)
         return await _send(run, provider, email)
 
@@ -100,10 +100,10 @@ def _recipients(run: StepRun) -> tuple[str, ...]:
         found = [str(item or "") for item in (rendered if isinstance(rendered, list) else [rendered])]
     written = [part for text in found for part in text.split(",") if part.strip()]
     if not written:
-        raise NoRecipient("`to` is empty once it is filled in")
+        raise NoRecipient("`to` is empty after rendering")
     recipients = tuple(dict.fromkeys(parse_address(part) for part in written))
     if len(recipients) > MAX_RECIPIENTS:
-        raise BadAddress(f"{len(recipients)} recipients in one message; {MAX_RECIPIENTS} are the most")
+        raise BadAddress(f"{len(recipients)} recipients in one message; at most {MAX_RECIPIENTS} are allowed")
     return recipients
 
 
@@ -122,7 +122,7 @@ def _headers(run: StepRun) -> dict[str, str]:
     try:
         return unsubscribe_headers(run.render(template))
     except ValueError as error:
-        raise BadStep(f"`unsubscribe`, once filled in, {error}") from None
+        raise BadStep(f"`unsubscribe` after rendering {error}") from None
 
 
 def _check_unsubscribe(config: dict[str, Any]) -> None:

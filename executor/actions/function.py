@@ -72,6 +72,6 @@ def _reported_failure(name: str, response: HttpResponse) -> StepResult | None:
     answer = response.json_object()
     if answer is None or answer.get("success") is not False:
         return None
-    message = storable(str(answer.get("error") or answer.get("message") or "it does not say why"))[:_MAX_MESSAGE]
-    reason = f"the function {name} says that it failed: {message}"
+    message = storable(str(answer.get("error") or answer.get("message") or "no reason given"))[:_MAX_MESSAGE]
+    reason = f"the function {name} reports a failure: {message}"
     return StepResult.permanent("refused", reason, status=response.status, response=response.excerpt)

@@ -24,7 +24,7 @@ class NotifyAction:
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without a message."""
         if not isinstance(config.get("message"), str) or not config["message"].strip():
-            raise BadStep("`message` is missing: nothing is sent that nobody wrote")
+            raise BadStep("`message` is missing: write the text to send")
         if config.get("title") is not None and not isinstance(config["title"], str):
             raise BadStep("`title` must be text")
 
@@ -38,7 +38,7 @@ class NotifyAction:
         text = run.render(config["message"])
         title = " ".join(run.render(config.get("title") or "").split())
         if not text.strip():
-            return StepResult.permanent("empty_message", "the message is empty once it is filled in")
+            return StepResult.permanent("empty_message", "the message is empty after rendering")
 
         async def deliver(key: str) -> StepResult:
             return await _notify(urls, title, text, key)

@@ -23,9 +23,9 @@ def of_client(context: dict[str, Any], column: str, what: str) -> str:
     """
     client = client_of(context)
     if client is None:
-        raise NoRecipient("no client for this row, and the step names no `to`")
+        raise NoRecipient("the row has no client, and the step has no `to`")
     value = client.get(column)
     found = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not found:
-        raise NoRecipient(f"client has no {what}")
+        raise NoRecipient(f"the client has no {what}")
     return found

@@ -44,7 +44,7 @@ class UpdateRecordAction:
             trigger = run.context.get("trigger") or {}
             found = trigger.get("record_id") if trigger.get("table_name") == run.step.config["table"] else None
         if found is None or isinstance(found, bool | list | dict) or not str(found).strip():
-            raise BadStep(f"`id` is missing: the execution is about no row of {run.step.config['table']}")
+            raise BadStep(f"`id` is missing: the execution is not about a row of {run.step.config['table']}")
         return str(found)
 
 
@@ -55,7 +55,7 @@ class CreateRecordAction(UpdateRecordAction):
 
     def _check_id(self, given: object) -> None:
         if given is not None:
-            raise BadStep("`id`: a new row has none yet; a key of its own stands among the `values`")
+            raise BadStep("`id`: a new row has no id yet; put a key of your own in `values`")
 
     def _row_id(self, run: StepRun) -> str | None:
         return None

@@ -25,12 +25,12 @@ class SmsAction:
         """Refuse a config without message, or with a `to` that is not one number or template."""
         message = config.get("message")
         if not isinstance(message, str) or not message.strip():
-            raise BadStep("`message` is missing: nothing is sent that nobody wrote")
+            raise BadStep("`message` is missing: write the text to send")
         to = config.get("to")
         if to is not None and not (isinstance(to, str) and to.strip()):
             raise BadStep(
-                "`to` must be one phone number or a template; a text goes to one recipient, so give each a step. "
-                "Without `to` the client's phone is used"
+                "`to` must be one phone number or a template: an SMS has one recipient, so use a step for each. "
+                "Without `to` it goes to the client's phone"
             )
 
     async def run(self, run: StepRun) -> StepResult:
@@ -51,10 +51,10 @@ class SmsAction:
             return StepResult.permanent("no_recipient", str(error))
         words = storable(run.render(run.step.config["message"])).replace("\r\n", "\n").strip()
         if not words:
-            return StepResult.permanent("empty_message", "the message is empty once it is filled in")
+            return StepResult.permanent("empty_message", "the message is empty after rendering")
         size = segments(words)
         if size.count > MAX_SEGMENTS:
-            reason = f"the message takes {size.count} segments in {size.encoding}; {MAX_SEGMENTS} are the most"
+            reason = f"the message takes {size.count} segments in {size.encoding}; at most {MAX_SEGMENTS} are allowed"
             return StepResult.permanent("message_too_long", reason, segments=size.count, encoding=size.encoding)
         sms = SmsMessage(recipient=recipient, text=words)
         cost = {"segments": size.count, "encoding": size.encoding}
@@ -75,8 +75,8 @@ def _written(run: StepRun) -> str:
         return of_client(run.context, "phone", "phone number")
     rendered = run.render_value(to)
     if isinstance(rendered, list | dict):
-        raise BadStep("`to` is a list once it is filled in; a text goes to one recipient")
+        raise BadStep("`to` is a list after rendering; an SMS has one recipient")
     number = "" if rendered is None else str(rendered)
     if not number.strip():
-        raise NoRecipient("`to` is empty once it is filled in")
+        raise NoRecipient("`to` is empty after rendering")
     return number

@@ -29,7 +29,7 @@ class WaitAction:
         """Refuse a config without exactly one of `for` and `until`, or with one that cannot be read."""
         given = [name for name in ("for", "until") if config.get(name) is not None]
         if len(given) != 1:
-            raise BadStep('give either `for`, as "2 days", or `until`, an instant')
+            raise BadStep('give either `for`, such as "2 days", or `until`, a date and time')
         (name,) = given
         value = config[name]
         if not isinstance(value, str):
@@ -47,7 +47,7 @@ class WaitAction:
         else:
             until = instant(run.render(config["until"]))
             if until - now > MAX_WAIT:
-                raise BadStep(f"`until` is {until:%Y-%m-%d}: a wait is {MAX_WAIT.days} days at most")
+                raise BadStep(f"`until` is {until:%Y-%m-%d}: a wait may last at most {MAX_WAIT.days} days")
         seconds = (until - now).total_seconds()
         result = StepResult.done(until=until.isoformat(timespec="seconds"))
         return replace(result, wait_seconds=seconds) if seconds > 0 else result
@@ -62,13 +62,13 @@ def duration(text: str) -> timedelta:
     found = _FOR.fullmatch(text)
     unit = _UNITS.get(found[2].lower()) if found else None
     if found is None or unit is None:
-        raise BadStep('`for` must be a number of minutes, hours, days or weeks, as "2 days" or "90m"')
+        raise BadStep('`for` must be a number of minutes, hours, days or weeks, such as "2 days" or "90m"')
     try:
         wait = float(found[1]) * unit
     except OverflowError:
         wait = timedelta.max
     if wait > MAX_WAIT:
-        raise BadStep(f"`for`: a wait is {MAX_WAIT.days} days at most")
+        raise BadStep(f"`for`: a wait may last at most {MAX_WAIT.days} days")
     return wait
 
 
@@ -82,4 +82,4 @@ def instant(text: str) -> datetime:
         read = datetime.fromisoformat(text.strip())
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadStep("`until` must be an instant, as 2026-03-29T10:30:00Z") from None
+        raise BadStep("`until` must be a date and time, such as 2026-03-29T10:30:00Z") from None

@@ -49,7 +49,7 @@ class WebhookAction:
             except BadTarget as error:
                 raise BadStep(f"`url`: {error}") from None
         if _method(config) == "GET" and config.get("body") is not None:
-            raise BadStep("`body`: a GET request carries none; use POST, or put the values in the URL")
+            raise BadStep("`body`: a GET request has no body; use POST, or put the values in the URL")
         headers = config.get("headers") or {}
         if not isinstance(headers, dict):
             raise BadStep("`headers` must be an object of names and values")
@@ -132,9 +132,9 @@ def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise BadStep("`headers` has a name that is no header name: letters, digits and hyphens only")
+        raise BadStep("`headers` has an invalid header name: use letters, digits and hyphens")
     if name.lower() in _OURS or name.lower().startswith("proxy-"):
-        raise BadStep(f"header `{name}` is set by Minutehand and cannot be given")
+        raise BadStep(f"header `{name}` is set by Minutehand: remove it")
 
 
 def _stamp(key: str, body: bytes, secret: bytes | None) -> dict[str, str]:

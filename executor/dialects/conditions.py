@@ -43,7 +43,7 @@ def conditions_of(config: dict[str, Any]) -> Any:
     leaf = {key: config[key] for key in _LEAF if key in config}
     named = any(not is_empty(leaf.get(key)) for key in _NAMES)
     if len(said) + named > 1:
-        raise BadStep("it tells two ways what must hold")
+        raise BadStep("it gives its conditions in two places: keep one")
     if not said:
         return _asked(leaf) if named else None
     asked = config[said[0]]
@@ -61,9 +61,9 @@ def arms(raw: dict[str, Any], config: dict[str, Any]) -> list[Branch]:
         raise BadStep("`branches` must be a list of objects")
     read = [_read_branch(branch) for branch in branches]
     if any(arm.conditions is None for arm in read[:-1]):
-        raise BadStep("a branch without conditions, or an Else, stands before another branch")
+        raise BadStep("a branch without conditions, or an Else, must be the last one")
     if len(read) == 1 and read[0].conditions is None:
-        raise BadStep("its only branch is an Else")
+        raise BadStep("its only branch is an Else: add a branch with conditions")
     return read
 
 
@@ -71,7 +71,7 @@ def _read_branch(branch: dict[str, Any]) -> Branch:
     name = branch.get("name")
     steps = branch.get("steps") or []
     if not isinstance(steps, list):
-        raise BadStep(f"the steps of branch {quote(name)} must be a list, this is {type_name(steps)}")
+        raise BadStep(f"the steps of branch {quote(name)} must be a list, got {type_name(steps)}")
     asked = conditions_of({key: branch[key] for key in ("condition", "conditions", "operator") if key in branch})
     otherwise = isinstance(name, str) and name.strip().lower() in ("else", "otherwise", "default")
     if otherwise is (asked is not None):
@@ -84,7 +84,7 @@ def _read_branch(branch: dict[str, Any]) -> Branch:
 def _asked(conditions: Any) -> Any:
     """Hold that conditions ask only for fields.  {operator, conditions: []} asks nothing."""
     if not isinstance(conditions, dict | list):
-        raise BadStep(f"conditions are an object or a list, this is {type_name(conditions)}")
+        raise BadStep(f"conditions must be an object or a list, got {type_name(conditions)}")
     waiting, leaves = [conditions], 0
     while waiting:
         node = waiting.pop()
@@ -111,4 +111,4 @@ def _leaf(node: dict[str, Any]) -> bool:
 
 def _plain(type_: Any) -> None:
     if not is_empty(type_) and not (isinstance(type_, str) and type_ in _PLAIN):
-        raise BadStep(f"a condition of {quote(type_)} is not read: only the fields of the row can be asked for")
+        raise BadStep(f"a condition of type {quote(type_)} is not supported: only fields of the row can be compared")

@@ -45,7 +45,7 @@ def delay_of(raw: dict[str, Any], config: dict[str, Any], bare: str | None = Non
     for holder in (raw, config):
         _refuse_relative(holder)
         if (key := _first(holder, _UNTIL)) is not None:
-            raise BadStep(f"`{key}` of an action is not read: write a wait step before it")
+            raise BadStep(f"`{key}` is not supported on an action: put a wait step before it")
     return _one([*_told(raw, None), *_told(config, bare)])
 
 
@@ -63,9 +63,9 @@ def wait_config(raw: dict[str, Any], config: dict[str, Any]) -> dict[str, str] |
         (instant, *more) = until
         if not more and isinstance(instant, str) and re.match(r"\d{4}-\d\d-\d\d|\{", instant):
             return {"until": instant}
-        raise BadStep(f"`delay_until` must be an ISO date or time, this is {quote(instant)}")
+        raise BadStep(f"`delay_until` must be an ISO date or time, got {quote(instant)}")
     if until or not told:
-        raise BadStep("it tells two ways how long to wait" if until else "it does not tell how long to wait")
+        raise BadStep("it gives two different lengths of time to wait" if until else "it does not say how long to wait")
     length = _one(told)
     return None if length is None else {"for": length}
 
@@ -78,7 +78,7 @@ def _refuse_relative(holder: dict[str, Any]) -> None:
     until = holder.get(_first(holder, _UNTIL) or "")
     relative = _first(holder, _RELATIVE) or ("delay_until" if until == "relative" else None)
     if relative is not None:
-        raise BadStep(f"`{relative}` is relative to another time: not read yet, it comes with time-based triggers")
+        raise BadStep(f"`{relative}` is relative to another time, which is not supported yet")
 
 
 def _told(holder: dict[str, Any], bare: str | None) -> list[Decimal]:
@@ -114,33 +114,33 @@ def _length(value: Any, unit: Any) -> Decimal:
     if number == 0:
         return Decimal(0)
     if is_empty(unit):
-        raise BadStep(f"a delay of {quote(value)} without a unit: write minutes, hours, days or weeks")
+        raise BadStep(f"a delay of {quote(value)} has no unit: write minutes, hours, days or weeks")
     known = _UNITS.get(unit.strip().lower()) if isinstance(unit, str) else None
     if known is None:
-        raise BadStep(f"the delay's unit {quote(unit)} is not known: minutes, hours, days and weeks are")
+        raise BadStep(f"unknown unit {quote(unit)} of a delay: use minutes, hours, days or weeks")
     minutes = number * _MINUTES[known]
     if minutes != minutes.to_integral_value():
-        raise BadStep(f"a delay of {quote(value)} {known}s is no whole number of minutes")
+        raise BadStep(f"a delay of {quote(value)} {known}s is not a whole number of minutes")
     return minutes
 
 
 def _split(value: Any) -> tuple[Decimal, str]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 <= value <= _MAX_VALUE:
-            raise BadStep("a delay is no less than nothing, and no longer than any workflow waits")
+            raise BadStep("a delay must not be negative, and at most 10,000,000")
         return Decimal(str(value)), ""
     match = _TEXT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         relative = isinstance(value, str) and re.search("before|after", value, re.IGNORECASE)
-        why = ": relative delays come with time-based triggers" if relative else "; it is told like `3 days`"
-        raise BadStep(f"the delay {quote(value)} is not read{why}")
+        why = ": relative delays are not supported yet" if relative else "; write it as `3 days`"
+        raise BadStep(f"cannot read the delay {quote(value)}{why}")
     return Decimal(match[1]), match[2]
 
 
 def _one(told: list[Decimal]) -> str | None:
     """The one length that all agree on."""
     if len(set(told)) > 1:
-        raise BadStep("it tells two ways how long to wait")
+        raise BadStep("it gives two different lengths of time to wait")
     return format_delay(int(told[0])) if told and told[0] else None
 
 

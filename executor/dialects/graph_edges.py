@@ -23,7 +23,9 @@ def check_connections(raw_steps: list[Any], prefix: str) -> None:
         said = ", ".join(quote(target) for target in targets[:3]) if targets else "nothing"
         listed = "nothing" if following is None else quote(following)
         name = quote(raw.get("name") or raw.get("id"))
-        raise BadStep(f"step {prefix}{number}: {name} is connected to {said}, but the list goes on to {listed}")
+        raise BadStep(
+            f"step {prefix}{number}: {name} is connected to {said}, but the next step in the list is {listed}"
+        )
 
 
 def _targets(raw: dict[str, Any], path: str) -> list[str] | None:

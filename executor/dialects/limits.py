@@ -29,11 +29,11 @@ def check_size(places: Iterable[Any]) -> None:
         seen += 1
         inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
         if seen + len(inner) > MAX_VALUES:
-            raise BadStep(f"steps: there are more than {MAX_VALUES:,} values in them")
+            raise BadStep(f"steps: more than {MAX_VALUES:,} values")
         if depth > MAX_NESTING:
             raise BadStep(f"{name}: nested deeper than {MAX_NESTING} levels")
         if isinstance(value, str) and len(value) > MAX_TEXT:
-            raise BadStep(f"{name}: a text is longer than {MAX_TEXT:,} characters: {quote(value)}")
+            raise BadStep(f"{name}: a text has more than {MAX_TEXT:,} characters: {quote(value)}")
         numbered = name == "steps" and isinstance(value, list)
         waiting.extend(
             (child, depth + 1, f"step {number}" if numbered else name) for number, child in enumerate(inner, 1)

@@ -54,20 +54,20 @@ def _held(column: str, value: Any) -> tuple[str, list[Any]]:
     if value is None or isinstance(value, list):
         return column, value or []
     if not isinstance(value, dict):
-        raise BadStep(f"{column}: a list is wanted, this is {type_name(value)}")
+        raise BadStep(f"{column}: expected a list, got {type_name(value)}")
     _refuse_conditions(column, value)
     holding = [key for key in STEP_KEYS if not is_empty(value.get(key))]
     if len(holding) > 1:
-        raise BadStep(f"{column}: it holds both {' and '.join(holding)}; which are its steps?")
+        raise BadStep(f"{column}: it has both {' and '.join(holding)}: keep one of them")
     if not holding:
         if column == "steps" and value:
-            raise BadStep("steps: a list is wanted, this is an object")
+            raise BadStep("steps: expected a list, got an object")
         return column, []
     place, held = f"{column}.{holding[0]}", value[holding[0]]
     if holding[0] == "action" and isinstance(held, dict):
         held = [held]
     if not isinstance(held, list):
-        raise BadStep(f"{place}: a list is wanted, this is {type_name(held)}")
+        raise BadStep(f"{place}: expected a list, got {type_name(held)}")
     return place, held
 
 
@@ -80,7 +80,7 @@ def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
         if isinstance(asked, dict):
             asked = [value for key, value in asked.items() if key not in _JOINING and not is_empty(value)]
         if asked:
-            raise BadStep(f"{column}: the conditions of a trigger are not read there: write them in `trigger_config`")
+            raise BadStep(f"{column}: conditions of a trigger are not supported here: write them in `trigger_config`")
 
 
 def _within(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> None:
@@ -93,7 +93,7 @@ def _within(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> Non
                 f"{place} and {fullest} contradict each other: {_told(step)} of {place} stands {_where(step, steps)}"
             )
         if _meaning(same) != _meaning(step):
-            raise BadStep(f"{place} and {fullest} contradict each other: {_told(step)} is not the same in both")
+            raise BadStep(f"{place} and {fullest} contradict each other: {_told(step)} differs between the two")
 
 
 def _where(step: Any, steps: list[Any]) -> str:

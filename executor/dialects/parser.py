@@ -32,13 +32,13 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     Errors: `BadStep`, which names the step and what is wrong with it; nothing else, whatever the JSON.
     """
     if not isinstance(definition, dict):
-        raise BadStep(f"steps: a workflow's row is an object, this is {type_name(definition)}")
+        raise BadStep(f"steps: expected a workflow's row, an object; got {type_name(definition)}")
     notes: list[str] = []
     reader = _Reader(notes)
     steps = reader.read(find_steps(definition, notes), "", 0)
     holders = (definition, definition.get("template_config"), definition.get("workflow_config"))
     notes.extend(
-        f"`{wish}` is not honoured yet: each step runs when its turn comes, by its own channel"
+        f"`{wish}` is not supported yet: each step runs as soon as it can, by its own channel"
         for wish in _WISHES
         if any(isinstance(holder, dict) and not is_empty(holder.get(wish)) for holder in holders)
     )
@@ -102,7 +102,7 @@ class _Reader:
         label = path
         try:
             if not isinstance(raw, dict):
-                raise BadStep(f"an object is wanted, this is {type_name(raw)}")
+                raise BadStep(f"expected an object, got {type_name(raw)}")
             label = f"{path} ({raw['name'][:MAX_NAME]})" if _is_text(raw.get("name")) else path
             config = step_types.config_of(raw)
             type_ = step_types.type_of(raw, config)
@@ -159,7 +159,7 @@ class _Reader:
     def _new_key(self, key: str) -> str:
         self._count += 1
         if self._count > MAX_STEPS:
-            raise BadStep(f"these are too many steps; {MAX_STEPS} are the most, branches and delays included")
+            raise BadStep(f"a workflow may have at most {MAX_STEPS} steps, including branches and delays")
         if len(key) > MAX_NAME:
             raise BadStep(f"its id is longer than {MAX_NAME} characters")
         if key in self._keys:
@@ -210,14 +210,14 @@ def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[condit
     normal = [key for key in ("then", "else") if raw.get(key) is not None]
     for key in normal:
         if not isinstance(raw[key], list):
-            raise BadStep(f"`{key}` must be a list of steps, this is {type_name(raw[key])}")
+            raise BadStep(f"`{key}` must be a list of steps, got {type_name(raw[key])}")
     if arms and (normal or asked is not None):
-        raise BadStep("it has `branches`, and conditions or branches of another kind beside them")
+        raise BadStep("it has `branches` and also conditions, `then` or `else`: keep one form")
     _refuse_unread(raw, config)
     if arms:
         return arms[0].conditions, arms
     if asked is None:
-        raise BadStep("it has no conditions: a branch that nobody decided is a guess")
+        raise BadStep("it has no conditions: add `conditions`")
     if not normal:
         return asked, None
     return asked, [conditions.Branch(asked, raw.get("then") or []), conditions.Branch(None, raw.get("else") or [])]
@@ -230,7 +230,7 @@ def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) ->
             raise BadStep(f"`{key}`: only a condition has branches")
     for key in ("conditions", "condition"):
         if type_ in step_types.TYPES and not is_empty(config.get(key)):
-            raise BadStep(f"`{key}` of a step are not read: put a condition step before it")
+            raise BadStep(f"`{key}` is not supported on this step: put a condition step before it")
 
 
 def _refuse_unread(raw: dict[str, Any], config: dict[str, Any]) -> None:
@@ -240,4 +240,4 @@ def _refuse_unread(raw: dict[str, Any], config: dict[str, Any]) -> None:
             if key in ("then", "else", "branches", "conditions", "condition") or not isinstance(value, list):
                 continue
             if any(isinstance(item, dict) and ("type" in item or "config" in item) for item in value):
-                raise BadStep(f"the steps under {quote(key)} are not read: name them `then`, `else` or `branches`")
+                raise BadStep(f"steps under {quote(key)} are not supported: name the key `then`, `else` or `branches`")

@@ -58,13 +58,13 @@ def config_of(raw: dict[str, Any]) -> dict[str, Any]:
         raise BadStep("it has both `config` and `action_config`")
     config = raw[held[0]] if held else {}
     if not isinstance(config, dict):
-        raise BadStep(f"`{held[0]}` must be an object, this is {type_name(config)}")
+        raise BadStep(f"`{held[0]}` must be an object, got {type_name(config)}")
     config = dict(config)
     for key in _CONTENT:
         if is_empty(raw.get(key)):
             continue
         if not is_empty(config.get(key)) and config[key] != raw[key]:
-            raise BadStep(f"`{key}` says one thing in the step and another in its config")
+            raise BadStep(f"`{key}` has different values in the step and in its config: keep one")
         config[key] = raw[key]
     return config
 
@@ -75,13 +75,13 @@ def type_of(raw: dict[str, Any], config: dict[str, Any]) -> str:
     said = [config.pop(key, None) for key in _IN_CONFIG] + [raw.get(key) for key in _IN_STEP]
     said = [word for word in (*said, None if type_ == "action" else type_) if not is_empty(word)]
     if not said:
-        raise BadStep("it names no type")
+        raise BadStep("it has no type")
     wrong = next((word for word in said if not isinstance(word, str) or len(word) > MAX_NAME), None)
     if wrong is not None:
-        raise BadStep(f"it names no type: {quote(wrong)} is none")
+        raise BadStep(f"its type must be text of at most {MAX_NAME} characters, got {quote(wrong)}")
     types = list(dict.fromkeys(normal_type(word) for word in said))
     if len(types) > 1:
-        raise BadStep(f"it names several types: {', '.join(types)}"[:300])
+        raise BadStep(f"it has several types: {', '.join(types)}"[:300])
     return types[0]
 
 
@@ -121,7 +121,7 @@ def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
         config.pop(key, None)
     values = list(said.values())
     if any(value != values[0] for value in values):
-        raise BadStep(f"{' and '.join(f'`{key}`' for key in said)} say different things: keep one")
+        raise BadStep(f"{' and '.join(f'`{key}`' for key in said)} have different values: keep one")
     if said:
         config[name] = values[0]
 
@@ -129,13 +129,17 @@ def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
 def _refuse_template(config: dict[str, Any]) -> None:
     named = [key for key in _TEMPLATES if not is_empty(config.pop(key, None))]
     if named and is_empty(config.get("message")):
-        raise BadStep(f"`{named[0]}` names a template whose text does not stand here: write `message`")
+        raise BadStep(f"`{named[0]}` names a template, whose text is not in the workflow: write `message`")
 
 
 def _timing(config: dict[str, Any]) -> list[str]:
     """Take the wishes of when to send out of a config, and say which."""
     wishes = {key: config.pop(key) for key in _TIMING if key in config}
-    return [f"`{key}` is not honoured yet: it is sent when its turn comes" for key in wishes if _wishes(wishes[key])]
+    return [
+        f"`{key}` is not supported yet: the message is sent as soon as it can be"
+        for key in wishes
+        if _wishes(wishes[key])
+    ]
 
 
 def _wishes(value: Any) -> bool:
@@ -145,7 +149,7 @@ def _wishes(value: Any) -> bool:
 
 
 def _address(type_: str, config: dict[str, Any]) -> None:
-    """Leave out a `to` that only says the client, who is the default, and refuse a word that is nobody's address."""
+    """Leave out a `to` that only says the client, who is the default, and refuse a word that is not an address."""
     to_client = [config.pop(key, None) for key in ("sendToClient", "send_to_client")]
     to = config.get("to")
     if isinstance(to, list) and len(to) == 1:
@@ -154,8 +158,8 @@ def _address(type_: str, config: dict[str, Any]) -> None:
         config.pop("to")
         return
     if is_empty(to) and False in to_client:
-        raise BadStep("`sendToClient` is false, and no `to` says who else")
+        raise BadStep("`sendToClient` is false: name the recipient in `to`")
     if isinstance(to, str) and to.strip() and not re.search("[@{]" if type_ == "email" else r"[\d{]", to):
-        raise BadStep(f"`to`: {quote(to)} is nobody's address")
+        raise BadStep(f"`to`: {quote(to)} is not an address")
     if to is not None and (to != "" or "to" in config):
         config["to"] = to

@@ -64,7 +64,7 @@ def parse_address(text: str) -> str:
     """
     text = text.strip()
     if (unseen := name_invisible(text)) is not None:  # first, since IDNA drops some of them without a word
-        raise BadAddress(f"{_shown(text)} holds an invisible character, {unseen}; type the address anew")
+        raise BadAddress(f"{_shown(text)} contains an invisible character, {unseen}; type the address again")
     local, at, domain = text.rpartition("@")
     try:
         domain = domain.encode("idna").decode("ascii").lower()

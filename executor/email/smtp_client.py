@@ -169,10 +169,12 @@ async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
             await smtp.ehlo()
             private = True
         elif server.starttls == "required":
-            raise _Unencrypted("it offers no STARTTLS, which SMTP_URL requires")
+            raise _Unencrypted("the server does not offer STARTTLS, which SMTP_URL requires")
     if server.user is not None:
         if not private and not loopback:
-            raise _Unencrypted("it offers no encryption, so the password is not sent; use smtps:// or add TLS there")
+            raise _Unencrypted(
+                "the server does not offer encryption, so the password is not sent; use smtps:// or add TLS there"
+            )
         await smtp.login(server.user, server.password)
 
 
@@ -209,14 +211,16 @@ def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
         said = error.message.replace(server.password, "***") if server.password else error.message
         words = _shown(f"{error.code} {said}")
         if error.code // 100 == 4:
-            return StepResult.retry("smtp_busy", f"{where} refused for now: {words}", status=error.code)
+            return StepResult.retry("smtp_busy", f"{where} temporarily refused: {words}", status=error.code)
         if error.code // 100 == 5:
             code = "smtp_auth" if isinstance(error, aiosmtplib.SMTPAuthenticationError) else "smtp_refused"
             return StepResult.permanent(code, f"{where} refused: {words}", status=error.code)
     if left:
         return StepResult.unknown(f"{where}: the connection broke or fell silent after the message was sent")
     if type(error) is aiosmtplib.SMTPException:  # what aiosmtplib says when AUTH is missing or has no known method
-        return StepResult.permanent("smtp_auth", f"{where} offers no way to log in; remove the user from SMTP_URL")
+        return StepResult.permanent(
+            "smtp_auth", f"{where} does not offer a way to log in; remove the user from SMTP_URL"
+        )
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         return StepResult.retry("unreachable", f"{where}: no trusted TLS connection; check the server's certificate")
     if isinstance(error, TimeoutError):

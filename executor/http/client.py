@@ -175,7 +175,7 @@ class HttpClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _unreachable(target, error) from error
         except (aiohttp.InvalidURL, UnicodeError):  # an IP address in odd notation, a name that no DNS can hold
-            raise BadTarget(f"{shown_url(target)}: no valid host name or address") from None
+            raise BadTarget(f"{shown_url(target)}: not a valid host name or address") from None
         except (aiohttp.ClientError, OSError) as error:
             what = "no reply in time" if isinstance(error, TimeoutError) else "the connection broke before a reply"
             raise MaybeSent(f"{shown_url(target)}: {what}; the request may have arrived") from error

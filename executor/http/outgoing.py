@@ -35,7 +35,7 @@ def encode_body(value: Any) -> tuple[bytes, str]:
     except (TypeError, ValueError, RecursionError):  # NaN, lone surrogates; the error's text could hold the value
         raise BadStep("`body` cannot be written as JSON in UTF-8: it has NaN, Infinity or broken characters") from None
     if len(body) > MAX_BODY_BYTES:
-        raise BadStep(f"`body` has {len(body):,} bytes; {MAX_BODY_BYTES:,} are the most")
+        raise BadStep(f"`body` has {len(body):,} bytes; at most {MAX_BODY_BYTES:,} are allowed")
     return body, content_type
 
 

@@ -75,7 +75,7 @@ def _judge_success(response: HttpResponse) -> StepResult:
         what = "nothing"
     else:
         what = "no JSON object" if answer is None else "JSON without `success`"
-    return StepResult.unknown(f"the executor answered {response.status} with {what}: whether it ran is not told")
+    return StepResult.unknown(f"the executor answered {response.status} with {what}: it may have run")
 
 
 def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
@@ -86,10 +86,10 @@ def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
             return StepResult.retry("executor_denied", f"the executor refused the key ({described}): {fix}")
         case 404 if "success" not in (response.json_object() or {}):
             fix = "deploy the function automation-executor, or correct the executor's URL"
-            return StepResult.retry("no_executor", f"there is no executor ({described}): {fix}")
+            return StepResult.retry("no_executor", f"no executor found ({described}): {fix}")
         case 409:
             return StepResult.retry(
-                "held_elsewhere", f"the executor says that another holds the execution ({described})"
+                "held_elsewhere", f"the executor reports that another processor has the execution ({described})"
             )
         case 503 if _platform_code(response) == "BOOT_ERROR":
             return StepResult.retry(
@@ -100,7 +100,7 @@ def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
         case 503 if wait is not None:
             return StepResult.retry("busy", f"the executor answered {described}", retry_after_seconds=wait)
         case status if 300 <= status < 400:
-            return StepResult.permanent("redirect", "redirects are not followed: put the executor's final address")
+            return StepResult.permanent("redirect", "redirects are not followed: use the executor's final URL")
         case status if 400 <= status < 500:
             return StepResult.permanent("refused", f"the executor refused the execution ({described})")
     return StepResult.unknown(f"the executor answered {described}; it may have run")

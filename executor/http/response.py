@@ -54,7 +54,7 @@ class HttpResponse:
         if verdict is Verdict.RETRY:
             return StepResult.retry("busy", f"the receiver answered {self.status}", retry_after_seconds=wait, **shown)
         if 300 <= self.status < 400:
-            return StepResult.permanent("redirect", "redirects are not followed, put the final address", **shown)
+            return StepResult.permanent("redirect", "redirects are not followed: use the final URL", **shown)
         return StepResult.permanent("refused", f"the receiver refused the request with {self.status}", **shown)
 
 

@@ -55,12 +55,12 @@ def failure(
     if response.status >= 500 and not (response.status == 503 and wait is not None):
         return StepResult.unknown(f"{provider} answered {response.status} ({quoted}); it may have sent it", **details)
     if 300 <= response.status < 400:
-        return StepResult.permanent("redirect", f"{provider}: redirects are not followed, put its final address")
+        return StepResult.permanent("redirect", f"{provider}: redirects are not followed: use the final URL")
     code = "busy" if response.status >= 500 else codes.get(error.code) or _REFUSALS.get(response.status, "refused")
     if code in _FOR_NOW:
         if code == "quota_exceeded" and wait is None:
             wait = _QUOTA_WAIT_SECONDS
-        reason = f"{provider} refused for now ({response.status}): {quoted}"
+        reason = f"{provider} temporarily refused ({response.status}): {quoted}"
         return StepResult.retry(code, reason, retry_after_seconds=wait, **details)
     return StepResult.permanent(code, f"{provider} refused ({response.status}): {quoted}", **details)
 

@@ -42,15 +42,13 @@ def to_e164(text: str, region: str | None) -> str:
     number = _bare(text)
     shown = storable(text.strip())[:_MAX_LENGTH]
     if region is None and not number.startswith("+"):
-        raise BadNumber(
-            f"{shown} names no country: write it with + and the country's code, or set MINUTEHAND_PHONE_REGION"
-        )
+        raise BadNumber(f"{shown} has no country code: write it with + and the code, or set MINUTEHAND_PHONE_REGION")
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
         raise BadNumber(f"{shown} is not a phone number") from None
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        raise BadNumber(f"{shown} is not a whole phone number: it has too few or too many digits for its country")
+        raise BadNumber(f"{shown} is not a complete phone number: too few or too many digits for its country")
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -58,10 +56,10 @@ def _bare(text: str) -> str:
     """The number without what nobody sees.  Errors: `BadNumber`."""
     shown = storable("".join(c for c in text if not is_invisible(c)).strip())[:_MAX_LENGTH]
     if not _OVERRIDES.isdisjoint(text):
-        raise BadNumber(f"{shown} holds a character that turns its digits around (U+202D or U+202E)")
+        raise BadNumber(f"{shown} contains a character that reverses its digits (U+202D or U+202E)")
     number = unicodedata.normalize("NFKC", "".join(c for c in text if not is_invisible(c))).strip()
     if _EXTENSION.search(number):
-        raise BadNumber(f"{shown} has an extension, which no text reaches")
+        raise BadNumber(f"{shown} has an extension, which an SMS cannot reach")
     if len(number) > _MAX_LENGTH or not _WRITTEN.fullmatch(number):
         raise BadNumber(f"{shown} is not a phone number")
     return number

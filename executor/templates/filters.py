@@ -60,15 +60,15 @@ def text(value: Any) -> str:
         raise Unfit("is a list: pick one, or use |join(', ')")
     if isinstance(value, dict):
         raise Unfit("is an object: name one of its fields")
-    raise Unfit("is empty" if value is None else "is too large a number")
+    raise Unfit("is empty" if value is None else "is too large")
 
 
 def number(value: Any) -> int | float:
     """Give a number back if it is one that can be calculated with.  Errors: `Unfit`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unfit("is no number (|int and |float read text; ~ joins text)")
+        raise Unfit("is not a number (|int and |float read text; ~ joins text)")
     if not abs(value) <= MAX_NUMBER:
-        raise Unfit("is too large a number")
+        raise Unfit("is too large")
     return value
 
 
@@ -114,7 +114,7 @@ def _float(value: Any, default: float | None = None) -> int | float:
             value = float(value)
         except ValueError:
             if default is None:
-                raise Unfit("does not read as a number") from None
+                raise Unfit("is not a number") from None
             value = default
     return number(value)
 
@@ -127,13 +127,13 @@ def _length(value: Any) -> int:
 
 def _end(value: Any, index: int) -> Any:
     if not isinstance(value, str | list):
-        raise Unfit("is neither a list nor text")
+        raise Unfit("is not a list or text")
     return value[index] if value else None
 
 
 def _join(value: Any, d: str = "") -> str:
     if not isinstance(value, list):
-        raise Unfit("is no list")
+        raise Unfit("is not a list")
     between = text(d)
     items = [text(item) for item in value]
     bounded(sum(map(len, items)) + len(between) * len(items))
@@ -163,7 +163,7 @@ def _title(value: Any) -> str:
 def _parse_moment(value: Any) -> tuple[datetime, str]:
     """Read an ISO 8601 date, time or timestamp; answer it with the letters of `strftime` that it can truly fill."""
     if not isinstance(value, str) or len(value) > 40:
-        raise Unfit("is no ISO date or time")
+        raise Unfit("is not an ISO date or time")
     try:
         return datetime.combine(date.fromisoformat(value), time()), _DATE_PARTS
     except ValueError:
@@ -173,7 +173,7 @@ def _parse_moment(value: Any) -> tuple[datetime, str]:
             return datetime.combine(date(2000, 1, 1), time.fromisoformat(value)), _TIME_PARTS
         return datetime.fromisoformat(value), _DATE_PARTS + _TIME_PARTS
     except ValueError:
-        raise Unfit("is no ISO date or time") from None
+        raise Unfit("is not an ISO date or time") from None
 
 
 def _date(value: Any, format: str = "%d %b %Y", tz: str | None = None) -> str:
@@ -184,14 +184,14 @@ def _date(value: Any, format: str = "%d %b %Y", tz: str | None = None) -> str:
     """
     moment, parts = _parse_moment(value)
     if not re.fullmatch(rf"([^%]|%%|%-?[{parts}]){{0,100}}", format):
-        raise Unfit("does not hold what the format asks for" if "%" in format else "has too long a format")
+        raise Unfit("does not contain what the format asks for" if "%" in format else "has a format that is too long")
     if tz is not None and _TIME_PARTS in parts:
         if moment.tzinfo is None or parts == _TIME_PARTS:
-            raise Unfit("has no zone (or no day), so it cannot be moved to another")
+            raise Unfit("has no time zone (or no day), so it cannot be converted")
         try:
             moment = moment.astimezone(_zone(tz))
         except (LookupError, OSError, ValueError):  # ZoneInfo("America") is a folder
-            raise Unfit("is given an unknown time zone") from None
+            raise Unfit("has an unknown time zone") from None
     return moment.strftime(format)
 
 

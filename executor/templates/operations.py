@@ -173,7 +173,7 @@ def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
         except Unfit as unfit:
             raise RenderError(f"{label} {unfit}") from None
         except FAULTS:
-            raise RenderError(f"{label} does not fit, or the arguments do not") from None
+            raise RenderError(f"{label} cannot be used here, or an argument cannot") from None
         run.charge(result)
         return _lift(run, result, label)
 
@@ -205,10 +205,10 @@ def _loop(run: Run, value: Any, label: str) -> list[Any]:
         value.stand_in()
         return []
     if not isinstance(value, list):
-        raise RenderError(f"{label} is no list to loop over")
+        raise RenderError(f"{label} is not a list")
     run.turns += len(value)
     if run.turns > MAX_TURNS:
-        raise RenderError(f"the loops turn more than {MAX_TURNS:,} times at {label}")
+        raise RenderError(f"the loops run more than {MAX_TURNS:,} times, at {label}")
     return value
 
 
@@ -244,7 +244,7 @@ def _arithmetic(run: Run, left: Any, label: str, name: str, right: Any, right_la
     except ZeroDivisionError:
         raise RenderError(f"{label} is divided by zero: {right_label}") from None
     except Unfit as unfit:
-        raise RenderError(f"what is calculated from {label} {unfit}") from None
+        raise RenderError(f"the result of {label} {unfit}") from None
 
 
 def _comparable(run: Run, value: Any, label: str, *, or_null: bool) -> Any:
@@ -277,7 +277,7 @@ def _compare(run: Run, left: Any, label: str, name: str, right: Any, right_label
     try:
         return COMPARISONS[name](left, right)
     except TypeError:
-        raise RenderError(f"{label} cannot be compared with {right_label}: they are of different kinds") from None
+        raise RenderError(f"{label} cannot be compared with {right_label}: they have different types") from None
 
 
 @pass_context

@@ -156,6 +156,6 @@ def _render_native(template: str, run: Run) -> Any:
     try:
         size = len(to_json(run.kept)) if isinstance(run.kept, list | dict) else len(text(run.kept))
     except FAULTS:
-        raise RenderError(f"a value is no JSON, or longer than {MAX_TEXT:,} characters") from None
+        raise RenderError(f"a value is not JSON, or longer than {MAX_TEXT:,} characters") from None
     run.charge_output(size)
     return run.kept

@@ -274,7 +274,7 @@ def test_a_message_of_ten_megabytes_is_not_sent(post):
     for config in ({"message": "{{big}}"}, {"html": "{{big}}"}):
         result = send_email(post.url, config, client=CLIENT | {"big": "x" * 10_000_000})
         assert (result.verdict, result.code) == (Verdict.PERMANENT, "message_too_long")
-        assert "1,000,000 are the most" in result.reason
+        assert "at most 1,000,000" in result.reason
     assert post.connections == 0
 
 

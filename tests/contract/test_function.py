@@ -90,7 +90,7 @@ def test_what_could_lead_elsewhere_is_no_name(platform: HttpReceiver, name: obje
     [
         (Answer(body=b'{"success": true}'), Verdict.DONE, ""),
         (Answer(body=b'{"success": false, "error": "no free slot"}'), Verdict.PERMANENT, "no free slot"),
-        (Answer(body=b'{"success": false}'), Verdict.PERMANENT, "it does not say why"),
+        (Answer(body=b'{"success": false}'), Verdict.PERMANENT, "no reason given"),
         (Answer(body=b'{"success": "false"}'), Verdict.DONE, ""),
         (Answer(status=404), Verdict.PERMANENT, "404"),
         (Answer(status=429, headers={"Retry-After": "9"}), Verdict.RETRY, "429"),

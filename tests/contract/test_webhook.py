@@ -163,7 +163,7 @@ def test_a_redirect_asks_for_the_final_address(receiver):
     receiver.then(Answer(status=302, headers={"Location": "/elsewhere"}))
     result = act({"url": receiver.url})
     assert (result.verdict, result.code) == (Verdict.PERMANENT, "redirect")
-    assert "put the final address" in result.reason
+    assert "use the final URL" in result.reason
     assert len(receiver.requests) == 1
 
 
@@ -203,7 +203,7 @@ def test_where_nothing_may_leave_nothing_leaves_and_what_would_is_told(receiver)
 
 
 def test_a_body_of_more_than_5_mb_never_leaves_and_a_long_one_is_shown_in_part(receiver):
-    with pytest.raises(BadStep, match="5,000,000 are the most"):
+    with pytest.raises(BadStep, match="at most 5,000,000"):
         act({"url": receiver.url}, context={"job": {"notes": "x" * 5_000_000}})
     _, run = acted("webhook", {"url": receiver.url, "body": "y" * 100_000})
     assert len(run.messages[0].content["body"]) < 3000

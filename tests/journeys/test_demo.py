@@ -115,7 +115,7 @@ def test_each_change_is_told_with_what_became_of_it_and_why(played: Played) -> N
         " J-2019 scheduled -> completed Thank the client completed status is completed",
         ' J-2020 scheduled -> in_progress On our way completed status is in_progress, that is "In Progress"',
         " J-2021 scheduled -> completed Thank the client failed partial: "
-        'step "Thanks" failed, no_recipient: client has no e-mail address; step "Tell the books" was done',
+        'step "Thanks" failed, no_recipient: the client has no e-mail address; step "Tell the books" was done',
         " J-2022 scheduled -> cancelled Return the parts not fired job_type is repair, not installation",
         " J-2023 scheduled -> Canceled Return the parts completed "
         'status is Canceled, that is "cancelled", job_type is installation',

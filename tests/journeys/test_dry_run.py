@@ -121,7 +121,7 @@ def test_a_dry_run_fails_a_step_as_a_run_would(app: App, minutehand: Minutehand,
     ran = [step.get("code") for step in app.execution()["actions_executed"]]
     assert ran == [step.get("code") for step in told["steps"]]
     text = minutehand("workflows", "test", "Thank the client", "--row", job).stdout
-    assert "FAILS: no_recipient: client has no e-mail address" in text
+    assert "FAILS: no_recipient: the client has no e-mail address" in text
     assert "Office: email to office@example.com, from no-reply@example.com" in text
     assert text.endswith("3 of 4 steps would fail; nothing was sent, nothing was written\n")
 

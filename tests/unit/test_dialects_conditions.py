@@ -101,8 +101,8 @@ def test_a_condition_is_asked_as_it_stands(config: dict[str, Any], asked: Any) -
 )
 def test_what_no_row_can_answer_is_refused_by_name(config: dict[str, Any]) -> None:
     message = refusal({"type": "condition", "config": config})
-    assert "only the fields of the row can be asked for" in message
-    assert message.startswith("step 1 (condition): a condition of ")
+    assert "only fields of the row can be compared" in message
+    assert message.startswith("step 1 (condition): a condition of type ")
 
 
 @pytest.mark.parametrize(
@@ -112,23 +112,23 @@ def test_what_no_row_can_answer_is_refused_by_name(config: dict[str, Any]) -> No
         ({"type": "branch", "branches": []}, "it has no conditions"),
         ({"type": "condition", "config": {"operator": "AND", "conditions": []}}, "it has no conditions"),
         ({"type": "condition", "config": {"conditions": [[], {}]}}, "it has no conditions"),
-        ({"type": "condition", "config": {"conditions": 7}}, "an object or a list, this is a number"),
-        ({"type": "condition", "config": {"conditions": HELD, "field": "status"}}, "two ways what must hold"),
-        (condition(then={}), "`then` must be a list of steps, this is an object"),
+        ({"type": "condition", "config": {"conditions": 7}}, "an object or a list, got a number"),
+        ({"type": "condition", "config": {"conditions": HELD, "field": "status"}}, "conditions in two places"),
+        (condition(then={}), "`then` must be a list of steps, got an object"),
         (condition(branches=7), "`branches` must be a list of objects"),
         (condition(branches=[7]), "`branches` must be a list of objects"),
-        (condition(trueSteps=[text("a")]), "the steps under 'trueSteps' are not read"),
-        (condition(branches=[{"name": "If", "condition": {"conditions": HELD}, "steps": []}]), "of another kind"),
+        (condition(trueSteps=[text("a")]), "steps under 'trueSteps' are not supported"),
+        (condition(branches=[{"name": "If", "condition": {"conditions": HELD}, "steps": []}]), "keep one form"),
         ({"type": "branch", "branches": [{"name": "If", "steps": []}]}, "branch 'If' has no conditions"),
         ({"type": "branch", "branches": [{"name": "Else", "steps": []}]}, "its only branch is an Else"),
         ({"type": "branch", "branches": [{"name": "Else", "condition": HELD}]}, "which an Else has not"),
-        ({"type": "branch", "branches": [{"name": "If", "condition": HELD, "steps": 7}]}, "must be a list, this is a"),
+        ({"type": "branch", "branches": [{"name": "If", "condition": HELD, "steps": 7}]}, "must be a list, got a"),
         (
             {"type": "branch", "branches": [{"name": "Else"}, {"name": "If", "condition": HELD}]},
-            "stands before another branch",
+            "must be the last one",
         ),
         (condition(then=[{"type": "gift_card"}]), "step 1.then.1 (gift_card): there is no action"),
-        (condition(**{"then": [], "else": [7]}), "step 1.else.1: an object is wanted"),
+        (condition(**{"then": [], "else": [7]}), "step 1.else.1: expected an object"),
         (condition(then=[{"id": "1", **text("a")}]), "several steps have the id '1'"),
     ],
 )  # fmt: skip

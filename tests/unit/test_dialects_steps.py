@@ -128,7 +128,7 @@ def test_the_dialect_of_a_single_action_says_the_same_of_one_step() -> None:
     assert outline(plan.steps) == INTENT[:2]
     assert [note.split(" is ")[0] for note in plan.notes] == ["`deliveryWindow`"]
     single["conditions"]["rules"] = HELD  # type: ignore[index]
-    assert "conditions of a trigger are not read there" in refusal(template_config=single)
+    assert "conditions of a trigger are not supported here" in refusal(template_config=single)
 
 
 def test_the_legacy_single_action_is_a_place_of_its_own() -> None:
@@ -151,8 +151,8 @@ def named(id_: str, message: str = "Hi", **more: Any) -> dict[str, Any]:
         ([], [named("a")], None),
         ([named("c")], [named("a"), named("b")], "step 'c' of steps stands there alone"),
         ([named("b"), named("a")], [named("a"), named("x"), named("b")], "step 'a' of steps stands in another order"),
-        ([named("a", "Bye")], [named("a"), named("b")], "step 'a' is not the same in both"),
-        ([named("a", type="email")], [named("a"), named("b")], "step 'a' is not the same in both"),
+        ([named("a", "Bye")], [named("a"), named("b")], "step 'a' differs between the two"),
+        ([named("a", type="email")], [named("a"), named("b")], "step 'a' differs between the two"),
         ([named("a")], [TRIGGER, named("a")], None),
         ([named("a"), named("b")], [TRIGGER, named("a")], None),
         ([named("a"), 7], [named("a"), named("b"), named("c")], "a number of steps stands there alone"),
@@ -172,16 +172,16 @@ def test_of_two_places_the_fuller_is_read_if_it_holds_the_other(steps: Any, flow
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"steps": 7}, "steps: a list is wanted, this is a number"),
-        ({"steps": {"type": "email"}}, "steps: a list is wanted, this is an object"),
-        ({"template_config": "[]"}, "template_config: a list is wanted, this is text"),
-        ({"template_config": {"steps": "x"}}, "template_config.steps: a list is wanted, this is text"),
-        ({"steps": {"steps": [EMAIL], "actions": [EMAIL]}}, "steps: it holds both steps and actions"),
+        ({"steps": 7}, "steps: expected a list, got a number"),
+        ({"steps": {"type": "email"}}, "steps: expected a list, got an object"),
+        ({"template_config": "[]"}, "template_config: expected a list, got text"),
+        ({"template_config": {"steps": "x"}}, "template_config.steps: expected a list, got text"),
+        ({"steps": {"steps": [EMAIL], "actions": [EMAIL]}}, "steps: it has both steps and actions"),
         (
             {"template_config": {"triggers": [{"conditions": {"days_overdue": 7}}], "actions": [EMAIL]}},
-            "not read there",
+            "not supported here",
         ),
-        ({"template_config": {"conditions": HELD[0], "action": EMAIL}}, "not read there"),
+        ({"template_config": {"conditions": HELD[0], "action": EMAIL}}, "not supported here"),
     ],
 )
 def test_a_place_that_holds_something_else_is_named(row: dict[str, Any], said: str) -> None:
@@ -198,19 +198,19 @@ def test_a_row_without_steps_has_none(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        (7, "step 1: an object is wanted, this is a number"),
+        (7, "step 1: expected an object, got a number"),
         ({"type": "gift_card"}, "step 1 (gift_card): there is no action `gift_card`; there are: "),
         ({"type": "action", "config": {"actionType": "task", "message": "x"}}, "there is no action `task`"),
-        ({"name": "Call", "type": "action", "config": {}}, "step 1 (Call): it names no type"),
-        ({"type": "action", "config": {"actionType": 7}}, "it names no type: 7 is none"),
-        ({"type": "email", "config": {"actionType": "sms", **TEXT}}, "it names several types: sms, email"),
+        ({"name": "Call", "type": "action", "config": {}}, "step 1 (Call): it has no type"),
+        ({"type": "action", "config": {"actionType": 7}}, "its type must be text of at most 200 characters, got 7"),
+        ({"type": "email", "config": {"actionType": "sms", **TEXT}}, "it has several types: sms, email"),
         ({"type": "email", "config": 7}, "`config` must be an object"),
         ({"type": "email", "config": {}, "action_config": {}}, "both `config` and `action_config`"),
-        ({"type": "email", "to": "a@b.c", "config": {"to": "d@e.f", **TEXT}}, "`to` says one thing in the step"),
-        ({"type": "sms", "config": {"message": "a", "body": "b"}}, "`message` and `body` say different things"),
-        ({"type": "send_email", "delay": "3d", "template": "follow_up"}, "`template` names a template whose text"),
-        ({"type": "sms", "config": {"to": "technician", "message": "x"}}, "`to`: 'technician' is nobody's address"),
-        ({"type": "email", "config": {"to": "office", **TEXT}}, "`to`: 'office' is nobody's address"),
+        ({"type": "email", "to": "a@b.c", "config": {"to": "d@e.f", **TEXT}}, "`to` has different values in the step"),
+        ({"type": "sms", "config": {"message": "a", "body": "b"}}, "`message` and `body` have different values"),
+        ({"type": "send_email", "delay": "3d", "template": "follow_up"}, "`template` names a template, whose text"),
+        ({"type": "sms", "config": {"to": "technician", "message": "x"}}, "`to`: 'technician' is not an address"),
+        ({"type": "email", "config": {"to": "office", **TEXT}}, "`to`: 'office' is not an address"),
         ({"type": "email", "config": {"sendToClient": False, **TEXT}}, "`sendToClient` is false"),
         ({"type": "email", "config": TEXT, "conditions": HELD}, "put a condition step before it"),
         ({"type": "email", "config": TEXT, "then": [EMAIL]}, "only a condition has branches"),
@@ -295,9 +295,9 @@ def test_what_is_understood_and_not_honoured_is_noted_by_step() -> None:
         ([[], [], []], None),
         ([None, ["c"], None], None),
         ([[{"to": "b"}], [{"target": "c"}], []], None),
-        ([["c"], [], ["b"]], "step 1: 'a' is connected to 'c', but the list goes on to 'b'"),
-        ([["b"], [], []], "step 2: 'b' is connected to nothing, but the list goes on to 'c'"),
-        ([["b"], ["c"], ["a"]], "step 3: 'c' is connected to 'a', but the list goes on to nothing"),
+        ([["c"], [], ["b"]], "step 1: 'a' is connected to 'c', but the next step in the list is 'b'"),
+        ([["b"], [], []], "step 2: 'b' is connected to nothing, but the next step in the list is 'c'"),
+        ([["b"], ["c"], ["a"]], "step 3: 'c' is connected to 'a', but the next step in the list is nothing"),
         ([["b", "c"], [], []], "step 1: 'a' is connected to 'b', 'c'"),
         ([[{}], [], []], "step 1: `connections` must be a list of ids"),
         (["b", [], []], "step 1: `connections` must be a list of ids"),
@@ -325,9 +325,9 @@ def test_the_bounds_count_the_whole_tree() -> None:
     assert len(list(all_steps(read(nested(MAX_DEPTH))))) == MAX_DEPTH + 1
     assert f"nested deeper than {MAX_DEPTH}" in refusal(nested(MAX_DEPTH + 1))
     assert len(read(*[EMAIL] * MAX_STEPS)) == MAX_STEPS
-    assert f"{MAX_STEPS} are the most" in refusal(*[EMAIL] * (MAX_STEPS + 1))
+    assert f"at most {MAX_STEPS} steps" in refusal(*[EMAIL] * (MAX_STEPS + 1))
     half = {"type": "condition", "config": {"conditions": HELD}, "then": [EMAIL] * 50, "else": [EMAIL] * 50}
-    assert f"{MAX_STEPS} are the most" in refusal(half)
+    assert f"at most {MAX_STEPS} steps" in refusal(half)
 
 
 def bomb(levels: int) -> list[Any]:
@@ -350,7 +350,7 @@ def deep(levels: int) -> list[Any]:
         (bomb(60), "more than 20,000 values"),
         (deep(100_000), "nested deeper than 100 levels"),
         ([0] * 10**6, "more than 20,000 values"),
-        ("x" * 100_001, "a text is longer than 100,000 characters"),
+        ("x" * 100_001, "a text has more than 100,000 characters"),
     ],
 )
 @pytest.mark.parametrize("column", ["steps", "template_config", "workflow_config", "action_config"])

@@ -106,7 +106,7 @@ def test_what_is_no_number_is_refused_and_nothing_is_dug_out_of_it(written):
 def test_an_extension_and_an_override_are_named():
     with pytest.raises(BadNumber, match="extension"):
         to_e164("+1 202 555 0123 ext 4", None)
-    with pytest.raises(BadNumber, match="turns its digits around"):
+    with pytest.raises(BadNumber, match="reverses its digits"):
         to_e164("\u202e+1 202 555 0123", None)
 
 

@@ -79,7 +79,7 @@ class Function:
         if response.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
             # Its first line did not run, or it says itself that its provider cannot be used.
             quoted = message or "it does not start; see its log"
-            return StepResult.retry("busy", f"{self._label} refused for now (503): {quoted}", status=503)
+            return StepResult.retry("busy", f"{self._label} temporarily refused (503): {quoted}", status=503)
         return failure(self._label, response, ProviderError(code=code, message=message or response.excerpt[:300]), {})
 
     @property
