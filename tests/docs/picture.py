@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg from what `minutehand demo` really prints: `python tests/docs/picture.py` makes it anew."""
+"""Draws docs/demo.svg from the real output of `minutehand demo`.  To draw it again: `python tests/docs/picture.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = 92
 
 
 def output_at_a_terminal(command: list[str], environment: dict[str, str]) -> str:
-    """Run a command at a terminal of its own and return what it printed, colours and all."""
+    """Run a command at a pseudo-terminal, and return its output with colours."""
     terminal, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 60, COLUMNS, 0, 0))
     process = subprocess.Popen(command, env=environment, stdin=inside, stdout=inside, stderr=inside)
@@ -31,7 +31,7 @@ def output_at_a_terminal(command: list[str], environment: dict[str, str]) -> str
     while True:
         try:
             chunk = os.read(terminal, 65536)
-        except OSError:  # Linux's word for the other end being closed
+        except OSError:  # on Linux: the other end is closed
             break
         if not chunk:
             break
@@ -43,7 +43,7 @@ def output_at_a_terminal(command: list[str], environment: dict[str, str]) -> str
 
 
 def draw(text: str) -> str:
-    """Return the text as an SVG that asks no other host for a font."""
+    """Return the text as an SVG that loads no font from another host."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(text), soft_wrap=False)
     svg = console.export_svg(title="minutehand demo", unique_id="demo")
@@ -52,7 +52,7 @@ def draw(text: str) -> str:
 
 
 def main() -> None:
-    """Run the demo in a folder of its own, and draw it."""
+    """Run the demo in a temporary folder, and draw its output."""
     with tempfile.TemporaryDirectory(prefix="minutehand", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "home"
@@ -64,9 +64,9 @@ def main() -> None:
         finally:
             stop = [*command, "db", "stop", "--home", str(home / "demo")]
             subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
-    # Where this machine keeps things is no part of the picture.
+    # The picture shows no paths of this machine.
     text = text.replace(str(home), "~/.local/share/minutehand")
-    text = text.replace(f"{sys.executable} -m scheduler.cli", "minutehand")
+    text = text.replace(f"{sys.executable} -m minutehand.scheduler.cli.main", "minutehand")
     PICTURE.write_text(draw(text))
 
 

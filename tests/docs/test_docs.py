@@ -235,3 +235,14 @@ def test_a_decision_is_a_page_of_forty_lines_at_most_and_they_are_numbered() -> 
     for file in files:
         assert len(file.read_text().splitlines()) <= 40
         assert file.read_text().startswith(f"# {int(file.name[:4])}. ")
+
+
+# --- switching.md -----------------------------------------------------------------------------------------------------
+
+
+def test_the_columns_that_an_adopted_table_needs_are_those_of_the_preflight() -> None:
+    preflight = (ROOT / "sql/preflight.sql").read_text()
+    for table, columns in rows(section(page("switching.md"), "## 0. Look first"))[:3]:
+        (needed,) = re.findall(rf"'public\.{words(table)[0]}',\s*((?:'[^']*'\s*)+),", preflight)
+        names = [column.split()[0] for column in "".join(re.findall("'([^']*)'", needed)).split(", ")]
+        assert words(columns) == names, table
