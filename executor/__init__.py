@@ -1,1 +1,1 @@
-"""The hands: runs exactly one execution and says how it ended (`execute(execution) -> Outcome`)."""
+"""The executor: runs one execution and says how it ended (`execute(execution) -> Outcome`)."""

@@ -1,4 +1,4 @@
-"""How a step ended, and how an execution ended: the executor's whole vocabulary (R7, R13)."""
+"""How a step ended, and how an attempt ended (R7, R13)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What is known about the work a step asked for."""
+    """What is known about the work that a step asked for."""
 
     DONE = "done"
     """It was done."""
     RETRY = "retry"
-    """It was surely not done; the same may work later."""
+    """It was certainly not done; a retry may succeed."""
     PERMANENT = "permanent"
-    """It was surely not done, and repeating it changes nothing."""
+    """It was certainly not done, and a retry would fail too."""
     UNKNOWN = "unknown"
-    """The request left; whether it was done cannot be known from here."""
+    """The request left; whether it was done is unknown."""
     LATER = "later"
-    """Nothing left: the step begins again after `wait_seconds`, and no attempt is spent."""
+    """Nothing left; the step runs again after `wait_seconds`, which spends no attempt."""
 
 
 class OnUncertain(StrEnum):
-    """What becomes of a send whose fate is unknown (R13)."""
+    """What to do with a send whose result is unknown (R13)."""
 
     RESEND = "resend"
     HOLD = "hold"
@@ -35,11 +35,11 @@ class OnUncertain(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """One message to one recipient, as `communication_logs` keeps it."""
+    """One message to one recipient, as `communication_logs` stores it."""
 
     channel: str
     recipient: str
-    #: Who the receiver sees it come from: an address, or the name of the client that called.
+    #: The sender that the recipient sees: an address, or the name of the HTTP client.
     sender: str
     key: str
     external_id: str | None = None
@@ -49,9 +49,9 @@ class Send:
 class StepResult:
     """How one step ended.
 
-    `result` is what the step's record shows (small, JSON, no secrets).  `code` is a stable word and `reason` is words
-    for a person; both are empty when the verdict is DONE.  `retry_after_seconds` is the receiver's own wish and wins
-    over the backoff.  `wait_seconds`: what follows goes on no earlier (of LATER: the step itself).
+    `result` goes into the step's record: small, JSON, no secrets.  `code` is a stable word, `reason` a text for people;
+    both are empty when the verdict is DONE.  `retry_after_seconds` is what the receiver asked for; it wins over the
+    backoff.  `wait_seconds`: the next step runs no earlier (of LATER: this step).
     """
 
     verdict: Verdict
@@ -61,64 +61,64 @@ class StepResult:
     retry_after_seconds: float | None = None
     wait_seconds: float | None = None
     send: Send | None = None
-    #: What becomes of an UNKNOWN; None: what the step's channel says.
+    #: What to do when the verdict is UNKNOWN; None: the channel's default.
     on_uncertain: OnUncertain | None = None
 
     @classmethod
     def done(cls, *, send: Send | None = None, **result: Any) -> StepResult:
-        """The step did what it says; `result` is shown in its record."""
+        """The step was done; `result` goes into its record."""
         return cls(verdict=Verdict.DONE, result=result, send=send)
 
     @classmethod
     def permanent(cls, code: str, reason: str, **result: Any) -> StepResult:
-        """Surely not done, and repeating it changes nothing."""
+        """Certainly not done, and a retry would fail too."""
         return cls(verdict=Verdict.PERMANENT, code=code, reason=reason, result=result)
 
     @classmethod
     def retry(cls, code: str, reason: str, *, retry_after_seconds: float | None = None, **result: Any) -> StepResult:
-        """Surely not done; the same may work later."""
+        """Certainly not done; a retry may succeed."""
         return cls(
             verdict=Verdict.RETRY, code=code, reason=reason, retry_after_seconds=retry_after_seconds, result=result
         )
 
     @classmethod
     def unknown(cls, reason: str, *, on_uncertain: OnUncertain | None = None, **result: Any) -> StepResult:
-        """The request left; whether it was done cannot be known from here."""
+        """The request left; whether it was done is unknown."""
         return cls(
             verdict=Verdict.UNKNOWN, code="uncertain_send", reason=reason, on_uncertain=on_uncertain, result=result
         )
 
     @classmethod
     def later(cls, seconds: float, code: str, reason: str) -> StepResult:
-        """Nothing left; the step begins again after so many seconds."""
+        """Nothing left; the step runs again after so many seconds."""
         return cls(verdict=Verdict.LATER, code=code, reason=reason, wait_seconds=seconds)
 
 
 class Ended(StrEnum):
-    """How an execution's turn ended; what follows from it is decided in SQL (automation_settle)."""
+    """How an attempt ended; SQL decides what follows (automation_settle)."""
 
     DONE = "done"
-    """Nothing is left to run."""
+    """No step is left to run."""
     FAILED = "failed"
     """It cannot run at all."""
     SKIPPED = "skipped"
     """It must not run."""
     RETRY = "retry"
-    """A step was surely not done."""
+    """A step was certainly not done."""
     UNKNOWN = "unknown"
-    """A step's send left, and its fate is unknown."""
+    """A step's send left, and its result is unknown."""
     RELEASED = "released"
-    """It did not get its turn after all."""
+    """It was given back without an end: a stop, a pause, a database that does not answer."""
     WAITING = "waiting"
-    """It goes on at a later time."""
+    """It continues later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one execution's turn ended.
+    """How one attempt ended.
 
-    `earlier` are the records of finished steps that did not travel with an earlier call; `steps` is the record of the
-    step that ended the turn.
+    `earlier` are the records of ended steps that no earlier call stored; `steps` is the record of the step that ended
+    the attempt.
     """
 
     execution_id: str
@@ -128,13 +128,13 @@ class Outcome:
     earlier: tuple[dict[str, Any], ...] = ()
     code: str | None = None
     reason: str | None = None
-    #: Steps follow the one that failed, and may run without it.
+    #: Steps follow the failed one, and may run without it.
     more: bool = False
     retry_after_seconds: float | None = None
     resume_step: str | None = None
     on_uncertain: OnUncertain | None = None
     due_in_seconds: float | None = None
-    #: How the last send ended, for `communication_logs`; what an earlier call took is not said again.
+    #: How the last send ended, for `communication_logs`; None: an earlier call stored it.
     confirm: dict[str, Any] | None = None
 
     @classmethod
@@ -143,11 +143,11 @@ class Outcome:
         return cls(execution_id=execution.id, token=execution.lease.token, ended=ended, **details)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the shape that `automation_settle` takes; what is not said is left out."""
-        said: dict[str, Any] = {"id": self.execution_id, "token": self.token, "ended": self.ended.value}
+        """Return the argument of `automation_settle`; what is empty is left out."""
+        item: dict[str, Any] = {"id": self.execution_id, "token": self.token, "ended": self.ended.value}
         for name in ("steps", "earlier"):
             if value := getattr(self, name):
-                said[name] = list(value)
+                item[name] = list(value)
         for name in (
             "code",
             "reason",
@@ -158,7 +158,7 @@ class Outcome:
             "confirm",
         ):
             if (value := getattr(self, name)) is not None:
-                said[name] = value
+                item[name] = value
         if self.more:
-            said["more"] = True
-        return said
+            item["more"] = True
+        return item

@@ -1,8 +1,8 @@
-"""The executor elsewhere: hands an execution over as a whole, in one call, and says how that ended.
+"""The remote executor: has a whole execution run by one HTTP call, and says how it ended.
 
-begin_calls (the last look; the note that the call leaves) -> POST -> judge -> Outcome.  The callee is the app's edge
-function `automation-executor` or any URL that speaks its contract: `{workflowId, executionId, context}` in, `{success,
-results?, error?}` out.  A callee that marks the log itself is respected by the settle.
+begin_calls (reads the row, notes that the call leaves) -> POST -> judge -> Outcome.  The callee is the app's edge
+function `automation-executor`, or any URL with the same contract: `{workflowId, executionId, context}` in, `{success,
+results?, error?}` out.  If the callee sets the status of the log itself, the settle keeps it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minutehand.store.batch import Batch
 from minutehand.store.errors import BadConfiguration
 from minutehand.store.json import dumps
 
-#: The one step of an execution that is handed over, as a person's word on it names it (automation_resolve).
+#: The key of the call as the execution's only step, by which a person resolves it (automation_resolve).
 CALL = "(call)"
 
 _ENDED = {
@@ -35,7 +35,7 @@ _ENDED = {
 
 
 class RemoteExecutor:
-    """Hands executions over.  One serves any number of lanes; use it as an async context manager."""
+    """Calls the remote executor, for any number of executions at the same time.  Use it as an async context manager."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class RemoteExecutor:
         await self._http.__aexit__(*exc)
 
     async def execute(self, execution: Execution) -> Outcome:
-        """Hand one execution over and wait for its end.
+        """Call once for one execution, and wait for its end.
 
-        Errors: `LeaseLost` when another may own it now; `StoreError` when the database cannot be asked.
+        Errors: `LeaseLost` when another processor may own it now; `StoreError` when the database does not answer.
         """
         if self._stopping():
             return Outcome.of(execution, Ended.RELEASED)
-        if CALL in execution.recorded:  # a person has said how it ended
+        if CALL in execution.recorded:  # a person resolved it
             return Outcome.of(execution, Ended.DONE)
         execution.check_lease()
         context = await self._calls.ask({"id": execution.id, "token": execution.lease.token})
@@ -96,42 +96,42 @@ class RemoteExecutor:
 
 
 def call_headers(execution: Execution) -> dict[str, str]:
-    """What lets the callee know a repeat, its writes their cause (R11, R13), and its spans the trace."""
+    """Return headers: the key, the cause that the callee names in its writes, the trace (R11, R13)."""
     key = send_key(execution.id, "", "executor", "", execution.resends.get(CALL, 0))
     return {"content-type": "application/json", **identity_headers(key, execution.id)}
 
 
 def call_body(execution: Execution, context: Context) -> bytes:
-    """The app's contract; what cannot be JSON is cleaned as at the door."""
-    told = {
+    """Return the request's body: the app's contract."""
+    payload = {
         "workflowId": execution.workflow.id,
         "executionId": execution.id,
         "context": call_context(execution, context),
     }
-    return dumps(told).encode()
+    return dumps(payload).encode()
 
 
 def call_context(execution: Execution, context: Context) -> Json:
-    """Return what the callee sees: as templates do, with the row's id under the names that the app's executor reads.
+    """Return what the callee sees: what templates see, with the row's id under the names that the app's executor reads.
 
-    `completed_steps`, after a person's retry, are the steps that need not run again (R7).
+    After a person's retry, `completed_steps` are the steps that need not run again (R7).
     """
-    told = template_context(execution, context)
-    told["trigger_data"] = told.pop("trigger")
+    payload = template_context(execution, context)
+    payload["trigger_data"] = payload.pop("trigger")
     if context.type is not None and execution.entity_id is not None:
-        told |= {f"{context.type}_id": execution.entity_id, f"{context.type}Id": execution.entity_id}
+        payload |= {f"{context.type}_id": execution.entity_id, f"{context.type}Id": execution.entity_id}
     if done := [key for key, record in execution.recorded.items() if record.get("status") == "success"]:
-        told["completed_steps"] = done
-    return told
+        payload["completed_steps"] = done
+    return payload
 
 
 def on_uncertain(workflow: Workflow) -> OnUncertain:
-    """The workflow's own word, `settings.on_uncertain`; else a person looks, since many callees send without a key."""
+    """Return `settings.on_uncertain` of the workflow; by default a person decides: many callees send without a key."""
     return on_uncertain_of({}, workflow.definition, "executor", OnUncertain.HOLD)
 
 
 def _end(execution: Execution, result: StepResult, steps: tuple[dict[str, Any], ...]) -> Outcome:
-    """Say how the call ended.  Steps are told where they have an end: not while the whole is to run again."""
+    """Say how the call ended.  Steps are recorded only if the execution ends: not if all of it is to run again."""
     ended = _ENDED[result.verdict]
     return Outcome.of(
         execution,

@@ -8,26 +8,26 @@ from pathlib import Path
 
 from minutehand.store.errors import BadConfiguration
 
-#: Seconds that an edge function may go on in the background, though nobody waits for its reply any more: the platform's
-#: wall clock on paid plans (Supabase: guides/functions/limits).
+#: Seconds that an edge function may run on after its caller has given up: the platform's wall-clock limit on paid plans
+#: (Supabase: guides/functions/limits).
 WALL_CLOCK_SECONDS = 400
-#: What a lease has beyond the longest run, for two clocks and the renewal.
+#: How much a lease exceeds the longest run, for two clocks and the renewal.
 LEASE_MARGIN_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """The executor elsewhere that executions are handed over to, as a whole."""
+    """What the executors `function` and `http` call."""
 
     url: str
-    #: What lets us in.
+    #: Headers that authenticate the call.
     headers: dict[str, str] = field(default_factory=dict, repr=False)
-    #: How long to wait for its reply.
+    #: How long to wait for the response.
     timeout_seconds: float = 160.0
 
     @property
     def lease_seconds(self) -> int:
-        """The shortest lease that outlasts the callee: it may still run when our process is long dead."""
+        """The shortest lease that outlasts the callee, which may still run when our process has died."""
         return int(max(WALL_CLOCK_SECONDS, self.timeout_seconds)) + LEASE_MARGIN_SECONDS
 
 
@@ -47,7 +47,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorSettings:
-    """What the actions need to know of the operator's world.  Secrets are kept out of `repr`."""
+    """The operator's settings for executors, actions and providers.  `repr` shows no secret."""
 
     #: The e-mail provider: a name of `providers.EMAIL_PROVIDERS` or an edge function; None: the first that is set up.
     email_via: str | None = None
@@ -55,22 +55,22 @@ class ExecutorSettings:
     sms_via: str | None = None
     #: What the providers' settings are set to, by variable.
     provider_values: Mapping[str, str] = field(default_factory=dict)
-    #: The country (ISO 3166, two letters) of phone numbers that name none; None: they are refused.
+    #: The country (ISO 3166, two letters) of phone numbers without a country code; None: such numbers are refused.
     phone_region: str | None = None
-    #: The app's edge functions: their names that workflows may call, where they are, and what lets us in.
+    #: The app's edge functions: those that workflows may call, their address, and headers that authenticate the call.
     functions: frozenset[str] = frozenset()
     functions_url: str | None = None
     functions_headers: dict[str, str] = field(default_factory=dict)
     #: Targets of `notify` (Apprise URLs).
     notify_urls: tuple[str, ...] = ()
     webhook_secret: str | None = None
-    #: `False` none, `True` any, or the `host:port` pairs that workflows may reach though they are private.
+    #: Private addresses that workflows may reach: `False` none, `True` all, or `host:port` pairs.
     allow_private_addresses: bool | frozenset[str] = False
     #: How long one HTTP request or SMTP conversation may take.
     action_timeout_seconds: float = 30.0
     #: Where the executors `function` and `http` call.
     remote: Remote | None = None
-    #: Spans go to where OpenTelemetry's own variables say (executor/tracing.py).
+    #: Whether to export spans (executor/tracing.py).
     traces: bool = False
 
     def value(self, setting: Setting) -> str:

@@ -1,4 +1,4 @@
-"""A step's end as `actions_executed` keeps it: the app's own shape, with a code."""
+"""A step's record in `actions_executed`: the app's own shape, with a code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from minutehand.executor.outcome import Send, StepResult, Verdict
 from minutehand.store import Json
 from minutehand.store.json import dumps
 
-#: Characters of each text of a message that a record keeps: what was sent can be recognised, and history stays small.
+#: Characters of each text of a message that a record keeps: enough to recognise it, and history stays small.
 MAX_RECORDED_TEXT = 1_000
 
 
 def step_record(step: Step, result: StepResult, began: datetime | None = None) -> Json:
-    """Return the record of one step's end, which is now; `send` travels beside it to `communication_logs`."""
+    """Return the record of a step that ended now; its `send` goes to `communication_logs`."""
     done = result.verdict is Verdict.DONE
     record: Json = {
         "stepId": step.key,
@@ -38,7 +38,7 @@ def _time(at: datetime) -> str:
 
 
 def note(send: Send | None) -> Json | None:
-    """Return a send as a step's record carries it to `communication_logs`."""
+    """Return a send as a step's record contains it."""
     if send is None:
         return None
     return {
@@ -51,7 +51,7 @@ def note(send: Send | None) -> Json | None:
 
 
 def excerpt(content: Mapping[str, Any]) -> Json:
-    """Return what a record keeps of a message's content: every text to its first characters, HTML left out."""
+    """Return what a record keeps of a message's content: the beginning of each text, without HTML."""
     return {name: _kept(value) for name, value in content.items() if name != "html"}
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:
     """Return the idempotency key of one send: 32 hex digits, the same over retries and lost leases (R13).
 
-    A digest, since it travels to third parties and a recipient's address must not.  `resends`: how often a person had
-    it sent again; each time is another send.
+    It is a digest: it travels to third parties, and a recipient's address must not.  `resends`: how often a person had
+    the message sent again; each time is another send.
 
     >>> send_key("e", "1", "email", "a@example.com") == send_key("e", "1", "email", "a@example.com")
     True
@@ -98,7 +98,7 @@ class LocalStepRun(StepView):
         if reservation is not None and (ended := _without_sending(reservation, message, policy)) is not None:
             return ended
         self.policy = policy
-        if reserve:  # it stands if the result is never known: `deliver` hangs, or has a bug
+        if reserve:  # it remains if the result is never known: `deliver` hangs, or has a bug
             cut_off = StepResult.unknown("it may have left before it was cut off")
             self.attempt.confirm(_confirmation(key, cut_off))
         result = await deliver_once(deliver, key)
@@ -133,7 +133,7 @@ class LocalStepRun(StepView):
 
 
 async def deliver_once(deliver: Deliver, key: str) -> StepResult:
-    """Send a message once.  An `HttpError` says itself what is known about the send."""
+    """Send a message once.  An `HttpError` carries what is known about the send."""
     try:
         return await deliver(key)
     except HttpError as error:
@@ -143,17 +143,17 @@ async def deliver_once(deliver: Deliver, key: str) -> StepResult:
 def on_uncertain_of(
     config: Mapping[str, Any], definition: Mapping[str, Any], channel: str, default: OnUncertain
 ) -> OnUncertain:
-    """Return what becomes of a send of unknown fate: the step's word, else the workflow's for it, else `default`.
+    """Return what to do with a send whose result is unknown: the step's setting, the workflow's, or `default`.
 
-    The workflow's is `settings.on_uncertain`: one word for all channels, or {"email": "resend", …}.
+    The workflow's is `settings.on_uncertain`: one value for all channels, or {"email": "resend", …}.
     """
     settings = definition.get("settings")
-    said = settings.get("on_uncertain") if isinstance(settings, dict) else None
-    if isinstance(said, dict):
-        said = said.get(channel)
-    for asked in (config.get("on_uncertain"), said):
-        if isinstance(asked, str) and asked in set(OnUncertain):
-            return OnUncertain(asked)
+    setting = settings.get("on_uncertain") if isinstance(settings, dict) else None
+    if isinstance(setting, dict):
+        setting = setting.get(channel)
+    for value in (config.get("on_uncertain"), setting):
+        if isinstance(value, str) and value in set(OnUncertain):
+            return OnUncertain(value)
     return default
 
 
@@ -185,28 +185,28 @@ def _is_simulated(result: StepResult) -> bool:
 
 
 def _with_send(message: Message, key: str, result: StepResult, policy: OnUncertain, *, reserved: bool) -> StepResult:
-    """Return the end of the step as its record shows it, with what was sent to whom."""
+    """Return the result of the step with what was sent to whom, for its record."""
     external_id = result.send.external_id if result.send else None
-    shown = excerpt(message.content) | result.result | {"recipient": message.recipient}
-    if _is_simulated(result):  # nobody got anything, so the step did not do what it says (R14)
+    record = excerpt(message.content) | result.result | {"recipient": message.recipient}
+    if _is_simulated(result):  # nobody got the message, so the step is not done (R14)
         reason = "the receiver is in test mode and did not send: configure it to send"
-        return StepResult.permanent("simulated", reason, **shown)
+        return StepResult.permanent("simulated", reason, **record)
     if result.verdict is Verdict.DONE:
-        shown |= {"status": "sent", "external_id": external_id}
+        record |= {"status": "sent", "external_id": external_id}
     send = Send(
         channel=message.channel, recipient=message.recipient, sender=message.sender, key=key, external_id=external_id
     )
     return replace(
         result,
-        result=shown,
-        # What was reserved stands in the log already.
+        result=record,
+        # A reserved send is in `communication_logs` already.
         send=None if reserved else send,
         on_uncertain=result.on_uncertain or policy,
     )
 
 
 def _without_sending(reserved: Reservation, message: Message, policy: OnUncertain) -> StepResult | None:
-    """Say how the step ends where nothing may leave; None: go."""
+    """Return the result of the step if nothing may leave; None: the message may leave."""
     recipient = message.recipient
     match reserved.answer:
         case "go":

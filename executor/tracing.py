@@ -1,14 +1,13 @@
-"""Traces for OpenTelemetry (the extra `otel`): one an execution, over all its turns, whatever process they run in.
+"""Traces for OpenTelemetry (the extra `otel`): one for each execution, over all its attempts and processes.
 
-    workflow <name>              from made to ended; told when its end is settled
-    ├── execution <name>         one turn, in one process
+    workflow <name>              from creation to end; exported when the end is settled
+    ├── execution <name>         one attempt, in one process
     │   ├── step <type>
-    │   └── step <type>          its `traceparent` goes out with the calls it makes
-    └── execution <name>         the next: after a retry, a wait, a crash
+    │   └── step <type>          its `traceparent` travels with the calls it makes
+    └── execution <name>         the next attempt: after a retry, a wait, a crash
 
-The trace's id is the execution's, so that a person finds one by the other, and no process needs to hand it to the next.
-Attributes are ids and our own words, nothing of a customer's.  Where nothing is exported this costs an `if`, and the
-packages of OpenTelemetry are not even imported.
+The trace's id is the execution's, so one leads to the other, and no process has to pass it on.  Attributes are ids and
+our own words, never a customer's data.  Without an exporter this costs an `if`, and OpenTelemetry is not imported.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from minutehand.executor.actions.contract import Step
     from minutehand.store import Execution
 
-#: Seconds that the last spans have to leave: nobody's stop waits long for a collector that is away.
+#: Seconds that the last spans have to leave: a stop does not wait long for a collector that is unreachable.
 FLUSH_SECONDS = 1.5
 
-#: Told how a span ended: a word, and a code where it did not go well.
-Tell = Callable[..., None]
+#: Reports how a span ended: an outcome, and a code if it failed.
+Report = Callable[..., None]
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 #: Outcomes that are errors of their span.
@@ -39,7 +38,7 @@ _ERRORS = frozenset({"failed", "lost", "permanent", "retry", "unknown"})
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Say whether OpenTelemetry's own variables ask for traces: they name a place, and nothing switches them off.
+    """Return whether OpenTelemetry's own variables ask for traces: they name an endpoint and do not switch traces off.
 
     >>> is_wanted({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}), is_wanted({})
     (True, False)
@@ -51,37 +50,37 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 
 @asynccontextmanager
 async def exported(*, wanted: bool) -> AsyncIterator[None]:
-    """Export spans while the block runs, to where OpenTelemetry's own variables say; a block within it adds nothing."""
+    """Export spans while the block runs, to the endpoint of OpenTelemetry's variables; a nested block adds nothing."""
     global _traces
-    if not wanted or _traces is not None or (made := _begin()) is None:
+    if not wanted or _traces is not None or (traces := _begin()) is None:
         yield
         return
-    _traces = made
+    _traces = traces
     try:
         yield
     finally:
         _traces = None
-        await made.end()
+        await traces.end()
 
 
-def attempt(execution: Execution) -> AbstractContextManager[Tell]:
-    """Trace one turn of an execution; yields what is to be told of its end."""
+def attempt(execution: Execution) -> AbstractContextManager[Report]:
+    """Trace one attempt of an execution; yields a function that reports its end."""
     return _UNTRACED if _traces is None else _traces.attempt(execution)
 
 
-def step(step: Step) -> AbstractContextManager[Tell]:
-    """Trace one step of the turn under way; yields what is to be told of its end."""
+def step(step: Step) -> AbstractContextManager[Report]:
+    """Trace one step of the attempt under way; yields a function that reports its end."""
     return _UNTRACED if _traces is None else _traces.step(step)
 
 
 def ended(execution: Execution, status: str, code: str | None) -> None:
-    """Tell of an execution that has ended for good."""
+    """Export the root span of an execution that has ended."""
     if _traces is not None:
         _traces.whole(execution, status, code)
 
 
 def traceparent() -> dict[str, str]:
-    """Return the header by which a receiver's spans join the trace (W3C Trace Context); nothing where none is made."""
+    """Return the header that joins a receiver's spans to the trace (W3C Trace Context); empty without a trace."""
     if _traces is None:
         return {}
     from opentelemetry import trace
@@ -100,12 +99,12 @@ class _Traces:
         self._set_root = root
 
     async def end(self) -> None:
-        """Let what is left leave, for a short while: a thread that waits for a collector is left behind."""
+        """Export the remaining spans within `FLUSH_SECONDS`; a thread that waits for a collector is left behind."""
         loop, left = asyncio.get_running_loop(), asyncio.Event()
 
         def shut_down() -> None:
             self._provider.shutdown()
-            with suppress(RuntimeError):  # nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: no one waits
                 loop.call_soon_threadsafe(left.set)
 
         threading.Thread(target=shut_down, daemon=True).start()
@@ -113,11 +112,11 @@ class _Traces:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await left.wait()
 
-    def attempt(self, execution: Execution) -> AbstractContextManager[Tell]:
-        known = _ids_of(execution) | {"minutehand.attempt": execution.attempt}
-        return self._span(f"execution {execution.workflow.name}", known, _below_root(execution))
+    def attempt(self, execution: Execution) -> AbstractContextManager[Report]:
+        attributes = _ids_of(execution) | {"minutehand.attempt": execution.attempt}
+        return self._span(f"execution {execution.workflow.name}", attributes, _below_root(execution))
 
-    def step(self, step: Step) -> AbstractContextManager[Tell]:
+    def step(self, step: Step) -> AbstractContextManager[Report]:
         return self._span(f"step {step.type}", {"minutehand.step": step.key, "minutehand.step_type": step.type}, None)
 
     def whole(self, execution: Execution, status: str, code: str | None) -> None:
@@ -129,28 +128,28 @@ class _Traces:
                 f"workflow {execution.workflow.name}",
                 context=Context(),
                 attributes=_ids_of(execution),
-                start_time=made_at(execution.id),
+                start_time=created_at(execution.id),
             )
         finally:
             self._set_root(None)
-        _tell(span, status, code)
+        _report(span, status, code)
         span.end()
 
     @contextmanager
-    def _span(self, name: str, known: dict[str, Any], parent: Context | None) -> Iterator[Tell]:
-        """A span below `parent`, or below the one under way.  Of an exception its type is told, its words are not."""
+    def _span(self, name: str, attributes: dict[str, Any], parent: Context | None) -> Iterator[Report]:
+        """A span below `parent`, or below the current one.  Of an exception only the type is recorded."""
         with self._tracer.start_as_current_span(
-            name, context=parent, attributes=known, record_exception=False, set_status_on_exception=False
+            name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
-                yield lambda outcome, code=None: _tell(span, outcome, code)
+                yield lambda outcome, code=None: _report(span, outcome, code)
             except BaseException as error:
                 span.set_attribute("error.type", type(error).__name__)
                 raise
 
 
 _traces: _Traces | None = None
-_UNTRACED: AbstractContextManager[Tell] = nullcontext(lambda outcome, code=None: None)
+_UNTRACED: AbstractContextManager[Report] = nullcontext(lambda outcome, code=None: None)
 
 
 def _begin() -> _Traces | None:
@@ -168,7 +167,7 @@ def _begin() -> _Traces | None:
         return None
 
     class Ids(RandomIdGenerator):
-        """Random, but for the root of an execution's trace."""
+        """Random ids, except for the root of an execution's trace."""
 
         root: tuple[int, int] | None = None
 
@@ -186,14 +185,16 @@ def _begin() -> _Traces | None:
         resource = Resource({"service.name": "minutehand"}).merge(OTELResourceDetector().detect())
         provider = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    except ValueError:  # its words could hold what the variables hold
-        log.warning("traces_off", reason="OpenTelemetry refuses its variables: see OTEL_EXPORTER_OTLP_…, OTEL_BSP_…")
+    except ValueError:  # its message could hold a value of the variables
+        log.warning(
+            "traces_off", reason="OpenTelemetry rejects its variables: check OTEL_EXPORTER_OTLP_… and OTEL_BSP_…"
+        )
         return None
     return _Traces(provider, ids.set_root)
 
 
 def _root_of(execution: Execution) -> tuple[int, int]:
-    """Return the ids of a trace and of its root: of the execution's id the whole, and the second half."""
+    """Return the ids of a trace and of its root span: the execution's id, and its second half."""
     number = UUID(execution.id).int
     return number, number & (2**64 - 1)
 
@@ -217,7 +218,7 @@ def _ids_of(execution: Execution) -> dict[str, Any]:
     return known | ({} if execution.entity_id is None else {"minutehand.entity_id": execution.entity_id})
 
 
-def _tell(span: Any, outcome: str, code: str | None) -> None:
+def _report(span: Any, outcome: str, code: str | None) -> None:
     from opentelemetry.trace import StatusCode
 
     span.set_attribute("minutehand.outcome", outcome)
@@ -227,10 +228,10 @@ def _tell(span: Any, outcome: str, code: str | None) -> None:
         span.set_status(StatusCode.ERROR, code)
 
 
-def made_at(execution_id: str) -> int | None:
-    """Return when an execution was made, in nanoseconds since 1970, where its id tells (UUIDv7: RFC 9562 §5.7).
+def created_at(execution_id: str) -> int | None:
+    """Return when an execution was created, in nanoseconds since 1970, if its id holds that (UUIDv7, RFC 9562 §5.7).
 
-    >>> made_at("019423f0-5c00-7000-8000-000000000000"), made_at("c56a4180-65aa-42ec-a945-5fd21dec0538")
+    >>> created_at("019423f0-5c00-7000-8000-000000000000"), created_at("c56a4180-65aa-42ec-a945-5fd21dec0538")
     (1735769742336000000, None)
     """
     id_ = UUID(execution_id)
