@@ -46,6 +46,8 @@ begin
      ''),
     ('0008_schema', 'public.automation_limits',
      'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
+    ('0008_schema', 'public.automation_audit',
+     'id bigint, at timestamptz, actor json, action text, target text, detail json', ''),
     ('0008_schema', 'public.automation_opt_outs',
      'channel text, address text, tenant text, reason text, created_at timestamptz', ''),
     ('0008_schema', 'public.automation_bulk_actions',

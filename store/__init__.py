@@ -1,6 +1,7 @@
 """The store: the only Python that speaks to the database."""
 
 from minutehand.store.records import (
+    Actor,
     Claim,
     Context,
     Execution,
@@ -15,6 +16,7 @@ from minutehand.store.records import (
 from minutehand.store.store import Store
 
 __all__ = [
+    "Actor",
     "Claim",
     "Context",
     "Execution",

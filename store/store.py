@@ -12,7 +12,7 @@ from typing import Any
 from minutehand.store import records
 from minutehand.store.drivers import Driver
 from minutehand.store.errors import Conflict, Unreachable
-from minutehand.store.records import Claim, Context, Json, Lease, Settled, Tick
+from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
 
 #: Seconds between the tries of a call whose repetition changes nothing.
 _PAUSES = (0.1, 0.5, 2.0)
@@ -174,6 +174,7 @@ class Store:
         at: datetime | None = None,
         key: str | None = None,
         dry_run: bool = False,
+        actor: Actor | None = None,
     ) -> records.EnqueueResult:
         """Start a workflow, named by id or name, by hand."""
         return await self._timed(
@@ -184,31 +185,40 @@ class Store:
             p_at=at,
             p_key=key,
             p_dry_run=dry_run,
+            p_actor=_actor(actor),
         )
 
-    async def retry(self, ids: list[str]) -> list[records.ActionResult]:
+    async def retry(self, ids: list[str], *, actor: Actor | None = None) -> list[records.ActionResult]:
         """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
-        return await self._timed("automation_retry", p_ids=ids)
+        return await self._timed("automation_retry", p_ids=ids, p_actor=_actor(actor))
 
-    async def resolve(self, ids: list[str], as_: str) -> list[records.ActionResult]:
+    async def resolve(self, ids: list[str], as_: str, *, actor: Actor | None = None) -> list[records.ActionResult]:
         """Say what became of uncertain sends, `sent`, `resend` or `drop`: `{"id", "answer", "reason"}` each."""
-        return await self._timed("automation_resolve", p_ids=ids, p_as=as_)
+        return await self._timed("automation_resolve", p_ids=ids, p_as=as_, p_actor=_actor(actor))
 
-    async def release(self, ids: list[str] | None = None) -> records.ReleaseResult:
+    async def release(self, ids: list[str] | None = None, *, actor: Actor | None = None) -> records.ReleaseResult:
         """Let what was held as stale run: these, or a bite of all: `{"released", "more", "answers"}`."""
-        return await self._timed("automation_release", p_ids=ids)
+        return await self._timed("automation_release", p_ids=ids, p_actor=_actor(actor))
 
-    async def cancel(self, ids: list[str], *, reason: str | None = None) -> list[records.ActionResult]:
+    async def cancel(
+        self, ids: list[str], *, reason: str | None = None, actor: Actor | None = None
+    ) -> list[records.ActionResult]:
         """End pending or processing executions: `{"id", "answer", "reason"}` each."""
-        return await self._timed("automation_cancel", p_ids=ids, p_reason=reason)
+        return await self._timed("automation_cancel", p_ids=ids, p_reason=reason, p_actor=_actor(actor))
 
-    async def pause(self, *, scope: str, target: str | None = None, reason: str | None = None) -> records.PauseResult:
+    async def pause(
+        self, *, scope: str, target: str | None = None, reason: str | None = None, actor: Actor | None = None
+    ) -> records.PauseResult:
         """Hold `all`, a `tenant` or a `workflow` (by id or name): `{"name", "reason", "existed", "held"}`."""
-        return await self._timed("automation_pause", p_scope=scope, p_target=target, p_reason=reason)
+        return await self._timed(
+            "automation_pause", p_scope=scope, p_target=target, p_reason=reason, p_actor=_actor(actor)
+        )
 
-    async def resume(self, *, scope: str, target: str | None = None) -> records.ResumeResult:
+    async def resume(
+        self, *, scope: str, target: str | None = None, actor: Actor | None = None
+    ) -> records.ResumeResult:
         """End a pause: `{"name", "reason", "existed", "held", "still_paused"}`."""
-        return await self._timed("automation_resume", p_scope=scope, p_target=target)
+        return await self._timed("automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor))
 
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[records.ExecutionRow]:
         """List executions, newest first."""
@@ -245,7 +255,7 @@ class Store:
         return await self._driver.call("automation_count", p_filter=filters)
 
     async def bulk_start(
-        self, action: str, filters: Json, *, spread_seconds: float, actor: Json, note: str
+        self, action: str, filters: Json, *, spread_seconds: float, actor: Actor, note: str
     ) -> records.BulkAction:
         """Start to `retry` or `cancel` all executions that match.  Errors: `BadRequest` if ten bulk actions run."""
         return await self._timed(
@@ -253,7 +263,7 @@ class Store:
             p_action=action,
             p_filter=filters,
             p_spread_seconds=spread_seconds,
-            p_actor=actor,
+            p_actor=actor.as_json(),
             p_note=note,
         )
 
@@ -296,10 +306,10 @@ class Store:
         """List the limits of sends: `{"scope", "tenant", "channel", "n", "per", "on_exceed"}` each."""
         return await self._driver.call("automation_limits")
 
-    async def set_limit(self, scope: str, **settings: Any) -> records.LimitResult:
+    async def set_limit(self, scope: str, *, actor: Actor | None = None, **settings: Any) -> records.LimitResult:
         """Set a limit, or with `n=None` remove it; returns `{"answer": "set" | "removed" | "missing", …}`."""
         given = {f"p_{name}": value for name, value in settings.items()}
-        return await self._driver.call("automation_limit_set", p_scope=scope, **given)
+        return await self._timed("automation_limit_set", p_scope=scope, p_actor=_actor(actor), **given)
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
@@ -322,9 +332,13 @@ class Store:
         """Return what was saved of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
         return await self._driver.call("automation_workflow_versions", p_workflow=workflow)
 
-    async def save_workflow(self, workflow: Json, *, dry_run: bool = False) -> records.SaveResult:
+    async def save_workflow(
+        self, workflow: Json, *, dry_run: bool = False, actor: Actor | None = None
+    ) -> records.SaveResult:
         """Save a workflow by its name within its tenant: created, updated or unchanged, and what speaks against it."""
-        return await self._timed("automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run)
+        return await self._timed(
+            "automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
+        )
 
     async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> records.DryRunContext:
         """Say what a run of a workflow would see, and what would keep it from running."""
@@ -396,3 +410,7 @@ class Store:
         if self._now is not None:
             arguments["p_now"] = self._now()
         return await self._driver.call(function, **arguments)
+
+
+def _actor(actor: Actor | None) -> Json | None:
+    return None if actor is None else actor.as_json()

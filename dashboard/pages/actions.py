@@ -20,7 +20,7 @@ from minutehand.dashboard.context import (
     Handler,
     error_page,
 )
-from minutehand.store import Store
+from minutehand.store import Actor, Store
 from minutehand.store.errors import BadRequest, StoreError
 from minutehand.store.records import ActionResult
 
@@ -35,19 +35,19 @@ class Action(NamedTuple):
     permission: str
     #: As in "Not retried: …".
     participle: str
-    run: Callable[[Store, list[str]], Awaitable[list[ActionResult]]]
+    run: Callable[[Store, list[str], Actor], Awaitable[list[ActionResult]]]
 
 
-async def _release(store: Store, ids: list[str]) -> list[ActionResult]:
-    return (await store.release(ids))["answers"]
+async def _release(store: Store, ids: list[str], actor: Actor) -> list[ActionResult]:
+    return (await store.release(ids, actor=actor))["answers"]
 
 
 ACTIONS = {
-    "retry": Action("retry", "retried", lambda store, ids: store.retry(ids)),
-    "cancel": Action("cancel", "cancelled", lambda store, ids: store.cancel(ids, reason="cancelled on the dashboard")),
-    "sent": Action("resolve", "marked as sent", lambda store, ids: store.resolve(ids, "sent")),
-    "resend": Action("resolve", "sent again", lambda store, ids: store.resolve(ids, "resend")),
-    "drop": Action("resolve", "marked as not sent", lambda store, ids: store.resolve(ids, "drop")),
+    "retry": Action("retry", "retried", lambda store, ids, actor: store.retry(ids, actor=actor)),
+    "cancel": Action("cancel", "cancelled", lambda store, ids, actor: store.cancel(ids, actor=actor)),
+    "sent": Action("resolve", "marked as sent", lambda store, ids, actor: store.resolve(ids, "sent", actor=actor)),
+    "resend": Action("resolve", "sent again", lambda store, ids, actor: store.resolve(ids, "resend", actor=actor)),
+    "drop": Action("resolve", "marked as not sent", lambda store, ids, actor: store.resolve(ids, "drop", actor=actor)),
     "release": Action("retry", "released", _release),
 }
 
@@ -64,6 +64,11 @@ class Form:
     def values(self) -> dict[str, str]:
         """The last value of each field."""
         return dict(self.fields)
+
+    @property
+    def actor(self) -> Actor:
+        """The user, as the database keeps who did something."""
+        return Actor(via="dashboard", name=self.user.name)
 
 
 def form_route(dashboard: DashboardContext, handle: Callable[[Form], Awaitable[Response]]) -> Handler:
@@ -101,7 +106,7 @@ def execution_action(dashboard: DashboardContext) -> Handler:
         form.user.require(action.permission)
         named = [value for name, value in form.fields if name == "id"][:MAX_IDS]
         ids = await visible_ids(dashboard, form.user, named)
-        results = await action.run(dashboard.store, ids) if ids else []
+        results = await action.run(dashboard.store, ids, form.actor) if ids else []
         if refused := [result for result in results if result["answer"] in ("refused", "missing")]:
             return _refused_page(dashboard, action, refused, len(ids))
         return RedirectResponse(local_path(form.values.get("back", "")), 303, headers=HEADERS)
@@ -130,9 +135,9 @@ def workflow_action(dashboard: DashboardContext) -> Handler:
             raise Forbidden("This workflow belongs to another tenant.")
         if form.values.get("action") == "pause":
             reason = form.values.get("reason", "").strip()[:200] or None
-            await dashboard.store.pause(scope="workflow", target=id_, reason=reason)
+            await dashboard.store.pause(scope="workflow", target=id_, reason=reason, actor=form.actor)
         elif form.values.get("action") == "resume":
-            await dashboard.store.resume(scope="workflow", target=id_)
+            await dashboard.store.resume(scope="workflow", target=id_, actor=form.actor)
         return RedirectResponse(f"/workflows/{id_}", 303, headers=HEADERS)
 
     return form_route(dashboard, handle)

@@ -76,7 +76,7 @@ def start(dashboard: DashboardContext) -> Handler:
             action,
             {**filters, **tenant},
             spread_seconds=min(max(spread, 0.0), MAX_SPREAD_SECONDS) if math.isfinite(spread) else 0.0,
-            actor={"name": form.user.name, "via": "dashboard"},
+            actor=form.actor,
             note=form.values.get("description", "")[:200],
         )
         dashboard.bulk_runner.run(bulk["id"])

@@ -94,23 +94,32 @@ def condition_rows(tree: Any, depth: int = 0) -> list[Json]:
     return [{**tree, "depth": depth}]
 
 
+#: The buttons of each action that the database allows: the form's action, its name, the permission and the command.
+_BUTTONS = {
+    "resolve": (
+        ("sent", "Mark as sent", "resolve", "resolve --sent"),
+        ("resend", "Send again", "resolve", "resolve --resend"),
+        ("drop", "Mark as not sent", "resolve", "resolve --drop"),
+    ),
+    "release": (("release", "Run now", "retry", "release"),),
+    "retry": (("retry", "Retry", "retry", "retry"),),
+    "cancel": (("cancel", "Cancel", "cancel", "cancel"),),
+}
+
+
 def allowed_actions(detail: Json) -> list[Json]:
-    """Return the buttons that the state of an execution allows, with the command of the same effect."""
-    id_, status, code = detail["id"], detail["status"], detail["code"]
-    buttons: list[tuple[str, str, str, str]] = []
-    if code == "uncertain_send" and status == "failed":
-        buttons += [
-            ("sent", "Mark as sent", "resolve", "resolve --sent"),
-            ("resend", "Send again", "resolve", "resolve --resend"),
-            ("drop", "Mark as not sent", "resolve", "resolve --drop"),
-        ]
-    elif code == "stale" and status == "skipped":
-        buttons.append(("release", "Run now", "retry", "release"))
-    elif status in ("failed", "skipped"):
-        buttons.append(("retry", "Retry", "retry", "retry"))
-    if status in ("pending", "processing"):
-        buttons.append(("cancel", "Cancel", "cancel", "cancel"))
+    """Return the buttons of what the database allows (`allowed`), with the command of the same effect.
+
+    A stale execution can be released or retried: the one button is enough.
+    """
+    allowed = [action for action in detail["allowed"] if not (action == "retry" and "release" in detail["allowed"])]
     return [
-        {"action": action, "name": name, "permission": permission, "command": f"minutehand executions {verb} {id_}"}
-        for action, name, permission, verb in buttons
+        {
+            "action": action,
+            "name": name,
+            "permission": permission,
+            "command": f"minutehand executions {verb} {detail['id']}",
+        }
+        for button in allowed
+        for action, name, permission, verb in _BUTTONS[button]
     ]

@@ -28,9 +28,9 @@ begin
       v_bulk.filter, least(p_limit, minutehand.bulk_allowed(v_bulk, v_now)), v_bulk.cursor, p_now => v_now);
     v_ids := (select coalesce(jsonb_agg(row -> 'id'), '[]') from jsonb_array_elements(v_page -> 'rows') as r (row));
     if v_bulk.action = 'retry' then
-      v_results := public.automation_retry(v_ids, p_now => v_now);
+      v_results := public.automation_retry(v_ids, v_bulk.actor, v_now);
     else
-      v_results := public.automation_cancel(v_ids, 'cancelled by a bulk action', p_now => v_now);
+      v_results := public.automation_cancel(v_ids, null, v_bulk.actor, v_now);
     end if;
   exception
     when transaction_rollback or insufficient_resources or object_not_in_prerequisite_state or operator_intervention then

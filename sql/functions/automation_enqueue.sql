@@ -1,4 +1,4 @@
--- automation_enqueue(p_workflow, p_row, p_payload, p_at, p_key, p_dry_run, p_now) ->
+-- automation_enqueue(p_workflow, p_row, p_payload, p_at, p_key, p_dry_run, p_actor, p_now) ->
 --   {"id", "workflow_id", "workflow", "status", "due", "existed": bool, "dry_run": bool}
 -- Starts a workflow by hand or from code: p_workflow is its id or its name, p_row the id of the row it is about, p_payload
 -- what templates see as `trigger.payload`.  With p_key it happens once, however often it is asked (`existed`).
@@ -7,7 +7,8 @@
 -- another tenant's row.  Locks: none but the rows it inserts.  Called by: store.enqueue.
 create or replace function public.automation_enqueue(
   p_workflow text, p_row text default null, p_payload jsonb default null, p_at timestamptz default null,
-  p_key text default null, p_dry_run boolean default false, p_now timestamptz default null
+  p_key text default null, p_dry_run boolean default false, p_actor jsonb default null,
+  p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
@@ -47,6 +48,8 @@ begin
       case when p_row is not null then minutehand.order_of(v_workflow.settings::jsonb) end, 0, 0, 0)
     returning * into v_log;
     perform minutehand.notify();
+    perform minutehand.audit(
+      'enqueue', v_log.id::text, p_actor, jsonb_build_object('workflow', v_workflow.name, 'row', p_row, 'key', p_key), v_now);
   elsif v_key is not null then
     select l.* into v_log
     from public.automation_events e

@@ -1,11 +1,12 @@
--- automation_limit_set(p_scope, p_n, p_per, p_channel, p_tenant, p_on_exceed) -> {"answer": "set" | "removed" | "missing",
+-- automation_limit_set(p_scope, p_n, p_per, p_channel, p_tenant, p_on_exceed, p_actor, p_now) -> {"answer": "set" | "removed" | "missing",
 --   …the limit}
 -- How many messages may leave: p_n within p_per (an interval), to one `recipient` or of one `tenant`; of one channel or of
 -- all together (''), of one tenant or of each (''); what is more is a delay or a drop.  p_n null removes the limit.
 -- Errors: MH400 what cannot be a limit.  Locks: its row.  Called by: store.set_limit.
 create or replace function public.automation_limit_set(
   p_scope text, p_n integer default null, p_per text default '1 day', p_channel text default '',
-  p_tenant text default '', p_on_exceed text default 'delay'
+  p_tenant text default '', p_on_exceed text default 'delay', p_actor jsonb default null,
+  p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_limit public.automation_limits;
@@ -14,8 +15,11 @@ begin
     delete from public.automation_limits
     where scope = p_scope and tenant = p_tenant and channel = p_channel
     returning * into v_limit;
-    return case when found then minutehand.limit_json(v_limit) || '{"answer": "removed"}'
-      else '{"answer": "missing"}'::jsonb end;
+    if not found then
+      return '{"answer": "missing"}';
+    end if;
+    perform minutehand.audit('limit_remove', p_scope, p_actor, minutehand.limit_json(v_limit), coalesce(p_now, now()));
+    return minutehand.limit_json(v_limit) || '{"answer": "removed"}';
   elsif coalesce(minutehand.to_interval(p_per), '0') <= interval '0' then
     raise exception '% is no period', coalesce(p_per, 'null') using errcode = 'MH400', hint = 'Write 1 hour, 1 day or 7 days.';
   end if;
@@ -24,6 +28,7 @@ begin
   on conflict (scope, tenant, channel)
   do update set n = excluded.n, per = excluded.per, on_exceed = excluded.on_exceed
   returning * into v_limit;
+  perform minutehand.audit('limit_set', p_scope, p_actor, minutehand.limit_json(v_limit), coalesce(p_now, now()));
   return minutehand.limit_json(v_limit) || '{"answer": "set"}';
 exception when check_violation or not_null_violation then
   raise exception 'this is no limit: %', sqlerrm

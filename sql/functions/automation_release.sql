@@ -1,47 +1,39 @@
--- automation_release(p_ids, p_limit, p_now) -> {"released": count, "more": bool, "answers": [{"id", "answer": "released" |
---   "refused" | "missing", "reason"?}]}
--- Lets executions run that were held as stale: due now.  p_ids names them; without, it releases up to p_limit of all that
--- are held, and `more` says that there are others.
--- Locks: execution rows, by id.  Errors: none.  Called by: store.release.
+-- automation_release(p_ids, p_limit, p_actor, p_now) -> {"released": count, "more": bool, "answers": [{"id", "answer":
+--   "released" | "refused" | "missing", "reason"?}]}
+-- Lets executions run that were set aside as stale; they are due now.  p_ids names them; without p_ids it releases up to
+-- p_limit of all of them, and `more` says that there are others.
+-- p_actor: {"via", "name"} of the person, or null.
+-- Locks: execution rows, by id.  Errors: MH400 no such actor.  Called by: store.release.
 create or replace function public.automation_release(
-  p_ids jsonb default null, p_limit integer default 5000, p_now timestamptz default null
+  p_ids jsonb default null, p_limit integer default 5000, p_actor jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
-  v_asked uuid[] := case when p_ids is null
+  v_ids uuid[] := case when p_ids is null
     then array(
       select id from public.automation_execution_logs where status = 'skipped' and code = 'stale' order by id limit p_limit)
     else array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)) end;
-  v_released uuid[];
+  v_done uuid[];
 begin
-  with held as (
-    select id
-    from public.automation_execution_logs
-    where id = any (v_asked) and status = 'skipped' and code = 'stale'
-    order by id
+  with locked as (
+    select l.id, minutehand.allowed_actions(l) as allowed
+    from public.automation_execution_logs l
+    where l.id = any (v_ids)
+    order by l.id
     for update
   ), released as (
     update public.automation_execution_logs l
     set status = 'pending', code = null, reason = null, completed_at = null, scheduled_at = v_now,
-        past = minutehand.append_history_end(l, 'release', v_now)
-    from held
-    where l.id = held.id
+        past = minutehand.append_history_end(l, 'release', p_actor, v_now)
+    from locked
+    where l.id = locked.id and 'release' = any (locked.allowed)
     returning l.id
   )
-  select coalesce(array_agg(id), '{}') into v_released from released;
+  select coalesce(array_agg(id), '{}') into v_done from released;
+  perform minutehand.audit_all('release', v_done, p_actor, '{}', v_now);
   return jsonb_build_object(
-    'released', cardinality(v_released), 'more', p_ids is null and cardinality(v_asked) = p_limit,
-    'answers', (
-      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-        'id', asked.id,
-        'answer', case when l.id = any (v_released) then 'released' when l.id is null then 'missing' else 'refused' end,
-        'reason', case
-          when l.id = any (v_released) then null
-          when l.id is null then 'there is no such execution'
-          else format('it is %s; only held ones (skipped: stale) can be released',
-                      concat_ws(': ', l.status, l.code)) end))), '[]')
-      from (select distinct value as id from jsonb_array_elements_text(coalesce(p_ids, '[]'))) asked
-      left join public.automation_execution_logs l on l.id = minutehand.to_uuid(asked.id)));
+    'released', cardinality(v_done), 'more', p_ids is null and cardinality(v_ids) = p_limit,
+    'answers', minutehand.action_answers(coalesce(p_ids, '[]'), v_done, 'release', 'released'));
 end
 $$;
-comment on function public.automation_release is 'minutehand: lets run what was held as stale';
+comment on function public.automation_release is 'minutehand: lets executions run that were set aside as stale';

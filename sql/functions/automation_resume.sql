@@ -1,9 +1,9 @@
--- automation_resume(p_scope, p_target, p_now) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
+-- automation_resume(p_scope, p_target, p_actor, p_now) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused": [scope, …]}
 -- Ends a pause (automation_pause).  `held`: how many pending executions were held by it, counted to 10,000; they are due as
 -- they were.  `still_paused`: what wider pauses remain; after all, any.  A workflow that is deleted is named by its id.
 -- Locks: the pause's row.  Errors: MH400, MH404 and MH409, as automation_pause.  Called by: store.resume.
 create or replace function public.automation_resume(
-  p_scope text, p_target text default null, p_now timestamptz default null
+  p_scope text, p_target text default null, p_actor jsonb default null, p_now timestamptz default null
 )
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
@@ -27,6 +27,11 @@ begin
     delete from minutehand.breaker_resets where resumed_at < coalesce(p_now, now()) - interval '1 day';
     insert into minutehand.breaker_resets (workflow_id, resumed_at) values (v_subject ->> 'target', coalesce(p_now, now()))
     on conflict (workflow_id) do update set resumed_at = excluded.resumed_at;
+  end if;
+  if v_existed then
+    perform minutehand.audit(
+      'resume', concat_ws(' ', p_scope, nullif(v_subject ->> 'target', '')), p_actor, jsonb_build_object('reason', v_reason),
+      coalesce(p_now, now()));
   end if;
   return v_subject || jsonb_build_object(
     'scope', p_scope, 'existed', v_existed, 'reason', v_reason,

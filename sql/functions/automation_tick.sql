@@ -32,6 +32,7 @@ begin
   v_tripped := minutehand.trip_breakers(v_now);
   select * into v_backlog from minutehand.skip_stale(5000, v_now);
   perform minutehand.prune(500, v_now);
+  perform minutehand.prune_audit(500, v_now);
 
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then

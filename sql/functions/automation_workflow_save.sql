@@ -1,4 +1,4 @@
--- automation_workflow_save(p_workflow, p_dry_run, p_now) -> {"answer": "created" | "updated" | "unchanged", "id", "name",
+-- automation_workflow_save(p_workflow, p_dry_run, p_actor, p_now) -> {"answer": "created" | "updated" | "unchanged", "id", "name",
 --   "version", "changed": [column], "dry_run", as minutehand.lint_facts}
 -- Saves a workflow by its name within its tenant.  p_workflow says columns of the row, by name: what it does not say stays
 -- as it is, columns of the app's own that we do not know are never written, and an empty value ({}, []) where there is none
@@ -8,7 +8,7 @@
 -- id, MH409 several of that name.
 -- Locks: an advisory lock on the name, then the row.  Called by: store.save_workflow.
 create or replace function public.automation_workflow_save(
-  p_workflow jsonb, p_dry_run boolean default false, p_now timestamptz default null
+  p_workflow jsonb, p_dry_run boolean default false, p_actor jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
@@ -37,6 +37,9 @@ begin
     v_new.version := coalesce(v_old.version, 1) + (v_answer = 'updated')::integer;
   elsif v_answer <> 'unchanged' then
     v_new := minutehand.write_workflow(v_old, p_workflow, v_changed, v_now);
+    perform minutehand.audit(
+      'workflow_save', v_new.id::text, p_actor,
+      jsonb_build_object('name', v_new.name, 'version', v_new.version, 'changed', v_changed), v_now);
   end if;
   return minutehand.lint_facts(v_new) || jsonb_build_object(
     'answer', v_answer, 'id', v_new.id, 'name', v_new.name, 'version', coalesce(v_new.version, 1),

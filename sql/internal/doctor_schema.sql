@@ -20,6 +20,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],
     "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at"],
+    "automation_audit": ["id", "at", "actor", "action", "target", "detail"],
     "automation_opt_outs": ["channel", "address", "tenant", "reason", "created_at"],
     "automation_migrations": ["name", "checksum", "applied_at"]
   }'::jsonb

@@ -11,7 +11,8 @@ language sql stable as $$
     'code', case when p_log.status <> 'completed' then p_log.code end,
     'reason', case when p_log.status <> 'completed' then coalesce(p_log.reason, p_log.error_message) end,
     'created_at', p_log.created_at, 'scheduled_at', p_log.scheduled_at, 'started_at', p_log.started_at,
-    'claimed_at', p_log.claimed_at, 'completed_at', p_log.completed_at, 'worker', p_log.worker)
+    'claimed_at', p_log.claimed_at, 'completed_at', p_log.completed_at, 'worker', p_log.worker,
+    'allowed', to_jsonb(minutehand.allowed_actions(p_log)))
 $$;
 
 -- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.

@@ -378,6 +378,19 @@ create table if not exists public.automation_opt_outs (
   primary key (channel, address, tenant)
 );
 
+-- What people did: retried, cancelled, resolved or released executions, paused, enqueued, saved a workflow, set a limit.  Kept
+-- for 90 days.  `actor` is {"via": "cli" | "dashboard" | …, "name"}; `target` is the id of the execution or workflow, or what
+-- the pause or the limit is about.
+create table if not exists public.automation_audit (
+  id bigint generated always as identity primary key,
+  at timestamptz not null,
+  actor jsonb not null,
+  action text not null,
+  target text not null,
+  detail jsonb not null default '{}'
+);
+create index if not exists automation_audit_at on public.automation_audit (at);
+
 -- When a person resumed a workflow: the loop breaker counts from there.
 create table if not exists minutehand.breaker_resets (
   workflow_id text primary key,
@@ -479,7 +492,7 @@ begin
   foreach v_table in array array[
     'automation_workflows', 'automation_workflow_versions', 'automation_events', 'automation_execution_logs',
     'communication_logs', 'automation_control', 'automation_workers', 'automation_limits', 'automation_opt_outs',
-    'automation_bulk_actions', 'automation_incidents', 'automation_migrations']
+    'automation_bulk_actions', 'automation_audit', 'automation_incidents', 'automation_migrations']
   loop
     if not exists (select from minutehand.adopted where table_name = v_table) then
       execute format('alter table public.%I enable row level security', v_table);

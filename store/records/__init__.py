@@ -54,6 +54,7 @@ from minutehand.store.records.operations import (
     WorkflowState,
 )
 from minutehand.store.records.queue import (
+    Actor,
     Claim,
     Context,
     Execution,
@@ -79,6 +80,7 @@ from minutehand.store.records.workflows import (
 
 __all__ = [
     "ActionResult",
+    "Actor",
     "AlertRow",
     "BulkAction",
     "Claim",

@@ -43,6 +43,8 @@ class ExecutionRow(TypedDict):
     claimed_at: str | None
     completed_at: str | None
     worker: str | None
+    #: What a person may do to it now: of `retry`, `resolve`, `release` and `cancel`.
+    allowed: list[str]
 
 
 class ExecutionLabel(TypedDict):

@@ -28,6 +28,19 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """The person behind a change: kept with what they did (`automation_audit`)."""
+
+    #: `cli`, `dashboard`, or the name of what else calls.
+    via: str
+    name: str
+
+    def as_json(self) -> Json:
+        """Return it as the functions take it (`p_actor`)."""
+        return {"via": self.via, "name": self.name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
     """A workflow as it was when the execution matched it (one row of `automation_workflow_versions`)."""
 

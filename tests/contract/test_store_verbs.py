@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from minutehand.store import Store, schema
+from minutehand.store import Actor, Store, schema
 from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
 from tests.contract.doors import Door
 from tests.journeys.app import App, webhook
@@ -159,8 +159,7 @@ def test_old_executions_are_pruned(door: Door) -> None:
 
 def test_limits_are_set_listed_and_removed(door: Door) -> None:
     limit = {"scope": "recipient", "tenant": "", "channel": "sms", "n": 2, "per": "1 day", "on_exceed": "drop"}
-    given = {"n": 2, "per": "1 day", "channel": "sms", "on_exceed": "drop"}
-    door.ask(lambda store: store.set_limit("recipient", **given))
+    door.ask(lambda store: store.set_limit("recipient", n=2, per="1 day", channel="sms", on_exceed="drop"))
     assert door.ask(lambda store: store.limits()) == [limit]
     with pytest.raises(BadRequest, match="no period"):
         door.ask(lambda store: store.set_limit("tenant", n=1, per="soon"))
@@ -320,6 +319,37 @@ def test_a_pause_holds_and_its_end_lets_go(door: Door) -> None:
         door.ask(lambda store: store.pause(scope="workflow", target="Nothing"))
 
 
+def test_each_action_of_a_person_is_kept_with_who_it_was(door: Door) -> None:
+    ann = Actor(via="cli", name="ann@app-1")
+    job = door.app.complete()
+    (one,) = (str(row["id"]) for row in door.app.executions())
+    row = {"name": "Thank the client", "organization_id": "north", "settings": {"rate_limit": None}}
+
+    def set_state(status: str, code: str | None = None) -> None:
+        door.database.sql("update automation_execution_logs set status = %s, code = %s", status, code)
+
+    door.ask(lambda store: store.save_workflow(row, actor=ann))
+    door.ask(lambda store: store.pause(scope="all", reason="prices", actor=ann))
+    door.ask(lambda store: store.resume(scope="all", actor=ann))
+    door.ask(lambda store: store.set_limit("tenant", n=5, actor=ann))
+    set_state("failed")
+    door.ask(lambda store: store.retry([one], actor=ann))
+    set_state("failed", "uncertain_send")
+    door.ask(lambda store: store.resolve([one], "sent", actor=ann))
+    set_state("skipped", "stale")
+    door.ask(lambda store: store.release([one], actor=ann))
+    door.ask(lambda store: store.cancel([one], actor=ann))
+    door.ask(lambda store: store.enqueue("Thank the client", row=job, actor=ann))
+    audited = door.database.sql("select action, actor from automation_audit order by id")
+    actions = ["workflow_save", "pause", "resume", "limit_set", "retry", "resolve", "release", "cancel", "enqueue"]
+    assert [line["action"] for line in audited] == actions
+    assert all(line["actor"] == {"via": "cli", "name": "ann@app-1"} for line in audited)
+    history = door.ask(lambda store: store.execution(one))["attempt_history"]
+    assert [(entry["by"], entry["actor"]) for entry in history] == [
+        (by, "ann@app-1") for by in ("retry", "sent", "release")
+    ]
+
+
 def test_conditions_are_evaluated_by_the_database(door: Door) -> None:
     condition = {"field": "status", "operator": "equals", "value": "In Progress"}
     result = door.ask(lambda store: store.evaluate([condition], {"status": "in_progress"}))
@@ -446,7 +476,7 @@ def test_a_bulk_action_goes_on_step_by_step(door: Door) -> None:
         door.app.complete()
     bulk = door.ask(
         lambda store: store.bulk_start(
-            "cancel", {"status": "pending"}, spread_seconds=0, actor={"name": "ops"}, note="all"
+            "cancel", {"status": "pending"}, spread_seconds=0, actor=Actor(via="dashboard", name="ops"), note="all"
         )
     )
     assert (bulk["total"], bulk["status"]) == (3, "running")

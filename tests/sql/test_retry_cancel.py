@@ -74,7 +74,7 @@ def test_an_uncertain_send_is_refused(database: Database) -> None:
     assert retry(database, one)[one] == {
         "id": one,
         "answer": "refused",
-        "reason": "its send may have arrived: find out first, then `executions resolve`",
+        "reason": "its send may have arrived: find out first, then run `executions resolve`",
     }
     assert row(database, one) == before
 
@@ -94,7 +94,7 @@ def test_what_a_callee_called_failed_is_not_retried_while_its_worker_holds_it(da
     (one,) = pending(database, workflow(database))
     claim(database)
     change(database, one, status="failed")
-    assert retry(database, one)[one]["reason"] == "it is being run"
+    assert retry(database, one)[one]["reason"] == "it is running"
 
 
 def test_what_does_not_exist_is_missing(database: Database) -> None:
@@ -151,7 +151,7 @@ def test_another_processors_row_is_not_cancelled(database: Database, status: str
 @pytest.mark.parametrize("status", ["completed", "failed", "skipped", "cancelled"])
 def test_what_has_ended_is_not_cancelled(database: Database, status: str) -> None:
     (one,) = pending(database, workflow(database), status=status)
-    assert cancel(database, one)[one]["reason"] == f"it is {status} already"
+    assert cancel(database, one)[one]["reason"] == f"it is already {status}"
     assert row(database, one)["status"] == status
 
 
@@ -164,7 +164,7 @@ def test_a_cancel_waits_for_a_settle_and_comes_too_late(database: Database) -> N
         lambda mine: settle(mine, {"id": one, "token": lease, "ended": "done"}),
         lambda mine: cancel(mine, one),
     )
-    assert answers[one]["reason"] == "it is completed already"
+    assert answers[one]["reason"] == "it is already completed"
 
 
 def test_a_claim_passes_over_what_is_just_being_cancelled(database: Database) -> None:

@@ -16,7 +16,7 @@ pytestmark = [on_both_stacks, on_both_grants]
 ANN, BEA = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 READABLE = ("automation_workflows", "automation_execution_logs", "communication_logs")
 INNER = ("automation_events", "automation_workflow_versions", "automation_control", "automation_workers",
-         "automation_opt_outs", "automation_migrations")  # fmt: skip
+         "automation_opt_outs", "automation_migrations", "automation_audit")  # fmt: skip
 
 
 def fill(project: Project) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
 from minutehand.scheduler.config import BackendSettings
@@ -42,7 +43,10 @@ def enqueue(
     """Start WORKFLOW, named by its name or id, for a row or with a payload."""
     when, data = _instant(at), read_payload(payload)
     made = ask_store(
-        backend, lambda store: store.enqueue(workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run)
+        backend,
+        lambda store: store.enqueue(
+            workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run, actor=cli_actor()
+        ),
     )
     if output == "json":
         print_json(made)

@@ -10,6 +10,7 @@ import click
 
 from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, parse_search
 from minutehand.dashboard.presentation.timeline import timeline
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows, shown
 from minutehand.scheduler.config import BackendSettings
@@ -83,7 +84,7 @@ def show(execution_id: str, output: str, backend: BackendSettings) -> None:
 @backend_options
 def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
     """Run again what failed in these executions; what succeeded is not done twice."""
-    return _answered(ask_store(backend, lambda store: store.retry(list(ids))), output)
+    return _answered(ask_store(backend, lambda store: store.retry(list(ids), actor=cli_actor())), output)
 
 
 @executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
@@ -93,7 +94,9 @@ def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
 @backend_options
 def cancel(ids: tuple[str, ...], reason: str | None, output: str, backend: BackendSettings) -> int:
     """End pending or processing executions.  What was sent by then stays sent."""
-    return _answered(ask_store(backend, lambda store: store.cancel(list(ids), reason=reason)), output)
+    return _answered(
+        ask_store(backend, lambda store: store.cancel(list(ids), reason=reason, actor=cli_actor())), output
+    )
 
 
 @executions.command(
@@ -110,7 +113,7 @@ def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: 
     said = [word for word, is_said in (("sent", sent), ("resend", resend), ("drop", drop)) if is_said]
     if len(said) != 1:
         raise click.UsageError("say what you found out, one of these: --sent, --resend or --drop")
-    return _answered(ask_store(backend, lambda store: store.resolve(list(ids), said[0])), output)
+    return _answered(ask_store(backend, lambda store: store.resolve(list(ids), said[0], actor=cli_actor())), output)
 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")
@@ -123,7 +126,9 @@ def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSett
     if stale == bool(ids):
         raise click.UsageError("name the executions, or give --stale for all that are held")
     if ids:
-        return _answered(ask_store(backend, lambda store: store.release(list(ids)))["answers"], output)
+        return _answered(
+            ask_store(backend, lambda store: store.release(list(ids), actor=cli_actor()))["answers"], output
+        )
     released = ask_store(backend, _release_all)
     if output == "json":
         print_json({"released": released})
@@ -135,7 +140,7 @@ def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSett
 async def _release_all(store: Store) -> int:
     released, more = 0, True
     while more:
-        answer = await store.release()
+        answer = await store.release(actor=cli_actor())
         released += answer["released"]
         more = answer["more"]
     return released

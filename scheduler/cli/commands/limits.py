@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings
@@ -59,7 +60,7 @@ def set_(
 ) -> None:
     """Let N messages leave to one recipient, or of one tenant, within a period."""
     given = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
-    made = ask_store(backend, lambda store: store.set_limit(scope, **given))
+    made = ask_store(backend, lambda store: store.set_limit(scope, actor=cli_actor(), **given))
     if output == "json":
         print_json(made)
     else:
@@ -73,7 +74,9 @@ def set_(
 @backend_options
 def rm(scope: str, channel: str, tenant: str, backend: BackendSettings) -> int:
     """Remove a limit."""
-    answer = ask_store(backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant))
+    answer = ask_store(
+        backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant, actor=cli_actor())
+    )
     if answer["answer"] == "missing":
         click.echo("there is no such limit; see them with: minutehand limits ls", err=True)
         return 2

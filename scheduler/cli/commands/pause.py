@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
 from minutehand.scheduler.config import BackendSettings
@@ -24,7 +25,10 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
     Changes are recorded as before, and what they start waits.  What has left has left.
     """
     tell_paused(
-        ask_store(backend, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason)), output
+        ask_store(
+            backend, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason, actor=cli_actor())
+        ),
+        output,
     )
 
 
@@ -34,7 +38,9 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
 @backend_options
 def resume(tenant: str | None, output: str, backend: BackendSettings) -> None:
     """End a pause.  What was held is due as before; see it first: minutehand executions ls --status pending."""
-    tell_resumed(ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant)), output)
+    tell_resumed(
+        ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant, actor=cli_actor())), output
+    )
 
 
 def scope_of(tenant: str | None) -> str:

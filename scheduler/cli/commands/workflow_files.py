@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings
@@ -115,7 +116,10 @@ def apply(
             linted = await lint_files(found, store)
             if any(one.is_bad for one in linted):
                 return linted, []
-            return linted, [await store.save_workflow(one.row, dry_run=dry_run) | {"where": one.where} for one in found]
+            return linted, [
+                await store.save_workflow(one.row, dry_run=dry_run, actor=cli_actor()) | {"where": one.where}
+                for one in found
+            ]
 
     linted, saved = asyncio.run(go())
     told = [one for one in linted if any(finding.level != "note" for finding in one.findings)]

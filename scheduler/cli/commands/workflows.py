@@ -6,6 +6,7 @@ import click
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.commands.enqueue import read_payload
 from minutehand.scheduler.cli.commands.pause import tell_paused, tell_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
@@ -72,7 +73,12 @@ def show(workflow: str, output: str, backend: BackendSettings) -> None:
 @backend_options
 def pause(workflow: str, reason: str | None, output: str, backend: BackendSettings) -> None:
     """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
-    tell_paused(ask_store(backend, lambda store: store.pause(scope="workflow", target=workflow, reason=reason)), output)
+    tell_paused(
+        ask_store(
+            backend, lambda store: store.pause(scope="workflow", target=workflow, reason=reason, actor=cli_actor())
+        ),
+        output,
+    )
 
 
 @workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
@@ -81,7 +87,9 @@ def pause(workflow: str, reason: str | None, output: str, backend: BackendSettin
 @backend_options
 def resume(workflow: str, output: str, backend: BackendSettings) -> None:
     """Let WORKFLOW run again; what was held is due as before."""
-    tell_resumed(ask_store(backend, lambda store: store.resume(scope="workflow", target=workflow)), output)
+    tell_resumed(
+        ask_store(backend, lambda store: store.resume(scope="workflow", target=workflow, actor=cli_actor())), output
+    )
 
 
 @workflows.command(
