@@ -90,7 +90,7 @@ def test_schema_7_becomes_the_schema_of_a_new_database_and_keeps_every_row(
     empty = set() if adopted else {"minutehand.adopted", "minutehand.backlog"}
     assert {name for name, rows in before.items() if not rows} == empty
     backend(database)
-    assert contents(database) == before | {"automation_bulk_actions": []}
+    assert contents(database) == before | {"automation_audit": [], "automation_bulk_actions": []}
     assert difference(catalog(database), expected[0]) == {}
     assert difference(own(database), expected[1]) == {}
     recorded = database.sql("select name, checksum from automation_migrations")
