@@ -3,7 +3,7 @@
 -- can write nothing more; what it has sent by then stays in communication_logs.  The executions that waited behind a cancelled
 -- one in its ordering group are due at once.
 -- p_actor: {"via", "name"} of the person, or null.
--- Locks: the ordering groups' advisory locks, sorted; execution rows, by id.  Errors: MH400 no such actor.
+-- Locks: the ordering groups' advisory locks, sorted; execution rows, by id.  Errors: none.
 -- Called by: store.cancel.
 create or replace function public.automation_cancel(
   p_ids jsonb, p_reason text default null, p_actor jsonb default null, p_now timestamptz default null

@@ -3,7 +3,7 @@
 -- Lets executions run that were set aside as stale; they are due now.  p_ids names them; without p_ids it releases up to
 -- p_limit of all of them, and `more` says that there are others.
 -- p_actor: {"via", "name"} of the person, or null.
--- Locks: execution rows, by id.  Errors: MH400 no such actor.  Called by: store.release.
+-- Locks: execution rows, by id.  Errors: none.  Called by: store.release.
 create or replace function public.automation_release(
   p_ids jsonb default null, p_limit integer default 5000, p_actor jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$

@@ -6,7 +6,7 @@
 -- The execution is pending again and due at once, and the steps that follow run.  If the execution was handed over as a whole
 -- (decision 13), its one step is the call.
 -- p_actor: {"via", "name"} of the person, or null.
--- Locks: execution rows, by id; their rows of communication_logs.  Errors: MH400 p_as is none of these, no such actor.
+-- Locks: execution rows, by id; their rows of communication_logs.  Errors: MH400 p_as is none of these.
 -- Called by: store.resolve.
 create or replace function public.automation_resolve(
   p_ids jsonb, p_as text, p_actor jsonb default null, p_now timestamptz default null

@@ -2,7 +2,7 @@
 -- A person's retry of failed or skipped executions: the steps that failed run again, those that succeeded do not (R7).  An
 -- uncertain send is refused, because a person must first find out whether it arrived.
 -- p_actor: {"via", "name"} of the person, or null.
--- Locks: execution rows, by id.  Errors: MH400 no such actor.  Called by: store.retry.
+-- Locks: execution rows, by id.  Errors: none.  Called by: store.retry.
 create or replace function public.automation_retry(
   p_ids jsonb, p_actor jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$

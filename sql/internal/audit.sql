@@ -1,20 +1,15 @@
 -- Audit: what a person did, and who it was (public.automation_audit).
 
 -- minutehand.audit(action, target, actor, detail, now): writes one row.  Nothing without an actor: then no person was named.
--- actor: {"via": "cli" | "dashboard" | …, "name"}.  Errors: MH400 it is something else.
+-- actor: {"via": "cli" | "dashboard" | …, "name"}; of anything else the whole value is kept as the name.
 create or replace function minutehand.audit(p_action text, p_target text, p_actor jsonb, p_detail jsonb, p_now timestamptz)
-returns void language plpgsql set search_path = '' as $$
-begin
-  if nullif(p_actor, 'null') is null then
-    return;
-  elsif jsonb_typeof(p_actor -> 'name') is distinct from 'string' or jsonb_typeof(p_actor -> 'via') is distinct from 'string' then
-    raise exception 'the actor is not an object with "via" and "name"'
-      using errcode = 'MH400', hint = 'Pass {"via": "cli", "name": "ann@app-1"}, or null.';
-  end if;
+returns void language sql volatile set search_path = '' as $$
   insert into public.automation_audit (at, actor, action, target, detail)
-  values (p_now, jsonb_build_object('via', left(p_actor ->> 'via', 50), 'name', left(p_actor ->> 'name', 200)), p_action,
-          left(p_target, 500), jsonb_strip_nulls(p_detail));
-end
+  select p_now, jsonb_build_object(
+           'via', left(coalesce(p_actor ->> 'via', 'unknown'), 50),
+           'name', left(coalesce(p_actor ->> 'name', p_actor #>> '{}'), 200)),
+         p_action, left(p_target, 500), jsonb_strip_nulls(p_detail)
+  where nullif(p_actor, 'null') is not null
 $$;
 
 -- minutehand.prune_audit(limit, now): deletes rows that are older than 90 days.
