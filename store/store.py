@@ -271,9 +271,9 @@ class Store:
         """Do the next step of a bulk action, of the one that waits longest by default; None if none is due."""
         return await self._timed("automation_bulk_step", p_id=id_, p_limit=limit)
 
-    async def bulk_stop(self, id_: str) -> records.BulkAction:
+    async def bulk_stop(self, id_: str, *, actor: Actor | None = None) -> records.BulkAction:
         """Stop a bulk action.  Errors: `NotFound`."""
-        return await self._timed("automation_bulk_stop", p_id=id_)
+        return await self._timed("automation_bulk_stop", p_id=id_, p_actor=_actor(actor))
 
     async def bulk_get(self, id_: str) -> records.BulkAction:
         """Return a bulk action, its progress, and when its next step is due.  Errors: `NotFound`."""

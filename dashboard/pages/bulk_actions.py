@@ -105,7 +105,7 @@ def stop(dashboard: DashboardContext) -> Handler:
         bulk = await dashboard.store.bulk_get(form.request.path_params["id"])
         _check_tenant(form.user.tenant, bulk)
         form.user.require(ACTIONS[bulk["action"]].permission)
-        await dashboard.store.bulk_stop(bulk["id"])
+        await dashboard.store.bulk_stop(bulk["id"], actor=form.actor)
         return RedirectResponse(f"/bulk/{bulk['id']}", 303, headers=HEADERS)
 
     return form_route(dashboard, handle)

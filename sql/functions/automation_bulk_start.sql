@@ -1,5 +1,6 @@
 -- automation_bulk_start(p_action, p_filter, p_spread_seconds, p_actor, p_note, p_now) -> the bulk action, as
 --   automation_bulk_get
+-- p_actor: {"via", "name"} of the person, or null; kept for each execution, too.
 -- Counts the executions that match, and records that p_action (retry, cancel) is to be done to them; automation_bulk_step
 -- does it.  The count stops at 10,000, and so does the action.  Forgets those that ended more than 30 days ago.
 -- Locks: an advisory lock, so that at most ten run at once.  Errors: MH400 no such action, ten run already; 22007 a time in
@@ -29,6 +30,8 @@ begin
     p_action, p_filter, p_actor, left(p_note, 500), v_total, case v_total when 0 then 'finished' else 'running' end,
     greatest(coalesce(p_spread_seconds, 0), 0), v_now, v_now)
   returning id into v_id;
+  perform minutehand.audit(
+    'bulk_' || p_action, v_id::text, p_actor, jsonb_build_object('filter', p_filter, 'total', v_total), v_now);
   return public.automation_bulk_get(v_id::text, v_now);
 end
 $$;

@@ -133,6 +133,21 @@ def test_the_tick_says_how_many_run(database: Database) -> None:
     assert database.call("automation_tick", p_now=NOW)["bulk_actions"] == 1
 
 
+def test_the_audit_keeps_who_started_and_stopped_it(database: Database) -> None:
+    (first, _) = failed(database, 2)
+    bulk = start(database, p_actor={"via": "dashboard", "name": "ops"})
+    step(database, bulk, p_limit=1)
+    database.call("automation_bulk_stop", p_id=bulk["id"], p_actor={"via": "dashboard", "name": "ann"})
+    rows = database.sql("select action, target, actor ->> 'name' as name from automation_audit order by id")
+    assert [(row["action"], row["name"]) for row in rows] == [
+        ("bulk_retry", "ops"),
+        ("retry", "ops"),
+        ("bulk_stop", "ann"),
+    ]
+    assert (rows[0]["target"], rows[2]["target"]) == (bulk["id"], bulk["id"])
+    assert rows[1]["target"] != first, "the newest comes first"
+
+
 def test_an_error_stops_it(database: Database) -> None:
     failed(database)
     bulk = start(database, p_note="all")
