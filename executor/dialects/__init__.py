@@ -1,9 +1,12 @@
-"""Reads a workflow's steps, in whatever dialect an app wrote them, into one normal form, or refuses them by name.
+"""Reads a workflow's steps, in any dialect that an app wrote, into one normal form; what it cannot read is an error.
 
-`read_plan` is the way in; docs/dialects.md tells what is read, where, and what becomes of it.  The user's JSON is only
-read, never rewritten.  places.py: where steps stand; reading.py: the tree; shapes.py: one step's type and config;
-delays.py: how long to wait; order.py: arrows beside the list; conditions.py: what a branch asks; variables.py: what
-templates call things; plain_text.py: the words of an HTML text; bounds.py: how much is read.
+`read_plan` is the entry point; docs/dialects.md describes what is read.  The user's JSON is never rewritten.
+
+locations.py    where a workflow's row holds steps    delays.py      how long to wait
+parser.py       the tree of steps                     conditions.py  conditions and branches
+step_types.py   one step's type and config            variables.py   variables in templates
+graph_edges.py  connections beside the list           plain_text.py  plain text of an HTML e-mail
+limits.py       how much is read
 """
 
 from __future__ import annotations

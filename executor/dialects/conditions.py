@@ -1,7 +1,7 @@
-"""What a condition step asks, and its branches, in every way that apps write them.
+"""The conditions of a condition step, and its branches, in every form that apps write.
 
-The conditions themselves are read by SQL (R9), in whatever form they have; here stands only where to find them, and
-which of them ask for what no row can tell.
+SQL reads and evaluates the conditions themselves (R9); this module only finds them, and refuses those that ask for more
+than the fields of a row.
 """
 
 from __future__ import annotations
@@ -12,48 +12,48 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects.limits import is_empty, quote, type_name
 
-_PLAIN = frozenset({"field_comparison", "field", "comparison"})
-_GROUPS = frozenset({"group", "and", "or", "all", "any", "condition", "rule"})
-#: Names that look like a field and ask for the calendar, or for other rows.
-_SMART = frozenset(
+_FIELD_TYPES = frozenset({"field_comparison", "field", "comparison"})
+_GROUP_TYPES = frozenset({"group", "and", "or", "all", "any", "condition", "rule"})
+#: Names that look like a field, but ask for the calendar or for other rows.
+_UNSUPPORTED_FIELDS = frozenset(
     {
         *("business_hours", "after_hours", "weekend", "holiday", "weather"),
         *("client_has_jobs", "client_last_service", "historical"),
     }
 )
-_NAMES = ("field", "property", "column")
-#: What belongs to a comparison in one condition step.
-_LEAF = (*_NAMES, "operator", "op", "value", "values")
-_OF_TYPE = ("condition_type", "conditionType")
+_FIELD_KEYS = ("field", "property", "column")
+#: Keys of a comparison in one condition step.
+_COMPARISON_KEYS = (*_FIELD_KEYS, "operator", "op", "value", "values")
+_TYPE_KEYS = ("condition_type", "conditionType")
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One branch: what must hold (None: everything else), and its raw steps."""
+    """One branch: its conditions (None: the Else), and its raw steps."""
 
     conditions: Any
     steps: list[Any]
 
 
 def conditions_of(config: dict[str, Any]) -> Any:
-    """Return what a condition step's config asks; None where it asks nothing.  Errors: `BadStep`."""
-    for key in _OF_TYPE:
-        _plain(config.get(key))
-    said = [key for key in ("conditions", "condition") if not is_empty(config.get(key))]
-    leaf = {key: config[key] for key in _LEAF if key in config}
-    named = any(not is_empty(leaf.get(key)) for key in _NAMES)
-    if len(said) + named > 1:
+    """Return the conditions in a condition step's config; None when there are none.  Errors: `BadStep`."""
+    for key in _TYPE_KEYS:
+        _check_type(config.get(key))
+    keys = [key for key in ("conditions", "condition") if not is_empty(config.get(key))]
+    comparison = {key: config[key] for key in _COMPARISON_KEYS if key in config}
+    named = any(not is_empty(comparison.get(key)) for key in _FIELD_KEYS)
+    if len(keys) + named > 1:
         raise BadStep("it gives its conditions in two places: keep one")
-    if not said:
-        return _asked(leaf) if named else None
-    asked = config[said[0]]
-    if said[0] == "conditions" and isinstance(asked, list) and not is_empty(config.get("operator")):
+    if not keys:
+        return _check_conditions(comparison) if named else None
+    asked = config[keys[0]]
+    if keys[0] == "conditions" and isinstance(asked, list) and not is_empty(config.get("operator")):
         asked = {"operator": config["operator"], "conditions": asked}
-    return _asked(asked)
+    return _check_conditions(asked)
 
 
-def arms(raw: dict[str, Any], config: dict[str, Any]) -> list[Branch]:
-    """Return the branches of a condition step, [] where it has none.  Errors: `BadStep`."""
+def branches_of(raw: dict[str, Any], config: dict[str, Any]) -> list[Branch]:
+    """Return the branches of a condition step, [] when it has none.  Errors: `BadStep`."""
     branches = raw.get("branches") or config.get("branches")
     if branches is None or branches == []:
         return []
@@ -81,34 +81,34 @@ def _read_branch(branch: dict[str, Any]) -> Branch:
     return Branch(asked, steps)
 
 
-def _asked(conditions: Any) -> Any:
-    """Hold that conditions ask only for fields.  {operator, conditions: []} asks nothing."""
+def _check_conditions(conditions: Any) -> Any:
+    """Check that conditions compare only fields; returns None for empty ones: {operator, conditions: []}."""
     if not isinstance(conditions, dict | list):
         raise BadStep(f"conditions must be an object or a list, got {type_name(conditions)}")
-    waiting, leaves = [conditions], 0
-    while waiting:
-        node = waiting.pop()
+    stack, comparisons = [conditions], 0
+    while stack:
+        node = stack.pop()
         if isinstance(node, list):
-            waiting.extend(node)
+            stack.extend(node)
         elif isinstance(node, dict):
-            leaves += _leaf(node)
-            waiting.extend(value for key, value in node.items() if key not in ("value", "values"))
-    return conditions if leaves else None
+            comparisons += _check_comparison(node)
+            stack.extend(value for key, value in node.items() if key not in ("value", "values"))
+    return conditions if comparisons else None
 
 
-def _leaf(node: dict[str, Any]) -> bool:
-    """Hold that one node asks for a field, if it asks at all."""
-    for key in _OF_TYPE:
-        _plain(node.get(key))
+def _check_comparison(node: dict[str, Any]) -> bool:
+    """Check one node; returns whether it compares a field."""
+    for key in _TYPE_KEYS:
+        _check_type(node.get(key))
     type_ = node.get("type")
-    if isinstance(type_, str) and type_.lower() not in _GROUPS:
-        _plain(type_)
-    field = next((node[key] for key in _NAMES if key in node), None)
-    if isinstance(field, str) and field.partition(".")[0] in _SMART:
-        _plain(field)
+    if isinstance(type_, str) and type_.lower() not in _GROUP_TYPES:
+        _check_type(type_)
+    field = next((node[key] for key in _FIELD_KEYS if key in node), None)
+    if isinstance(field, str) and field.partition(".")[0] in _UNSUPPORTED_FIELDS:
+        _check_type(field)
     return field is not None
 
 
-def _plain(type_: Any) -> None:
-    if not is_empty(type_) and not (isinstance(type_, str) and type_ in _PLAIN):
+def _check_type(type_: Any) -> None:
+    if not is_empty(type_) and not (isinstance(type_, str) and type_ in _FIELD_TYPES):
         raise BadStep(f"a condition of type {quote(type_)} is not supported: only fields of the row can be compared")

@@ -1,6 +1,6 @@
-"""How long to wait, in every way that apps write it, as `3 days`.
+"""Delays, in every form that apps write, as `3 days`.
 
-A number whose unit nobody wrote is refused unless it is zero: read as seconds, "3 days" has been sent at once before.
+A number without a unit is refused unless it is zero: an app once read it as seconds, and sent "3 days" at once.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects.limits import is_empty, quote
 
-_WORDS = {
+_SPELLINGS = {
     "minute": ("m", "min", "mins", "minute", "minutes"),
     "hour": ("h", "hr", "hrs", "hour", "hours"),
     "day": ("d", "day", "days"),
     "week": ("w", "wk", "wks", "week", "weeks"),
 }
-_UNITS = {word: unit for unit, words in _WORDS.items() for word in words}
+_UNITS = {word: unit for unit, words in _SPELLINGS.items() for word in words}
 _MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
-#: Any unit; whether a workflow may wait that long is for `wait` to say.
+#: Of any unit; the action `wait` has a lower limit.
 _MAX_VALUE = 10_000_000
 _TEXT = re.compile(r"\s*(\d{1,8}(?:\.\d{1,4})?)\s*([A-Za-z]*)\s*", re.ASCII)
-_AT_ONCE = frozenset({"", "none", "immediate", "immediately", "instant"})
+_NO_DELAY = frozenset({"", "none", "immediate", "immediately", "instant"})
 
 _VALUE = ("delayValue", "delay_value")
 _UNIT = ("delayUnit", "delay_unit", "delayType", "delay_type")
 _RELATIVE = ("relative_hours", "relativeHours", "relative_to", "relativeTo", "offset_hours", "offsetHours")
 _UNTIL = ("delay_until", "delayUntil")
-#: `delay_hours: 72`, and in a step that does nothing but wait also `hours: 72`.
-_PER_UNIT = {key: unit for unit in _MINUTES for key in (f"delay_{unit}s", f"delay{unit.capitalize()}s")}
-_OF_WAITS = {f"{unit}s": unit for unit in _MINUTES}
-#: Every key that tells of a delay beside an action.
-KEYS = frozenset({"delay", *_VALUE, *_UNIT, *_UNTIL, *_RELATIVE, *_PER_UNIT})
+#: `delay_hours: 72`; in a step that only waits also `hours: 72`.
+_UNIT_KEYS = {key: unit for unit in _MINUTES for key in (f"delay_{unit}s", f"delay{unit.capitalize()}s")}
+_UNIT_KEYS_OF_WAIT = {f"{unit}s": unit for unit in _MINUTES}
+#: All keys of a delay before an action.
+KEYS = frozenset({"delay", *_VALUE, *_UNIT, *_UNTIL, *_RELATIVE, *_UNIT_KEYS})
 
 
-def delay_of(raw: dict[str, Any], config: dict[str, Any], bare: str | None = None) -> str | None:
-    """Return how long an action waits before it is done, as `3 days`; None: not at all.
+def delay_of(raw: dict[str, Any], config: dict[str, Any], default_unit: str | None = None) -> str | None:
+    """Return the delay before an action, as `3 days`; None: no delay.
 
-    It may be told in the step or in its config; `bare` is the unit of a number in the config's `delay` without one.
+    It may be in the step or in its config.  `default_unit`: of a number without a unit in the config's `delay`.
     Errors: `BadStep`.
     """
     for holder in (raw, config):
         _refuse_relative(holder)
-        if (key := _first(holder, _UNTIL)) is not None:
+        if (key := _first_key(holder, _UNTIL)) is not None:
             raise BadStep(f"`{key}` is not supported on an action: put a wait step before it")
-    return _one([*_told(raw, None), *_told(config, bare)])
+    return _single([*_delays_of_action(raw, None), *_delays_of_action(config, default_unit)])
 
 
 def wait_config(raw: dict[str, Any], config: dict[str, Any]) -> dict[str, str] | None:
-    """Return the config of a `wait` step whose delay is told in an app's way; None: it waits for nothing.
+    """Return the config of a `wait` step, from an app's own keys; None: its length is zero.
 
     Errors: `BadStep`.
     """
@@ -58,56 +58,62 @@ def wait_config(raw: dict[str, Any], config: dict[str, Any]) -> dict[str, str] |
     for holder in holders:
         _refuse_relative(holder)
     until = [holder[key] for holder in holders for key in _UNTIL if not is_empty(holder.get(key))]
-    told = [one for holder in holders for one in (*_told(holder, None), *_told_by_wait(holder))]
-    if until and not told:
+    delays = [one for holder in holders for one in (*_delays_of_action(holder, None), *_delays_of_wait(holder))]
+    if until and not delays:
         (instant, *more) = until
         if not more and isinstance(instant, str) and re.match(r"\d{4}-\d\d-\d\d|\{", instant):
             return {"until": instant}
         raise BadStep(f"`delay_until` must be an ISO date or time, got {quote(instant)}")
-    if until or not told:
+    if until or not delays:
         raise BadStep("it gives two different lengths of time to wait" if until else "it does not say how long to wait")
-    length = _one(told)
+    length = _single(delays)
     return None if length is None else {"for": length}
 
 
-def _first(holder: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+def _first_key(holder: dict[str, Any], keys: tuple[str, ...]) -> str | None:
     return next((key for key in keys if not is_empty(holder.get(key))), None)
 
 
 def _refuse_relative(holder: dict[str, Any]) -> None:
-    until = holder.get(_first(holder, _UNTIL) or "")
-    relative = _first(holder, _RELATIVE) or ("delay_until" if until == "relative" else None)
+    until = holder.get(_first_key(holder, _UNTIL) or "")
+    relative = _first_key(holder, _RELATIVE) or ("delay_until" if until == "relative" else None)
     if relative is not None:
         raise BadStep(f"`{relative}` is relative to another time, which is not supported yet")
 
 
-def _told(holder: dict[str, Any], bare: str | None) -> list[Decimal]:
-    """The delays, in minutes, that one object tells beside an action."""
-    told = []
+def _delays_of_action(holder: dict[str, Any], default_unit: str | None) -> list[Decimal]:
+    """Return the delays of an action, in minutes, that one object has."""
+    delays = []
     delay = holder.get("delay")
     if isinstance(delay, dict):
-        told.append(_length(_any(delay, "value", "amount", "duration", *_VALUE), _any(delay, "unit", "type", *_UNIT)))
+        delays.append(
+            _parse(
+                _first_value(delay, "value", "amount", "duration", *_VALUE), _first_value(delay, "unit", "type", *_UNIT)
+            )
+        )
     elif delay is not None and delay is not False:
-        told.append(_length(delay, bare))
-    if (value := _first(holder, _VALUE)) is not None:
-        told.append(_length(holder[value], _any(holder, *_UNIT)))
-    return told + [_length(holder[key], unit) for key, unit in _PER_UNIT.items() if not is_empty(holder.get(key))]
+        delays.append(_parse(delay, default_unit))
+    if (value := _first_key(holder, _VALUE)) is not None:
+        delays.append(_parse(holder[value], _first_value(holder, *_UNIT)))
+    return delays + [_parse(holder[key], unit) for key, unit in _UNIT_KEYS.items() if not is_empty(holder.get(key))]
 
 
-def _told_by_wait(holder: dict[str, Any]) -> list[Decimal]:
-    """What else a step that only waits may tell: `duration` or `value` with a `unit`, `hours`."""
-    unit = _any(holder, "unit", *_UNIT)
-    told = [_length(holder[key], unit) for key in ("duration", "value") if not is_empty(holder.get(key))]
-    return told + [_length(holder[key], unit) for key, unit in _OF_WAITS.items() if not is_empty(holder.get(key))]
+def _delays_of_wait(holder: dict[str, Any]) -> list[Decimal]:
+    """Return the lengths of a wait step that one object has: `duration` or `value` with a `unit`, `hours`."""
+    unit = _first_value(holder, "unit", *_UNIT)
+    delays = [_parse(holder[key], unit) for key in ("duration", "value") if not is_empty(holder.get(key))]
+    return delays + [
+        _parse(holder[key], unit) for key, unit in _UNIT_KEYS_OF_WAIT.items() if not is_empty(holder.get(key))
+    ]
 
 
-def _any(holder: dict[str, Any], *keys: str) -> Any:
-    return holder.get(_first(holder, keys) or "")
+def _first_value(holder: dict[str, Any], *keys: str) -> Any:
+    return holder.get(_first_key(holder, keys) or "")
 
 
-def _length(value: Any, unit: Any) -> Decimal:
+def _parse(value: Any, unit: Any) -> Decimal:
     """Read one delay, in minutes."""
-    if isinstance(value, str) and value.strip().lower() in _AT_ONCE:
+    if isinstance(value, str) and value.strip().lower() in _NO_DELAY:
         return Decimal(0)
     number, own_unit = _split(value)
     unit = own_unit or unit
@@ -137,11 +143,11 @@ def _split(value: Any) -> tuple[Decimal, str]:
     return Decimal(match[1]), match[2]
 
 
-def _one(told: list[Decimal]) -> str | None:
-    """The one length that all agree on."""
-    if len(set(told)) > 1:
+def _single(delays: list[Decimal]) -> str | None:
+    """Return the one length that all keys agree on.  Errors: `BadStep`."""
+    if len(set(delays)) > 1:
         raise BadStep("it gives two different lengths of time to wait")
-    return format_delay(int(told[0])) if told and told[0] else None
+    return format_delay(int(delays[0])) if delays and delays[0] else None
 
 
 def format_delay(minutes: int) -> str:

@@ -1,4 +1,4 @@
-"""The four places where a workflow's row holds steps, and which of them is read."""
+"""The four places of a workflow's row that may hold steps, and which of them is read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from minutehand.executor.dialects.limits import check_size, is_empty, quote, typ
 
 #: The keys under which an object holds steps: several, or a single one.
 STEP_KEYS = ("steps", "actions", "action")
-#: What says nothing of what a step does: two copies of it may differ in these.
-_LOOKS = frozenset({"position", "connections", "name", "label", "title", "description", "icon", "color", "order"})
+#: Keys without effect: two copies of a step may differ in them.
+_COSMETIC_KEYS = frozenset(
+    {"position", "connections", "name", "label", "title", "description", "icon", "color", "order"}
+)
 
-#: What joins conditions, and asks nothing by itself.
-_JOINING = frozenset({"operator", "op", "logic", "combinator", "match"})
+#: Keys that join conditions and are none themselves.
+_JOINING_KEYS = frozenset({"operator", "op", "logic", "combinator", "match"})
 
 
 def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
@@ -23,25 +25,25 @@ def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
     several places the fullest is read, if it holds all that the others do.  Errors: `BadStep`.
     """
     check_size(definition.get(column) for column in ("steps", "template_config", "workflow_config", "action_config"))
-    found = {
+    places = {
         place: steps
         for column in ("steps", "template_config", "workflow_config")
-        for place, steps in [_held(column, definition.get(column))]
+        for place, steps in [_steps_of_column(column, definition.get(column))]
         if steps
     }
     single = definition.get("action_type")
-    if not found:
+    if not places:
         return [{"action_type": single, "config": definition.get("action_config")}] if not is_empty(single) else []
     if not is_empty(single):
-        notes.append(f"action_type {quote(single)} is not read: the steps stand in {' and '.join(found)}")
-    (fullest, steps), *others = sorted(found.items(), key=lambda item: -len(_without_trigger(item[1])))
+        notes.append(f"action_type {quote(single)} is not read: the steps are in {' and '.join(places)}")
+    (fullest, steps), *others = sorted(places.items(), key=lambda item: -len(_without_trigger(item[1])))
     for place, fewer in others:
-        _within(_without_trigger(fewer), place, _without_trigger(steps), fullest)
+        _check_contained(_without_trigger(fewer), place, _without_trigger(steps), fullest)
     return steps
 
 
 def is_trigger(raw: Any) -> bool:
-    """A flow may begin with its trigger, which is no step (its conditions are matched in SQL)."""
+    """Whether a step is the trigger that a flow may begin with; SQL matches its conditions."""
     return isinstance(raw, dict) and raw.get("type") == "trigger"
 
 
@@ -49,8 +51,8 @@ def _without_trigger(steps: list[Any]) -> list[Any]:
     return [step for step in steps if not is_trigger(step)]
 
 
-def _held(column: str, value: Any) -> tuple[str, list[Any]]:
-    """What one column holds, and what that place is called."""
+def _steps_of_column(column: str, value: Any) -> tuple[str, list[Any]]:
+    """Return the name of the place in one column that holds steps, and the steps."""
     if value is None or isinstance(value, list):
         return column, value or []
     if not isinstance(value, dict):
@@ -72,46 +74,48 @@ def _held(column: str, value: Any) -> tuple[str, list[Any]]:
 
 
 def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
-    """A place may hold its own trigger; conditions there are not matched, and without them too much would be sent."""
+    """Refuse a trigger's conditions beside the steps: they are not matched there, and too much would be sent."""
     triggers = place.get("triggers")
     holders = [place, place.get("trigger"), *(triggers if isinstance(triggers, list) else [])]
     for holder in holders:
-        asked = holder.get("conditions") if isinstance(holder, dict) else None
-        if isinstance(asked, dict):
-            asked = [value for key, value in asked.items() if key not in _JOINING and not is_empty(value)]
-        if asked:
+        conditions = holder.get("conditions") if isinstance(holder, dict) else None
+        if isinstance(conditions, dict):
+            conditions = [
+                value for key, value in conditions.items() if key not in _JOINING_KEYS and not is_empty(value)
+            ]
+        if conditions:
             raise BadStep(f"{column}: conditions of a trigger are not supported here: write them in `trigger_config`")
 
 
-def _within(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> None:
-    """Hold that all of one place's steps stand in the other's, in that order and with that meaning."""
+def _check_contained(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> None:
+    """Check that another place has all steps of this one, equal and in the same order.  Errors: `BadStep`."""
     rest = iter(steps)
     for step in fewer:
-        same = next((other for other in rest if _name(other) == _name(step)), None)
+        same = next((other for other in rest if _identity(other) == _identity(step)), None)
         if same is None:
             raise BadStep(
-                f"{place} and {fullest} contradict each other: {_told(step)} of {place} stands {_where(step, steps)}"
+                f"{place} and {fullest} contradict each other: {_label(step)} of {place} is {_difference(step, steps)}"
             )
         if _meaning(same) != _meaning(step):
-            raise BadStep(f"{place} and {fullest} contradict each other: {_told(step)} differs between the two")
+            raise BadStep(f"{place} and {fullest} contradict each other: {_label(step)} differs between the two")
 
 
-def _where(step: Any, steps: list[Any]) -> str:
-    known = any(_name(other) == _name(step) for other in steps)
-    return "in another order there" if known else "there alone"
+def _difference(step: Any, steps: list[Any]) -> str:
+    known = any(_identity(other) == _identity(step) for other in steps)
+    return "in another order there" if known else "only there"
 
 
-def _name(step: Any) -> Any:
-    """What a step is known by in two places: its id, else all that it means."""
+def _identity(step: Any) -> Any:
+    """Return what identifies a step in two places: its id, else everything that has an effect."""
     id_ = step.get("id") if isinstance(step, dict) else None
     return _meaning(step) if is_empty(id_) else ("id", str(id_))
 
 
 def _meaning(step: Any) -> Any:
-    return {key: value for key, value in step.items() if key not in _LOOKS} if isinstance(step, dict) else step
+    return {key: value for key, value in step.items() if key not in _COSMETIC_KEYS} if isinstance(step, dict) else step
 
 
-def _told(step: Any) -> str:
+def _label(step: Any) -> str:
     if not isinstance(step, dict):
         return type_name(step)
     return f"step {quote(step.get('name') or step.get('id') or step.get('type'))}"

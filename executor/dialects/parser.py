@@ -14,13 +14,13 @@ from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, 
 from minutehand.executor.dialects.locations import find_steps, is_trigger
 from minutehand.executor.dialects.variables import translate_value
 
-#: What a workflow's row, or the place of its steps, may wish of the time and the channel; see docs/dialects.md.
-_WISHES = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")
+#: Keys of a workflow that are not supported yet: the time of delivery, several channels; see docs/dialects.md.
+_UNSUPPORTED_KEYS = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a workflow does: its steps in normal form, and what is understood of it but not honoured yet."""
+    """What a workflow does: its steps in normal form, and notes on what is understood but not supported yet."""
 
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Plan:
 def read_plan(definition: dict[str, Any]) -> Plan:
     """Read a workflow's whole row; each step of the plan has an action that accepts its config.
 
-    Errors: `BadStep`, which names the step and what is wrong with it; nothing else, whatever the JSON.
+    Errors: `BadStep`, which names the step and its problem; no other error, whatever the JSON.
     """
     if not isinstance(definition, dict):
         raise BadStep(f"steps: expected a workflow's row, an object; got {type_name(definition)}")
@@ -38,9 +38,9 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     steps = reader.read(find_steps(definition, notes), "", 0)
     holders = (definition, definition.get("template_config"), definition.get("workflow_config"))
     notes.extend(
-        f"`{wish}` is not supported yet: each step runs as soon as it can, by its own channel"
-        for wish in _WISHES
-        if any(isinstance(holder, dict) and not is_empty(holder.get(wish)) for holder in holders)
+        f"`{key}` is not supported yet: each step runs as soon as it can, by its own channel"
+        for key in _UNSUPPORTED_KEYS
+        if any(isinstance(holder, dict) and not is_empty(holder.get(key)) for holder in holders)
     )
     return Plan(steps, tuple(dict.fromkeys(notes)))
 
@@ -75,15 +75,15 @@ class _Reader:
             raw, path = raw_steps[number], f"{prefix}{number + 1}"
             if is_trigger(raw) or self._is_off(raw, path):
                 continue
-            step, wait, arms = self._read_one(raw, path)
+            step, wait, branches = self._read_one(raw, path)
             if wait is not None:
                 read.append(wait)
             if step is None:
                 continue
             if step.type != "condition":
                 read.append(step)
-            elif arms is not None:
-                read.append(self._branch(step, arms, path, depth))
+            elif branches is not None:
+                read.append(self._branch(step, branches, path, depth))
             elif depth == 0:
                 read.append(replace(step, otherwise=(self._stop(step),)))
             else:  # within a branch only the rest of the branch depends on it
@@ -98,7 +98,7 @@ class _Reader:
         return off
 
     def _read_one(self, raw: Any, path: str) -> tuple[Step | None, Step | None, list[conditions.Branch] | None]:
-        """One step without what stands below it, the wait before it, and its branches (None: a gate)."""
+        """Read one step without its branches; returns it, the wait before it, and its branches (None: a gate)."""
         label = path
         try:
             if not isinstance(raw, dict):
@@ -110,11 +110,11 @@ class _Reader:
             step = self._step(raw, path, type_, step_types.stops_on_error(raw, config))
             if type_ == "wait":
                 return self._wait(step, raw, config), None, []
-            delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _bare(raw))
+            delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _default_unit(raw))
             wait = None if delay is None else self._delay(step, delay)
             if type_ == "condition":
-                asked, arms = _asks(raw, config)
-                return self._checked(step, {"conditions": asked}), wait, arms
+                asked, branches = _conditions_and_branches(raw, config)
+                return self._checked(step, {"conditions": asked}), wait, branches
             _refuse_branches(raw, type_, config)
             return self._checked(step, self._config(type_, config, label)), wait, []
         except BadStep as error:
@@ -130,8 +130,8 @@ class _Reader:
 
     def _wait(self, step: Step, raw: dict[str, Any], config: dict[str, Any]) -> Step | None:
         if is_empty(config.get("for")) and is_empty(config.get("until")):
-            told = delays.wait_config(raw, config)
-            return None if told is None else self._checked(step, dict(told))
+            wait = delays.wait_config(raw, config)
+            return None if wait is None else self._checked(step, dict(wait))
         return self._checked(step, config)
 
     def _delay(self, step: Step, length: str) -> Step:
@@ -167,9 +167,9 @@ class _Reader:
         self._keys.add(key)
         return key
 
-    def _branch(self, step: Step, arms: list[conditions.Branch], path: str, depth: int) -> Step:
-        """Several Ifs are nested: each stands in the else of the one before."""
-        first, *rest = arms
+    def _branch(self, step: Step, branches: list[conditions.Branch], path: str, depth: int) -> Step:
+        """Nest several Ifs: each becomes the `else` of the previous one."""
+        first, *rest = branches
         then = self.read(first.steps, f"{path}.then.", depth + 1)
         if not rest:
             return replace(step, then=then)
@@ -199,23 +199,23 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _bare(raw: dict[str, Any]) -> str | None:
-    """`action_config` belongs to the one dialect whose delays are plain numbers of minutes."""
+def _default_unit(raw: dict[str, Any]) -> str | None:
+    """Return the unit of a number without one: minutes, in the dialect that has `action_config`."""
     return "minute" if raw.get("action_config") is not None else None
 
 
-def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[conditions.Branch] | None]:
-    """What a condition asks, and its branches; None where it has none and so is a gate."""
-    asked, arms = conditions.conditions_of(config), conditions.arms(raw, config)
+def _conditions_and_branches(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[conditions.Branch] | None]:
+    """Return the conditions of a condition step, and its branches; None: it has none, and is a gate."""
+    asked, branches = conditions.conditions_of(config), conditions.branches_of(raw, config)
     normal = [key for key in ("then", "else") if raw.get(key) is not None]
     for key in normal:
         if not isinstance(raw[key], list):
             raise BadStep(f"`{key}` must be a list of steps, got {type_name(raw[key])}")
-    if arms and (normal or asked is not None):
+    if branches and (normal or asked is not None):
         raise BadStep("it has `branches` and also conditions, `then` or `else`: keep one form")
     _refuse_unread(raw, config)
-    if arms:
-        return arms[0].conditions, arms
+    if branches:
+        return branches[0].conditions, branches
     if asked is None:
         raise BadStep("it has no conditions: add `conditions`")
     if not normal:
@@ -224,7 +224,7 @@ def _asks(raw: dict[str, Any], config: dict[str, Any]) -> tuple[Any, list[condit
 
 
 def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) -> None:
-    """Hold that nothing is left out: only a condition has branches, and asks whether to run."""
+    """Refuse branches and conditions on a step that is not a condition: they would be ignored."""
     for key in ("then", "else", "branches"):
         if not is_empty(raw.get(key)):
             raise BadStep(f"`{key}`: only a condition has branches")
@@ -234,7 +234,7 @@ def _refuse_branches(raw: dict[str, Any], type_: str, config: dict[str, Any]) ->
 
 
 def _refuse_unread(raw: dict[str, Any], config: dict[str, Any]) -> None:
-    """A condition's steps under a name that nobody reads would be lost without a word."""
+    """Refuse steps under a key of a condition that is not read: they would be ignored."""
     for holder in (raw, config):
         for key, value in holder.items():
             if key in ("then", "else", "branches", "conditions", "condition") or not isinstance(value, list):

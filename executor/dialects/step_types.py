@@ -1,4 +1,4 @@
-"""One step as an app wrote it: what it is, and its config under the names that actions read."""
+"""One step as an app wrote it: its type, and its config under the keys that actions read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects.limits import MAX_NAME, is_empty, quote, type_name
 from minutehand.executor.dialects.plain_text import is_html, without_tags
 
-#: The types of the normal form -> what else apps call them.  What stands nowhere here is left as it is: a plug-in's.
+#: The types of the normal form -> other spellings.  A type that is not here stays as it is: it may be a plug-in's.
 TYPES = {
     "email": ("send_email", "mail", "send_mail"),
     "sms": ("send_sms", "text", "send_text", "text_message"),
@@ -24,43 +24,43 @@ TYPES = {
 }
 _NORMAL = {other: type_ for type_, others in TYPES.items() for other in (type_, *others)}
 
-#: Where a step may say what it is, beside `type`.
-_IN_CONFIG = ("actionType", "action_type")
-_IN_STEP = ("subType", "subtype", "sub_type", "actionType", "action_type")
-#: What may stand beside `config` instead of in it.
-_CONTENT = (
+#: Keys for the type, besides `type`.
+_TYPE_KEYS_IN_CONFIG = ("actionType", "action_type")
+_TYPE_KEYS_IN_STEP = ("subType", "subtype", "sub_type", "actionType", "action_type")
+#: Keys that may be in the step instead of in its `config`.
+_CONFIG_KEYS = (
     *("to", "recipient", "recipients", "sendToClient", "subject", "message", "body", "content", "html", "title"),
     *("template", "template_id", "templateId", "url", "method", "headers", "table", "values", "conditions"),
     *("condition", "condition_type", "conditionType", "field", "operator", "value", "for", "until", "duration", "unit"),
     *("continue_on_error", "continueOnError"),
 )
-#: type -> {the name that its action reads: the names that apps write}
-_MESSAGE = ("body", "content", "text")
-_TO = ("recipient", "recipients", "to_email", "toEmail", "to_phone", "toPhone", "phone_number", "phoneNumber")
-_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "email": {"message": _MESSAGE, "to": _TO},
-    "sms": {"message": _MESSAGE, "to": _TO},
-    "notify": {"message": _MESSAGE, "title": ("subject",)},
+#: Type -> {the key that its action reads: other spellings}.
+_MESSAGE_KEYS = ("body", "content", "text")
+_TO_KEYS = ("recipient", "recipients", "to_email", "toEmail", "to_phone", "toPhone", "phone_number", "phoneNumber")
+_KEY_SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
+    "email": {"message": _MESSAGE_KEYS, "to": _TO_KEYS},
+    "sms": {"message": _MESSAGE_KEYS, "to": _TO_KEYS},
+    "notify": {"message": _MESSAGE_KEYS, "title": ("subject",)},
     "webhook": {"url": ("webhook_url", "webhookUrl"), "body": ("payload",)},
     "function": {"name": ("function_name", "functionName"), "body": ("payload",)},
 }
-_TEMPLATES = ("template", "template_id", "templateId", "template_name", "templateName")
-_CLIENT = frozenset({"client", "customer", "{{client}}", "{{ client }}", "{{customer}}", "{{ customer }}"})
-#: What the step wishes of the time of day, which is not honoured yet; its value when it wishes nothing.
-_TIMING = ("timing", "sendTime", "send_time")
-_NO_WISH = frozenset({"immediate", "immediately", "now", "", "none"})
+_TEMPLATE_KEYS = ("template", "template_id", "templateId", "template_name", "templateName")
+_CLIENT_SPELLINGS = frozenset({"client", "customer", "{{client}}", "{{ client }}", "{{customer}}", "{{ customer }}"})
+#: Keys that ask for a time of day, which is not supported yet; their values that ask for none.
+_TIMING_KEYS = ("timing", "sendTime", "send_time")
+_NO_TIME = frozenset({"immediate", "immediately", "now", "", "none"})
 
 
 def config_of(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a step's config, wherever it stands.  Errors: `BadStep`."""
-    held = [key for key in ("config", "action_config") if raw.get(key) is not None]
-    if len(held) > 1:
+    """Return a copy of a step's config, wherever the step keeps it.  Errors: `BadStep`."""
+    holders = [key for key in ("config", "action_config") if raw.get(key) is not None]
+    if len(holders) > 1:
         raise BadStep("it has both `config` and `action_config`")
-    config = raw[held[0]] if held else {}
+    config = raw[holders[0]] if holders else {}
     if not isinstance(config, dict):
-        raise BadStep(f"`{held[0]}` must be an object, got {type_name(config)}")
+        raise BadStep(f"`{holders[0]}` must be an object, got {type_name(config)}")
     config = dict(config)
-    for key in _CONTENT:
+    for key in _CONFIG_KEYS:
         if is_empty(raw.get(key)):
             continue
         if not is_empty(config.get(key)) and config[key] != raw[key]:
@@ -70,40 +70,40 @@ def config_of(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def type_of(raw: dict[str, Any], config: dict[str, Any]) -> str:
-    """Return a step's type in normal form, and take it out of `config`.  Errors: `BadStep`."""
+    """Return a step's type in normal form, and remove it from `config`.  Errors: `BadStep`."""
     type_ = raw.get("type")
-    said = [config.pop(key, None) for key in _IN_CONFIG] + [raw.get(key) for key in _IN_STEP]
-    said = [word for word in (*said, None if type_ == "action" else type_) if not is_empty(word)]
-    if not said:
+    values = [config.pop(key, None) for key in _TYPE_KEYS_IN_CONFIG] + [raw.get(key) for key in _TYPE_KEYS_IN_STEP]
+    values = [word for word in (*values, None if type_ == "action" else type_) if not is_empty(word)]
+    if not values:
         raise BadStep("it has no type")
-    wrong = next((word for word in said if not isinstance(word, str) or len(word) > MAX_NAME), None)
+    wrong = next((word for word in values if not isinstance(word, str) or len(word) > MAX_NAME), None)
     if wrong is not None:
         raise BadStep(f"its type must be text of at most {MAX_NAME} characters, got {quote(wrong)}")
-    types = list(dict.fromkeys(normal_type(word) for word in said))
+    types = list(dict.fromkeys(normal_type(word) for word in values))
     if len(types) > 1:
         raise BadStep(f"it has several types: {', '.join(types)}"[:300])
     return types[0]
 
 
 def normal_type(word: str) -> str:
-    """`send_sms` and `Send SMS` are `sms`; a word that nobody knows stays what it is."""
+    """Return the normal form of a type: `sms` for `send_sms` and `Send SMS`.  An unknown type stays as it is."""
     return _NORMAL.get(re.sub(r"[\s-]+", "_", word.strip().lower()), word)
 
 
 def stops_on_error(raw: dict[str, Any], config: dict[str, Any]) -> bool:
-    """Whether the execution ends when this step fails: only `true` says so, or `continue_on_error: false`."""
+    """Whether the execution ends when this step fails: `stop_on_error: true` or `continue_on_error: false`."""
     going_on = [config.pop(key, None) for key in ("continue_on_error", "continueOnError")]
     return raw.get("stop_on_error") is True or any(value is False for value in going_on)
 
 
 def normal_config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Return the config under the names that the action of `type_` reads.
+    """Return the config under the keys that the action of `type_` reads.
 
-    A plug-in's config is its own, and stays.  Adds to `notes` what is understood and not honoured.  Errors: `BadStep`.
+    A plug-in's config stays as it is.  Adds to `notes` what is understood and not supported.  Errors: `BadStep`.
     """
     if type_ not in TYPES:
         return config
-    for name, others in _NAMES.get(type_, {}).items():
+    for name, others in _KEY_SPELLINGS.get(type_, {}).items():
         _rename(config, name, others)
     if type_ in ("email", "sms", "notify"):
         _refuse_template(config)
@@ -116,45 +116,45 @@ def normal_config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[
 
 
 def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
-    said = {key: config[key] for key in (name, *others) if not is_empty(config.get(key))}
+    given = {key: config[key] for key in (name, *others) if not is_empty(config.get(key))}
     for key in others:
         config.pop(key, None)
-    values = list(said.values())
+    values = list(given.values())
     if any(value != values[0] for value in values):
-        raise BadStep(f"{' and '.join(f'`{key}`' for key in said)} have different values: keep one")
-    if said:
+        raise BadStep(f"{' and '.join(f'`{key}`' for key in given)} have different values: keep one")
+    if given:
         config[name] = values[0]
 
 
 def _refuse_template(config: dict[str, Any]) -> None:
-    named = [key for key in _TEMPLATES if not is_empty(config.pop(key, None))]
+    named = [key for key in _TEMPLATE_KEYS if not is_empty(config.pop(key, None))]
     if named and is_empty(config.get("message")):
         raise BadStep(f"`{named[0]}` names a template, whose text is not in the workflow: write `message`")
 
 
 def _timing(config: dict[str, Any]) -> list[str]:
-    """Take the wishes of when to send out of a config, and say which."""
-    wishes = {key: config.pop(key) for key in _TIMING if key in config}
+    """Remove the keys that ask for a time of day from a config; returns a note for each."""
+    timing = {key: config.pop(key) for key in _TIMING_KEYS if key in config}
     return [
         f"`{key}` is not supported yet: the message is sent as soon as it can be"
-        for key in wishes
-        if _wishes(wishes[key])
+        for key in timing
+        if _asks_for_time(timing[key])
     ]
 
 
-def _wishes(value: Any) -> bool:
+def _asks_for_time(value: Any) -> bool:
     if isinstance(value, dict):
         return any(flag is True for flag in value.values())
-    return not is_empty(value) and value is not False and str(value).strip().lower() not in _NO_WISH
+    return not is_empty(value) and value is not False and str(value).strip().lower() not in _NO_TIME
 
 
 def _address(type_: str, config: dict[str, Any]) -> None:
-    """Leave out a `to` that only says the client, who is the default, and refuse a word that is not an address."""
+    """Remove a `to` that names the client, who is the default; reject a word that is not an address."""
     to_client = [config.pop(key, None) for key in ("sendToClient", "send_to_client")]
     to = config.get("to")
     if isinstance(to, list) and len(to) == 1:
         to = to[0]
-    if isinstance(to, str) and to.strip().lower() in _CLIENT:
+    if isinstance(to, str) and to.strip().lower() in _CLIENT_SPELLINGS:
         config.pop("to")
         return
     if is_empty(to) and False in to_client:

@@ -1,8 +1,8 @@
-"""What apps call things in their templates, brought to the one style that is rendered: `{{ client.first_name }}`.
+"""The variables that apps write in templates, in the one style that is rendered: `{{ client.first_name }}`.
 
-Written otherwise are `{company.name}`, `[payment link]` and Handlebars' `{{#if x}}`: `translate` rewrites these once,
-when the steps are read.  Called otherwise are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`:
-`lookup` and `lookup_child` are how the renderer looks a name up.  What nobody knows stays an error by name (R14).
+Other syntaxes are `{company.name}`, `[payment link]` and Handlebars' `{{#if x}}`: `translate` rewrites them once, when
+the steps are read.  Other names are `{{client_name}}`, `{{client.firstName}}` and `{{customer_phone}}`: the renderer
+finds them with `lookup` and `lookup_child`.  An unknown name is an error that names it (R14).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 from minutehand.executor.templates.filters import NOTHING, child
 
-#: The things that a template may speak of within single braces or brackets; any other `{word}` is JSON, CSS or prose.
-_ROOTS = (
+#: Row names that may begin a variable in single braces or brackets; any other `{word}` is JSON, CSS or prose.
+_ROW_NAMES = (
     *("client", "customer", "job", "invoice", "estimate", "payment", "company", "organization", "review", "survey"),
     *("technician", "appointment", "task", "lead", "quote", "booking", "user", "trigger", "workflow", "old"),
 )
-_ROOT = "|".join(_ROOTS)
-#: One name for the same row; the first that is there is meant.
-_TWINS = {"customer": "client", "client": "customer"}
-#: Flat names that are no root and field joined by `_`.
-_FLAT = {
+_ROOT = "|".join(_ROW_NAMES)
+#: Two names of the same row.
+_SYNONYMS = {"customer": "client", "client": "customer"}
+#: Flat names that are not a row and a field joined by `_`.
+_FLAT_NAMES = {
     "job_date": ("job", "scheduled_date"),
     "job_time": ("job", "scheduled_time"),
     "job_technician": ("technician", "name"),
@@ -30,11 +30,11 @@ _FLAT = {
     "appointment_time": ("job", "scheduled_time"),
     "payment_link": ("invoice", "payment_link"),
 }
-#: Fields that are called otherwise behind their root.
-_FIELDS = {"appointment_time": "scheduled_time", "appointment_date": "scheduled_date"}
-#: Longer names are nobody's; trying them apart would take long.
+#: Other names of fields.
+_FIELD_SYNONYMS = {"appointment_time": "scheduled_time", "appointment_date": "scheduled_date"}
+#: Longer names are not looked up: trying all splits would take long.
 _MAX_NAME = 100
-#: How many words of a flat name may be its root: `service_call_title`.
+#: How many words of a flat name may be its row: `service_call_title`.
 _MAX_CUTS = 4
 
 #: `{client.name}`, `{client_name}`; not `{client}`, which is prose.
@@ -58,7 +58,7 @@ _OPENING = re.compile(r"\{[{%#]")
 
 
 def translate(text: str) -> str:
-    """Write a text's variables in the style that is rendered.  Translating twice is translating once.
+    """Rewrite a text's variables in the style that is rendered.  Translating twice changes nothing more.
 
     >>> translate("Hi {client.firstName}: [payment link] {{#if job_id}}#{{job_id}}{{/if}} {color: red}")
     'Hi {{ client.firstName }}: {{ payment_link }} {% if job_id %}#{{job_id}}{% endif %} {color: red}'
@@ -69,7 +69,7 @@ def translate(text: str) -> str:
     while opening := _OPENING.search(text, at):
         closing = text.find(_CLOSING[opening[0]], opening.end())
         if closing < 0:
-            break  # left as it is: the renderer says what is wrong with it
+            break  # unchanged: the renderer reports the error
         parts += [_outside(text[at : opening.start()]), _inside(text[opening.start() : closing + 2])]
         at = closing + 2
     else:
@@ -107,19 +107,19 @@ def snake(name: str) -> str:
 
 
 def lookup(context: Mapping[str, Any], name: str) -> Any:
-    """Look up a name of the first level that is not there as it stands; `NOTHING` where it has no other meaning.
+    """Look up a first-level name that the context does not have literally; `NOTHING` when it has no other meaning.
 
     `customer` is `client`, `client_first_name` is `client.first_name`, `invoice_number` is `invoice.invoice_number`.
     """
     if len(name) > _MAX_NAME:
         return NOTHING
     word = snake(name)
-    paths: list[tuple[str, ...]] = [_FLAT[word]] if word in _FLAT else []
+    paths: list[tuple[str, ...]] = [_FLAT_NAMES[word]] if word in _FLAT_NAMES else []
     paths.append((word,))
     for cut in [match.start() for match in re.finditer("_", word)][:_MAX_CUTS]:
         paths += [(word[:cut], word[cut + 1 :]), (word[:cut], word)]
     for root, *field in paths:
-        for holder in (root, _TWINS.get(root, root)):
+        for holder in (root, _SYNONYMS.get(root, root)):
             value = context.get(holder, NOTHING)
             if field and value is not NOTHING:
                 value = lookup_child(value, field[0])
@@ -129,11 +129,11 @@ def lookup(context: Mapping[str, Any], name: str) -> Any:
 
 
 def lookup_child(value: Any, key: str | int) -> Any:
-    """Look one step of a path up in JSON, by the name as it stands, else as the row spells it."""
+    """Look up one key of a path in JSON, literally, else in the row's spelling."""
     found = child(value, key)
     if found is NOTHING and isinstance(key, str) and len(key) <= _MAX_NAME:
         word = snake(key)
         found = child(value, word)
-        if found is NOTHING and word in _FIELDS:
-            found = child(value, _FIELDS[word])
+        if found is NOTHING and word in _FIELD_SYNONYMS:
+            found = child(value, _FIELD_SYNONYMS[word])
     return found

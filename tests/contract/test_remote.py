@@ -196,7 +196,7 @@ def test_after_a_worker_vanished_in_its_call_the_callee_is_not_called_again(app:
     hand_over(app, callee.url)
     assert len(callee.requests) == 1
     assert (app.execution()["status"], app.execution()["code"]) == ("failed", "uncertain_send")
-    assert "an earlier worker vanished" in app.execution()["reason"]
+    assert "an earlier worker stopped after calling" in app.execution()["reason"]
 
 
 def test_after_a_worker_vanished_a_workflow_that_resends_calls_again(app: App, callee: HttpReceiver) -> None:

@@ -149,13 +149,13 @@ def named(id_: str, message: str = "Hi", **more: Any) -> dict[str, Any]:
         ([named("a"), named("b")], [named("a")], None),
         ([named("a")], [named("b"), named("a", position=7)], None),
         ([], [named("a")], None),
-        ([named("c")], [named("a"), named("b")], "step 'c' of steps stands there alone"),
-        ([named("b"), named("a")], [named("a"), named("x"), named("b")], "step 'a' of steps stands in another order"),
+        ([named("c")], [named("a"), named("b")], "step 'c' of steps is only there"),
+        ([named("b"), named("a")], [named("a"), named("x"), named("b")], "step 'a' of steps is in another order"),
         ([named("a", "Bye")], [named("a"), named("b")], "step 'a' differs between the two"),
         ([named("a", type="email")], [named("a"), named("b")], "step 'a' differs between the two"),
         ([named("a")], [TRIGGER, named("a")], None),
         ([named("a"), named("b")], [TRIGGER, named("a")], None),
-        ([named("a"), 7], [named("a"), named("b"), named("c")], "a number of steps stands there alone"),
+        ([named("a"), 7], [named("a"), named("b"), named("c")], "a number of steps is only there"),
     ],
 )
 def test_of_two_places_the_fuller_is_read_if_it_holds_the_other(steps: Any, flow: Any, said: str | None) -> None:
