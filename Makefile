@@ -20,6 +20,7 @@ test: $(INSTALLED)  ## Check style, types and imports, and run the tests (some o
 	@$(BIN)/ruff format -q --diff
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
+	@found=$$($(BIN)/squawk sql/*.sql sql/*/*.sql 2>&1) || { echo "$$found"; exit 1; }
 	@echo "Running the tests"
 	@$(BIN)/pytest $(or $(ARGS),$(TOGETHER))
 
