@@ -1,4 +1,4 @@
-"""Many small asks, one call: what lanes ask for at the same time travels together."""
+"""Batch small requests: those made at the same time travel in one call."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ Answer = TypeVar("Answer")
 
 
 class Batch(Generic[Ask, Answer]):
-    """Gathers asks and sends them as one list; the answers come back to those who asked.
+    """Collects requests, sends them as one list, and gives each caller its own result.
 
-    While one list is on its way the next gathers, so that the load itself sets the size: one lane's ask leaves at once,
-    a hundred lanes' leave together.  `key_of_ask` and `key_of_answer` pair them.  An error is everyone's of that list.
+    While one list is on its way the next one collects, so the load sets its size: the request of one lane leaves at
+    once, those of a hundred lanes leave together.  `key_of_ask` and `key_of_answer` pair requests with results.  An
+    error goes to every caller of that list.
     """
 
     def __init__(
@@ -30,13 +31,13 @@ class Batch(Generic[Ask, Answer]):
         self._key_of_ask = key_of_ask
         self._key_of_answer = key_of_answer
         self._max_size = max_size
-        #: How long the first ask waits for company; 0: for what else is asked in the same turn of the loop.
+        #: How long the first request waits for others; 0: until the next iteration of the event loop.
         self._linger_seconds = linger_seconds
         self._waiting: list[tuple[Ask, asyncio.Future[Answer]]] = []
         self._flushing: asyncio.Task[None] | None = None
 
     def ask(self, ask: Ask) -> asyncio.Future[Answer]:
-        """Put one ask into the next list; await the future for its answer."""
+        """Add a request to the next list; await the future for its result."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, future))
         if self._flushing is None or self._flushing.done():
@@ -44,7 +45,7 @@ class Batch(Generic[Ask, Answer]):
         return future
 
     async def drain(self) -> None:
-        """Wait until every ask so far has its answer."""
+        """Wait until every request so far has its result."""
         while self._flushing is not None and not self._flushing.done():
             await asyncio.shield(self._flushing)
 
@@ -56,7 +57,7 @@ class Batch(Generic[Ask, Answer]):
                 answers = {
                     self._key_of_answer(answer): answer for answer in await self._call([ask for ask, _ in batch])
                 }
-            except BaseException as error:  # told to each who asked, below; nothing is swallowed
+            except BaseException as error:  # passed to each caller below
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)

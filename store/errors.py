@@ -1,23 +1,23 @@
-"""What can go wrong at the door.
+"""The errors of the store.
 
 StoreError
 ├── Unreachable            the database did not answer, or the connection broke (exit 69)
-├── BadConfiguration       what we were told cannot work as it stands (exit 78)
+├── BadConfiguration       a setting or the database itself must be changed first (exit 78)
 │   ├── AccessDenied       wrong password, missing role or missing grant
 │   ├── SchemaMismatch     the database's schema is older or newer than this program
 │   └── EmbeddedUnavailable  the embedded PostgreSQL cannot be started here
-├── BadRequest             the database refused what was asked, and says why (exit 2)
+├── BadRequest             the database refused the request, and says why (exit 2)
 │   └── NotFound           no such workflow, execution or table
-└── Conflict               locked or serialised away; the same call may be repeated
+└── Conflict               a lock or a serialization failure; the same call may be repeated
 
-Every message says what happened, where, and what to do next.
+Every message says what is wrong, where, and what to do next.
 """
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Anything the door can raise."""
+    """Base class of the store's errors."""
 
 
 class Unreachable(StoreError):
@@ -25,7 +25,7 @@ class Unreachable(StoreError):
 
 
 class BadConfiguration(StoreError):
-    """What we were told cannot work as it stands; repeating it changes nothing."""
+    """A setting or the database itself must be changed first; repeating the call does not help."""
 
 
 class AccessDenied(BadConfiguration):
@@ -41,7 +41,7 @@ class EmbeddedUnavailable(BadConfiguration):
 
 
 class BadRequest(StoreError):
-    """The database refused what was asked, and says why."""
+    """The database refused the request, and says why."""
 
 
 class NotFound(BadRequest):
@@ -49,11 +49,11 @@ class NotFound(BadRequest):
 
 
 class Conflict(StoreError):
-    """Locked or serialised away; the same call may be repeated."""
+    """A lock or a serialization failure; the same call may be repeated."""
 
 
 def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -> StoreError:
-    """Turn the database's own word into one of ours: the one map, for every backend.
+    """Map a SQLSTATE to an error; the only such map, for every backend.
 
     `sqlstate` is five characters (PostgreSQL, appendix A), or None when the connection itself failed.
     """
@@ -67,9 +67,9 @@ def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -
     if sqlstate in ("28P01", "28000", "42501"):
         return AccessDenied(text)
     if sqlstate in ("42883", "42P01", "3F000", "PGRST202", "PGRST205"):
-        return SchemaMismatch(f"{message}. The database has not the schema of this program: run `minutehand migrate`.")
+        return SchemaMismatch(f"{message}. The database does not have this program's schema: run `minutehand migrate`.")
     if sqlstate == "3D000":
-        return BadConfiguration(f"{message}. Check the database's name in DATABASE_URL.")
+        return BadConfiguration(f"{message}. Check the database name in DATABASE_URL.")
     if sqlstate[:2] == "40" or sqlstate in ("55P03", "57014"):
         return Conflict(text)
     return BadRequest(text)

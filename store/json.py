@@ -1,4 +1,4 @@
-"""JSON as PostgreSQL can store it (no NUL, no lone surrogates, no NaN, bounded: R6), and reading whatever it holds."""
+"""Write JSON that PostgreSQL can store (R6: no NUL, lone surrogates or NaN; bounded), and read any that it holds."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 import re
 from typing import Any
 
-#: Longest string and deepest nesting that a value may bring; what is beyond is cut, and says so.
+#: Longest string and deepest nesting of a value that is written; the rest is cut, with a mark.
 MAX_STRING = 64 * 1024
 MAX_DEPTH = 64
-#: Deepest nesting that is read where a text has more than Python's parser can follow.
+#: Deepest nesting that is kept of a text with more than Python's parser can read.
 MAX_DEPTH_READ = 200
-#: Digits of a whole number that Python reads (`sys.set_int_max_str_digits`).
+#: Digits of an integer that Python reads (`sys.set_int_max_str_digits`).
 MAX_DIGITS = 4_300
 _TOO_DEEP = '"… (nested too deep)"'
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 def dumps(value: Any) -> str:
-    """Serialise `value` so that any `jsonb` parameter takes it.
+    """Serialize `value` so that a `jsonb` parameter accepts it.
 
-    Nearly every value is fine as it is, so it is looked at only when its text shows a mark of trouble.
+    Nearly every value is fine as it is, so it is cleaned only when its text shows that it must be.
 
     >>> dumps({"a": "x\\x00y", "b": float("nan")})
     '{"a":"xy","b":null}'
@@ -36,10 +36,10 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str | bytes) -> Any:
-    """Read what PostgreSQL answered, all of it: jsonb holds what Python's parser refuses, and users write it.
+    """Parse a result of PostgreSQL.  jsonb can hold values that Python's parser refuses, and users write them.
 
-    One such value must not cost a whole batch its answer, so what is nested too deep is cut, and says so, and a number
-    of more than 4,300 digits is the text of its digits.  Errors: `ValueError` where it is no JSON.
+    One such value must not make a whole batch fail: what is nested too deep is cut, with a mark, and a number of more
+    than 4,300 digits becomes the text of its digits.  Errors: `ValueError` when the text is not JSON.
 
     >>> loads('{"a": [1.5]}')
     {'a': [1.5]}
@@ -52,7 +52,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def _cut(text: str) -> str:
-    """The same JSON without what is nested deeper than `MAX_DEPTH_READ`."""
+    """Return the same JSON without what is nested deeper than `MAX_DEPTH_READ`."""
     kept: list[str] = []
     depth = at = 0
     for mark in _MARKS.finditer(text):
@@ -68,7 +68,7 @@ def _cut(text: str) -> str:
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Return `value` without what PostgreSQL refuses: see the module's first line."""
+    """Return `value` without what PostgreSQL refuses (see the module's docstring)."""
     if isinstance(value, str):
         if len(value) > MAX_STRING:
             value = value[:MAX_STRING] + "… (cut)"

@@ -1,4 +1,4 @@
-"""How a call reaches the database: one method that matters, written once for each backend."""
+"""Drivers: how a call reaches the database.  One for each backend, with one method that matters."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any, Protocol
 
 
 class Driver(Protocol):
-    """One backend to the database."""
+    """The connection of one backend to the database."""
 
-    #: What summaries call it: `postgres`, `supabase` or `embedded`.
+    #: Its name in summaries: `postgres`, `supabase` or `embedded`.
     backend: str
     #: Where the database is, for people: host, port and database, or a project's host; no credentials.
     location: str
-    #: What leads there: `direct`, `session` or `transaction` (a pooler), or `rest`.
+    #: The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`.
     kind: str
-    #: Whether a worker may LISTEN here; where not, it polls.
+    #: Whether a worker can LISTEN; otherwise it polls.
     can_listen: bool
-    #: How long ends of executions wait for company, where a round trip costs more than the wait.
+    #: How long a settle waits for others to share its round trip, where that costs more than the wait.
     linger_seconds: float
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
-        """Call `public.<function>` by argument names and return its jsonb, parsed.  Errors: `StoreError`."""
+        """Call `public.<function>` with named arguments and return its parsed jsonb.  Errors: `StoreError`."""
         ...
 
     def hints(self) -> AsyncIterator[None]:
-        """Yield once when it listens, then for each NOTIFY that something may be due, until it breaks (R12).
+        """Yield once when listening has begun, then for each NOTIFY, until the connection breaks (R12).
 
-        Errors: `StoreError`, also where `can_listen` is false.
+        Errors: `StoreError`, also when `can_listen` is false.
         """
         ...
 
     async def close(self) -> None:
-        """Give the connections back.  Safe to call twice."""
+        """Close the connections.  Safe to call twice."""
         ...

@@ -143,9 +143,9 @@ def test_a_servers_key_is_taken(key: str) -> None:
         ("sb_publishable_hush", r"anon \(publishable\) key"),
         (jwt("anon"), "the anon key"),
         (jwt("authenticated"), "the authenticated key"),
-        ("", "is no key"),
-        ("sb_secret_hu\nsh", "is no key"),
-        ("sb_secret_hüsh", "is no key"),
+        ("", "is not a key"),
+        ("sb_secret_hu\nsh", "is not a key"),
+        ("sb_secret_hüsh", "is not a key"),
     ],
 )
 def test_another_key_is_named_and_not_quoted(key: str, words: str) -> None:
@@ -166,11 +166,11 @@ def test_a_projects_url_is_taken(url: str) -> None:
     ("url", "words"),
     [
         ("postgresql://postgres:hush@db/postgres", "that is DATABASE_URL"),
-        ("ref.supabase.co", "cannot be read"),
-        ("https://user:hush@ref.supabase.co", "cannot be read"),
-        ("https://ref supabase.co", "cannot be read"),
-        ("https://[hush", "cannot be read"),
-        ("", "cannot be read"),
+        ("ref.supabase.co", "not a valid URL"),
+        ("https://user:hush@ref.supabase.co", "not a valid URL"),
+        ("https://ref supabase.co", "not a valid URL"),
+        ("https://[hush", "not a valid URL"),
+        ("", "not a valid URL"),
     ],
 )
 def test_another_url_is_named_and_not_quoted(url: str, words: str) -> None:

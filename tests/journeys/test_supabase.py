@@ -110,7 +110,7 @@ def test_a_wrong_key_and_a_publishable_key_are_named(project: Any, minutehand: M
         ("sb_secret_of_another_project", "refuses the key"),
         (project.publishable_key, "the anon (publishable) key"),
         (project.anon_jwt, "the anon key"),
-        ("sb_secret_with\na newline", "is no key"),
+        ("sb_secret_with\na newline", "is not a key"),
     ):
         done = minutehand("run-once", SUPABASE_SERVICE_ROLE_KEY=key)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1), done.stderr
