@@ -1,7 +1,7 @@
-"""What `migrate` does to tables that are there already, told before it is done: each step with its lock (R3).
+"""What `migrate` will do to existing tables: each step with its lock, reported before it is done (R3).
 
-Columns, indexes and triggers are read from our own SQL files and compared with the catalog, so that there is no second
-list to keep true; which CHECKs are too narrow, the database says itself.
+Columns, indexes and triggers are read from our own SQL files and compared with the catalog, so there is no second list
+to maintain.  The database itself finds the CHECKs that are too narrow.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _DEFAULTS = re.compile(r"alter table public\.(\w+)((?:\s+alter column \w+ set de
 _DEFAULT = re.compile(r"alter column (\w+)")
 _TRIGGER = re.compile(r"create (?:or replace )?trigger (\w+) [\w ]+ on public\.(\w+)")
 
-#: What is there of the tables named: estimated rows (-1: never counted), and the names of what they have.
-_THERE = """
+#: Existing tables: estimated rows (-1: never counted), and the names of their columns, indexes and triggers.
+_EXISTING = """
 select c.relname, c.reltuples::bigint,
        array(select attname::text from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped)
        || array(select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid where x.indrelid = c.oid)
@@ -37,10 +37,10 @@ where c.relnamespace = 'public'::regnamespace and c.relname = any (%s)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing done to one table that is there already."""
+    """One change of one existing table."""
 
     table: str
-    #: Estimated; None where the database never counted.
+    #: Estimated; None when the database never counted them.
     rows: int | None
     what: str
     names: tuple[str, ...]
@@ -49,18 +49,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A column, its default, an index or a trigger that a table is to have."""
+    """A column, its default, an index or a trigger of a table."""
 
     table: str
     kind: str
     name: str
 
-    def is_to_do(self, there: set[str]) -> bool:
-        """Say whether it is missing from a table that has these; a default is set where its column is there already."""
-        return (self.name in there) == (self.kind == "default")
+    def is_needed(self, names: set[str]) -> bool:
+        """Return whether a table with these names lacks it; a default is set when its column exists."""
+        return (self.name in names) == (self.kind == "default")
 
 
-#: How each kind is told, and what it locks.
+#: The text for each kind, and its lock.
 _KINDS = {
     "column": ("add the columns", "ACCESS EXCLUSIVE; rewrites nothing"),
     "default": ("set the default, for new rows, of", "ACCESS EXCLUSIVE; rewrites nothing"),
@@ -71,9 +71,9 @@ _KINDS = {
 
 
 async def plan(connection: psycopg.AsyncConnection[Any], sources: Iterable[str], checks: str) -> list[Step]:
-    """Return what the SQL of `sources` will do to tables that are there; `checks` defines `minutehand.narrow_checks`.
+    """Return what the SQL of `sources` will do to existing tables; `checks` defines `minutehand.narrow_checks`.
 
-    Changes nothing: that function is made in a savepoint and rolled back.
+    Changes nothing: that function is created in a savepoint and rolled back.
     """
     sources = list(sources)
     wanted = [part for source in sources for part in parts(source)]
@@ -82,21 +82,23 @@ async def plan(connection: psycopg.AsyncConnection[Any], sources: Iterable[str],
         await connection.execute("create schema if not exists minutehand")
         await connection.execute(checks.encode())
         narrow = await (await connection.execute("select table_name, name from minutehand.narrow_checks()")).fetchall()
-    there = await connection.execute(_THERE, [sorted({part.table for part in wanted} | {table for table, _ in narrow})])
-    found = {
-        table: (rows, {renamed.get(name, name) for name in names}) for table, rows, names in await there.fetchall()
+    rows = await connection.execute(
+        _EXISTING, [sorted({part.table for part in wanted} | {table for table, _ in narrow})]
+    )
+    existing = {
+        table: (count, {renamed.get(name, name) for name in names}) for table, count, names in await rows.fetchall()
     }
-    todo = [part for part in wanted if part.table in found and part.is_to_do(found[part.table][1])]
+    todo = [part for part in wanted if part.table in existing and part.is_needed(existing[part.table][1])]
     todo += [_Part(table, "check", name) for table, name in narrow]
     todo.sort(key=lambda part: (part.table, list(_KINDS).index(part.kind)))
     return [
-        _step(table, kind, tuple(part.name for part in group), rows=found[table][0])
+        _step(table, kind, tuple(part.name for part in group), rows=existing[table][0])
         for (table, kind), group in groupby(todo, key=lambda part: (part.table, part.kind))
     ]
 
 
 def parts(source: str) -> list[_Part]:
-    """Return the columns, defaults, indexes and triggers that a file of ours gives to tables.
+    """Return the columns, defaults, indexes and triggers that the SQL adds to tables.
 
     >>> parts("create index if not exists jobs_by_day on public.jobs (day);")
     [_Part(table='jobs', kind='index', name='jobs_by_day')]

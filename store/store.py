@@ -1,4 +1,4 @@
-"""The door's verbs: each a line or two over one SQL function."""
+"""The store: one method for each SQL function that the program calls."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from minutehand.store.drivers import Driver
 from minutehand.store.errors import Conflict, Unreachable
 from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
 
-#: Seconds between the tries of a call whose repetition changes nothing.
+#: Seconds between attempts of a call that is safe to repeat.
 _PAUSES = (0.1, 0.5, 2.0)
-#: After that long it is not tried again here: a call may hang for `CALL_SECONDS` before it is given up.
+#: After this time there are no more attempts: one call alone may take `CALL_SECONDS`.
 _LONGEST_TRYING_SECONDS = 45.0
 
 
 class Store:
-    """Everything the program asks of the database.
+    """Everything that the program does in the database.
 
-    `now` is the tests' seam for time: production leaves it out, and the database's clock holds (R1).
+    `now` is for tests.  Production leaves it out, and the clock of the database counts (R1).
     """
 
     def __init__(self, driver: Driver, *, now: Callable[[], datetime] | None = None) -> None:
@@ -32,14 +32,14 @@ class Store:
 
     @classmethod
     def postgres(cls, url: str, *, backend: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
-        """Take the Postgres backend to the database at `url`; nothing is opened before the first call."""
+        """Return a store for the database at `url`.  The first call opens the connection."""
         from minutehand.store.drivers.postgres import PostgresDriver
 
         return cls(PostgresDriver(url, backend=backend), now=now)
 
     @classmethod
     def supabase(cls, url: str, key: str, *, now: Callable[[], datetime] | None = None) -> Store:
-        """Reach the Supabase project at `url`.  Errors: `BadConfiguration` when URL or key cannot be one."""
+        """Return a store for the Supabase project at `url`.  Errors: `BadConfiguration` (URL or key)."""
         from minutehand.store.drivers.supabase import SupabaseDriver
 
         return cls(SupabaseDriver(url, key), now=now)
@@ -56,7 +56,7 @@ class Store:
 
     @property
     def kind(self) -> str:
-        """What leads to the database: `direct`, `session` or `transaction` (a pooler), or `rest`."""
+        """The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`."""
         return self._driver.kind
 
     @property
@@ -66,28 +66,28 @@ class Store:
 
     @property
     def linger_seconds(self) -> float:
-        """How long the ends of executions wait for company before they are told together."""
+        """How long a settle waits for others to share its round trip."""
         return self._driver.linger_seconds
 
     def hints(self) -> AsyncIterator[None]:
-        """Yield once when it listens, then whenever something may be due.  Errors: `StoreError` when it breaks."""
+        """Yield once when listening has begun, then whenever something may be due.  Errors: `StoreError`."""
         return self._driver.hints()
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._driver.close()
 
-    # --- the beat -----------------------------------------------------------------------------------------------------
+    # --- the tick -----------------------------------------------------------------------------------------------------
 
     async def tick(self, worker: Json | None = None, *, hold_seconds: int | None = None) -> Tick:
-        """Do the housekeeping of one beat, and say what is due.
+        """Do the housekeeping of one tick, and return what is due.
 
         When no processor has looked for longer than `hold_seconds`, what was due before is held, in bites (`holding`).
         """
         return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
 
     async def prune(self, keep_seconds: int) -> records.PruneResult:
-        """Delete a bite of the executions that ended and are older: `{"deleted", "more"}`."""
+        """Delete some of the executions that ended and are older."""
         return await self._repeated("automation_prune", p_keep_seconds=keep_seconds)
 
     async def claim(
@@ -101,7 +101,7 @@ class Store:
         ids: list[str] | None = None,
         token: str | None = None,
     ) -> Claim:
-        """Make up to `limit` due executions ours for `lease_seconds`.
+        """Claim up to `limit` due executions for `lease_seconds`.
 
         Repeating it with the same `token` returns the same rows and spends nothing.  The lease is counted from before
         the call on this process's own clock, so that it never looks longer than the database's.
@@ -124,20 +124,20 @@ class Store:
         return set(await self._repeated("automation_renew", p_tokens=tokens, p_lease_seconds=lease_seconds))
 
     async def settle(self, outcomes: list[Json]) -> list[Settled]:
-        """End executions; one answer for each, in any order.  Safe to repeat."""
+        """End executions; returns one result for each, in any order.  Safe to repeat."""
         return [Settled.from_row(row) for row in await self._repeated("automation_settle", p_outcomes=outcomes)]
 
     # --- within an execution ------------------------------------------------------------------------------------------
 
     async def advance(self, items: list[Json]) -> list[Context]:
-        """Bring executions one step forward: confirm and record the last step, look anew, reserve the next send.
+        """Advance executions by a step: confirm and record the last one, read the context, reserve the next send.
 
-        `{"id", "token", "confirm"?, "step"?, "resume_step"?, "reserve"?}` each (automation_advance.sql).
+        `{"id", "token", "confirm"?, "steps"?, "resume_step"?, "reserve"?}` each (automation_advance.sql).
         """
         return [Context.from_row(row) for row in await self._repeated("automation_advance", p_items=items)]
 
     async def begin_calls(self, items: list[Json]) -> list[Context]:
-        """Note that executions, `{"id", "token"}`, are handed over to an executor elsewhere; returns their contexts."""
+        """Record that executions, `{"id", "token"}`, are handed to another executor; returns their contexts."""
         return [Context.from_row(row) for row in await self._repeated("automation_begin_calls", p_items=items)]
 
     async def write_record(
@@ -151,7 +151,7 @@ class Store:
         row_id: str | None,
         values: Json,
     ) -> records.WriteResult:
-        """Write a row of the app for an execution, and record the step, in one transaction (R11)."""
+        """Write a row of the app for an execution and record the step, in one transaction (R11)."""
         return await self._repeated(
             "automation_write_record",
             p_execution_id=execution_id,
@@ -163,7 +163,7 @@ class Store:
             p_values=values,
         )
 
-    # --- what a person asks -------------------------------------------------------------------------------------------
+    # --- what people do -------------------------------------------------------------------------------------------
 
     async def enqueue(
         self,
@@ -176,7 +176,7 @@ class Store:
         dry_run: bool = False,
         actor: Actor | None = None,
     ) -> records.EnqueueResult:
-        """Start a workflow, named by id or name, by hand."""
+        """Start a workflow, given by id or name."""
         return await self._timed(
             "automation_enqueue",
             p_workflow=workflow,
@@ -189,27 +189,27 @@ class Store:
         )
 
     async def retry(self, ids: list[str], *, actor: Actor | None = None) -> list[records.ActionResult]:
-        """Run again what failed in these executions: `{"id", "answer", "reason"}` each."""
+        """Run the failed steps of these executions again."""
         return await self._timed("automation_retry", p_ids=ids, p_actor=_actor(actor))
 
     async def resolve(self, ids: list[str], as_: str, *, actor: Actor | None = None) -> list[records.ActionResult]:
-        """Say what became of uncertain sends, `sent`, `resend` or `drop`: `{"id", "answer", "reason"}` each."""
+        """Resolve uncertain sends: `sent`, `resend` or `drop`."""
         return await self._timed("automation_resolve", p_ids=ids, p_as=as_, p_actor=_actor(actor))
 
     async def release(self, ids: list[str] | None = None, *, actor: Actor | None = None) -> records.ReleaseResult:
-        """Let what was held as stale run: these, or a bite of all: `{"released", "more", "answers"}`."""
+        """Run stale executions after all: these, or some of all."""
         return await self._timed("automation_release", p_ids=ids, p_actor=_actor(actor))
 
     async def cancel(
         self, ids: list[str], *, reason: str | None = None, actor: Actor | None = None
     ) -> list[records.ActionResult]:
-        """End pending or processing executions: `{"id", "answer", "reason"}` each."""
+        """Cancel pending or processing executions."""
         return await self._timed("automation_cancel", p_ids=ids, p_reason=reason, p_actor=_actor(actor))
 
     async def pause(
         self, *, scope: str, target: str | None = None, reason: str | None = None, actor: Actor | None = None
     ) -> records.PauseResult:
-        """Hold `all`, a `tenant` or a `workflow` (by id or name): `{"name", "reason", "existed", "held"}`."""
+        """Pause `all`, a `tenant` or a `workflow` (by id or name)."""
         return await self._timed(
             "automation_pause", p_scope=scope, p_target=target, p_reason=reason, p_actor=_actor(actor)
         )
@@ -217,7 +217,7 @@ class Store:
     async def resume(
         self, *, scope: str, target: str | None = None, actor: Actor | None = None
     ) -> records.ResumeResult:
-        """End a pause: `{"name", "reason", "existed", "held", "still_paused"}`."""
+        """End a pause."""
         return await self._timed("automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor))
 
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[records.ExecutionRow]:
@@ -225,15 +225,15 @@ class Store:
         return await self._driver.call("automation_executions", p_filter=filters or {}, p_limit=limit)
 
     async def execution(self, execution_id: str) -> records.ExecutionView:
-        """Show one execution with its steps and sends; the beginning of an id is enough if only one begins so."""
+        """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough."""
         return await self._timed("automation_execution", p_id=execution_id)
 
     async def metrics(self, *, steps: bool = False) -> records.Metrics:
-        """Return the figures of an operator's first look; `steps`: with the definitions of workflows, up to a bound."""
+        """Return the metrics of `status` and /metrics; with `steps`, also the definitions of up to 100 workflows."""
         return await self._timed("automation_metrics", p_steps=steps)
 
     async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
-        """Look for trouble; returns what is to be told of it, which is this caller's to tell for two minutes."""
+        """Detect incidents; returns the notifications that this caller has to send within two minutes."""
         return await self._repeated("automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds)
 
     async def alerts_notified(self, token: str, notified: dict[str, str]) -> None:
@@ -241,17 +241,17 @@ class Store:
         await self._repeated("automation_alerts_notified", p_token=token, p_notified=notified)
 
     async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[records.IncidentRow]:
-        """Return the incidents that are open, or all of 90 days."""
+        """Return the open incidents, or all of the last 90 days."""
         return await self._timed("automation_incidents", p_all=all_, p_limit=limit)
 
     async def search(
         self, filters: Json | None = None, *, limit: int = 50, before: list[str] | None = None
     ) -> records.SearchPage:
-        """Return a page of executions behind the one that `before` names, newest first, and where the next begins."""
+        """Return a page of executions, newest first, from `before` on."""
         return await self._timed("automation_search", p_filter=filters or {}, p_limit=limit, p_before=before)
 
     async def count(self, filters: Json) -> records.ExecutionCount:
-        """Say how many executions are meant: `{"count", "capped"}`."""
+        """Count the executions that match."""
         return await self._driver.call("automation_count", p_filter=filters)
 
     async def bulk_start(
@@ -280,22 +280,22 @@ class Store:
         return await self._timed("automation_bulk_get", p_id=id_)
 
     async def execution_detail(self, execution_id: str) -> records.ExecutionDetail:
-        """Return one execution and all that happened around it.  Errors: `NotFound`, `Conflict`."""
+        """Return one execution and everything that happened around it.  Errors: `NotFound`, `Conflict`."""
         return await self._timed("automation_execution_detail", p_id=execution_id)
 
     async def overview(
         self, *, tenant: str | None = None, bars_from: datetime | None = None, bar_seconds: int = 60
     ) -> records.Overview:
-        """Return all that the dashboard's first page shows, of all or of one tenant; bars only from an instant on."""
+        """Return what the dashboard's first page shows, for all or one tenant; bars begin at `bars_from`."""
         begin = None if bars_from is None else bars_from.isoformat()
         return await self._timed("automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds)
 
     async def failures(self, filters: Json | None = None, *, limit: int = 50) -> records.Failures:
-        """Return what failed, in groups."""
+        """Return failures in groups."""
         return await self._timed("automation_failures", p_filter=filters or {}, p_limit=limit)
 
     async def doctor(self) -> records.DoctorFacts:
-        """Return the facts that `doctor` judges, section by section."""
+        """Return the facts that `doctor` checks."""
         return await self._timed("automation_doctor")
 
     async def schema_version(self) -> int:
@@ -303,53 +303,53 @@ class Store:
         return int((await self._driver.call("automation_schema_version"))["version"])
 
     async def limits(self) -> list[records.Limit]:
-        """List the limits of sends: `{"scope", "tenant", "channel", "n", "per", "on_exceed"}` each."""
+        """List the limits of sends."""
         return await self._driver.call("automation_limits")
 
     async def set_limit(self, scope: str, *, actor: Actor | None = None, **settings: Any) -> records.LimitResult:
-        """Set a limit, or with `n=None` remove it; returns `{"answer": "set" | "removed" | "missing", …}`."""
-        given = {f"p_{name}": value for name, value in settings.items()}
-        return await self._timed("automation_limit_set", p_scope=scope, p_actor=_actor(actor), **given)
+        """Set a limit, or remove it with `n=None`."""
+        arguments = {f"p_{name}": value for name, value in settings.items()}
+        return await self._timed("automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments)
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
     async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[records.WorkflowRow]:
-        """List workflows by name: all, or those of these names or ids; `facts`: with what speaks against them."""
-        asked: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
-        page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=asked)
+        """List workflows by name: all, or those with these names or ids; with `facts`, also their problems."""
+        filters: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
+        page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=filters)
         rows = page
         while page:
             after = {"after": [page[-1]["name"], page[-1]["id"]]}
-            page = await self._driver.call("automation_workflow_list", p_filter=asked | after)
+            page = await self._driver.call("automation_workflow_list", p_filter=filters | after)
             rows = rows + page
         return rows
 
     async def workflow(self, workflow: str) -> records.WorkflowView:
-        """Show one workflow, named by id or name, with its versions and what became of its executions."""
+        """Return one workflow, given by id or name, with its versions and counts of its executions."""
         return await self._driver.call("automation_workflow_show", p_workflow=workflow)
 
     async def workflow_versions(self, workflow: str) -> list[records.WorkflowVersion]:
-        """Return what was saved of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
+        """Return the saved versions of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
         return await self._driver.call("automation_workflow_versions", p_workflow=workflow)
 
     async def save_workflow(
         self, workflow: Json, *, dry_run: bool = False, actor: Actor | None = None
     ) -> records.SaveResult:
-        """Save a workflow by its name within its tenant: created, updated or unchanged, and what speaks against it."""
+        """Save a workflow by its name within its tenant; returns what changed, and its problems."""
         return await self._timed(
             "automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
         )
 
     async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> records.DryRunContext:
-        """Say what a run of a workflow would see, and what would keep it from running."""
+        """Return what a run of a workflow would see, and what would stop it."""
         return await self._timed("automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
 
     # --- watched tables -----------------------------------------------------------------------------------------------
 
     async def add_trigger(self, table: str, **settings: Any) -> records.WatchedTable:
-        """Watch a table; settings left out take the defaults of `automation_trigger_add`."""
-        given = {f"p_{name}": value for name, value in settings.items() if value is not None}
-        return await self._driver.call("automation_trigger_add", p_table=table, **given)
+        """Watch a table.  A setting that is left out has the default of `automation_trigger_add`."""
+        arguments = {f"p_{name}": value for name, value in settings.items() if value is not None}
+        return await self._driver.call("automation_trigger_add", p_table=table, **arguments)
 
     async def remove_trigger(self, table: str) -> records.TriggerRemoval:
         """Stop watching a table."""
@@ -364,7 +364,7 @@ class Store:
     async def direct_on(
         self, url: str, *, token: str | None, timeout_ms: int, no_claim: bool, replace: bool
     ) -> records.DirectResult:
-        """Let the database call `url` for each new execution; without a token it keeps its own, or makes one."""
+        """Let the database call `url` for each new execution.  Without a token it keeps its token, or creates one."""
         return await self._driver.call(
             "automation_direct_on",
             p_url=url,
@@ -375,27 +375,27 @@ class Store:
         )
 
     async def direct_off(self) -> records.DirectRemoval:
-        """Let it call nobody any more."""
+        """Turn direct mode off."""
         return await self._driver.call("automation_direct_off")
 
     async def direct_rotate(self, *, token: str | None) -> records.TokenRotation:
-        """Put a new token where the database takes it from; a given one, if it is new."""
+        """Store a new token for direct mode: this one, or a random one."""
         return await self._driver.call("automation_direct_rotate", p_token=token)
 
     async def direct_status(self) -> records.DirectStatus:
-        """Say whether the database calls, and what it lacks for that."""
+        """Return whether direct mode is on, and what is missing for it."""
         return await self._driver.call("automation_direct_status")
 
     async def evaluate(
         self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"
     ) -> records.ConditionResult:
-        """Evaluate conditions against a row: the result tree of the one evaluator (R9)."""
+        """Evaluate conditions against a row (R9)."""
         return await self._driver.call(
             "automation_evaluate", p_conditions=conditions, p_new=new, p_old=old, p_status_column=status_column
         )
 
     async def _repeated(self, function: str, **arguments: Any) -> Any:
-        """Call what is safe to repeat (R5), so that a lost reply or a lock for an instant costs nothing else."""
+        """Make a call that is safe to repeat (R5): a lost reply or a short lock is tried again."""
         started = time.monotonic()
         for pause in _PAUSES:
             try:

@@ -18,30 +18,30 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
 from minutehand.store.json import dumps, loads
 
-#: Supabase's and PgBouncer's usual port of a transaction pooler: no LISTEN and no prepared statements there.
+#: The usual port of a transaction pooler (Supabase, PgBouncer), which has no LISTEN and no prepared statements.
 TRANSACTION_POOLER_PORT = "6543"
-#: Supabase's shared pooler; on its other port (5432) each client has a session of its own.
+#: Supabase's shared pooler.  On its other port (5432) each client has its own session.
 SESSION_POOLER_HOST = ".pooler.supabase.com"
-#: A peer whose packets vanish, though nothing closes, is given up after some 30 s, idle or in a call (libpq).
+#: libpq closes a connection whose packets get lost after about 30 s, idle or in a call.
 _NOTICED_SILENCE = {
     "keepalives_idle": 15,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-#: Our calls are short.  One that takes longer waits for a lock that somebody keeps, or on a line where nothing passes
-#: any more although a proxy holds it open towards us, which TCP cannot see.
+#: Our calls are short.  One that takes longer waits for a lock, or its connection is dead behind a proxy that keeps
+#: our end open, which TCP cannot detect.
 CALL_SECONDS = 30.0
-#: So often a listener that hears nothing asks whether its line is alive, and so long the answer may take.
+#: How often an idle listener checks its connection, and how long the answer may take.
 LISTENER_CHECK_SECONDS, LISTENER_ANSWER_SECONDS = 60.0, 10.0
-# The driver and its pool tell of each failed try; we tell once, with what to do.
+# The driver and its pool log each failed attempt; we report once, with what to do.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 _DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class PostgresDriver:
-    """A pool of connections to one database.  Opened by the first call, so that making one costs nothing."""
+    """A pool of connections to one database.  The first call opens it."""
 
     def __init__(
         self, url: str, *, backend: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
@@ -72,7 +72,7 @@ class PostgresDriver:
             max_size=max_connections,
             open=False,
             timeout=connect_timeout_seconds,
-            # The pool's own tries grow rare; given up early, they begin anew with the next call.
+            # The pool tries less and less often; stopped early, it begins again with the next call.
             reconnect_timeout=connect_timeout_seconds,
             check=_notice_goodbye,
             kwargs=self._options,
@@ -91,14 +91,14 @@ class PostgresDriver:
         except psycopg.Error as error:
             raise self._explain(error) from error
         except TimeoutError as error:
-            await self._pool.drain()  # on a line that is dead the other connections are dead, too
+            await self._pool.drain()  # the other connections are probably dead, too
             raise Unreachable(f"{self._where} did not answer within {CALL_SECONDS:g} s") from error
         return row[0] if row else None
 
     async def hints(self) -> AsyncIterator[None]:
-        """See `Driver.hints`: over a connection of its own, which nothing else waits for."""
+        """See `Driver.hints`.  It has its own connection."""
         if not self.can_listen:
-            raise BadConfiguration(f"{self._where}: a transaction pooler passes no NOTIFY on")
+            raise BadConfiguration(f"{self._where}: a transaction pooler does not forward NOTIFY")
         try:
             async with await psycopg.AsyncConnection.connect(self._url, **self._options) as connection:
                 await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
@@ -106,12 +106,12 @@ class PostgresDriver:
                 while True:
                     async for _ in connection.notifies(timeout=LISTENER_CHECK_SECONDS):
                         yield None
-                    # A repeat changes nothing, and a standby that was the primary refuses it.
+                    # Repeating it changes nothing; a standby that was the primary refuses it.
                     await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
         except psycopg.Error as error:
             raise self._explain(error) from error
         except TimeoutError as error:
-            raise Unreachable(f"{self._where}: the listener's line is dead") from error
+            raise Unreachable(f"{self._where}: the listener's connection is dead") from error
 
     async def close(self) -> None:
         """See `Driver.close`."""
@@ -124,12 +124,12 @@ class PostgresDriver:
         try:
             await asyncio.shield(opening)
         except StoreError:
-            if self._opening is opening:  # the next call tries again: the server may have come back
+            if self._opening is opening:  # the next call tries again
                 self._opening, self._pool = None, self._new_pool()
             raise
 
     async def _open_once(self) -> None:
-        """Open the pool; a refusal is told at once, where the pool alone would try until its timeout."""
+        """Open the pool.  A refused connection raises at once; the pool alone would try until its timeout."""
         self._refusal = asyncio.get_running_loop().create_future()
         try:
             await self._pool.open()
@@ -166,26 +166,26 @@ class PostgresDriver:
 
 
 def explain(place: str, error: psycopg.Error) -> StoreError:
-    """Turn what psycopg raised into one of ours; `place` is what `where` says."""
+    """Map an error of psycopg to a `StoreError`; `place` is the result of `where`."""
     if error.sqlstate is not None:
         return from_sqlstate(error.sqlstate, error.diag.message_primary or str(error), error.diag.message_hint)
-    # libpq keeps no SQLSTATE of a refused connection, only its text.
+    # libpq has no SQLSTATE for a refused connection, only a text.
     text = " ".join(str(error).split())
     kind = AccessDenied if _DENIED.search(text) else BadConfiguration if "does not exist" in text else Unreachable
     return kind(f"{place}: {text}. Check DATABASE_URL.")
 
 
 async def _ask(connection: psycopg.AsyncConnection[Any], query: bytes, values: dict[str, Any]) -> Any:
-    """Ask over one connection.  Cancelled, it cancels the statement, or closes the line where that is not heard."""
+    """Run a query.  When cancelled, it cancels the statement, or closes the connection."""
     try:
         return await (await connection.execute(query, values)).fetchone()
     except psycopg.errors.ReadOnlySqlTransaction:
-        await connection.close()  # its server is no primary any more; a new connection may find the one that is
+        await connection.close()  # its server is not the primary any more; a new connection may reach the one that is
         raise
 
 
 async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Ask an idle connection whether it is alive, but only when something lies unread: mostly its server's goodbye."""
+    """Check an idle connection, but only when there is unread data: usually the server has closed it."""
     unread = select.poll()
     unread.register(connection.fileno(), select.POLLIN)
     if unread.poll(0):
@@ -193,7 +193,7 @@ async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """Build the one kind of statement this backend knows.  Objects and lists travel as jsonb.
+    """Build the statement that calls a function.  Objects and lists travel as jsonb.
 
     >>> statement("automation_renew", {"p_tokens": []})[0]
     b'select public.automation_renew(p_tokens => %(p_tokens)s)'
@@ -226,7 +226,7 @@ def where(url: str) -> str:
 
 
 def kind_of(url: str) -> str:
-    """Say what stands between us and the server: nothing (`direct`), or a pooler, by `session` or by `transaction`.
+    """Return the kind of connection: `direct`, or through a `session` or `transaction` pooler.
 
     >>> kind_of("postgresql://u@aws-0-eu.pooler.supabase.com:6543/postgres"), kind_of("postgresql://u@db.example.com/app")
     ('transaction', 'direct')
@@ -238,7 +238,7 @@ def kind_of(url: str) -> str:
 
 
 def _parts(url: str) -> dict[str, Any]:
-    """Read a connection URL.  Errors: `BadConfiguration`; libpq's own words are not told, they quote the password."""
+    """Parse a connection URL.  Errors: `BadConfiguration`, without the message of libpq, which quotes the password."""
     try:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:

@@ -1,7 +1,7 @@
 """The Supabase backend: the `supabase` client's rpc, async.  It needs a project's URL and a secret key.
 
-One call is one POST is one transaction.  The client repeats no POST, so a lost reply is met above, where a call is safe
-to repeat (R5).  PostgREST gives the database's own SQLSTATE, so that both backends share one map of errors.
+A call is one POST and one transaction.  The client never repeats a POST; the store repeats what is safe to repeat (R5).
+PostgREST returns the SQLSTATE of the database, so both backends share one map of errors.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from postgrest.exceptions import APIError
     from supabase import AsyncClient
 
-#: The platform ends a statement after 8 s (service_role inherits it from authenticator); what comes later is no answer.
+#: The platform ends a statement after 8 s (service_role inherits this from authenticator).
 TIMEOUT_SECONDS = 20.0
-#: Connections to the project at once: the platform's own pool is small.
+#: Concurrent connections to the project; the platform's own pool is small.
 MOST_CONNECTIONS = 20
-#: What this task's last call was answered: the client gives up a body that Python's parser cannot follow.
+#: The latest response of this task; the client discards a body that Python's parser cannot read.
 _heard: ContextVar[Response | None] = ContextVar("heard", default=None)
 
 
 class SupabaseDriver:
-    """A client of one project.  Made by the first call, so that making a driver costs nothing."""
+    """A client of one project.  The first call creates it."""
 
     backend = "supabase"
     kind = "rest"
@@ -50,7 +50,7 @@ class SupabaseDriver:
         import httpx
         from postgrest.exceptions import APIError
 
-        # Cleaned as on the other backend; instants and the like as text.
+        # Cleaned as on the other backend; instants as text.
         sent = json.loads(dumps(arguments))
         _heard.set(None)
         try:
@@ -69,14 +69,14 @@ class SupabaseDriver:
         if not isinstance(answer, str):
             return answer
         try:
-            return loads(answer)  # the client gives what it cannot read as text
+            return loads(answer)  # the client returns text when it cannot parse the body
         except ValueError:
-            words = f"{self._where} answers, but not as a Supabase project does. Check SUPABASE_URL."
+            words = f"{self._where} does not answer as a Supabase project. Check SUPABASE_URL."
             raise BadConfiguration(words) from None
 
     async def hints(self) -> AsyncIterator[None]:
-        """See `Driver.hints`: REST brings none."""
-        raise BadConfiguration("a project's REST API passes no NOTIFY on")
+        """See `Driver.hints`.  REST has none."""
+        raise BadConfiguration("a project's REST API does not forward NOTIFY")
         yield
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ async def _hear(response: Response) -> None:
 
 
 def explain(place: str, code: str | None, message: str, hint: str | None) -> StoreError:
-    """Turn what the project answered into one of ours.
+    """Map an error response of the project to a `StoreError`.
 
     `code` is an SQLSTATE, PostgREST's own (PGRST…), the HTTP status where the body was no JSON of PostgREST's, or None
     where the gateway before it answered in its own words.
@@ -131,7 +131,7 @@ def explain(place: str, code: str | None, message: str, hint: str | None) -> Sto
 
 def _of_status(place: str, status: int, text: str) -> StoreError:
     if status == 540:
-        return Unreachable(f"{place} is paused: restore it in the dashboard, then nothing else is to do")
+        return Unreachable(f"{place} is paused: restore it in the Supabase dashboard")
     if status == 404:
         return BadConfiguration(f"{place} has no REST API ({text}). Check SUPABASE_URL.")
     if status in (408, 425, 429) or status >= 500:

@@ -72,7 +72,7 @@ def jwt(role: str) -> str:
         (Answer(status=418, body=b""), BadRequest, "answered 418"),
         (Answer(status=500, body=said("57014", "canceling statement due to statement timeout")), Conflict, "timeout"),
         (Answer(status=400, body=said("MH400", "nothing to run", hint="Name a row.")), BadRequest, "run. Name a row"),
-        (Answer(body=b"<html>Sign in to the hotel's network</html>"), BadConfiguration, "not as a Supabase project"),
+        (Answer(body=b"<html>Sign in to the hotel's network</html>"), BadConfiguration, "as a Supabase project"),
         (Answer(hang_up=True), Unreachable, "Check SUPABASE_URL"),
         (Answer(missing_bytes=5, body=b"{"), Unreachable, "Check SUPABASE_URL"),
     ],
