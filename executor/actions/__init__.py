@@ -1,6 +1,6 @@
-"""The registry: from a step's type to the action that does it.
+"""The registry: from a step's type to its action.
 
-Built-in actions are imported when a step first needs them; plug-ins are looked for under the entry-point group
+Built-in actions are imported when a step first needs them; plug-ins are searched under the entry-point group
 `minutehand.actions` when a type is none of the built-in ones.
 """
 

@@ -1,7 +1,7 @@
 """The contract of an action: one file, one class, one method.
 
-To add an action, copy `webhook.py`, change it, and name it in the registry (`__init__.py`) or, from a package of your
-own, under the entry-point group `minutehand.actions` (docs/extending.md).
+To add an action, copy `webhook.py`, change it, and add it to the registry (`__init__.py`) or, from a package of your
+own, to the entry-point group `minutehand.actions` (docs/extending.md).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class BadStep(Exception):
-    """The step's config cannot work; the message says which key, and what it should be."""
+    """The step's config is not valid; the message names the key and what it should be."""
 
 
 class RenderError(Exception):
-    """A template could not be rendered honestly (R14): it is not understood, or breaks a bound, as the message says."""
+    """A template cannot be rendered (R14): it is not valid, or exceeds a limit; the message says which."""
 
     code: str = "bad_template"
 
@@ -53,15 +53,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What is about to leave, and to whom; a dry run shows it, the step's record keeps it."""
+    """What is about to leave, and to whom.  A dry run shows it; the step's record keeps it."""
 
-    #: `email`, `sms`, `webhook`, `function`, `notify`, or a plug-in's own word.
+    #: `email`, `sms`, `webhook`, `function`, `notify`, or a plug-in's own channel.
     channel: str
-    #: In the one form that stands for this receiver, however a client wrote it: it is part of the idempotency key.
+    #: In one canonical form, since it is part of the idempotency key.
     recipient: str
-    #: Who the receiver sees it come from: an e-mail's From, a text's number, the name of the client that calls.
+    #: The sender that the receiver sees: an e-mail's From, a phone number, the name of the HTTP client.
     sender: str
-    #: What the receiver gets, small and without secrets: {"subject": …, "text": …}.
+    #: The content, small and without secrets: {"subject": …, "text": …}.
     content: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,9 +72,9 @@ Deliver = Callable[[str], Awaitable[StepResult]]
 class StepRun(Protocol):
     """What an action may see and do while it runs one step of one execution.
 
-    Whatever leaves the process leaves inside the `deliver` that is handed to `send`, and whatever is written to the
-    app's tables goes through `write`: there the lease, the pause, opt-outs and limits are looked at, what came before
-    is recorded, and a dry run ends.  An action may be run again from its beginning when the row changed meanwhile.
+    Everything that leaves the process leaves inside the `deliver` passed to `send`; every write to the app's tables
+    goes through `write`.  There the lease, pauses, opt-outs and limits are checked, earlier steps are recorded, and a
+    dry run stops.  An action may be run again from its beginning when the row changes before that.
     """
 
     step: Step
@@ -124,12 +124,12 @@ class StepRun(Protocol):
         reserve: bool = True,
         slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
-        """Let one message leave (R13): look once more, reserve, deliver, confirm.
+        """Send one message (R13): refresh the row, reserve, deliver, confirm.
 
-        `on_uncertain` is the channel's default; the step's and the workflow's own words win over it.  `reserve=False`
-        is for receivers that take the idempotency key: nothing is written down before it leaves.  `slots` bounds how
-        many are delivered at once; it is taken before anything is reserved.  `deliver` is not called when the message
-        was sent before, may not be sent, or when its fate is unknown and must be held.
+        `on_uncertain` is the channel's default; the step's and the workflow's settings win over it.  `reserve=False` is
+        for receivers that take the idempotency key: nothing is recorded before the message leaves.  `slots` limits how
+        many are delivered at once; it is acquired before the reservation.  `deliver` is not called when the message was
+        sent before, may not be sent, or may have been sent and must be held.
         """
         ...
 
@@ -145,8 +145,8 @@ class StepRun(Protocol):
 class Action(Protocol):
     """A kind of work a step can ask for.
 
-    An action whose first act is a `send` that reserves may say `reserves = True`: then it fills in its templates from
-    the look before the last step, is run again where that has changed, and costs one call to the database less.
+    An action that begins with a `send` that reserves may set `reserves = True`: then it renders its templates from the
+    row as the last step saw it, is run again if the row has changed, and costs one database call less.
     """
 
     def check(self, config: dict[str, Any]) -> None:
@@ -154,5 +154,5 @@ class Action(Protocol):
         ...
 
     async def run(self, run: StepRun) -> StepResult:
-        """Do the step once and say how it ended.  A `RenderError` or `BadStep` raised here fails the step for good."""
+        """Do the step once and return how it ended.  A `RenderError` or `BadStep` raised here fails the step."""
         ...

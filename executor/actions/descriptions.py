@@ -1,4 +1,4 @@
-"""What steps do, in words for a person."""
+"""Describes steps in words, for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_SHOWN = 60
 
 
 def describe_step(step: Step) -> str:
-    """Say what a step would do.
+    """Describe what a step does.
 
     >>> describe_step(Step(key="1", path="1", type="email", name="n", config={"subject": "Job {{ job.id }}"}))
     "e-mail the client: 'Job {{ job.id }}'"
@@ -24,7 +24,7 @@ def describe_step(step: Step) -> str:
 
 
 def describe_conditions(conditions: Any) -> str:
-    """Say what conditions ask, in the forms that the docs show; any other form as its JSON.
+    """Describe conditions in the forms that the docs show; any other form as its JSON.
 
     >>> describe_conditions([{"field": "status", "value": "done"}, {"not": [{"field": "id", "operator": "in"}]}])
     "status equals 'done' and not (id in)"
@@ -44,7 +44,7 @@ def describe_conditions(conditions: Any) -> str:
 
 
 def outline(steps: Iterable[Step], indent: str = "") -> Iterator[str]:
-    """Say what steps would do, a line each, with the branches of a condition below it."""
+    """Describe steps, one line each, with the branches of a condition indented."""
     for step in steps:
         yield f"{indent}{step.path}  {describe_step(step)}"
         yield from outline(step.then, indent + "    ")
@@ -54,7 +54,7 @@ def outline(steps: Iterable[Step], indent: str = "") -> Iterator[str]:
 
 
 def summarize_steps(steps: tuple[Step, ...]) -> str:
-    """Name the kinds of the steps in their order: `email, wait, sms`; of many, how many there are."""
+    """List the types of the steps in order: `email, wait, sms`; of many, the number of the rest."""
     kinds = [step.type for step in all_steps(steps)]
     return ", ".join(kinds) if len(kinds) <= 5 else f"{', '.join(kinds[:4])} and {len(kinds) - 4} more"
 

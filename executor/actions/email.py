@@ -1,4 +1,4 @@
-"""`email`: one message to the client, or to the addresses in `to`; who carries it is the operator's choice."""
+"""`email`: one message to the client, or to the addresses in `to`, by the operator's provider."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class EmailAction:
-    """Send one message: a text part, and an HTML part in which what clients typed is escaped."""
+    """Send one message: a text part, and an HTML part in which values are escaped."""
 
     def check(self, config: dict[str, Any]) -> None:
-        """Refuse a config without subject or message, or with a `to` that is no address, template or list of these."""
+        """Refuse a config without subject or message, or with a `to` other than an address, a template or a list."""
         for name in ("subject", "message"):
             if not _is_text(config.get(name)):
                 raise BadStep(f"`{name}` is missing: write the text to send")
@@ -43,7 +43,7 @@ class EmailAction:
         _check_unsubscribe(config)
 
     async def run(self, run: StepRun) -> StepResult:
-        """Send the message once and judge the answer."""
+        """Send the message once."""
         from minutehand.executor.providers import NotConfigured
         from minutehand.executor.providers.factory import email_provider
 
@@ -78,7 +78,7 @@ async def _send(run: StepRun, provider: EmailProvider, email: EmailMessage) -> S
 
 
 def _email(run: StepRun, recipients: tuple[str, ...]) -> EmailMessage:
-    """Fill the step's texts in.  Errors: `BadStep`, `RenderError`."""
+    """Render the step's texts.  Errors: `BadStep`, `RenderError`."""
     config = run.step.config
     return EmailMessage(
         recipients=recipients,
@@ -91,7 +91,7 @@ def _email(run: StepRun, recipients: tuple[str, ...]) -> EmailMessage:
 
 
 def _recipients(run: StepRun) -> tuple[str, ...]:
-    """The step's own addresses, else the client's; each once.  Errors: `BadAddress`, `NoRecipient`."""
+    """Return the step's addresses, else the client's, each once.  Errors: `BadAddress`, `NoRecipient`."""
     to = run.step.config.get("to")
     if to is None:
         found = [of_client(run.context, "email", "e-mail address")]
@@ -126,7 +126,7 @@ def _headers(run: StepRun) -> dict[str, str]:
 
 
 def _check_unsubscribe(config: dict[str, Any]) -> None:
-    """Marketing needs a way out (RFC 8058)."""
+    """Check `unsubscribe`, which marketing needs (RFC 8058).  Errors: `BadStep`."""
     marketing, unsubscribe = config.get("marketing"), config.get("unsubscribe")
     if marketing is not None and not isinstance(marketing, bool):
         raise BadStep("`marketing` must be true or false")

@@ -1,7 +1,7 @@
 """`function`: call one of the app's edge functions, of those that the operator named (MINUTEHAND_FUNCTIONS).
 
-It is called as the platform's own clients do, with the project's key; a call whose fate is unknown is made again under
-the same key, and the function passes `x-minutehand-cause` on when it writes rows, so that chains end (R11).
+The call carries the project's key, as the platform's own clients do.  An uncertain call is made again under the same
+idempotency key.  The function passes `x-minutehand-cause` on when it writes rows, so that chains end (R11).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.text.unicode_checks import storable
 
-#: What a function may be called: nothing that a URL could read as a path.
+#: A function's name: nothing that changes the path of a URL.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-#: Characters of a function's own words that are kept.
+#: Characters of a function's error message that are kept.
 _MAX_MESSAGE = 300
 
 
 class FunctionAction:
-    """Make one call; 2xx is done, unless the function itself says `"success": false`."""
+    """Make one call; 2xx is done, unless the body has `"success": false`."""
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without the plain name of a function."""
@@ -35,7 +35,7 @@ class FunctionAction:
             raise BadStep("`name` must be a function's name: letters, digits, hyphens and underscores, no template")
 
     async def run(self, run: StepRun) -> StepResult:
-        """Call the function once and judge its answer."""
+        """Call the function once and judge its response."""
         self.check(run.step.config)
         settings, name = run.settings, str(run.step.config["name"])
         if name not in settings.functions:
@@ -68,7 +68,7 @@ class FunctionAction:
 
 
 def _reported_failure(name: str, response: HttpResponse) -> StepResult | None:
-    """Say how the step ended where the function says in a 2xx that it failed; None where it does not."""
+    """Return how the step ended if a 2xx response reports a failure, else None."""
     answer = response.json_object()
     if answer is None or answer.get("success") is not False:
         return None

@@ -1,4 +1,4 @@
-"""Whom a message goes to when its step names nobody: the client of the row, and nobody else (R14)."""
+"""The recipient of a step without `to`: the client of the row, and never anyone else (R14)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class NoRecipient(Exception):
-    """There is nobody to write to; the message says why."""
+    """There is no recipient; the message says why."""
 
 
 def client_of(context: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
-"""`update_record` and `create_record`: write a row of the app's, of the workflow's own tenant.
+"""`update_record` and `create_record`: write a row of the app, of the workflow's own tenant.
 
-What may be written, and how the write is known as caused by this execution, is decided in SQL
-(`automation_write_record`, R11): only tables added with `trigger add --writable`.
+SQL decides what may be written, only tables added with `trigger add --writable`, and marks the write as caused by this
+execution (`automation_write_record`, R11).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from minutehand.executor.outcome import StepResult
 
 
 class UpdateRecordAction:
-    """Change columns of one row: by default of the row that the execution is about."""
+    """Change columns of one row, by default the row that the execution is about."""
 
     operation: ClassVar[str] = "update"
 
     def check(self, config: dict[str, Any]) -> None:
-        """Refuse a config without a table, without values, or with an id that is no text or number."""
+        """Refuse a config without a table, without values, or with an id that is not text or a number."""
         table, values = config.get("table"), config.get("values")
         if not isinstance(table, str) or not table.strip():
             raise BadStep("`table` is missing: give the table's name")
@@ -49,7 +49,7 @@ class UpdateRecordAction:
 
 
 class CreateRecordAction(UpdateRecordAction):
-    """Insert one row; whose it is comes from the workflow."""
+    """Insert one row; its tenant is the workflow's."""
 
     operation: ClassVar[str] = "create"
 

@@ -1,6 +1,6 @@
-"""`sms`: one text to the client's phone, or to the number in `to`; who carries it is the operator's choice.
+"""`sms`: one text message to the client's phone, or to the number in `to`, by the operator's provider.
 
-No provider of texts takes an idempotency key, so what is uncertain is held for a person (R13).
+No SMS provider takes an idempotency key, so an uncertain send is held for a person (R13).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.sms.sms_segments import segments
 from minutehand.executor.text.unicode_checks import storable
 
-#: Segments of one text; what is longer is refused, never cut.
+#: Segments of one message; a longer one is refused, never cut.
 MAX_SEGMENTS = 10
 
 
 class SmsAction:
-    """Send one text to one number."""
+    """Send one text message to one number."""
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without message, or with a `to` that is not one number or template."""
@@ -34,7 +34,7 @@ class SmsAction:
             )
 
     async def run(self, run: StepRun) -> StepResult:
-        """Send the text once and judge the answer."""
+        """Send the message once."""
         from minutehand.executor.providers import NotConfigured, SmsMessage
         from minutehand.executor.providers.factory import sms_provider
         from minutehand.executor.sms.phone_numbers import BadNumber, BadRegion, to_e164
@@ -69,7 +69,7 @@ class SmsAction:
 
 
 def _written(run: StepRun) -> str:
-    """The step's own number, else the client's.  Errors: `BadStep`, `NoRecipient`."""
+    """Return the step's own number, else the client's.  Errors: `BadStep`, `NoRecipient`."""
     to = run.step.config.get("to")
     if to is None:
         return of_client(run.context, "phone", "phone number")

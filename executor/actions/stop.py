@@ -1,4 +1,4 @@
-"""`stop`: end the execution here; what follows is not run."""
+"""`stop`: end the execution here; the steps after it do not run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class StopAction:
     """Do nothing: the executor ends the execution after this step."""
 
     def check(self, config: dict[str, Any]) -> None:
-        """Take any config: there is nothing to say."""
+        """Accept any config."""
 
     async def run(self, run: StepRun) -> StepResult:
-        """Be done."""
+        """Return done."""
         return StepResult.done()

@@ -1,4 +1,4 @@
-"""`wait`: go on after a while (`for`), or at an instant (`until`).  It spends no attempt and holds no lane."""
+"""`wait`: continue after a duration (`for`) or at a time (`until`).  It spends no attempt and no concurrency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep, StepRun
 from minutehand.executor.outcome import StepResult
 
-#: The longest wait: what should happen later than that is better decided then.
+#: The longest wait.
 MAX_WAIT = timedelta(days=366)
 
 _UNITS = {
@@ -23,7 +23,7 @@ _FOR = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([a-z]+)\s*", re.IGNORECA
 
 
 class WaitAction:
-    """Say when the execution goes on."""
+    """Return when the execution continues."""
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without exactly one of `for` and `until`, or with one that cannot be read."""
@@ -38,7 +38,7 @@ class WaitAction:
             (duration if name == "for" else instant)(value)
 
     async def run(self, run: StepRun) -> StepResult:
-        """Say how long to wait from the database's time on; an instant that has passed is no wait."""
+        """Say how long to wait from the database's time on; a time that has passed is not a wait."""
         config = run.step.config
         self.check(config)
         now = run.now
@@ -73,7 +73,7 @@ def duration(text: str) -> timedelta:
 
 
 def instant(text: str) -> datetime:
-    """Read an instant in ISO 8601; without a zone it is UTC.  Errors: `BadStep`.
+    """Read a date and time in ISO 8601; without a zone it is UTC.  Errors: `BadStep`.
 
     >>> instant("2026-03-29T10:30:00+02:00").isoformat(), instant("2026-03-29").isoformat()
     ('2026-03-29T08:30:00+00:00', '2026-03-29T00:00:00+00:00')

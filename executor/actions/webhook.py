@@ -1,7 +1,7 @@
 """`webhook`: call a URL with a signed, deduplicable request (Standard Webhooks).
 
-Webhooks are at-least-once with a stable `webhook-id`, so a call whose fate is unknown is made again under the same key
-(R13); nothing needs reserving.
+Webhooks are delivered at least once with a stable `webhook-id`, so an uncertain call is made again under the same key
+(R13), and no reservation is needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 #: RFC 9110 §5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[\ud800-\udfff]")
-#: Ours to set: what frames the message or belongs to one hop (RFC 9110 §7.6.1), and what identifies and signs it.
+#: Headers that only Minutehand sets: framing and hop-by-hop ones (RFC 9110 §7.6.1), identity and signature.
 _OURS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect"}
     | {"accept-encoding", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"}
@@ -32,14 +32,14 @@ _OURS = frozenset(
 
 
 class BadSecret(Exception):
-    """The operator's webhook secret is not `whsec_` and base64."""
+    """The operator's webhook secret is not `whsec_` followed by base64."""
 
 
 class WebhookAction:
     """Make one HTTP request; 2xx is done."""
 
     def check(self, config: dict[str, Any]) -> None:
-        """Refuse a config without a usable URL, with an unknown method, or with headers that are not ours to send."""
+        """Refuse a config without a valid URL, with an unknown method, or with headers that a step may not set."""
         url = config.get("url")
         if not isinstance(url, str) or not url.strip():
             raise BadStep("`url` is missing: give the address to call, as https://host/path")
@@ -57,7 +57,7 @@ class WebhookAction:
             _check_name(name)
 
     async def run(self, run: StepRun) -> StepResult:
-        """Call the URL once and judge the reply."""
+        """Call the URL once and judge the response."""
         config = run.step.config
         self.check(config)
         method = _method(config)
@@ -111,7 +111,7 @@ def _method(config: dict[str, Any]) -> str:
 
 
 def _body(run: StepRun, method: str) -> tuple[bytes, str | None]:
-    """The body and its content type; without one, what happened to whom."""
+    """Return the body and its content type; by default the app's contract."""
     if method == "GET":
         return b"", None
     given = run.step.config.get("body")
@@ -119,7 +119,7 @@ def _body(run: StepRun, method: str) -> tuple[bytes, str | None]:
 
 
 def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:
-    """The step's own headers under lower-case names."""
+    """Return the step's headers, with names in lower case."""
     headers = {"content-type": content_type} if content_type else {}
     for name, value in (run.step.config.get("headers") or {}).items():
         _check_name(name)
@@ -138,7 +138,7 @@ def _check_name(name: object) -> None:
 
 
 def _stamp(key: str, body: bytes, secret: bytes | None) -> dict[str, str]:
-    """What lets the receiver know its age and its sender."""
+    """Return the headers that prove the request's time and sender."""
     now = int(time.time())
     stamp = {"webhook-timestamp": str(now)}
     if secret:

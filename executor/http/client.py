@@ -1,11 +1,11 @@
-"""All outbound HTTP goes through here: one guarded client, and what its replies mean.
+"""The guarded HTTP client, for all outbound HTTP.
 
-HttpError                  carries the verdict; no text ever holds a URL's query or userinfo
+HttpError                  carries the verdict; no message contains a URL's query or user information
 ├── BadTarget              permanent: not an http(s) URL, or an address that workflows may not reach
-├── NotSent                retry: no name, no connection, no TLS; surely nothing left
-└── MaybeSent              unknown: it broke after the request may have left (R13)
+├── NotSent                retry: no name, no connection, no TLS; nothing left
+└── MaybeSent              unknown: it failed after the request may have left (R13)
 
-aiohttp is imported by the first request, so that a process without HTTP work never pays for it.
+aiohttp is imported by the first request, so a process without HTTP work does not load it.
 """
 
 from __future__ import annotations
@@ -41,32 +41,32 @@ __all__ = [
     "shown_url",
 ]
 
-#: Who calls, as receivers see it.
+#: The User-Agent header.
 USER_AGENT = "minutehand"
-#: Bytes of a reply that are kept; the rest is not read.
+#: Bytes of a response that are kept; the rest is not read.
 MAX_RESPONSE_BYTES = 64 * 1024
 #: Bytes of a request's body above which it is sent in pieces.
 LARGE_BYTES = 1024 * 1024
 #: Seconds a connection may idle before it is dropped: below the 5 s of Node and uvicorn, so that a request seldom
-#: meets a connection its server is just closing (which would leave its fate unknown).
+#: meets a connection that its server is closing (its result would be unknown).
 IDLE_SECONDS = 4.0
 #: Seconds to find and connect to a receiver, TLS included; half of the request's time when that is shorter.
 CONNECT_SECONDS = 10.0
 
 
 class HttpError(Exception):
-    """A request without a usable reply; `verdict` says what is known about the work it asked for."""
+    """A request without a usable response; `verdict` is what is known about the work it asked for."""
 
     verdict: ClassVar[Verdict] = Verdict.UNKNOWN
     code: str = "uncertain_send"
 
     def as_result(self) -> StepResult:
-        """The same as the end of a step."""
+        """Return the error as the result of a step."""
         return StepResult(verdict=self.verdict, code=self.code, reason=str(self))
 
 
 class BadTarget(HttpError):
-    """The URL cannot be used, or leads where workflows may not go."""
+    """The URL is not valid, or its address is not allowed to workflows."""
 
     verdict = Verdict.PERMANENT
 
@@ -76,18 +76,18 @@ class BadTarget(HttpError):
 
 
 class NotSent(HttpError):
-    """The receiver was not reached; surely nothing left."""
+    """The receiver was not reached; nothing left."""
 
     verdict = Verdict.RETRY
     code = "unreachable"
 
 
 class MaybeSent(HttpError):
-    """It broke after the request may have left."""
+    """The request failed after it may have left."""
 
 
 class _PrivateAddress(OSError):
-    """Raised in place of a connection.  It does not say which address: a workflow must not map our network."""
+    """Raised instead of connecting.  It does not name the address: a workflow must not map our network."""
 
     def __init__(self) -> None:
         super().__init__(errno.EACCES, "private address")
@@ -112,15 +112,15 @@ def parse_url(url: str) -> URL:
 
 
 def shown_url(target: URL) -> str:
-    """The URL as people and records may see it: without query, fragment and userinfo."""
+    """Return the URL as people and records see it: without query, fragment and user information."""
     return f"{target.scheme}://{target.host_port_subcomponent}{target.raw_path}"
 
 
 class HttpClient:
-    """The guarded client.  Use as an async context manager; it may be entered without HTTP work at no cost.
+    """The guarded client.  Use it as an async context manager; without requests it costs nothing.
 
-    It follows no redirects, uses no proxy, keeps no cookies, undoes no compression, and looks at the real address of
-    every connection right before it connects, so that neither DNS nor an oddly written address can turn it.
+    It follows no redirects, uses no proxy, keeps no cookies and does not decompress.  It checks the real address of
+    every connection right before it connects, so DNS or an unusual notation of an address cannot circumvent the check.
     """
 
     def __init__(self, settings: ExecutorSettings | None = None) -> None:
@@ -129,7 +129,7 @@ class HttpClient:
         self._allow_all = allowed is True
         self._allowed = frozenset(pair.lower() for pair in allowed) if isinstance(allowed, frozenset) else frozenset()
         self._seconds = settings.action_timeout_seconds
-        # Two pools: what a trusted call has connected to must never be handed to a workflow's.
+        # Two pools: a workflow's request must never reuse the connection of a trusted one.
         self._sessions: dict[bool, ClientSession] = {}
         self._stack = AsyncExitStack()
 
@@ -150,10 +150,10 @@ class HttpClient:
         timeout_seconds: float | None = None,
         trusted: bool = False,
     ) -> HttpResponse:
-        """Make one request and return its reply, whatever its status.
+        """Make one request and return its response, whatever its status.
 
-        `trusted` is for addresses from the operator's settings: they may be private.  The caller vouches for the
-        headers' names and values.  Once a status has come it stands, even if the body then breaks off.
+        `trusted` is for addresses from the operator's settings: they may be private.  The caller has validated the
+        headers.  After the status line the response counts, even if the body breaks off.
         Errors: `BadTarget`, `NotSent`, `MaybeSent`.
         """
         import aiohttp
@@ -168,7 +168,7 @@ class HttpClient:
                 headers=headers,
                 data=_payload(body),
                 allow_redirects=False,
-                # Connecting gets less time than the whole, so that running out of it is always seen as what it is.
+                # Connecting gets less time than the whole request, so its timeout is always recognised as such.
                 timeout=aiohttp.ClientTimeout(total=seconds, connect=min(CONNECT_SECONDS, seconds / 2)),
                 middlewares=() if method == "POST" else (_send_once,),
             )
@@ -220,12 +220,12 @@ class HttpClient:
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:
-    """What aiohttp is given: a large body in pieces, so that its other requests go on meanwhile."""
+    """Return the body for aiohttp: a large one in pieces, so that other requests continue meanwhile."""
     return io.BytesIO(body) if len(body) > LARGE_BYTES else body or None
 
 
 async def _send_once(request: Any, handler: Any) -> ClientResponse:
-    """Keep aiohttp from repeating GET, PUT and DELETE by itself: a second failure would hide the first one's fate."""
+    """Keep aiohttp from repeating GET, PUT and DELETE: a second failure would hide whether the first request left."""
     import aiohttp
 
     try:

@@ -1,19 +1,19 @@
-"""Which IP addresses belong to the public internet, and so may be called by a workflow."""
+"""Which IP addresses are public, so that workflows may call them."""
 
 from __future__ import annotations
 
 import ipaddress
 
-#: RFC 4291 §2.4: all that is given out to the public.
+#: RFC 4291 §2.4: all public IPv6 addresses.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 #: RFC 6052: an IPv4 address behind a translator.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-#: Public by its number, but inside Azure it is the host's own control endpoint.
+#: A public address, but inside Azure it is the host's control endpoint.
 _AZURE_HOST = ipaddress.IPv4Address("168.63.129.16")
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet; anything unclear is not.
+    """Whether an IP address is public; an unclear one is not.
 
     >>> [is_public(a) for a in ("1.1.1.1", "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2606:4700::1111")]
     [True, False, False, False, True]

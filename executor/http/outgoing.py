@@ -1,4 +1,4 @@
-"""What a call to a receiver that knows keys carries, whoever it is: its body, and what identifies it (R11, R13)."""
+"""The body and the identifying headers of calls to receivers that recognise idempotency keys (R11, R13)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from minutehand.executor.tracing import traceparent
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
 
-#: The largest body: what a row may bring along without anybody having meant it.
+#: The largest body; a row may be larger than anyone expected.
 MAX_BODY_BYTES = 5_000_000
 #: Characters of a body that a record or a dry run shows.
 MAX_SHOWN = 2000
 
 
 def default_body(run: StepRun) -> dict[str, Any]:
-    """Return the body of a call whose step gives none: the app's own contract."""
+    """Return the body of a call whose step has none: the app's contract."""
     return {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
 
 
 def encode_body(value: Any) -> tuple[bytes, str]:
-    """Return a value as it travels, and its content type: text as it is, all else as JSON.
+    """Return a value as bytes, and its content type: text unchanged, everything else as JSON.
 
     Errors: `BadStep` when it cannot be written, or is too large.
     """
@@ -40,7 +40,7 @@ def encode_body(value: Any) -> tuple[bytes, str]:
 
 
 def body_excerpt(config: dict[str, Any], body: bytes) -> dict[str, str]:
-    """Return the beginning of the step's own body, for people; what happened needs no second copy.
+    """Return the beginning of the step's own body, for records; the default body needs no copy.
 
     >>> body_excerpt({}, b"x"), len(body_excerpt({"body": "…"}, b"x" * 5000)["body"])
     ({}, 2001)
@@ -52,5 +52,5 @@ def body_excerpt(config: dict[str, Any], body: bytes) -> dict[str, str]:
 
 
 def identity_headers(key: str, execution_id: str) -> dict[str, str]:
-    """Return the headers by which a receiver knows a repeat, its writes their cause, and its spans the trace."""
+    """Return headers by which a receiver detects a repeat, names the cause of its writes, and joins the trace."""
     return {"idempotency-key": key, "webhook-id": key, "x-minutehand-cause": execution_id, **traceparent()}

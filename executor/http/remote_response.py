@@ -1,7 +1,7 @@
-"""What an executor elsewhere says by its reply: pure, no world.
+"""What a response of a remote executor means.
 
-Two speak in a reply: the callee, in JSON that says `success` (the app's contract), and the platform before it, with
-codes of its own.  Only what surely did not begin may be repeated; what may have begun is unknown (R13).
+Two parties answer: the callee, in JSON with `success` (the app's contract), and the platform in front of it, with its
+own codes.  Only an execution that certainly did not begin is retried; one that may have begun is unknown (R13).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from minutehand.executor.http.response import HttpResponse, retry_after_seconds
 from minutehand.executor.outcome import StepResult
 from minutehand.executor.text.unicode_checks import storable
 
-#: Characters of a callee's own words that are kept.
+#: Characters of a callee's error message that are kept.
 MAX_MESSAGE = 300
-#: Step records that one reply may bring: as many as a workflow may have steps.
+#: Step records in one response: as many as a workflow may have steps.
 MAX_STEPS = 100
-#: What a callee's item says when the message did not go, though the item itself may say `success`.
+#: An item's inner status when the message was not sent, though the item's own status may be `success`.
 _NOT_DONE = ("failed", "skipped", "deferred")
 
 
 def judge_remote_response(response: HttpResponse, now: datetime) -> StepResult:
-    """Say what a reply tells about the execution that was handed over.
+    """Return what a response means for the execution that was called for.
 
-    Only `success: true` is done, only `success: false` is the callee's own no; a 2xx of another kind tells nothing.
+    Only `success: true` is done, only `success: false` is the callee's failure; any other 2xx is unknown.
     401, 403, 404 and BOOT_ERROR come before the function's first line, and IDLE_TIMEOUT (504) and 546 after it
     (Supabase: guides/functions/status-codes, error-codes).
 
@@ -46,10 +46,10 @@ def judge_remote_response(response: HttpResponse, now: datetime) -> StepResult:
 
 
 def reported_steps(response: HttpResponse) -> tuple[dict[str, Any], ...]:
-    """Return the items of the reply's `results` or `actions_executed` as step records.
+    """Return the items of the response's `results` or `actions_executed` as step records.
 
-    An item is one when it has the app's shape: `stepId` and `status`.  What it says was skipped or deferred did not
-    send, and has failed (R14).
+    An item counts if it has the app's shape: `stepId` and `status`.  A skipped or deferred item did not send, so it has
+    failed (R14).
 
     >>> items = b'{"results": [{"stepId": "a", "status": "success", "result": {"status": "skipped"}}, {"no": "id"}]}'
     >>> [(step["stepId"], step["status"], step["error"]) for step in
@@ -123,18 +123,18 @@ def _is_key(value: object) -> bool:
 
 
 def _describe(response: HttpResponse) -> str:
-    """The status, the platform's code and the words, for a person."""
+    """Return the status, the platform's code and the message, for people."""
     return " ".join(filter(None, (str(response.status), _platform_code(response), _message(response))))
 
 
 def _platform_code(response: HttpResponse) -> str:
-    """The platform's own word for what went wrong: `sb-error-code`, else the body's `code`."""
+    """Return the platform's error code: `sb-error-code`, else the body's `code`."""
     code = _header(response, "sb-error-code") or (response.json_object() or {}).get("code")
     return code[:40] if isinstance(code, str) else ""
 
 
 def _message(response: HttpResponse) -> str:
-    """What the reply says in words: `error`, `message`, else the beginning of its text."""
+    """Return the response's error message: `error`, `message`, else the beginning of its text."""
     answer = response.json_object()
     if answer is None:
         return _text(response.excerpt)

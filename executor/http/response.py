@@ -1,4 +1,4 @@
-"""What an HTTP reply means for the step that got it."""
+"""What an HTTP response means for the step that got it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """An HTTP reply.  `body` is its first 64 KiB as sent; `truncated`: there was more, or it broke off."""
+    """An HTTP response.  `body` is its first 64 KiB as sent; `truncated`: there was more, or it broke off."""
 
     status: int
     #: Case-insensitive.
@@ -29,7 +29,7 @@ class HttpResponse:
 
     @property
     def excerpt(self) -> str:
-        """The first 500 characters of the body as text that can be stored."""
+        """Return the first 500 characters of the body as text that can be stored."""
         return storable(self.body[:2000].decode("utf-8", "replace"))[:500]
 
     def json_object(self) -> dict[str, Any] | None:
@@ -43,7 +43,7 @@ class HttpResponse:
         return answer if isinstance(answer, dict) else None
 
     def as_failure(self, now: datetime) -> StepResult | None:
-        """How a step ended that got this reply; `None` when what it asked for was done."""
+        """Return how a step ended that got this response; `None` when the work was done."""
         if judge_response(self.status) is Verdict.DONE:
             return None
         wait = retry_after_seconds(self.headers, now)
@@ -59,12 +59,11 @@ class HttpResponse:
 
 
 def judge_response(status: int, *, retry_after: float | None = None) -> Verdict:
-    """Say what an HTTP reply tells about the work asked for.
+    """Return what an HTTP status means for the work that was asked for.
 
-    408, 425 and 429 refuse for now; other 4xx refuse for good, and a 3xx asks us to go elsewhere, which we do not.
-    A 5xx leaves open whether the work was done, but for a 503 with `Retry-After`: there a server that knows itself
-    overloaded says when to come back, while a bare 503 is also what a proxy says when the server behind it broke off
-    (RFC 9110 §15; 425: RFC 8470; 429: RFC 6585).
+    408, 425 and 429 are temporary refusals; other 4xx and 3xx are permanent (redirects are not followed).  After a 5xx
+    it is unknown whether the work was done, except a 503 with `Retry-After`: there an overloaded server refuses, while
+    a plain 503 may come from a proxy whose backend failed in the middle (RFC 9110 §15; 425: RFC 8470; 429: RFC 6585).
 
     >>> [judge_response(s).value for s in (200, 429, 404, 302, 502, 503)]
     ['done', 'retry', 'permanent', 'permanent', 'unknown', 'unknown']
