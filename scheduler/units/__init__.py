@@ -1,6 +1,6 @@
-"""Files that make other programs run Minutehand: systemd, cron, pg_cron, Docker, platforms with a Procfile, GitHub.
+"""Files that make other programs run Minutehand: systemd, cron, pg_cron, Docker, Procfile platforms, GitHub Actions.
 
-They stand in `files/`, with `@PROGRAM@` where the program's path belongs.
+The templates are in `files/`, with `@PROGRAM@` in place of the program's path.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from minutehand.store.errors import BadConfiguration
 
 _FILES = Path(__file__).parent / "files"
-#: What each kind consists of.  The later ones are of another machine, where the program is on the PATH, or of none.
+#: The files of each kind.
 KINDS = {
     "systemd": ("minutehand.service", "minutehand.timer", "minutehand-worker.service"),
     "cron": ("crontab",),
@@ -23,14 +23,14 @@ KINDS = {
     "procfile": ("Procfile",),
     "actions": ("minutehand.yml",),
 }
-#: Other characters mean something to systemd or cron, and no installer makes them.
+#: systemd and cron give other characters a meaning.
 _PLAIN = re.compile(r"/[\w./+@,:=-]*")
-#: Where a service with `ProtectHome=yes`, or another account, sees nothing.
+#: Folders that a service with `ProtectHome=yes`, or another account, cannot read.
 _HOMES = ("/home", "/root", "/run/user")
 
 
 def units(kind: str, program: str) -> dict[str, str]:
-    """Return the files of a kind, by their names."""
+    """Return the files of a kind, by name."""
     common = (_FILES / "common").read_text().rstrip("\n")
     return {
         name: (_FILES / name).read_text().replace("@COMMON@", common).replace("@PROGRAM@", program)
@@ -39,21 +39,23 @@ def units(kind: str, program: str) -> dict[str, str]:
 
 
 def program_path() -> str:
-    """Return the full path of the command: beside the Python that runs this, else where the shell finds it.
+    """Return the full path of the command: next to the Python that runs this, else on the PATH.
 
-    Errors: `BadConfiguration` when there is none, or none that a unit could name.
+    Errors: `BadConfiguration` when it is not installed, or a unit cannot contain its path.
     """
     beside = Path(sys.executable).parent / "minutehand"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("minutehand")
     if found is None:
-        raise BadConfiguration("the command minutehand is not installed: pipx install, or pip install, makes it")
+        raise BadConfiguration("the command minutehand is not installed: install it with pipx or pip")
     path = os.path.abspath(found)
     if not _PLAIN.fullmatch(path):
-        raise BadConfiguration(f"units cannot name {path!r}: install it where the path has plain characters only")
+        raise BadConfiguration(
+            f"a unit cannot contain the path {path!r}: install it where the path has plain characters only"
+        )
     return path
 
 
 def hidden_part(path: str) -> str | None:
-    """Return what of the program lies in a home folder, where a service cannot see it: itself, or its Python."""
+    """Return the path of the program or its Python that is in a home folder, where a service cannot read it."""
     parts = (path, os.path.realpath(path), os.path.realpath(sys.executable))
     return next((part for part in parts if part.startswith(tuple(f"{home}/" for home in _HOMES))), None)

@@ -107,7 +107,7 @@ def test_each_line_of_the_procfile_is_a_command(call):
 def test_the_dockerfile_copies_what_there_is_and_runs_a_command(call):
     said = call("units", "docker").out
     copied = {name for line in re.findall(r"^COPY (.*) \S+$", said, flags=re.MULTILINE) for name in line.split()}
-    assert {"pyproject.toml", "store", "executor", "dashboard", "scheduler", "sql"} < copied
+    assert {"pyproject.toml", "minutehand", "store", "executor", "dashboard", "scheduler", "sql"} < copied
     assert all((ROOT / name).exists() for name in copied)
     entry, command = (json.loads(words) for words in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", said, flags=re.MULTILINE))
     assert (entry, is_a_command(command)) == (["minutehand"], True)
@@ -154,7 +154,7 @@ def test_the_program_is_found_beside_its_python_or_on_the_path(monkeypatch, tmp_
 def test_a_program_in_a_home_folder_is_told(monkeypatch, tmp_path, call):
     monkeypatch.setattr(module, "_HOMES", ())
     assert hidden_part(PROGRAM) is None
-    assert "cannot see" not in call("units", "systemd").err
+    assert "cannot read" not in call("units", "systemd").err
     monkeypatch.setattr(module, "_HOMES", (str(tmp_path),))
     link = tmp_path.parent / f"{tmp_path.name}-link"
     link.symlink_to(tmp_path / "minutehand")
@@ -163,5 +163,5 @@ def test_a_program_in_a_home_folder_is_told(monkeypatch, tmp_path, call):
     ]  # fmt: skip
     here = str(Path(sys.executable).parent)
     monkeypatch.setattr(module, "_HOMES", (here,))
-    assert call("units", "systemd").err.startswith(f"minutehand: a service cannot see {here}/")
+    assert call("units", "systemd").err.startswith(f"minutehand: a service cannot read {here}/")
     assert call("units", "cron").err == ""

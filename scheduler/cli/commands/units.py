@@ -1,4 +1,4 @@
-"""`minutehand units`: the files that make other programs run it."""
+"""`minutehand units`: print the files for systemd, cron and others that run Minutehand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 
 @click.command(
     "units",
-    short_help="Print files for systemd, cron, pg_cron, Docker, ….",
+    short_help="Print files for systemd, cron, pg_cron, Docker and others.",
     epilog="Example: minutehand units systemd --write /etc/systemd/system",
 )
 @click.argument("kind", type=click.Choice(list(KINDS)))
@@ -19,25 +19,25 @@ from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
     "--write",
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Write them into this folder instead; nothing, where one is there already and differs.",
+    help="Write the files into this folder instead; existing files that differ are kept, and nothing is written.",
 )
 def units_command(kind: str, folder: Path | None) -> None:
-    """Print the files that make others run Minutehand.
+    """Print the files that make another program run Minutehand.
 
     \b
-    systemd   a worker, and a timer that runs `run-once` each minute: enable one of them
-    cron      `run-once` each minute
-    pg_cron   SQL for direct mode, where there is no machine: the database keeps house and rings
+    systemd   a worker, and a timer that runs `run-once` every minute: enable one of them
+    cron      `run-once` every minute
+    pg_cron   SQL for direct mode, without a machine: the database does the housekeeping and calls an executor
     docker    a Dockerfile
-    procfile  for Heroku, Railway and the like
-    actions   a scheduled workflow of GitHub: every 5 minutes at the soonest, and late
+    procfile  for Heroku, Railway and others
+    actions   a scheduled GitHub workflow: at most every 5 minutes, and often late
 
-    For systemd and cron the path of this program is filled in.
+    The files for systemd and cron contain the path of this program.
     """
     program = program_path() if kind in ("systemd", "cron") else "minutehand"
     files = units(kind, program)
     if kind == "systemd" and (hidden := hidden_part(program)):
-        click.echo(f"minutehand: a service cannot see {hidden}: install Minutehand outside of home folders", err=True)
+        click.echo(f"minutehand: a service cannot read {hidden}: install Minutehand outside of home folders", err=True)
     if folder is not None:
         write(files, folder)
         return
@@ -46,14 +46,14 @@ def units_command(kind: str, folder: Path | None) -> None:
 
 
 def write(files: dict[str, str], folder: Path) -> None:
-    """Write all of them, and tell their paths; or none, when one is there already with other words.
+    """Write all files and print their paths; none if one of them exists with another content.
 
     Errors: `UsageError`.
     """
     try:
         for name, text in files.items():
             if (folder / name).exists() and (folder / name).read_bytes() != text.encode():
-                raise click.UsageError(f"{folder / name} is there already, and differs: move it away, or keep it")
+                raise click.UsageError(f"{folder / name} exists and differs: move it away, or keep it")
         for name, text in files.items():
             (folder / name).write_text(text)
             click.echo(folder / name)
