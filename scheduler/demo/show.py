@@ -1,4 +1,4 @@
-"""What the demo prints: calm, and readable at 80 columns, at a terminal and in a file."""
+"""What the demo prints, in 80 columns, at a terminal or in a file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from minutehand.scheduler.demo.receivers import Mail, Request
-from minutehand.scheduler.demo.story import Line
+from minutehand.scheduler.demo.story import Result
 
-_COLOURS = {"completed": "green", "failed": "red", "skipped": "yellow", "not fired": "yellow"}
+_COLORS = {"completed": "green", "failed": "red", "skipped": "yellow", "not started": "yellow"}
 #: Where the second line of a pair begins.
 _INDENT = 10
 
@@ -27,36 +27,36 @@ class Show:
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._console.print("Minutehand's demo: all real, all its own; nothing of yours is read or written\n")
+        self._console.print("Minutehand demo, on its own database and servers; your settings are not read\n")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Name a stage while it runs; afterwards what it said, and its seconds."""
+        """Print the name of a stage while it runs, and afterwards its facts and its seconds."""
         started = time.monotonic()
-        said: list[str] = []
+        facts: list[str] = []
         self._console.print(f"  {name:<12}", end="", style="bold")
         try:
-            yield said.append
+            yield facts.append
         except BaseException:
             self._console.print("failed", style="red")
             raise
         seconds = time.monotonic() - started
-        self._console.print("; ".join(said), end="", soft_wrap=True)
+        self._console.print("; ".join(facts), end="", soft_wrap=True)
         self._console.print(f"  {seconds:.1f} s" if seconds >= 0.05 else "", style="dim")
 
-    def lines(self, lines: Sequence[Line]) -> None:
-        """Show what became of each change, with the reason below it."""
+    def results(self, results: Sequence[Result]) -> None:
+        """Print what became of each change, with the reason below it."""
         self._title("What happened")
-        width = max(len(line.change) for line in lines)
-        for line in lines:
-            text = f"  {line.job:<8}{line.change:<{width}}  {line.workflow:<18}"
+        width = max(len(result.change) for result in results)
+        for result in results:
+            text = f"  {result.job:<8}{result.change:<{width}}  {result.workflow:<18}"
             self._console.print(text, end="", soft_wrap=True)
-            self._console.print(line.result, style=_COLOURS.get(line.result, "red"))
-            self._below(line.why)
+            self._console.print(result.outcome, style=_COLORS.get(result.outcome, "red"))
+            self._below(result.reason)
 
     def arrived(self, mails: Sequence[Mail], requests: Sequence[Request]) -> None:
-        """Show what lies in the receivers' mailboxes."""
-        self._title("What arrived, as the receivers tell it")
+        """Print the messages that the two servers received."""
+        self._title("What arrived at the mail server and the web server")
         for mail in mails:
             self._console.print(f'  e-mail  to {", ".join(mail.recipients)}, "{mail.message["subject"]}"')
             self._below(_first_line(mail))
@@ -65,27 +65,27 @@ class Show:
             keys = ", ".join(json.loads(request.body))
             self._below(f"webhook-id {request.headers['webhook-id']}, signed; JSON with {keys}")
 
-    def next_commands(self, home: Path, failed: Line | None) -> None:
-        """Show the commands to go on with; the backend is named, since a `.env` here may name another database."""
-        self._title("Look around: this database stays up until the next demo")
-        words = (
+    def next_commands(self, home: Path, failed: Result | None) -> None:
+        """Print commands to continue with; they name the backend, because a `.env` here may name another database."""
+        self._title("Try these: the demo's database keeps running until the next demo")
+        commands = (
             "executions ls",
             f"executions show {failed.execution_id}" if failed else "trigger ls",
             "status",
             "serve",
         )
-        for word in words:
-            command = f"MINUTEHAND_BACKEND=embedded MINUTEHAND_HOME={shlex.quote(str(home))} {_program()} {word}"
+        for arguments in commands:
+            command = f"MINUTEHAND_BACKEND=embedded MINUTEHAND_HOME={shlex.quote(str(home))} {_program()} {arguments}"
             self._console.print(f"  {command}", soft_wrap=True)
-        self._console.print("The last one shows it all in a browser, at http://127.0.0.1:8787")
+        self._console.print("The last one serves the dashboard at http://127.0.0.1:8787")
 
     def end(self, problems: Sequence[str], seconds: float) -> None:
-        """Say how it went."""
+        """Print whether everything went as the story says."""
         self._console.print()
         for problem in problems:
             self._console.print(f"  {problem}", style="red", soft_wrap=True)
-        word = "Something is wrong (above)" if problems else "All that should arrive did, and nothing else"
-        self._console.print(f"{word}.  {seconds:.1f} seconds.", style="bold")
+        verdict = "The demo failed, see above" if problems else "Every expected message arrived, and no other"
+        self._console.print(f"{verdict}.  {seconds:.1f} seconds.", style="bold")
 
     def _title(self, text: str) -> None:
         self._console.print(f"\n{text}", style="bold")
@@ -101,7 +101,7 @@ def _first_line(mail: Mail) -> str:
 
 
 def _program() -> str:
-    """Return how this program was called, so that it can be called so again."""
+    """Return the word that runs this program again."""
     called, name = sys.argv[0], "minutehand"
     if Path(called).name != name or not Path(called).exists():
         return name

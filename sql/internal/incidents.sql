@@ -37,26 +37,26 @@ language sql stable set search_path = '' as $$
     group by r.workflow_id, r.code
   )
   select 'failures', coalesce(f.workflow_id::text, ''), f.code, f.n,
-         format('%s of %s of workflow "%s" failed within 15 minutes%s', f.n, f.of_n,
-                coalesce(w.name, f.workflow_id::text, '(none)'), coalesce(': ' || nullif(f.code, ''), '')),
+         format('"%s": %s of %s failed in 15 min%s', coalesce(w.name, f.workflow_id::text, '(none)'), f.n, f.of_n,
+                coalesce(': ' || nullif(f.code, ''), '')),
          f.reason
   from failures f
   left join public.automation_workflows w on w.id = f.workflow_id
   where f.n >= p_share * f.of_n
   union all
   select 'backlog', '', '', 1,
-         format('the oldest due execution waits for %s', minutehand.interval_text(date_trunc('second', p_now - min(h.due)))), null
+         format('the oldest due execution has waited %s', minutehand.interval_text(date_trunc('second', p_now - min(h.due)))), null
   from minutehand.next_by_tenant() h
   where h.due <= p_now
   having p_now - min(h.due) > p_age
   union all
   select 'silence', '', '', 1,
-         format('no processor was here for %s', minutehand.interval_text(date_trunc('second', p_now - max(heartbeat_at)))), null
+         format('no processor has run for %s', minutehand.interval_text(date_trunc('second', p_now - max(heartbeat_at)))), null
   from public.automation_workers
   having max(heartbeat_at) < p_now - interval '10 minutes'
   union all
   select 'no_success', '', '', count(*),
-         format('%s executions ended within an hour, all of them skipped or cancelled', count(*)), max(reason)
+         format('%s executions ended in an hour, all skipped or cancelled', count(*)), max(reason)
   from ended
   having count(*) >= 10 and count(*) filter (where status in ('completed', 'failed')) = 0
   union all
@@ -66,7 +66,7 @@ language sql stable set search_path = '' as $$
   where c.scope = 'workflow' and starts_with(c.reason, 'breaker:')
   union all
   select 'uncertain', '', '', count(*),
-         format('%s %s of unknown fate', count(*), case count(*) when 1 then 'send is' else 'sends are' end), null
+         format('%s %s unconfirmed', count(*), case count(*) when 1 then 'send' else 'sends' end), null
   from (
     select
     from public.automation_execution_logs
@@ -76,7 +76,7 @@ language sql stable set search_path = '' as $$
   having count(*) > 0
   union all
   select 'trigger', t.name, '', 1,
-         format('changes of table %s are not recorded any more: its trigger is %s', t.name, t.what), null
+         format('changes of table %s are no longer recorded: its trigger is %s', t.name, t.what), null
   from (
     select distinct on (name) name, what
     from (
@@ -92,7 +92,7 @@ language sql stable set search_path = '' as $$
     order by name, what desc
   ) t
   union all
-  select 'set_aside', '', '', count(*), format('%s changes were set aside: their matching failed too often', count(*)),
+  select 'set_aside', '', '', count(*), format('%s changes were set aside: matching them failed too often', count(*)),
          max(error)
   from (
     select error from public.automation_events where matched_at is null and match_attempts >= 5 order by id desc limit 10000
@@ -130,7 +130,7 @@ begin
         and (heartbeat_at < p_now - interval '30 seconds' or started_at < p_now - interval '1 minute')) then
     insert into public.automation_incidents (kind, opened_at, seen_at, recovered_at, summary)
     values ('silence', v_last.judged_at, p_now, p_now, format(
-      'no processor was here for %s', minutehand.interval_text(date_trunc('second', p_now - v_last.judged_at))));
+      'no processor has run for %s', minutehand.interval_text(date_trunc('second', p_now - v_last.judged_at))));
   end if;
 
   insert into public.automation_incidents as i (kind, subject, code, opened_at, seen_at, count, summary, sample)

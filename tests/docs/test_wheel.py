@@ -107,6 +107,6 @@ def test_no_common_name_is_taken_from_the_users_own_modules(environment: Path, f
 def test_the_demo_runs_from_the_wheel_in_any_folder(environment: Path, folder: Path) -> None:
     home = folder / "home"
     try:
-        assert "All that should arrive did" in run(environment / "minutehand", "demo", cwd=home, home=home)
+        assert "Every expected message arrived" in run(environment / "minutehand", "demo", cwd=home, home=home)
     finally:
         run(environment / "minutehand", "db", "stop", "--home", home / "data" / "demo", cwd=home, home=home)

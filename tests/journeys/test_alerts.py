@@ -51,7 +51,7 @@ def test_a_failure_is_told_once_and_when_it_is_over(app: App, minutehand: Minute
     app.complete_many(12)
     minutehand.run_once("--drain")
     (first,) = told(shop)
-    assert first["title"].startswith('Minutehand: 12 of 12 of workflow "Broken" failed within 15 minutes')
+    assert first["title"].startswith('Minutehand: "Broken": 12 of 12 failed in 15 min')
     assert "next: minutehand executions ls status:failed" in first["message"]
     let_time_pass(app, 40)
     minutehand.run_once()
@@ -88,7 +88,7 @@ def test_a_target_that_is_away_fails_no_tick_and_is_told_later(
     assert SECRET_PATH not in done.stdout + done.stderr
     let_time_pass(app, 121)
     minutehand.run_once(MINUTEHAND_ALERT_URLS=target(shop))
-    assert [one["title"].partition(" of ")[0] for one in told(shop)] == ["Minutehand: 1"]
+    assert [one["title"].partition(" of ")[0] for one in told(shop)] == ['Minutehand: "Broken": 1']
 
 
 def test_a_look_from_another_machine_sees_that_nobody_runs(
@@ -101,7 +101,7 @@ def test_a_look_from_another_machine_sees_that_nobody_runs(
     done = minutehand("alerts", "check", MINUTEHAND_ALERT_URLS=target(shop))
     assert (done.returncode, "silence" in done.stdout) == (3, True), done.stderr
     (one,) = told(shop)
-    assert one["title"].startswith("Minutehand: no processor was here for 1 hour")
+    assert one["title"].startswith("Minutehand: no processor has run for 1 hour")
 
 
 def test_a_worker_tells_while_it_works(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
@@ -207,4 +207,4 @@ def test_serve_sees_that_nobody_runs(app: App, minutehand: Minutehand, shop: Htt
     app.database.sql("update automation_workers set heartbeat_at = now() - interval '1 hour'")
     with minutehand.running("serve", "--port", "0", MINUTEHAND_ALERT_URLS=target(shop), MINUTEHAND_API_TOKEN="a-token"):
         wait_until(lambda: told(shop), "the alert")
-    assert told(shop)[0]["title"].startswith("Minutehand: no processor was here for 1 hour")
+    assert told(shop)[0]["title"].startswith("Minutehand: no processor has run for 1 hour")

@@ -107,19 +107,19 @@ def section(output: str, title: str) -> str:
 def test_the_demo_ends_well_and_nothing_but_the_story_is_printed(played: Played) -> None:
     assert played.first.stderr == ""
     assert played.first.returncode == 0
-    assert max(len(line) for line in played.first.stdout.split("Look around")[0].splitlines()) <= 80
+    assert max(len(line) for line in played.first.stdout.split("Try these")[0].splitlines()) <= 80
 
 
 def test_each_change_is_told_with_what_became_of_it_and_why(played: Played) -> None:
     assert section(played.first.stdout, "What happened").splitlines()[1:-1] == [
         " J-2019 scheduled -> completed Thank the client completed status is completed",
-        ' J-2020 scheduled -> in_progress On our way completed status is in_progress, that is "In Progress"',
+        ' J-2020 scheduled -> in_progress On our way completed status is in_progress (matches "In Progress")',
         " J-2021 scheduled -> completed Thank the client failed partial: "
-        'step "Thanks" failed, no_recipient: the client has no e-mail address; step "Tell the books" was done',
-        " J-2022 scheduled -> cancelled Return the parts not fired job_type is repair, not installation",
+        'step "Thanks" failed, no_recipient: the client has no e-mail address; step "Tell the books" succeeded',
+        " J-2022 scheduled -> cancelled Return the parts not started job_type is repair, not installation",
         " J-2023 scheduled -> Canceled Return the parts completed "
-        'status is Canceled, that is "cancelled", job_type is installation',
-        " J-2024 scheduled -> completed Thank the client not fired the job belongs to south, the workflow to north",
+        'status is Canceled (matches "cancelled"), job_type is installation',
+        " J-2024 scheduled -> completed Thank the client not started the job belongs to south, the workflow to north",
         " J-2024 scheduled -> completed Ask for a review completed for every job_completed",
     ]
 
@@ -157,7 +157,7 @@ def test_the_commands_that_it_shows_find_its_database_whatever_else_is_named(pla
     (played.folder / "here" / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/app\n")
     output = {}
     soon = "import os, signal, threading\nthreading.Timer(4, os.kill, (os.getpid(), signal.SIGTERM)).start()"
-    *lines, last = section(played.second.stdout, "Look around").splitlines()[1:]
+    *lines, last = section(played.second.stdout, "Try these").splitlines()[1:]
     assert "http://127.0.0.1:8787" in last
     for line in lines:
         words = shlex.split(line)

@@ -62,8 +62,7 @@ def test_ten_thousand_failures_are_one_incident_with_their_count(database: Datab
     assert (incident["kind"], incident["code"], incident["what"], incident["count"]) == (
         "failures", "refused", "opened", 10_000,
     )  # fmt: skip
-    said = 'workflow "Thank the client" failed within 15 minutes: refused'
-    assert incident["summary"] == f"10000 of 10000 of {said}"
+    assert incident["summary"] == '"Thank the client": 10000 of 10000 failed in 15 min: refused'
     assert incident["sample"].startswith("no luck with ")
 
 
@@ -160,7 +159,7 @@ def test_the_first_after_a_silence_tells_of_it(database: Database) -> None:
     heartbeat(database, back, id_="h:2")
     (incident,) = take(database, back)
     assert (incident["kind"], incident["what"], incident["summary"]) == (
-        "silence", "recovered", "no processor was here for 2 hours",
+        "silence", "recovered", "no processor has run for 2 hours",
     )  # fmt: skip
 
 
@@ -189,7 +188,7 @@ def test_a_tripped_breaker_and_its_end(database: Database) -> None:
 def test_uncertain_sends_are_an_incident_of_their_own(database: Database) -> None:
     ended(database, workflow(database), 2, code="uncertain_send", at=NOW - seconds(86_400))
     (incident,) = take(database)
-    assert (incident["kind"], incident["summary"]) == ("uncertain", "2 sends are of unknown fate")
+    assert (incident["kind"], incident["summary"]) == ("uncertain", "2 sends unconfirmed")
 
 
 def test_a_trigger_that_is_off_or_gone(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""`minutehand demo`: the product at work, in a world of its own."""
+"""`minutehand demo`: Minutehand at work, on its own database and servers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import click
 
 
-@click.command("demo", short_help="See it work, on a database of its own.", epilog="Example: minutehand demo")
+@click.command("demo", short_help="See it work, on its own database.", epilog="Example: minutehand demo")
 def demo() -> int:
-    """Play a small app whose jobs change, and show what its workflows sent, and what not and why.
+    """Change the jobs of a sample app, and show which messages its workflows sent, which not, and why.
 
-    PostgreSQL, mail server and web server are the demo's own: it reads no DATABASE_URL, SUPABASE_*, SMTP_URL or .env.
-    Its files are in `demo` below MINUTEHAND_HOME (or your data folder); each run begins anew.
+    The demo starts its own PostgreSQL, mail server and web server.  It does not read DATABASE_URL, SUPABASE_*, SMTP_URL
+    or .env.  Its files are in `demo` below MINUTEHAND_HOME (or your data folder); each run starts from scratch.
     """
     from minutehand.scheduler.demo.play import run
     from minutehand.store.embedded import default_home
