@@ -1,4 +1,4 @@
-"""The pictures of docs/dashboard.md, made of a shop floor's ordinary hour; renewed by UPDATE_DOCS=1."""
+"""The pictures of docs/dashboard.md, of an hour with a few failures.  UPDATE_DOCS=1 renews them."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def lines_of(detail: dict[str, Any], *, with_recipients: bool = True) -> list[st
     return [f"{entry.kind} {entry.at - T0}" for entry in timeline(detail, with_recipients=with_recipients)]
 
 
-RETRIED = [
+RETRIED: list[dict[str, Any]] = [
     {
         "what": "retry",
         "began": at(2),
@@ -89,6 +89,12 @@ def test_the_timeline_shows_every_attempt_in_order():
         "claim 0:10:00",
         "end 0:10:01",
     ]
+
+
+def test_the_timeline_names_who_acted():
+    history = [RETRIED[-1] | {"actor": "ann"}]
+    entries = timeline(detail(attempt_history=history), with_recipients=True)
+    assert [entry.text for entry in entries if entry.kind == "action"] == ["retried by ann"]
 
 
 def test_a_claim_of_the_attempt_history_is_shown_once():

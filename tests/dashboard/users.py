@@ -1,4 +1,4 @@
-"""A Supabase project's auth server, as far as the dashboard asks it, and a dashboard for its users."""
+"""A fake auth server of a Supabase project, and a dashboard for its users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.dashboard.served import Serve, Served
 
 
 class Project(HttpReceiver):
-    """The part of a project's auth server that is asked: its keys, and its sign-in."""
+    """An auth server that answers for its keys and for sign-ins."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,9 +24,9 @@ class Project(HttpReceiver):
         self.claims: dict[str, Any] = {}
 
     def token(self, key: Any = None, alg: str = "ES256", kid: str = "k1", **claims: Any) -> str:
-        """A token of a user of the project's."""
-        said = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
-        return jwt.encode(said, key or self.key, algorithm=alg, headers={"kid": kid})
+        """Return a token of a user of the project."""
+        payload = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
+        return jwt.encode(payload, key or self.key, algorithm=alg, headers={"kid": kid})
 
     def _take(self, request: Request) -> Answer:
         if request.path.endswith("jwks.json"):
@@ -38,20 +38,20 @@ class Project(HttpReceiver):
 
 
 def role(name: str, **more: str) -> dict[str, Any]:
-    """The claim that lets a user in."""
+    """Return the claim that gives a user a role."""
     return {"app_metadata": {"minutehand_role": name, **more}}
 
 
 @pytest.fixture
 def project() -> Iterator[Project]:
-    """A Supabase project's auth server."""
+    """A fake auth server."""
     with Project() as made:
         yield made
 
 
 @pytest.fixture
 def for_users(serve: Serve, project: Project) -> Iterator[Served]:
-    """One for the project's users."""
+    """A server for the users of the project."""
     settings = {"SUPABASE_URL": project.url, "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
     with serve("--supabase-users", "--backend", "postgres", **settings) as running:
         yield running
