@@ -24,7 +24,7 @@ from minutehand.scheduler.logs import configure
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.drivers.supabase import SupabaseDriver
-from tests.contract.doors import Counted
+from tests.contract.backends import CountingDriver
 from tests.supabase.stack import Project, running_stack
 
 BACKENDS = ("rest", "postgres")
@@ -54,7 +54,7 @@ def measured(server: str, rounds: int, counts: tuple[int, ...]) -> dict[int, lis
 
 def _run(project: Project, backend: str, count: int) -> Run:
     database.fill(project.database.url, "noop", count)
-    driver = Counted(
+    driver = CountingDriver(
         SupabaseDriver(project.url, project.secret_key) if backend == "rest" else PostgresDriver(project.owner.url)
     )
     seconds = asyncio.run(_drain(Store(driver), budget=count if count == 10 else None))

@@ -20,7 +20,7 @@ from minutehand.store.drivers import Driver
 from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.drivers.supabase import SupabaseDriver
 from minutehand.store.errors import StoreError, Unreachable
-from tests.contract.doors import Counted
+from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, email, webhook
 from tests.supabase.stack import Project
 
@@ -30,7 +30,7 @@ VERBS = {"tick", "claim", "advance", "write_record", "settle"}
 FOR_GOOD = 1_000
 
 
-class Deaf(Counted):
+class Deaf(CountingDriver):
     """A driver that loses the replies to some calls, from the first of them on; or the calls themselves."""
 
     def __init__(self, driver: Driver, first: int, times: int, is_served: bool) -> None:

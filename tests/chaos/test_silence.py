@@ -26,7 +26,7 @@ from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.errors import Unreachable
 from tests.chaos.harness import LONG, Shop
 from tests.chaos.line import Line
-from tests.contract.doors import Counted
+from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, Gate, wait_until, webhook
 from tests.servers import CLAIM, Database
 
@@ -122,7 +122,7 @@ def test_a_call_that_hangs_is_tried_once_more_and_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr(postgres, "CALL_SECONDS", 0.3)
     monkeypatch.setattr("minutehand.store.store._LONGEST_TRYING_SECONDS", 0.5)
-    driver = Counted(PostgresDriver(app.database.url))
+    driver = CountingDriver(PostgresDriver(app.database.url))
 
     async def claim() -> None:
         try:

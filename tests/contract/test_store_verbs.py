@@ -1,4 +1,4 @@
-"""Every verb of the store, on every backend: the same answers, the same errors."""
+"""Every method of the store, on every backend: the same results, the same errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from minutehand.store import Actor, Store, schema
 from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
-from tests.contract.doors import Door
+from tests.contract.backends import Backend
 from tests.journeys.app import App, webhook
 
 STEP = webhook("https://example.com/hook")
@@ -22,7 +22,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(params=["postgres", "supabase"])
-def door(request: pytest.FixtureRequest, project: Any) -> Door:
+def backend(request: pytest.FixtureRequest, project: Any) -> Backend:
     """The app with one workflow, behind each backend."""
     app = App(project.owner)
     app.workflow(STEP, name="Thank the client")
@@ -30,149 +30,149 @@ def door(request: pytest.FixtureRequest, project: Any) -> Door:
         "postgres": lambda: Store.postgres(project.owner.url),
         "supabase": lambda: Store.supabase(project.url, project.secret_key),
     }
-    return Door(app, backends[request.param])
+    return Backend(app, backends[request.param])
 
 
-def test_each_verb_is_tried_here() -> None:
+def test_each_method_has_a_test_here() -> None:
     verbs = {name for name, found in inspect.getmembers(Store, inspect.iscoroutinefunction) if name[0] != "_"}
     tried = {node.attr for node in ast.walk(ast.parse(Path(__file__).read_text())) if isinstance(node, ast.Attribute)}
-    assert verbs - tried == {"close"}  # by each
+    assert verbs - tried == {"close"}  # every test closes its store
 
 
-def test_a_tick_says_what_is_due(door: Door) -> None:
-    door.app.complete_many(3)
+def test_a_tick_returns_what_is_due(backend: Backend) -> None:
+    backend.app.complete_many(3)
     worker = {"id": "h:1", "mode": "run-once", "host": "h", "version": "0"}
-    tick = door.ask(lambda store: store.tick(worker))
+    tick = backend.run(lambda store: store.tick(worker))
     assert (tick.schema_version, tick.due, tick.paused, tick.next_seconds) == (schema.version(), 3, False, 0)
-    assert door.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
+    assert backend.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
 
 
-def test_a_claim_repeated_with_its_token_brings_the_same_and_spends_nothing(door: Door) -> None:
-    jobs = {door.app.complete() for _ in range(3)}
+def test_a_claim_repeated_with_its_token_brings_the_same_and_spends_nothing(backend: Backend) -> None:
+    jobs = {backend.app.complete() for _ in range(3)}
     token = str(uuid.uuid4())
-    first, again = door.claim(2, token=token), door.claim(2, token=token)
+    first, again = backend.claim(2, token=token), backend.claim(2, token=token)
     assert [row.id for row in first.executions] == [row.id for row in again.executions]
     assert len(first.executions) == 2
     assert {row.entity_id for row in first.executions} < jobs
     (row, _) = first.executions
     assert (row.attempt, row.workflow.name, row.workflow.definition["steps"]) == (1, "Thank the client", [STEP])
     assert row.trigger_data["new_status"] == "completed"
-    assert len(door.claim().executions) == 1
-    assert door.claim().executions == []
+    assert len(backend.claim().executions) == 1
+    assert backend.claim().executions == []
 
 
-def test_a_claim_may_name_its_rows(door: Door) -> None:
-    door.app.complete_many(3)
-    wanted = str(door.app.executions()[2]["id"])
-    assert [row.id for row in door.claim(ids=[wanted]).executions] == [wanted]
-    assert door.claim(ids=[wanted]).executions == []
+def test_a_claim_can_name_its_executions(backend: Backend) -> None:
+    backend.app.complete_many(3)
+    wanted = str(backend.app.executions()[2]["id"])
+    assert [row.id for row in backend.claim(ids=[wanted]).executions] == [wanted]
+    assert backend.claim(ids=[wanted]).executions == []
 
 
-def test_a_lease_is_renewed_and_what_is_lost_is_not_named(door: Door) -> None:
-    door.app.complete_many(2)
-    claim = door.claim()
+def test_a_lease_is_renewed_and_what_is_lost_is_not_named(backend: Backend) -> None:
+    backend.app.complete_many(2)
+    claim = backend.claim()
     token = claim.executions[0].lease.token
-    assert door.ask(lambda store: store.renew([token], lease_seconds=120)) == {row.id for row in claim.executions}
-    door.ask(lambda store: store.cancel([claim.executions[0].id], reason="changed our mind"))
-    assert door.ask(lambda store: store.renew([token, NOBODY], lease_seconds=120)) == {claim.executions[1].id}
+    assert backend.run(lambda store: store.renew([token], lease_seconds=120)) == {row.id for row in claim.executions}
+    backend.run(lambda store: store.cancel([claim.executions[0].id], reason="changed our mind"))
+    assert backend.run(lambda store: store.renew([token, NOBODY], lease_seconds=120)) == {claim.executions[1].id}
 
 
-def test_outcomes_are_settled_and_a_repeat_is_answered_as_done(door: Door) -> None:
-    door.app.complete_many(2)
-    first, second = door.claim().executions
+def test_outcomes_are_settled_and_a_repeat_is_answered_as_done(backend: Backend) -> None:
+    backend.app.complete_many(2)
+    first, second = backend.claim().executions
     step = {"stepId": "1", "name": "1 (webhook)", "status": "success", "result": {"type": "webhook"}}
     outcomes: list[dict[str, Any]] = [
         {"id": first.id, "token": first.lease.token, "ended": "done", "steps": [step]},
         {"id": second.id, "token": NOBODY, "ended": "done"},
     ]
-    answers = {row.id: row for row in door.ask(lambda store: store.settle(outcomes))}
+    answers = {row.id: row for row in backend.run(lambda store: store.settle(outcomes))}
     assert (answers[first.id].answer, answers[first.id].status) == ("settled", "completed")
     assert answers[second.id].answer == "lost"
-    assert door.ask(lambda store: store.settle(outcomes[:1]))[0].answer == "already"
+    assert backend.run(lambda store: store.settle(outcomes[:1]))[0].answer == "already"
     retry = {"id": second.id, "token": second.lease.token, "ended": "retry", "code": "busy", "retry_after_seconds": 60}
-    (answer,) = door.ask(lambda store: store.settle([retry]))
+    (answer,) = backend.run(lambda store: store.settle([retry]))
     assert (answer.status, answer.due_seconds) == ("pending", 60)
 
 
-def test_what_cannot_be_stored_is_stripped_at_the_door(door: Door) -> None:
-    door.app.complete()
-    (row,) = door.claim().executions
+def test_what_cannot_be_stored_is_stripped_before_the_call(backend: Backend) -> None:
+    backend.app.complete()
+    (row,) = backend.claim().executions
     step = {"stepId": "1", "status": "failed", "code": "x", "error": "a\x00b\ud800c", "result": {"n": float("nan")}}
     outcome = {"id": row.id, "token": row.lease.token, "ended": "done", "steps": [step]}
-    assert door.ask(lambda store: store.settle([outcome]))[0].status == "failed"
-    (stored,) = door.app.execution()["actions_executed"]
+    assert backend.run(lambda store: store.settle([outcome]))[0].status == "failed"
+    (stored,) = backend.app.execution()["actions_executed"]
     assert (stored["error"], stored["result"]["n"]) == ("ab\ufffdc", None)
 
 
-def test_steps_are_recorded_and_the_context_is_read(door: Door) -> None:
-    job = door.app.complete()
-    (row,) = door.claim().executions
+def test_steps_are_recorded_and_the_context_is_read(backend: Backend) -> None:
+    job = backend.app.complete()
+    (row,) = backend.claim().executions
     mine = {"id": row.id, "token": row.lease.token}
-    (context,) = door.ask(lambda store: store.advance([mine]))
+    (context,) = backend.run(lambda store: store.advance([mine]))
     assert (context.held, context.type, context.stop, context.send) == (True, "job", None, None)
     assert context.row is not None
     assert context.row["id"] == job
     assert context.links["client"]["name"] == "Lakeview Hotel"
     steps = [{"stepId": number, "status": "success", "result": {}} for number in "12"]
-    (after,) = door.ask(lambda store: store.advance([mine | {"steps": steps, "resume_step": "3"}]))
+    (after,) = backend.run(lambda store: store.advance([mine | {"steps": steps, "resume_step": "3"}]))
     assert after.row == context.row
-    assert door.app.execution()["actions_executed"] == steps
-    (lost,) = door.ask(lambda store: store.advance([{"id": row.id, "token": NOBODY}]))
+    assert backend.app.execution()["actions_executed"] == steps
+    (lost,) = backend.run(lambda store: store.advance([{"id": row.id, "token": NOBODY}]))
     assert not lost.held
 
 
-def test_a_send_is_reserved_once_and_confirmed(door: Door) -> None:
-    door.app.complete()
-    (row,) = door.claim().executions
+def test_a_send_is_reserved_once_and_confirmed(backend: Backend) -> None:
+    backend.app.complete()
+    (row,) = backend.claim().executions
     key = uuid.uuid4().hex
     mine = {"id": row.id, "token": row.lease.token}
     place = {"step": "1", "channel": "email", "recipient": "a@example.com", "key": key, "sender": "app@example.com"}
-    (first,) = door.ask(lambda store: store.advance([mine | {"reserve": place}]))
+    (first,) = backend.run(lambda store: store.advance([mine | {"reserve": place}]))
     assert first.send is not None
     assert (first.send.answer, first.type) == ("go", "job")
     confirm = {"key": key, "status": "sent", "external_id": "<1@x>"}
-    (again,) = door.ask(lambda store: store.advance([mine | {"confirm": confirm, "reserve": place}]))
+    (again,) = backend.run(lambda store: store.advance([mine | {"confirm": confirm, "reserve": place}]))
     assert again.send is not None
     assert (again.send.answer, again.send.external_id) == ("sent", "<1@x>")
 
 
-def test_an_uncertain_send_is_resolved(door: Door) -> None:
-    door.app.complete()
-    (row,) = door.claim().executions
+def test_an_uncertain_send_is_resolved(backend: Backend) -> None:
+    backend.app.complete()
+    (row,) = backend.claim().executions
     outcome = {"id": row.id, "token": row.lease.token, "ended": "unknown", "on_uncertain": "hold", "resume_step": "1"}
-    assert door.ask(lambda store: store.settle([outcome]))[0].code == "uncertain_send"
-    assert door.ask(lambda store: store.resolve([row.id], "resend")) == [{"id": row.id, "answer": "resolved"}]
-    (again,) = door.claim().executions
+    assert backend.run(lambda store: store.settle([outcome]))[0].code == "uncertain_send"
+    assert backend.run(lambda store: store.resolve([row.id], "resend")) == [{"id": row.id, "answer": "resolved"}]
+    (again,) = backend.claim().executions
     assert (again.id, again.resends) == (row.id, {"1": 1})
     with pytest.raises(BadRequest, match="sent, resend or drop"):
-        door.ask(lambda store: store.resolve([row.id], "maybe"))
+        backend.run(lambda store: store.resolve([row.id], "maybe"))
 
 
-def test_old_executions_are_pruned(door: Door) -> None:
-    door.app.complete()
-    door.app.database.sql(
+def test_old_executions_are_pruned(backend: Backend) -> None:
+    backend.app.complete()
+    backend.app.database.sql(
         "update automation_execution_logs set status = 'completed', created_at = now() - interval '9 d'"
     )
-    assert door.ask(lambda store: store.prune(30 * 86_400)) == {"deleted": 0, "more": False}
-    assert door.ask(lambda store: store.prune(7 * 86_400)) == {"deleted": 1, "more": False}
+    assert backend.run(lambda store: store.prune(30 * 86_400)) == {"deleted": 0, "more": False}
+    assert backend.run(lambda store: store.prune(7 * 86_400)) == {"deleted": 1, "more": False}
 
 
-def test_limits_are_set_listed_and_removed(door: Door) -> None:
+def test_limits_are_set_listed_and_removed(backend: Backend) -> None:
     limit = {"scope": "recipient", "tenant": "", "channel": "sms", "n": 2, "per": "1 day", "on_exceed": "drop"}
-    door.ask(lambda store: store.set_limit("recipient", n=2, per="1 day", channel="sms", on_exceed="drop"))
-    assert door.ask(lambda store: store.limits()) == [limit]
+    backend.run(lambda store: store.set_limit("recipient", n=2, per="1 day", channel="sms", on_exceed="drop"))
+    assert backend.run(lambda store: store.limits()) == [limit]
     with pytest.raises(BadRequest, match="no period"):
-        door.ask(lambda store: store.set_limit("tenant", n=1, per="soon"))
+        backend.run(lambda store: store.set_limit("tenant", n=1, per="soon"))
     with pytest.raises(BadRequest, match="no limit"):
-        door.ask(lambda store: store.set_limit("galaxy", n=1))
-    assert door.ask(lambda store: store.set_limit("recipient", n=None, channel="sms"))["answer"] == "removed"
-    assert door.ask(lambda store: store.set_limit("recipient", n=None, channel="sms")) == {"answer": "missing"}
-    assert door.ask(lambda store: store.limits()) == []
+        backend.run(lambda store: store.set_limit("galaxy", n=1))
+    assert backend.run(lambda store: store.set_limit("recipient", n=None, channel="sms"))["answer"] == "removed"
+    assert backend.run(lambda store: store.set_limit("recipient", n=None, channel="sms")) == {"answer": "missing"}
+    assert backend.run(lambda store: store.limits()) == []
 
 
-def test_a_record_is_written_where_an_operator_allowed_it(door: Door) -> None:
-    job = door.app.complete()
-    (row,) = door.claim().executions
+def test_a_record_is_written_where_an_operator_allowed_it(backend: Backend) -> None:
+    job = backend.app.complete()
+    (row,) = backend.claim().executions
     step = {"stepId": "1", "status": "success", "result": {}}
 
     def write(store: Store) -> Any:
@@ -180,189 +180,189 @@ def test_a_record_is_written_where_an_operator_allowed_it(door: Door) -> None:
             row.id, row.lease.token, step, table="jobs", operation="update", row_id=job, values={"title": "Done"}
         )
 
-    assert door.ask(write)["answer"] == "refused"
-    door.ask(lambda store: store.add_trigger("jobs", writable=True))
-    assert door.ask(write) == {"answer": "done", "id": job}
-    assert door.database.one("select title from jobs where id = %s", job) == {"title": "Done"}
-    assert door.ask(write)["answer"] == "already"
+    assert backend.run(write)["answer"] == "refused"
+    backend.run(lambda store: store.add_trigger("jobs", writable=True))
+    assert backend.run(write) == {"answer": "done", "id": job}
+    assert backend.database.one("select title from jobs where id = %s", job) == {"title": "Done"}
+    assert backend.run(write)["answer"] == "already"
 
 
-def test_a_workflow_is_started_by_hand(door: Door) -> None:
-    door.database.sql("insert into jobs (id, organization_id) values ('J-1', 'north')")
+def test_a_workflow_is_started_by_hand(backend: Backend) -> None:
+    backend.database.sql("insert into jobs (id, organization_id) values ('J-1', 'north')")
     later = datetime.now(UTC) + timedelta(hours=1)
 
     def start(store: Store, **more: Any) -> Any:
         return store.enqueue("Thank the client", row="J-1", at=later, key="k", **more)
 
-    assert door.ask(lambda store: start(store, dry_run=True))["dry_run"]
-    made = door.ask(start)
+    assert backend.run(lambda store: start(store, dry_run=True))["dry_run"]
+    made = backend.run(start)
     assert (made["existed"], datetime.fromisoformat(made["due"])) == (False, later)
-    assert door.ask(start) | {"existed": False} == made
+    assert backend.run(start) | {"existed": False} == made
 
 
 @pytest.mark.parametrize("payload", [{"a": [1, None, "x"]}, [1, 2], {"text": '{"a": 1}'}, {}])
-def test_a_payload_arrives_as_it_was_given(door: Door, payload: Any) -> None:
-    made = door.ask(lambda store: store.enqueue("Thank the client", payload=payload))
-    assert door.ask(lambda store: store.execution(str(made["id"])))["trigger_data"]["payload"] == payload
+def test_a_payload_arrives_as_it_was_given(backend: Backend, payload: Any) -> None:
+    made = backend.run(lambda store: store.enqueue("Thank the client", payload=payload))
+    assert backend.run(lambda store: store.execution(str(made["id"])))["trigger_data"]["payload"] == payload
 
 
-def test_what_failed_is_listed_shown_retried_and_cancelled(door: Door) -> None:
-    job = door.app.complete()
-    (row,) = door.claim().executions
+def test_failures_are_listed_shown_retried_and_cancelled(backend: Backend) -> None:
+    job = backend.app.complete()
+    (row,) = backend.claim().executions
     failed = {"id": row.id, "token": row.lease.token, "ended": "failed", "code": "bad_workflow", "reason": "why"}
-    door.ask(lambda store: store.settle([failed]))
-    (listed,) = door.ask(lambda store: store.executions({"status": "failed", "entity": job}, limit=5))
+    backend.run(lambda store: store.settle([failed]))
+    (listed,) = backend.run(lambda store: store.executions({"status": "failed", "entity": job}, limit=5))
     assert (listed["id"], listed["workflow"], listed["code"]) == (row.id, "Thank the client", "bad_workflow")
-    assert door.ask(lambda store: store.executions({"code": "poisoned"})) == []
-    assert door.ask(lambda store: store.execution(row.id[:13]))["reason"] == "why"
-    assert door.ask(lambda store: store.retry([row.id]))[0]["answer"] == "retried"
-    assert door.ask(lambda store: store.retry([NOBODY]))[0]["answer"] == "missing"
-    assert door.ask(lambda store: store.cancel([row.id]))[0]["answer"] == "cancelled"
+    assert backend.run(lambda store: store.executions({"code": "poisoned"})) == []
+    assert backend.run(lambda store: store.execution(row.id[:13]))["reason"] == "why"
+    assert backend.run(lambda store: store.retry([row.id]))[0]["answer"] == "retried"
+    assert backend.run(lambda store: store.retry([NOBODY]))[0]["answer"] == "missing"
+    assert backend.run(lambda store: store.cancel([row.id]))[0]["answer"] == "cancelled"
 
 
-def test_a_call_elsewhere_is_noted_before_it_leaves(door: Door) -> None:
-    job = door.app.complete()
-    (row,) = door.claim().executions
+def test_a_remote_call_is_recorded_before_it_leaves(backend: Backend) -> None:
+    job = backend.app.complete()
+    (row,) = backend.claim().executions
     mine = [{"id": row.id, "token": row.lease.token}]
     for _ in range(2):  # a repeat under the same lease is no earlier call
-        (context,) = door.ask(lambda store: store.begin_calls(mine))
+        (context,) = backend.run(lambda store: store.begin_calls(mine))
         assert (context.held, context.called) == (True, False)
         assert context.row is not None
         assert context.row["id"] == job
-    door.app.expire_leases()
-    door.ask(lambda store: store.tick())
-    door.app.make_due()
-    (again,) = door.claim().executions
-    (context,) = door.ask(lambda store: store.begin_calls([{"id": again.id, "token": again.lease.token}]))
+    backend.app.expire_leases()
+    backend.run(lambda store: store.tick())
+    backend.app.make_due()
+    (again,) = backend.claim().executions
+    (context,) = backend.run(lambda store: store.begin_calls([{"id": again.id, "token": again.lease.token}]))
     assert context.called
 
 
-def test_an_old_backlog_is_held_and_released(door: Door) -> None:
-    door.app.complete_many(2)
-    door.database.sql("update automation_execution_logs set created_at = now() - interval '2 days'")
-    tick = door.ask(lambda store: store.tick({"id": "h:1", "mode": "run-once"}, hold_seconds=3600))
+def test_an_old_backlog_is_held_back_and_released(backend: Backend) -> None:
+    backend.app.complete_many(2)
+    backend.database.sql("update automation_execution_logs set created_at = now() - interval '2 days'")
+    tick = backend.run(lambda store: store.tick({"id": "h:1", "mode": "run-once"}, hold_seconds=3600))
     assert (tick.held, tick.holding, tick.due) == (2, False, 0)
-    first, second = (str(row["id"]) for row in door.app.executions())
-    assert door.ask(lambda store: store.release([first]))["released"] == 1
-    assert door.ask(lambda store: store.release()) == {"released": 1, "more": False, "answers": []}
-    assert {row.id for row in door.claim().executions} == {first, second}
+    first, second = (str(row["id"]) for row in backend.app.executions())
+    assert backend.run(lambda store: store.release([first]))["released"] == 1
+    assert backend.run(lambda store: store.release()) == {"released": 1, "more": False, "answers": []}
+    assert {row.id for row in backend.claim().executions} == {first, second}
 
 
-def test_direct_mode_is_switched(door: Door, project: Any) -> None:
+def test_direct_mode_is_turned_on_and_off(backend: Backend, project: Any) -> None:
     def on(store: Store) -> Any:
         return store.direct_on("https://example.com/x", token=None, timeout_ms=5000, no_claim=False, replace=False)
 
     with pytest.raises(BadRequest, match=r"no pg_net.*create extension"):
-        door.ask(on)
+        backend.run(on)
     project.install_net()
-    made = door.ask(on)
+    made = backend.run(on)
     assert (made["url"], made["secret"], len(made["token"])) == ("https://example.com/x", "made", 64)
-    status = door.ask(lambda store: store.direct_status())
+    status = backend.run(lambda store: store.direct_status())
     assert (status["on"], status["secret"], status["problems"]) == (True, True, [])
-    rotated = door.ask(lambda store: store.direct_rotate(token="other"))
+    rotated = backend.run(lambda store: store.direct_rotate(token="other"))
     assert rotated == {"token": "other", "previous": made["token"]}
-    assert door.ask(lambda store: store.direct_off()) == {"was_on": True}
+    assert backend.run(lambda store: store.direct_off()) == {"was_on": True}
 
 
-def test_a_workflow_is_saved_listed_and_shown(door: Door) -> None:
+def test_a_workflow_is_saved_listed_and_shown(backend: Backend) -> None:
     row = {"name": "Thank the client", "organization_id": "north", "settings": {"rate_limit": None}}
-    dry = door.ask(lambda store: store.save_workflow(row, dry_run=True))
+    dry = backend.run(lambda store: store.save_workflow(row, dry_run=True))
     assert (dry["answer"], dry["changed"], dry["problem"]) == ("updated", ["settings"], None)
-    assert door.ask(lambda store: store.save_workflow(row))["version"] == 2
-    assert door.ask(lambda store: store.save_workflow(row))["answer"] == "unchanged"
-    (listed,) = door.ask(lambda store: store.workflows(["Thank the client"], facts=True))
+    assert backend.run(lambda store: store.save_workflow(row))["version"] == 2
+    assert backend.run(lambda store: store.save_workflow(row))["answer"] == "unchanged"
+    (listed,) = backend.run(lambda store: store.workflows(["Thank the client"], facts=True))
     assert (listed["version"], listed["heard"], listed["definition"]["settings"]) == (2, True, {"rate_limit": None})
-    door.database.sql("insert into automation_workflows (name) select 'w' || n from generate_series(1, 120) n")
-    assert len(door.ask(lambda store: store.workflows())) == 121  # more than a page
-    shown = door.ask(lambda store: store.workflow("Thank the client"))
+    backend.database.sql("insert into automation_workflows (name) select 'w' || n from generate_series(1, 120) n")
+    assert len(backend.run(lambda store: store.workflows())) == 121  # more than a page
+    shown = backend.run(lambda store: store.workflow("Thank the client"))
     assert [version["version"] for version in shown["versions"]] == [2, 1]
     with pytest.raises(BadRequest, match="has no name"):
-        door.ask(lambda store: store.save_workflow({}))
+        backend.run(lambda store: store.save_workflow({}))
 
 
-def test_a_run_is_previewed(door: Door) -> None:
-    job = door.app.complete()
-    seen = door.ask(lambda store: store.dry_run("Thank the client", row=job))
+def test_a_dry_run_shows_what_a_run_would_see(backend: Backend) -> None:
+    job = backend.app.complete()
+    seen = backend.run(lambda store: store.dry_run("Thank the client", row=job))
     assert seen["row"] is not None
     assert seen["old"] is not None
     assert (seen["row"]["id"], seen["old"]["status"], seen["stops"][0]["code"]) == (job, "scheduled", "rate_limited")
-    assert len(door.app.executions()) == 1
+    assert len(backend.app.executions()) == 1
 
 
-def test_the_facts_for_doctor_are_told(door: Door) -> None:
-    facts = door.ask(lambda store: store.doctor())
+def test_doctor_gets_its_facts(backend: Backend) -> None:
+    facts = backend.run(lambda store: store.doctor())
     assert isinstance(facts, dict)
     assert len(facts) > 3
 
 
-def test_figures_and_watched_tables_are_told(door: Door) -> None:
-    door.app.complete()
-    metrics = door.ask(lambda store: store.metrics())
+def test_metrics_and_watched_tables_are_returned(backend: Backend) -> None:
+    backend.app.complete()
+    metrics = backend.run(lambda store: store.metrics())
     assert (metrics["due"], metrics["workflows"][0]["on"]) == (1, True)
-    assert door.ask(lambda store: store.schema_version()) == schema.version()
-    assert [table["table"] for table in door.ask(lambda store: store.triggers())] == ["jobs"]
-    assert door.ask(lambda store: store.remove_trigger("jobs"))["removed"]
-    assert door.ask(lambda store: store.triggers()) == []
-    added = door.ask(lambda store: store.add_trigger("jobs", tenant="organization_id", exclude=["title"]))
+    assert backend.run(lambda store: store.schema_version()) == schema.version()
+    assert [table["table"] for table in backend.run(lambda store: store.triggers())] == ["jobs"]
+    assert backend.run(lambda store: store.remove_trigger("jobs"))["removed"]
+    assert backend.run(lambda store: store.triggers()) == []
+    added = backend.run(lambda store: store.add_trigger("jobs", tenant="organization_id", exclude=["title"]))
     assert (added["exclude"], added["writable"]) == (["title"], False)
 
 
-def test_a_pause_holds_and_its_end_lets_go(door: Door) -> None:
-    door.app.complete_many(2)
-    paused = door.ask(lambda store: store.pause(scope="workflow", target="Thank the client", reason="wrong prices"))
+def test_a_pause_stops_claims_until_it_ends(backend: Backend) -> None:
+    backend.app.complete_many(2)
+    paused = backend.run(lambda store: store.pause(scope="workflow", target="Thank the client", reason="wrong prices"))
     assert (paused["held"], paused["existed"], paused["reason"]) == (2, False, "wrong prices")
-    assert door.claim().executions == []
-    resumed = door.ask(lambda store: store.resume(scope="workflow", target="Thank the client"))
+    assert backend.claim().executions == []
+    resumed = backend.run(lambda store: store.resume(scope="workflow", target="Thank the client"))
     assert (resumed["existed"], resumed["held"], resumed["still_paused"]) == (True, 2, [])
-    assert len(door.claim().executions) == 2
+    assert len(backend.claim().executions) == 2
     with pytest.raises(NotFound, match='no workflow "Nothing"'):
-        door.ask(lambda store: store.pause(scope="workflow", target="Nothing"))
+        backend.run(lambda store: store.pause(scope="workflow", target="Nothing"))
 
 
-def test_each_action_of_a_person_is_kept_with_who_it_was(door: Door) -> None:
+def test_each_action_of_a_person_is_kept_with_who_it_was(backend: Backend) -> None:
     ann = Actor(via="cli", name="ann@app-1")
-    job = door.app.complete()
-    (one,) = (str(row["id"]) for row in door.app.executions())
+    job = backend.app.complete()
+    (one,) = (str(row["id"]) for row in backend.app.executions())
     row = {"name": "Thank the client", "organization_id": "north", "settings": {"rate_limit": None}}
 
     def set_state(status: str, code: str | None = None) -> None:
-        door.database.sql("update automation_execution_logs set status = %s, code = %s", status, code)
+        backend.database.sql("update automation_execution_logs set status = %s, code = %s", status, code)
 
-    door.ask(lambda store: store.save_workflow(row, actor=ann))
-    door.ask(lambda store: store.pause(scope="all", reason="prices", actor=ann))
-    door.ask(lambda store: store.resume(scope="all", actor=ann))
-    door.ask(lambda store: store.set_limit("tenant", n=5, actor=ann))
+    backend.run(lambda store: store.save_workflow(row, actor=ann))
+    backend.run(lambda store: store.pause(scope="all", reason="prices", actor=ann))
+    backend.run(lambda store: store.resume(scope="all", actor=ann))
+    backend.run(lambda store: store.set_limit("tenant", n=5, actor=ann))
     set_state("failed")
-    door.ask(lambda store: store.retry([one], actor=ann))
+    backend.run(lambda store: store.retry([one], actor=ann))
     set_state("failed", "uncertain_send")
-    door.ask(lambda store: store.resolve([one], "sent", actor=ann))
+    backend.run(lambda store: store.resolve([one], "sent", actor=ann))
     set_state("skipped", "stale")
-    door.ask(lambda store: store.release([one], actor=ann))
-    door.ask(lambda store: store.cancel([one], actor=ann))
-    door.ask(lambda store: store.enqueue("Thank the client", row=job, actor=ann))
-    audited = door.database.sql("select action, actor from automation_audit order by id")
+    backend.run(lambda store: store.release([one], actor=ann))
+    backend.run(lambda store: store.cancel([one], actor=ann))
+    backend.run(lambda store: store.enqueue("Thank the client", row=job, actor=ann))
+    audited = backend.database.sql("select action, actor from automation_audit order by id")
     actions = ["workflow_save", "pause", "resume", "limit_set", "retry", "resolve", "release", "cancel", "enqueue"]
     assert [line["action"] for line in audited] == actions
     assert all(line["actor"] == {"via": "cli", "name": "ann@app-1"} for line in audited)
-    history = door.ask(lambda store: store.execution(one))["attempt_history"]
+    history = backend.run(lambda store: store.execution(one))["attempt_history"]
     assert [(entry["by"], entry["actor"]) for entry in history] == [
         (by, "ann@app-1") for by in ("retry", "sent", "release")
     ]
 
 
-def test_conditions_are_evaluated_by_the_database(door: Door) -> None:
+def test_conditions_are_evaluated_by_the_database(backend: Backend) -> None:
     condition = {"field": "status", "operator": "equals", "value": "In Progress"}
-    result = door.ask(lambda store: store.evaluate([condition], {"status": "in_progress"}))
+    result = backend.run(lambda store: store.evaluate([condition], {"status": "in_progress"}))
     assert result["held"] is True
-    assert door.ask(lambda store: store.evaluate([condition], {"status": "done"}, {"status": "x"}))["held"] is False
+    assert backend.run(lambda store: store.evaluate([condition], {"status": "done"}, {"status": "x"}))["held"] is False
 
 
-def test_frozen_time_is_passed_on(door: Door) -> None:
+def test_frozen_time_is_passed_on(backend: Backend) -> None:
     def with_time(store: Store) -> Any:
         store._now = lambda: datetime(2031, 1, 1, tzinfo=UTC)
         return store.metrics()
 
-    assert door.ask(with_time)["now"].startswith("2031-01-01T00:00:00")
+    assert backend.run(with_time)["now"].startswith("2031-01-01T00:00:00")
 
 
 @pytest.mark.parametrize(
@@ -375,27 +375,27 @@ def test_frozen_time_is_passed_on(door: Door) -> None:
         (lambda store: store.executions({"since": "yesterday-ish"}), BadRequest, "timestamp"),
     ],
 )
-def test_an_error_is_the_same_on_every_backend(door: Door, verb: Any, kind: Any, words: str) -> None:
+def test_an_error_is_the_same_on_every_backend(backend: Backend, verb: Any, kind: Any, words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
-        door.ask(verb)
+        backend.run(verb)
     assert type(caught.value) is kind
 
 
-def test_a_lock_is_a_conflict(door: Door) -> None:
-    with door.database.connection.transaction():
-        door.database.sql("lock table jobs in exclusive mode")
+def test_a_lock_is_a_conflict(backend: Backend) -> None:
+    with backend.database.connection.transaction():
+        backend.database.sql("lock table jobs in exclusive mode")
         with pytest.raises(Conflict, match="lock timeout"):
-            door.ask(lambda store: store.add_trigger("jobs", exclude=["title"]))
+            backend.run(lambda store: store.add_trigger("jobs", exclude=["title"]))
 
 
-def test_a_missing_function_and_a_missing_right_say_what_to_do(door: Door) -> None:
-    door.database.sql("drop function automation_triggers() cascade")
-    door.database.sql("notify pgrst, 'reload schema'")
+def test_a_missing_function_and_a_missing_right_say_what_to_do(backend: Backend) -> None:
+    backend.database.sql("drop function automation_triggers() cascade")
+    backend.database.sql("notify pgrst, 'reload schema'")
 
     def until_known(store: Store) -> Any:
         return _until(SchemaMismatch, store.triggers)
 
-    assert "minutehand migrate" in door.ask(until_known)
+    assert "minutehand migrate" in backend.run(until_known)
 
 
 async def _until(kind: type[Exception], verb: Any) -> str:
@@ -409,82 +409,82 @@ async def _until(kind: type[Exception], verb: Any) -> str:
             await asyncio.sleep(0.05)
 
 
-def test_the_servers_role_may_do_what_a_key_may(project: Any) -> None:
+def test_a_key_needs_the_grants_of_service_role(project: Any) -> None:
     project.owner.sql("revoke execute on function automation_metrics(boolean, timestamptz) from service_role")
     with pytest.raises(AccessDenied, match="permission denied"):
-        Door(App(project.owner), lambda: Store.supabase(project.url, project.secret_key)).ask(
+        Backend(App(project.owner), lambda: Store.supabase(project.url, project.secret_key)).run(
             lambda store: store.metrics()
         )
 
 
-def test_trouble_is_handed_out_told_and_listed(door: Door) -> None:
+def test_incidents_are_claimed_notified_and_listed(backend: Backend) -> None:
     token = str(uuid.uuid4())
-    door.app.database.sql(
+    backend.app.database.sql(
         "insert into automation_events (occurred_at, table_name, operation, types, match_attempts, error) "
         "values (now(), 'jobs', 'UPDATE', '{job_completed}', 5, 'a bad one')"
     )
-    taken = door.ask(lambda store: store.alerts_claim(token, share=0.2, age_seconds=600))
+    taken = backend.run(lambda store: store.alerts_claim(token, share=0.2, age_seconds=600))
     found = {incident["kind"]: incident for incident in taken}
     assert found["set_aside"]["what"] == "opened"
-    door.ask(lambda store: store.alerts_notified(token, {found["set_aside"]["id"]: "opened"}))
-    listed = door.ask(lambda store: store.incidents())
+    backend.run(lambda store: store.alerts_notified(token, {found["set_aside"]["id"]: "opened"}))
+    listed = backend.run(lambda store: store.incidents())
     assert {row["kind"]: row["notified"] for row in listed}["set_aside"] == "opened"
-    assert len(door.ask(lambda store: store.incidents(all_=True, limit=1))) == 1
+    assert len(backend.run(lambda store: store.incidents(all_=True, limit=1))) == 1
 
 
-def test_the_dashboards_looks(door: Door) -> None:
-    jobs = [door.app.complete() for _ in range(3)]
-    failed, *_ = rows = door.claim().executions
+def test_the_queries_of_the_dashboard(backend: Backend) -> None:
+    jobs = [backend.app.complete() for _ in range(3)]
+    failed, *_ = rows = backend.claim().executions
     outcomes = [
         {"id": row.id, "token": row.lease.token, "ended": "failed", "code": "refused", "reason": f"said {number}"}
         for number, row in enumerate(rows)
     ]
-    door.ask(lambda store: store.settle(outcomes))
-    first = door.ask(lambda store: store.search({"status": "failed"}, limit=2))
-    rest = door.ask(lambda store: store.search({"status": "failed"}, limit=2, before=first["next"]))
+    backend.run(lambda store: store.settle(outcomes))
+    first = backend.run(lambda store: store.search({"status": "failed"}, limit=2))
+    rest = backend.run(lambda store: store.search({"status": "failed"}, limit=2, before=first["next"]))
     assert [row["entity_id"] for row in (*first["rows"], *rest["rows"])] == jobs[::-1]
     assert rest["next"] is None
     assert first["rows"][0]["label"]["new_status"] == "completed"
     assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
-    assert door.ask(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
-    story = door.ask(lambda store: store.execution_detail(failed.id))
+    assert backend.run(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
+    story = backend.run(lambda store: store.execution_detail(failed.id))
     assert story["event"] is not None
     assert story["event"]["new"] is not None
     assert (story["event"]["new"]["status"], story["tenant"]) == ("completed", "north")
     assert story["conditions"] is None or story["conditions"]["held"]
     with pytest.raises(NotFound):
-        door.ask(lambda store: store.execution_detail("00000000-0000-4000-8000-000000000000"))
-    (group,) = door.ask(lambda store: store.failures())["groups"]
+        backend.run(lambda store: store.execution_detail("00000000-0000-4000-8000-000000000000"))
+    (group,) = backend.run(lambda store: store.failures())["groups"]
     assert (group["count"], group["message"], group["rows"]) == (3, "said #", 3)
-    seen = door.ask(lambda store: store.overview())
+    seen = backend.run(lambda store: store.overview())
     assert len(seen["ticks"]) == 60
     assert seen["workflows"][0]["counts"] == {"failed": 3}
     assert (seen["figures"]["last_hour"], [one["count"] for one in seen["groups"]]) == ({"failed": 3}, [3])
-    south = door.ask(lambda store: store.overview(tenant="south"))
+    south = backend.run(lambda store: store.overview(tenant="south"))
     assert (south["workflows"], south["groups"], south["figures"]["last_hour"]) == ([], [], {})
-    assert door.ask(lambda store: store.overview(tenant="north"))["figures"]["last_hour"] == {"failed": 3}
+    assert backend.run(lambda store: store.overview(tenant="north"))["figures"]["last_hour"] == {"failed": 3}
     begin = datetime.now(UTC) - timedelta(hours=1)
-    assert sum(bar["failed"] for bar in door.ask(lambda store: store.overview(bars_from=begin))["bars"]) == 3
+    assert sum(bar["failed"] for bar in backend.run(lambda store: store.overview(bars_from=begin))["bars"]) == 3
     with pytest.raises(BadRequest, match=r"1,000 buckets"):
-        door.ask(lambda store: store.overview(bars_from=begin, bar_seconds=1))
-    (version,) = door.ask(lambda store: store.workflow_versions(failed.workflow.id))
+        backend.run(lambda store: store.overview(bars_from=begin, bar_seconds=1))
+    (version,) = backend.run(lambda store: store.workflow_versions(failed.workflow.id))
     assert (version["version"], version["definition"]["name"]) == (1, failed.workflow.name)
 
 
-def test_a_bulk_action_goes_on_step_by_step(door: Door) -> None:
+def test_a_bulk_action_goes_on_step_by_step(backend: Backend) -> None:
     for _ in range(3):
-        door.app.complete()
-    bulk = door.ask(
+        backend.app.complete()
+    bulk = backend.run(
         lambda store: store.bulk_start(
             "cancel", {"status": "pending"}, spread_seconds=0, actor=Actor(via="dashboard", name="ops"), note="all"
         )
     )
     assert (bulk["total"], bulk["status"]) == (3, "running")
-    stepped = door.ask(lambda store: store.bulk_step(bulk["id"], limit=2))
+    stepped = backend.run(lambda store: store.bulk_step(bulk["id"], limit=2))
     assert stepped is not None
     assert stepped["done"] == 2
-    assert door.ask(lambda store: store.bulk_stop(bulk["id"]))["status"] == "stopped"
-    assert door.ask(lambda store: store.bulk_get(bulk["id"]))["done"] == 2
-    assert door.ask(lambda store: store.bulk_step()) is None
+    assert backend.run(lambda store: store.bulk_stop(bulk["id"]))["status"] == "stopped"
+    assert backend.run(lambda store: store.bulk_get(bulk["id"]))["done"] == 2
+    assert backend.run(lambda store: store.bulk_step()) is None
     with pytest.raises(NotFound):
-        door.ask(lambda store: store.bulk_get("nothing"))
+        backend.run(lambda store: store.bulk_get("nothing"))

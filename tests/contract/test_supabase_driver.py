@@ -1,4 +1,4 @@
-"""The Supabase backend's own errors: what a project, or what stands before it, may answer; each names its mend."""
+"""Errors of the Supabase driver: what a project, or a proxy in front of it, can answer; each message names the fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = "sb_secret_hush"
 
 @pytest.fixture
 def project() -> Iterator[HttpReceiver]:
-    """Stands where a project would."""
+    """An HTTP server in place of a project."""
     with HttpReceiver() as made:
         yield made
 
@@ -77,7 +77,7 @@ def jwt(role: str) -> str:
         (Answer(missing_bytes=5, body=b"{"), Unreachable, "Check SUPABASE_URL"),
     ],
 )  # fmt: skip
-def test_what_is_answered_is_one_of_our_errors(project: HttpReceiver, answer: Answer, kind: Any, words: str) -> None:
+def test_each_answer_becomes_a_store_error(project: HttpReceiver, answer: Answer, kind: Any, words: str) -> None:
     project.then(answer)
     with pytest.raises(kind, match=words) as caught:
         ask(project.url)
@@ -85,14 +85,14 @@ def test_what_is_answered_is_one_of_our_errors(project: HttpReceiver, answer: An
     assert "hush" not in str(caught.value)
 
 
-def test_nobody_there_is_unreachable() -> None:
+def test_a_refused_connection_is_unreachable() -> None:
     with HttpReceiver() as gone:
         url = gone.url
     with pytest.raises(Unreachable, match=r"^Supabase at 127\.0\.0\.1:\d+: .*Check SUPABASE_URL"):
         ask(url)
 
 
-def test_silence_is_unreachable(project: HttpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_is_unreachable(project: HttpReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supabase, "TIMEOUT_SECONDS", 0.3)
     gate = Gate()
     project.then(Answer(after=gate))
@@ -118,7 +118,7 @@ def test_a_post_is_never_repeated_by_the_client(project: HttpReceiver) -> None:
     assert len(project.requests) == 1
 
 
-def test_what_is_safe_to_repeat_is_repeated_by_the_store(project: HttpReceiver) -> None:
+def test_the_store_repeats_what_is_safe_to_repeat(project: HttpReceiver) -> None:
     project.then(Answer(status=503, body=b""), Answer(hang_up=True), Answer(body=b"[]"))
 
     async def go() -> Any:
@@ -133,7 +133,7 @@ def test_what_is_safe_to_repeat_is_repeated_by_the_store(project: HttpReceiver) 
 
 
 @pytest.mark.parametrize("key", [KEY, f" {KEY}\n", jwt("service_role"), "some-day-another-kind"])
-def test_a_servers_key_is_taken(key: str) -> None:
+def test_a_server_key_is_accepted(key: str) -> None:
     assert server_key(key) == key.strip()
 
 
@@ -148,7 +148,7 @@ def test_a_servers_key_is_taken(key: str) -> None:
         ("sb_secret_hüsh", "is not a key"),
     ],
 )
-def test_another_key_is_named_and_not_quoted(key: str, words: str) -> None:
+def test_another_key_is_refused_and_not_quoted(key: str, words: str) -> None:
     with pytest.raises(BadConfiguration, match=words) as caught:
         Store.supabase("https://ref.supabase.co", key)
     assert "hush" not in str(caught.value)
@@ -158,7 +158,7 @@ def test_another_key_is_named_and_not_quoted(key: str, words: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://ref.supabase.co", "https://ref.supabase.co/", "https://ref.supabase.co/rest/v1/"]
 )
-def test_a_projects_url_is_taken(url: str) -> None:
+def test_a_project_url_is_accepted(url: str) -> None:
     assert project_url(url) == "https://ref.supabase.co"
 
 
@@ -173,11 +173,11 @@ def test_a_projects_url_is_taken(url: str) -> None:
         ("", "not a valid URL"),
     ],
 )
-def test_another_url_is_named_and_not_quoted(url: str, words: str) -> None:
+def test_another_url_is_refused_and_not_quoted(url: str, words: str) -> None:
     with pytest.raises(BadConfiguration, match=words) as caught:
         project_url(url)
     assert "hush" not in str(caught.value)
 
 
-def test_the_drivers_words_are_the_stores_errors() -> None:
+def test_an_unknown_error_is_a_store_error() -> None:
     assert isinstance(supabase.explain("x", "XX000", "boom", None), StoreError)

@@ -13,13 +13,13 @@ from minutehand.scheduler.engine.summary import Summary
 from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.store import Store
 from minutehand.store.drivers.supabase import SupabaseDriver
-from tests.contract.doors import Counted
+from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, webhook
 
 
 def tick(project: Any, **settings: Any) -> tuple[Summary, list[str]]:
     """Run one tick, and return its summary and its requests."""
-    driver = Counted(SupabaseDriver(project.url, project.secret_key))
+    driver = CountingDriver(SupabaseDriver(project.url, project.secret_key))
 
     async def go() -> Summary:
         store = Store(driver)

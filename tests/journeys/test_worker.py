@@ -22,7 +22,7 @@ from minutehand.scheduler.engine.worker import Worker
 from minutehand.store import Store
 from minutehand.store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
 from minutehand.store.embedded import Embedded
-from tests.contract.doors import Counted
+from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, Gate, Minutehand, Running, email, wait_until, webhook
 from tests.journeys.test_start import complete_one
 from tests.servers import SETTINGS, Database
@@ -157,7 +157,7 @@ async def idle(store: Store, *, beats: int, poll_seconds: float) -> None:
 
 
 def test_idle_it_asks_once_a_beat_and_nothing_else(app: App, own_log: None) -> None:
-    driver = Counted(PostgresDriver(app.database.url))
+    driver = CountingDriver(PostgresDriver(app.database.url))
     started = time.monotonic()
     asyncio.run(idle(Store(driver), beats=8, poll_seconds=0.2))
     beats = driver.calls.count("tick")

@@ -1,4 +1,4 @@
-"""A door to one database by one of its backends, for tests that every driver must pass."""
+"""One database over one backend, for tests that every driver must pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Backend:
     """The app's database, and a way to open a store over one backend."""
 
     app: App
@@ -28,8 +28,8 @@ class Door:
         """Its owner's own connection."""
         return self.app.database
 
-    def ask(self, verb: Callable[[Store], Awaitable[T]]) -> T:
-        """Open the store, ask it, and close it."""
+    def run(self, verb: Callable[[Store], Awaitable[T]]) -> T:
+        """Open a store, run this with it, and close it."""
 
         async def go() -> T:
             store = checked(self.open())
@@ -42,11 +42,11 @@ class Door:
 
     def claim(self, limit: int = 10, **more: Any) -> Claim:
         """Claim what is due."""
-        return self.ask(lambda store: store.claim(limit, **CLAIM | more))
+        return self.run(lambda store: store.claim(limit, **CLAIM | more))
 
 
-class Counted:
-    """A driver that notes each call by its function: over REST each is a request."""
+class CountingDriver:
+    """A driver that records the function of each call: over REST each is a request."""
 
     def __init__(self, driver: Driver) -> None:
         self.backend, self.kind, self.location = driver.backend, driver.kind, driver.location
