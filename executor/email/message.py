@@ -10,52 +10,52 @@ from email.policy import SMTP
 
 from minutehand.executor.text.unicode_checks import name_invisible, storable
 
-#: RFC 5321 §4.5.3.1: what any server takes at least.
+#: RFC 5321 §4.5.3.1: as many as every server accepts.
 MAX_RECIPIENTS = 100
 #: Bytes of text and HTML together; mail programs show far less of one message.
 MAX_BYTES = 1_000_000
 #: A header line holds 998 characters (RFC 5322 §2.1.1), and this one must not be folded inside the URL.
 MAX_UNSUBSCRIBE = 900
 
-#: RFC 5321 §4.1.2 without quoted local parts and address literals, which no customer has.
+#: RFC 5321 §4.1.2 without quoted local parts and address literals, which are not supported.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
-#: RFC 3986 in ASCII, without the marks that enclose it in the header.
+#: RFC 3986 in ASCII, without the characters that enclose the URL in the header.
 _UNSUBSCRIBE = re.compile(r"(https://[^\s<>\"\\^`{|}]+|mailto:[^\s<>\"\\^`{|}@]+@[^\s<>\"\\^`{|}]+)", re.ASCII)
 
 
 class BadAddress(ValueError):
-    """Not an e-mail address that can be written to; the message shows it."""
+    """Not a valid e-mail address; the message shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailMessage:
-    """One message, before it has a sender and a key."""
+    """One e-mail, before it has a sender and a key."""
 
     recipients: tuple[str, ...]
     subject: str
     text: str
-    #: `None`: made from the text.
+    #: None: generated from the text.
     html: str | None = None
     reply_to: str | None = None
-    #: Of List-Unsubscribe; ASCII, one line each.
+    #: The List-Unsubscribe headers; ASCII, one line each.
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def shown_html(self) -> str:
-        """The HTML part: the message's own, else its text, escaped."""
+        """Return the HTML part: the message's own, else its text, escaped."""
         return self.html if self.html is not None else markup.escape(self.text).replace("\n", "<br>\n")
 
     @property
     def size(self) -> int:
-        """Bytes of text and HTML together."""
+        """Return the bytes of text and HTML together."""
         return len(self.text.encode("utf-8", "replace")) + len(self.shown_html.encode("utf-8", "replace"))
 
 
 def parse_address(text: str) -> str:
-    """One bare address in the form that goes over the wire: a domain in other letters becomes ASCII (IDNA).
+    """Return one address, without a name, as SMTP sends it: a non-ASCII domain becomes ASCII (IDNA).
 
     Errors: `BadAddress`.
 
@@ -63,7 +63,7 @@ def parse_address(text: str) -> str:
     'Ann@xn--bcher-kva.example'
     """
     text = text.strip()
-    if (unseen := name_invisible(text)) is not None:  # first, since IDNA drops some of them without a word
+    if (unseen := name_invisible(text)) is not None:  # first, since IDNA drops some of them silently
         raise BadAddress(f"{_shown(text)} contains an invisible character, {unseen}; type the address again")
     local, at, domain = text.rpartition("@")
     try:
@@ -94,12 +94,12 @@ def parse_sender(text: str) -> Address:
 
 
 def one_line(text: str) -> str:
-    """The text with its line breaks and control characters as spaces, fit for a header."""
+    """Return the text with line breaks and control characters as spaces, for a header."""
     return _BREAKS.sub(" ", storable(text)).strip()
 
 
 def unsubscribe_headers(url: str) -> dict[str, str]:
-    """List-Unsubscribe, and for https the one click of RFC 8058.  Errors: `ValueError` when it is neither kind.
+    """Return List-Unsubscribe, and for https also the one-click header of RFC 8058.  Errors: `ValueError`.
 
     >>> unsubscribe_headers("https://example.com/u/1")
     {'List-Unsubscribe': '<https://example.com/u/1>', 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click'}
@@ -116,7 +116,7 @@ def unsubscribe_headers(url: str) -> dict[str, str]:
 
 
 def joined(recipients: tuple[str, ...]) -> str:
-    """The recipients as one word of the record and of the key."""
+    """Return the recipients as one text, for the record and the key."""
     return ", ".join(sorted(recipients))
 
 

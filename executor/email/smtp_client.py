@@ -1,6 +1,6 @@
-"""SMTP: the MIME message, and one conversation that knows what became of it.
+"""SMTP: the MIME message, and one session that reports what became of it.
 
-aiosmtplib is imported here, so this module is imported only when there is a message to send by SMTP.
+aiosmtplib is imported here, so this module is imported only to send by SMTP.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from minutehand.executor.text.unicode_checks import storable
 _QUEUE_ID = re.compile(
     r"queued as ([^\s>;]+)|\bid=(\S+)|InternalId=(\d+)|(\S+) Message accepted|^(?:2\.\d\.\d )?Ok:? ([\w-]{16,})$", re.I
 )
-#: Seven-bit, so that it passes every server; CRLF.
+#: Seven-bit, which every server accepts; CRLF.
 _POLICY = SMTP.clone(cte_type="7bit")
 
 
@@ -40,7 +40,7 @@ class BadServer(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpServer:
-    """Where mail is handed over, from `SMTP_URL`."""
+    """The mail server of `SMTP_URL`."""
 
     host: str
     port: int
@@ -92,14 +92,14 @@ def build_mime(message: EmailMessage, sender: Address, key: str) -> MimeMessage:
     mime["Subject"] = one_line(message.subject)
     mime["Date"] = format_datetime(datetime.now(UTC))
     mime["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>"
-    mime["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation replies to a machine
+    mime["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks for no automatic replies
     mime.set_content(storable(message.text))
     mime.add_alternative(storable(message.shown_html), subtype="html")
     return mime
 
 
 def _content(message: EmailMessage, sender: Address, key: str) -> bytes:
-    """The message as it goes over the wire, dots doubled and the end marked (RFC 5321 §4.5.2)."""
+    """Return the message as SMTP sends it, with dots doubled and the end marked (RFC 5321 §4.5.2)."""
     # The message's own headers go first and unchanged: the policy would encode a URL that is longer than a line.
     head = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items()).encode("ascii")
     return re.sub(rb"(?m)^\.", b"..", head + build_mime(message, sender, key).as_bytes()) + b".\r\n"
@@ -113,7 +113,7 @@ async def deliver(
     smtp = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
-        local_hostname=sender.domain,  # a name that surely exists; asking for our own may take DNS seconds
+        local_hostname=sender.domain,  # a name that exists; finding our own may take DNS seconds
         use_tls=server.tls,
         start_tls=False,  # `_secure` decides
         tls_context=_tls_context() if server.tls else None,
@@ -154,11 +154,11 @@ def _tls_context() -> ssl.SSLContext:
 
 
 class _Unencrypted(aiosmtplib.SMTPException):
-    """The connection is less private than the settings ask for."""
+    """The connection is not encrypted, though the settings require it."""
 
 
 async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
-    """Encrypt and log in, as far as the settings ask and the server offers."""
+    """Encrypt and log in, as the settings require and the server offers."""
     await smtp.ehlo()
     peer = smtp.get_transport_info("peername")
     loopback = bool(peer) and ip_address(peer[0].partition("%")[0]).is_loopback
@@ -179,7 +179,7 @@ async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
 
 
 async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage) -> dict[str, str]:
-    """Name sender and recipients; returns the refused ones with the server's words.  Errors: all were refused."""
+    """Send sender and recipients; returns the refused ones with the server's replies.  Errors: all were refused."""
     await smtp.mail(sender.addr_spec)
     refused: list[aiosmtplib.SMTPRecipientRefused] = []
     for recipient in message.recipients:
@@ -194,16 +194,16 @@ async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage
 
 
 def _leave(smtp: aiosmtplib.SMTP) -> None:
-    """Say goodbye and close at once: to wait would teach nothing, and being cancelled there could lose the result."""
+    """Send QUIT and close without waiting: a cancellation during the wait could lose the result."""
     if smtp.protocol is not None and smtp.protocol.is_connected:
         smtp.protocol.write(b"QUIT\r\n")
-    if smtp.transport is not None:  # what is written has left; `close` would wait for the peer's end of TLS
+    if smtp.transport is not None:  # what was written has left; `close` would wait for the peer to end TLS
         cast(asyncio.WriteTransport, smtp.transport).abort()
     smtp.close()
 
 
 def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
-    """Say what an error in the conversation means; 4xx refuses for now, 5xx for good (RFC 5321 §4.2.1)."""
+    """Return what an error of the session means; 4xx is temporary, 5xx permanent (RFC 5321 §4.2.1)."""
     where = f"{server.host}:{server.port}"
     if isinstance(error, _Unencrypted):
         return StepResult.permanent("smtp_insecure", f"{where}: {error}")
@@ -217,7 +217,7 @@ def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
             return StepResult.permanent(code, f"{where} refused: {words}", status=error.code)
     if left:
         return StepResult.unknown(f"{where}: the connection broke or fell silent after the message was sent")
-    if type(error) is aiosmtplib.SMTPException:  # what aiosmtplib says when AUTH is missing or has no known method
+    if type(error) is aiosmtplib.SMTPException:  # aiosmtplib raises it when AUTH is missing or has no known method
         return StepResult.permanent(
             "smtp_auth", f"{where} does not offer a way to log in; remove the user from SMTP_URL"
         )

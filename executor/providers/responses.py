@@ -1,4 +1,4 @@
-"""What an HTTP provider's answer means for the message: the rules that all providers share."""
+"""What an HTTP provider's response means for the message: rules that all providers share."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ProviderError", "failure", "missing_id", "post", "short_text"]
 
-#: Our codes that refuse for now; all others are for good.
+#: Our codes of temporary refusals; all others are permanent.
 _FOR_NOW = frozenset({"busy", "quota_exceeded"})
-#: How long a used-up quota of a day is waited for when the provider does not say: with five attempts, a day.
+#: How long to wait for a daily quota without `Retry-After`: five attempts cover a day.
 _QUOTA_WAIT_SECONDS = 6 * 3600.0
-#: What a status means when the provider's own code says nothing.
+#: Our code for a status, when the provider's own code is not known.
 _REFUSALS = {401: "not_configured", 402: "no_credits", 403: "not_configured", 408: "busy", 425: "busy", 429: "busy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderError:
-    """A provider's own code and words for what went wrong."""
+    """A provider's error: its code and its message."""
 
     code: str = ""
     message: str = ""
@@ -35,16 +35,16 @@ class ProviderError:
 async def post(
     run: StepRun, url: str, *, headers: Mapping[str, str], body: bytes, judge: Callable[[HttpResponse], StepResult]
 ) -> StepResult:
-    """POST to a provider, whose address is the operator's, and judge its answer.  Errors: `HttpError`."""
+    """POST to a provider, whose address is trusted, and judge its response.  Errors: `HttpError`."""
     return judge(await run.http.request("POST", url, headers=headers, body=body, trusted=True))
 
 
 def failure(
     provider: str, response: HttpResponse, error: ProviderError, codes: Mapping[str, str], *, secret: str = ""
 ) -> StepResult:
-    """Say how the step ends that got no yes.  `codes`: from the provider's codes to ours.
+    """Return how the step ended when the provider did not accept the message.  `codes`: the provider's code -> ours.
 
-    A 5xx is never a clear no, whatever code it carries, but for a 503 that says when to come back.
+    A 5xx is never a certain refusal, whatever its code, except a 503 with `Retry-After`.
     """
     message = error.message.replace(secret, "***") if secret else error.message
     quoted = " ".join(filter(None, (error.code, message))) or "no reason"
@@ -66,13 +66,13 @@ def failure(
 
 
 def missing_id(provider: str, response: HttpResponse) -> StepResult:
-    """Say how the step ends when a yes carries no message id: cut off, no JSON, or from somebody else."""
+    """Return how the step ended when a success has no message id: cut off, not JSON, or not from the provider."""
     what = "an answer that was cut off or too long" if response.truncated else "no message id"
     return StepResult.unknown(f"{provider} answered {response.status} with {what}; it may have sent it")
 
 
 def short_text(value: object, limit: int = 300) -> str:
-    """A word or a sentence of an answer, on one line and bounded; of anything else nothing.
+    """Return a text of a response on one line and cut to `limit`; an empty text for other types.
 
     >>> short_text(21610), short_text(" two\\nlines "), short_text(None), short_text({"a": 1})
     ('21610', 'two lines', '', '')

@@ -1,4 +1,4 @@
-"""Phone numbers, as people and their phones' contact apps write them, in the one form E.164.
+"""Phone numbers, as people and contact apps write them, in the form E.164.
 
 phonenumbers is imported by the first number.
 """
@@ -10,27 +10,27 @@ import unicodedata
 
 from minutehand.executor.text.unicode_checks import is_invisible, storable
 
-#: They turn what follows around: a number that shows as another.
+#: They reverse the text that follows, so that one number looks like another.
 _OVERRIDES = frozenset("\u202d\u202e")
-#: A number and nothing else: phonenumbers itself would dig one out of any text.
-_WRITTEN = re.compile(r"\+?[\d\s().\-‐‑‒–—―−/·]*\d[)\s]*")  # noqa: RUF001  (the dashes that people type)
+#: A number and nothing else: phonenumbers finds one in any text.
+_WRITTEN = re.compile(r"\+?[\d\s().\-‐‑‒–—―−/·]*\d[)\s]*")  # noqa: RUF001  (dashes that people type)
 _EXTENSION = re.compile(r"(?i)\d\s*[,;]?\s*(x|ext|extension|#)[.:=\s]*\d+\s*$")
-#: No written number is longer.
+#: The longest number, as written.
 _MAX_LENGTH = 64
 
 
 class BadNumber(ValueError):
-    """Not a phone number that a text can be sent to; the message shows it."""
+    """Not a phone number that an SMS can be sent to; the message shows it."""
 
 
 class BadRegion(ValueError):
-    """MINUTEHAND_PHONE_REGION names no country."""
+    """MINUTEHAND_PHONE_REGION is not a country."""
 
 
 def to_e164(text: str, region: str | None) -> str:
     """Return a phone number in E.164.  Without `+` it is read as one of `region`'s (two letters of ISO 3166).
 
-    Only the length is judged, not whether the range is in use today: that the provider knows better.
+    Only the length is checked, not whether the range is in use: the provider knows that.
     Errors: `BadNumber`, `BadRegion`.
 
     >>> to_e164("(202) 555-0123", "US"), to_e164("\\u202a+49 30 901820\\u202c", None)
@@ -53,7 +53,7 @@ def to_e164(text: str, region: str | None) -> str:
 
 
 def _bare(text: str) -> str:
-    """The number without what nobody sees.  Errors: `BadNumber`."""
+    """Return the number without invisible characters.  Errors: `BadNumber`."""
     shown = storable("".join(c for c in text if not is_invisible(c)).strip())[:_MAX_LENGTH]
     if not _OVERRIDES.isdisjoint(text):
         raise BadNumber(f"{shown} contains a character that reverses its digits (U+202D or U+202E)")

@@ -1,4 +1,4 @@
-"""What a text costs: how many SMS segments it takes, and in which alphabet (3GPP TS 23.038, 23.040)."""
+"""How many SMS segments a text takes, and in which alphabet (3GPP TS 23.038, 23.040)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _GSM = frozenset(
 )
 #: The extension table; each is two septets, which stay together.
 _EXTENDED = frozenset("^{}\\[~]|€\f")
-#: Units of a text that is one segment, and of each segment of a longer one, whose header takes the rest.
+#: Units of a text of one segment, and of each segment of a longer text, whose header takes the rest.
 _ROOM = {"GSM-7": (160, 153), "UCS-2": (70, 67)}
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """How a text travels."""
+    """The encoding of a text, and its number of segments."""
 
     encoding: str
     count: int
@@ -40,7 +40,7 @@ def segments(text: str) -> Segments:
         return Segments(encoding, 1)
     count, left = 1, each
     for size in sizes:
-        if size > left:  # what takes two units is not torn apart
+        if size > left:  # a character of two units is not split
             count, left = count + 1, each
         left -= size
     return Segments(encoding, count)

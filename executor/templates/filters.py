@@ -1,7 +1,7 @@
-"""A template's filters and operators: pure functions on JSON values, which answer or say why they cannot.
+"""A template's filters and operators: pure functions on JSON values.
 
-They know nothing of Jinja.  What does not fit raises `Unfit`, whose message completes "<expression> …" and never holds
-a value, since a value may be a secret.
+They do not depend on Jinja.  A value that they cannot use raises `Unfit`; its message completes "<expression> …" and
+never contains a value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-#: The longest text, in characters, that a render or one of its parts may make.
+#: The longest text, in characters, that a render or one of its parts may produce.
 MAX_TEXT = 256_000
-#: The largest number to calculate with: below 2**53, so a float still holds every whole one.
+#: The largest number for arithmetic: below 2**53, so a float represents every integer.
 MAX_NUMBER = 10**15
 
 _DATE_PARTS = "aAbBdejmUuVyY"
 _TIME_PARTS = "HIMpSzZ"
-#: ZoneInfo's own cache keeps 8 and a loop over all zones would read 20,000 files; names that do not exist are not kept.
+#: ZoneInfo's own cache keeps 8, and a loop over all zones would read 20,000 files; unknown names are not cached.
 _zone = lru_cache(maxsize=1024)(ZoneInfo)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
-#: What `child` answers when there is none; null is something.
+#: What `child` returns when there is no such key; null is a value.
 NOTHING = object()
 
 
 class Unfit(ValueError):
-    """A value does not fit; the message completes "<expression> …"."""
+    """A value cannot be used here; the message completes "<expression> …"."""
 
 
 def child(value: Any, key: str | int) -> Any:
-    """Look one step of a path up in JSON."""
+    """Look up one key of a path in JSON."""
     if isinstance(value, dict):
         return value.get(key, NOTHING)
     if isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
@@ -64,7 +64,7 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> int | float:
-    """Give a number back if it is one that can be calculated with.  Errors: `Unfit`."""
+    """Return a number that can be used for arithmetic.  Errors: `Unfit`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unfit("is not a number (|int and |float read text; ~ joins text)")
     if not abs(value) <= MAX_NUMBER:
@@ -73,7 +73,7 @@ def number(value: Any) -> int | float:
 
 
 def bounded(length: int) -> None:
-    """Refuse to build a text of `length` characters if that is too long.  Errors: `Unfit`."""
+    """Refuse a text of `length` characters if that is too long.  Errors: `Unfit`."""
     if length > MAX_TEXT:
         raise Unfit(f"would be longer than {MAX_TEXT:,} characters")
 
@@ -108,7 +108,7 @@ def _int(value: Any, default: int | None = None) -> int:
 
 
 def _float(value: Any, default: float | None = None) -> int | float:
-    """Read a number; without a `default`, text that is none is refused rather than taken for 0."""
+    """Read a number; without a `default`, other text is refused and not read as 0."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -161,7 +161,7 @@ def _title(value: Any) -> str:
 
 
 def _parse_moment(value: Any) -> tuple[datetime, str]:
-    """Read an ISO 8601 date, time or timestamp; answer it with the letters of `strftime` that it can truly fill."""
+    """Read an ISO 8601 date, time or timestamp; returns it with the letters of `strftime` that it has values for."""
     if not isinstance(value, str) or len(value) > 40:
         raise Unfit("is not an ISO date or time")
     try:
@@ -179,8 +179,8 @@ def _parse_moment(value: Any) -> tuple[datetime, str]:
 def _date(value: Any, format: str = "%d %b %Y", tz: str | None = None) -> str:
     """Write an ISO date, time or timestamp by `format` (the letters of `strftime`), moved to the zone `tz`.
 
-    Without `tz` it stays in the zone it came with.  A plain date is the same day in every zone; a time or timestamp
-    without a zone cannot be moved, and what the value does not hold (the hour of a date) cannot be written.
+    Without `tz` its own zone is kept.  A plain date is the same day in every zone.  A time or timestamp without a zone
+    cannot be converted, and what the value does not contain (the hour of a date) cannot be written.
     """
     moment, parts = _parse_moment(value)
     if not re.fullmatch(rf"([^%]|%%|%-?[{parts}]){{0,100}}", format):

@@ -1,7 +1,7 @@
-"""What compiled templates are made of: the operations, what one render may use, and the unresolved variable.
+"""What compiled templates call: the operations, the limits of one render, and the unresolved variable.
 
-Compiled code calls every operation as it would a Jinja filter: (run, value, its label, …).  A label is what the user
-wrote; errors name it, and never a value, since a value may be a secret.
+Compiled code calls every operation like a Jinja filter: (run, value, its label, …).  A label is the expression that the
+user wrote; errors contain it, and never a value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from minutehand.executor.templates.filters import (
 )
 from minutehand.executor.templates.tree import spell
 
-#: How often all loops of one render together may turn.
-MAX_TURNS = 1_000
+#: Iterations of all loops of one render together.
+MAX_ITERATIONS = 1_000
 #: Values that the operations of one render may read, each 64 characters or items of one counting as one more: some
 #: 0.1 to 0.3 s.
 MAX_WORK = 100_000
 
-#: What Jinja, a filter or the data can raise.  Their messages may quote values, so none of them is passed on.
+#: What Jinja, a filter or the data can raise.  Their messages may contain values, so none is passed on.
 FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TemplateError, TypeError, ValueError)
 
 _JSON = (str, bool, int, float, list, dict)
@@ -43,17 +43,17 @@ _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "
 
 
 class Run(Context):
-    """One render: its variables, its policy, and what it has used of its bounds.  Compiled code gets it as context."""
+    """One render: its variables, its policy, and its use of the limits.  Compiled code gets it as context."""
 
     def __init__(
         self, environment: Environment, variables: Mapping[str, Any], stand_in: str | None, *, html: bool = False
     ) -> None:
         super().__init__(environment, dict(variables), None, {})
-        #: What is written for an unresolved variable; None refuses.
+        #: The text for an unresolved variable; None: an error.
         self.stand_in = stand_in
         self.html = html
-        self.work = self.turns = self.written = 0
-        #: The template is a single expression whose value is wanted, not its text: `_out` keeps it.
+        self.work = self.iterations = self.written = 0
+        #: The template is a single expression whose value is kept, not its text.
         self.native = False
         self.kept: Any = None
 
@@ -63,7 +63,7 @@ class Run(Context):
             raise RenderError(f"the output is longer than {MAX_TEXT:,} characters")
 
     def charge(self, *values: Any) -> None:
-        """Count one operation by what it has to read."""
+        """Count one operation by the size of its operands."""
         self.work += len(values) or 1
         for value in values:
             if isinstance(value, str | list | dict):
@@ -74,19 +74,19 @@ class Run(Context):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unresolved:
-    """A variable that is null or unknown, by the name that the user wrote; false, so that `or` and `if` can ask."""
+    """A variable that is null or unknown, by the name that the user wrote; false in `or` and `if`."""
 
     run: Run
     label: str
     #: Null, as opposed to unknown.
     empty: bool = False
-    #: An unknown name of the context's first level: a slip of the pen even where only its truth is asked for.
+    #: An unknown first-level name: a mistake, even in a condition.
     stray: bool = False
-    #: What the user could have meant.
+    #: Names that exist.
     known: Iterable[Any] = ()
 
     def stand_in(self) -> str:
-        """What is written in its place.  Errors: `RenderError` under the policy `fail`."""
+        """Return the text for it.  Errors: `RenderError` under the policy `fail`."""
         if self.run.stand_in is not None:
             return self.run.stand_in
         if self.empty:
@@ -144,7 +144,7 @@ def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
 
 @pass_context
 def _out(run: Run, value: Any, label: str) -> str:
-    """Write a value, or keep it where it is the whole template."""
+    """Write a value, or keep it if it is the whole template."""
     run.charge(value)
     value = _settle(_lift(run, value, label))
     if run.native:
@@ -155,9 +155,9 @@ def _out(run: Run, value: Any, label: str) -> str:
 
 
 def _operation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of plain values an operation: charged, passing an unresolved value on, with errors that name it.
+    """Make an operation of a function of plain values: counted, with an unresolved value passed on, and with its label.
 
-    Passing on keeps `client.phone|trim|default("-")` possible, and names the variable at the end, not the filter.
+    Passing it on makes `client.phone|trim|default("-")` work, and the error names the variable, not the filter.
     """
 
     @pass_context
@@ -190,7 +190,7 @@ def _default(run: Run, value: Any, label: str, default_value: Any = "", boolean:
 
 @pass_context
 def _escape(run: Run, value: Any, label: str) -> str:
-    """Escape where nothing else does: in HTML every value is escaped on its way out."""
+    """Escape in text; in HTML every value is escaped when it is written."""
     run.charge(value)
     written = _text(_settle(_lift(run, value, label)), label)
     return written if run.html else str(escape(written))
@@ -198,7 +198,7 @@ def _escape(run: Run, value: Any, label: str) -> str:
 
 @pass_context
 def _loop(run: Run, value: Any, label: str) -> list[Any]:
-    """Charge a loop for all its turns before the first, which is exact because no template can leave a loop early."""
+    """Count all iterations of a loop before the first; exact, since a template cannot leave a loop early."""
     run.charge()
     value = _lift(run, value, label)
     if isinstance(value, Unresolved):
@@ -206,9 +206,9 @@ def _loop(run: Run, value: Any, label: str) -> list[Any]:
         return []
     if not isinstance(value, list):
         raise RenderError(f"{label} is not a list")
-    run.turns += len(value)
-    if run.turns > MAX_TURNS:
-        raise RenderError(f"the loops run more than {MAX_TURNS:,} times, at {label}")
+    run.iterations += len(value)
+    if run.iterations > MAX_ITERATIONS:
+        raise RenderError(f"the loops run more than {MAX_ITERATIONS:,} times, at {label}")
     return value
 
 
@@ -260,7 +260,7 @@ def _comparable(run: Run, value: Any, label: str, *, or_null: bool) -> Any:
 def _compare(run: Run, left: Any, label: str, name: str, right: Any, right_label: str) -> bool:
     """Compare scalars, or look for one in a list or text.  Null equals null alone, and has no order.
 
-    Not lists: `{% set x = [x, x] %}` written 40 times makes two small ones that take for ever to compare.
+    Not lists: `{% set x = [x, x] %}` written 40 times makes two small lists that take very long to compare.
     """
     run.charge(left, right)
     looks_in, orders = name in ("in", "notin"), name not in ("in", "notin", "eq", "ne")

@@ -1,10 +1,9 @@
-"""Templates, rendered honestly (R14) and within bounds: whoever wrote them, they run with the owner's rights.
+"""Renders templates within limits (R14, R17): users write them, and they run with the owner's rights.
 
-`Renderer` is the way in.  tree.py lets only listed nodes of Jinja's tree pass, and replaces each that
-could reach a Python object by an operation of operations.py: `client.items` becomes
-`get(client, ("items",))`, a lookup in JSON, so the compiled code holds neither attributes nor calls.  Jinja's sandbox
-stands behind that as a second wall.  Every operation is charged to the render's bounds, so that loops and growth end
-in a `RenderError`.
+`Renderer` is the entry point.  tree.py accepts only listed nodes of Jinja's tree, and replaces each that could reach a
+Python object by an operation of operations.py: `client.items` becomes `get(client, ("items",))`, a lookup in JSON, so
+the compiled code contains neither attributes nor calls.  Jinja's sandbox is a second barrier.  Every operation counts
+against the limits of the render, so loops and growth end in a `RenderError`.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ _ENVIRONMENT.filters = dict(OPERATIONS)
 
 
 class Renderer:
-    """Renders templates under one policy for variables that are unknown or null.
+    """Renders templates with one policy for variables that are unknown or null.
 
     `fail` raises a `RenderError` which names the variable, `blank` writes nothing in its place, `default` writes
-    `default`.  Instances hold no state of a render: threads and tasks may share one.
+    `default`.  Instances have no state of a render: threads and tasks may share one.
     """
 
     def __init__(self, policy: Policy = "fail", default: str = "") -> None:
@@ -58,7 +57,7 @@ class Renderer:
         """Render every string inside a JSON value.
 
         A string that is exactly one expression, `{{ job.total }}`, becomes the JSON value itself (not a copy).  The
-        bounds hold for the whole.  Errors: `RenderError`, nothing else.
+        limits apply to the whole value.  Errors: `RenderError`, nothing else.
         """
         return self._walk(value, Run(_ENVIRONMENT, context, self._stand_in), 0)
 
@@ -77,7 +76,7 @@ class Renderer:
 
 
 def renderer_of(definition: Mapping[str, Any]) -> Renderer:
-    """Return the renderer that a workflow's `settings.unresolved` asks for."""
+    """Return the renderer for a workflow's `settings.unresolved`."""
     settings = definition.get("settings")
     unresolved = settings.get("unresolved") if isinstance(settings, dict) else None
     if isinstance(unresolved, dict) and isinstance(unresolved.get("default"), str):
@@ -99,10 +98,10 @@ class _Compiled:
 
 @lru_cache(maxsize=512)
 def _compile(source: str) -> _Compiled | str:
-    """Parse, check and compile, or say what is wrong, so that a bad template too is read only once.
+    """Parse, check and compile a template, or return its error, so that a bad template is parsed only once, too.
 
-    One result serves every policy, and HTML too: both are asked when a value leaves.  The largest template allowed
-    takes some 0.4 s and 0.4 MB.  `RecursionError` is what Jinja's parser answers to nesting, before there is a tree.
+    One result serves every policy and HTML: both are applied when a value is written.  The largest template allowed
+    takes some 0.4 s and 0.4 MB.  Jinja's parser raises `RecursionError` for deep nesting, before there is a tree.
     """
     try:
         tree = _ENVIRONMENT.parse(source)
@@ -147,7 +146,7 @@ def _render(template: str, run: Run) -> str:
 
 
 def _render_native(template: str, run: Run) -> Any:
-    """Render one string of a JSON value: what the one before it `set` is forgotten, what it used is not."""
+    """Render one string of a JSON value: variables of earlier strings are forgotten, their use of the limits is not."""
     run.vars.clear()
     run.native = _load(template).single
     rendered = _render(template, run)

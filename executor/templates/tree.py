@@ -1,6 +1,6 @@
-"""What a template may say: the allowed nodes, and their replacement by executor/templates/operations.py.
+"""What a template may contain: the allowed nodes, and their replacement by operations of operations.py.
 
-A node that is not listed is refused by its line, so that a new feature of Jinja is refused until someone allows it.
+A node that is not listed is an error with its line, so a new feature of Jinja is refused until it is listed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REFUSED = {
 
 
 def spell(base: str, keys: Iterable[str | int]) -> str:
-    """Write a path as a user would: `client.phones[0]`."""
+    """Write a path as users do: `client.phones[0]`."""
     path = base
     for key in keys:
         path += f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]"
@@ -56,7 +56,7 @@ def spell(base: str, keys: Iterable[str | int]) -> str:
 
 
 def rewrite(tree: nodes.Template) -> None:
-    """Replace, in place, whatever could reach a Python object.  Errors: `RenderError`, by line."""
+    """Replace, in place, every node that could reach a Python object.  Errors: `RenderError`, with the line."""
     _Rewriter().visit(tree)
 
 
@@ -84,11 +84,11 @@ def _constant(node: nodes.Getitem) -> str | int:
         return -key.node.value
     if isinstance(key, nodes.Const) and type(key.value) in (str, int):
         return key.value  # type: ignore[no-any-return]
-    _refuse(node, "only a text or a whole number may stand in [ ]")
+    _refuse(node, "only text or a whole number is allowed in [ ]")
 
 
 def _label(node: nodes.Node) -> str:
-    """What errors call an expression."""
+    """Return the name of an expression in errors."""
     if isinstance(node, nodes.Filter):
         return f"{_label(node.node)}|{node.name}" if node.node else node.name
     base, keys = _path(node)
@@ -100,7 +100,7 @@ def _label(node: nodes.Node) -> str:
 
 
 def _operation(name: str, node: nodes.Expr, *args: Any) -> nodes.Filter:
-    """A call of an operation, which Jinja takes for a filter; the `*` before the name is what no user can write."""
+    """Return a call of an operation, as a Jinja filter; users cannot write the `*` before the name."""
     wrapped = [arg if isinstance(arg, nodes.Node) else nodes.Const(arg) for arg in args]
     return nodes.Filter(node, name, wrapped, [], None, None, lineno=node.lineno)
 
@@ -110,7 +110,7 @@ class _Rewriter(NodeTransformer):
         self.nodes = self.depth = self.loops = 0
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:
-        """Every node passes here, before anything is done with it."""
+        """Check every node before it is replaced."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             _refuse(node, f"the template is too long: it has more than {MAX_NODES:,} parts")

@@ -17,7 +17,7 @@ import pytest
 
 from minutehand.executor.actions.contract import RenderError
 from minutehand.executor.templates.filters import FILTERS, MAX_TEXT
-from minutehand.executor.templates.operations import MAX_TURNS
+from minutehand.executor.templates.operations import MAX_ITERATIONS
 from minutehand.executor.templates.render import MAX_SOURCE, Renderer
 
 CONTEXT: dict[str, Any] = {
@@ -208,17 +208,17 @@ def test_the_output_may_be_as_long_as_the_bound_and_no_longer() -> None:
 
 
 def test_loops_may_turn_as_often_as_the_bound_and_no_more() -> None:
-    rows = list(range(MAX_TURNS))
-    assert render("{% for x in rows %}.{% endfor %}", rows=rows) == "." * MAX_TURNS
+    rows = list(range(MAX_ITERATIONS))
+    assert render("{% for x in rows %}.{% endfor %}", rows=rows) == "." * MAX_ITERATIONS
     assert "more than 1,000 times" in refusal("{% for x in rows %}.{% endfor %}", rows=[*rows, 1])
 
 
 def test_one_renderer_serves_many_threads() -> None:
-    renderer, rows = Renderer(), list(range(MAX_TURNS))
+    renderer, rows = Renderer(), list(range(MAX_ITERATIONS))
     template = "{% for x in rows %}{{ name }}{% endfor %}"
 
     def run(number: int) -> bool:
-        return renderer.render(template, {"rows": rows, "name": number}) == str(number) * MAX_TURNS
+        return renderer.render(template, {"rows": rows, "name": number}) == str(number) * MAX_ITERATIONS
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(run, range(48)))

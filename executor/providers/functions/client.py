@@ -1,6 +1,6 @@
-"""Messages by an edge function of the app's own, which speaks to its provider: `mailgun-email`, `telnyx-sms`.
+"""Messages by an edge function of the app, such as `mailgun-email`, which calls a provider.
 
-Such a function promises nothing about repeats, so what is uncertain is held; it gets the key all the same.
+Such a function need not recognise repeats, so an uncertain send is held; it gets the idempotency key anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from minutehand.executor.http.response import HttpResponse
     from minutehand.executor.providers import SmsMessage
 
-#: Where such functions put their provider's message id.
+#: Keys under which functions return the provider's message id.
 _IDS = ("messageId", "message_id", "mailgunId", "telnyxId", "externalId", "id", "sid")
 _TEST_FLAGS = ("testMode", "test_mode", "simulated", "dryRun", "dry_run")
 _TEST_MODE = re.compile(r"\b(test[ _-]?mode|simulated)\b", re.IGNORECASE)
@@ -33,7 +33,7 @@ _TEST_MODE = re.compile(r"\b(test[ _-]?mode|simulated)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """An edge function and what lets us in."""
+    """An edge function, and the headers that authenticate a call."""
 
     name: str
     url: str
@@ -77,7 +77,7 @@ class Function:
         if response.status == 404 and "success" not in answer and not error:
             return StepResult.permanent("not_configured", f"there is no function {self.name}: deploy it", status=404)
         if response.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
-            # Its first line did not run, or it says itself that its provider cannot be used.
+            # It did not start, or it reports that its provider cannot be used.
             quoted = message or "it does not start; see its log"
             return StepResult.retry("busy", f"{self._label} temporarily refused (503): {quoted}", status=503)
         return failure(self._label, response, ProviderError(code=code, message=message or response.excerpt[:300]), {})
@@ -92,14 +92,14 @@ class FunctionEmail:
     """See `EmailProvider`."""
 
     function: Function
-    #: None: the function has a sender of its own.
+    #: None: the function chooses the sender.
     address: Address | None
     on_uncertain: OnUncertain = OnUncertain.HOLD
     slots: None = None
 
     @property
     def sender(self) -> str:
-        """The address in From; the function's name where it chooses one itself."""
+        """Return the address in From; the function's name if it chooses the sender."""
         return self.address.addr_spec if self.address else self.function.name
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
@@ -130,7 +130,7 @@ class FunctionSms:
 
     @property
     def sender(self) -> str:
-        """The function's name: it has a number of its own."""
+        """Return the function's name: it chooses the number."""
         return self.function.name
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
@@ -148,7 +148,7 @@ def _id(answer: dict[str, Any]) -> str | None:
 
 
 def _is_test(answer: dict[str, Any]) -> bool:
-    """Whether the function says that it only pretended."""
+    """Whether the function reports that it ran in test mode and sent nothing."""
     if any(answer.get(name) is True for name in _TEST_FLAGS):
         return True
     return any(_TEST_MODE.search(short_text(answer.get(name))) for name in ("message", "status", "mode", "note"))

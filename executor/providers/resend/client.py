@@ -1,6 +1,6 @@
 """E-mail by Resend (`RESEND_API_KEY`, `EMAIL_FROM`).
 
-It takes the idempotency key and remembers it for 24 hours: what is uncertain is sent again under the same key.
+Resend keeps idempotency keys for 24 hours: an uncertain send is repeated under the same key.
 (resend.com/docs/api-reference: emails/send-email, errors.)
 """
 

@@ -1,4 +1,4 @@
-"""E-mail by SMTP (`SMTP_URL`, `EMAIL_FROM`): it takes no idempotency key, so what is uncertain is held."""
+"""E-mail by SMTP (`SMTP_URL`, `EMAIL_FROM`): SMTP has no idempotency key, so an uncertain send is held."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from minutehand.executor.email.message import EmailMessage
     from minutehand.executor.email.smtp_client import SmtpServer
 
-#: Connections to the mail server at once, for the whole process; providers refuse more than some ten.
+#: Concurrent connections to the mail server, of the whole process; servers accept about ten.
 MAX_CONNECTIONS = 8
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -37,7 +37,7 @@ class Smtp:
 
     @property
     def slots(self) -> asyncio.Semaphore:
-        """One connection each."""
+        """One slot for each connection."""
         return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONNECTIONS))
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:

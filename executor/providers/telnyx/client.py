@@ -1,4 +1,4 @@
-"""Texts by Telnyx (`TELNYX_API_KEY`, `TELNYX_FROM`).
+"""Text messages by Telnyx (`TELNYX_API_KEY`, `TELNYX_FROM`).
 
 (developers.telnyx.com: docs/messaging/messages/error-codes, development/api-fundamentals/api-errors.)
 """
@@ -41,7 +41,7 @@ _CODES = {
     "40011": "busy",
     "40318": "busy",  # its queue is full
 }
-#: What the receiver's entry may say at once, though the answer is 200.
+#: Statuses of a recipient that failed at once, though the response is 200.
 _NOT_TAKEN = ("sending_failed", "delivery_failed")
 
 
@@ -54,7 +54,7 @@ class Telnyx:
     sender: str
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
-        """POST the text once; there is no place for the key."""
+        """POST the message once; the API takes no idempotency key."""
 
         def judge(response: HttpResponse) -> StepResult:
             answer = response.json_object() or {}

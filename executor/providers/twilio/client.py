@@ -1,4 +1,4 @@
-"""Texts by Twilio (`TWILIO_ACCOUNT_SID`, `TWILIO_AUTH_TOKEN`, `TWILIO_FROM`).
+"""Text messages by Twilio (`TWILIO_ACCOUNT_SID`, `TWILIO_AUTH_TOKEN`, `TWILIO_FROM`).
 
 (twilio.com/docs/messaging/api/message-resource, /docs/api/errors.)
 """
@@ -49,7 +49,7 @@ _CODES = {
     "60728": "busy",  # too many in this hour
     "63038": "quota_exceeded",  # too many in this day
 }
-#: What a message may be at once, though the answer is 201.
+#: Statuses of a message that failed at once, though the response is 201.
 _NOT_TAKEN = ("failed", "undelivered", "canceled")
 
 
@@ -64,7 +64,7 @@ class Twilio:
     sender: str
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
-        """POST the text once; there is no place for the key."""
+        """POST the message once; the API takes no idempotency key."""
 
         def judge(response: HttpResponse) -> StepResult:
             answer = response.json_object() or {}
