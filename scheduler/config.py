@@ -1,4 +1,4 @@
-"""Settings as frozen records, each with its unit and its default; the command line fills them in."""
+"""The settings as frozen records, each with its unit and its only default; the command line fills them in."""
 
 from __future__ import annotations
 
@@ -8,51 +8,53 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
-    """Who is told of trouble, and what is some."""
+    """Who is notified of incidents, and when one opens."""
 
     #: Apprise URLs, separated by spaces.
     alert_urls: str = field(default="", repr=False)
-    #: How much of a workflow may fail within 15 minutes, 0 to 1.
+    #: An incident: this share of a workflow's executions failed within 15 minutes (0 to 1).
     share: float = 0.2
-    #: How long the oldest due execution may wait.
+    #: An incident: the oldest due execution has waited longer.
     age_seconds: float = 600.0
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The URLs, each by itself."""
+        """The URLs, split."""
         return tuple(self.alert_urls.split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """How much one tick runs, and how."""
+    """How executions are run."""
 
-    #: Executions of one tick.
+    #: Executions that one tick claims.
     batch_size: int = 10
     #: Executions in flight at once.
     concurrency: int = 50
+    #: How long a claim lasts without renewal.
     lease_seconds: int = 120
+    #: Attempts of one step before it has failed.
     max_attempts: int = 5
-    #: How long running executions may go on after a stop.
+    #: How long running executions may continue after a stop.
     grace_seconds: float = 20.0
-    #: After a time without any processor, what is late by more is held; None: nothing.
+    #: After a time without any processor, executions that are later than this are held as stale; None: none.
     hold_seconds: float | None = 3600.0
-    #: Executions that ended and are older are deleted; None: nothing is.
+    #: Executions that ended and are older are deleted; None: none.
     keep_seconds: float | None = None
     alert: AlertSettings = field(default_factory=AlertSettings)
-    #: Told when a run begins, and how it ends.
+    #: The monitor that heartbeat pings go to.
     ping_url: str | None = field(default=None, repr=False)
     #: Where the steps run: a name of `executor.base.EXECUTORS`.
     executor: str = "local"
     executor_url: str | None = None
     executor_token: str | None = field(default=None, repr=False)
-    #: How long an executor elsewhere may take to reply; the platform itself gives up after 150 s.
+    #: How long `function` and `http` may take to respond; Supabase ends an edge function after 150 s.
     executor_timeout_seconds: float = 160.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSettings:
-    """Who may look at the dashboard, and what they may press."""
+    """Who may use the dashboard, and whether they may change anything."""
 
     logins: str = field(default="", repr=False)
     supabase_users: bool = False
@@ -65,7 +67,7 @@ class DashboardSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    """How loud the log is, and in what form."""
+    """The level and the format of the log."""
 
     log_level: str = "info"
     log_format: str = "auto"
@@ -73,11 +75,12 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendSettings:
-    """Which database was named, and whether somebody is there to see an empty one."""
+    """Which database to use."""
 
     database_url: str | None = field(default=None, repr=False)
     supabase_url: str | None = None
     supabase_key: str | None = field(default=None, repr=False)
     home: Path | None = None
     backend: str | None = None
+    #: A person runs the command: without any other setting it uses the embedded database.
     at_terminal: bool = False

@@ -1,4 +1,4 @@
-"""Which executor elsewhere the settings name: the edge function of the project, or any URL."""
+"""The settings of the executors `function` (the project's edge function) and `http` (any URL)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FUNCTION = "/automation-executor"
 def with_remote(
     run: RunSettings, executor: ExecutorSettings, backend: BackendSettings
 ) -> tuple[RunSettings, ExecutorSettings]:
-    """Return the settings with the executor elsewhere, and a lease that outlasts it.
+    """Return the settings with the remote executor, and with a lease that outlasts its calls.
 
-    Errors: `BadConfiguration` when something is missing or cannot be used.
+    Errors: `BadConfiguration` when a setting is missing or invalid.
     """
     remote = _function(run, backend) if run.executor == "function" else _http(run)
     lease_seconds = max(run.lease_seconds, remote.lease_seconds)
@@ -30,16 +30,16 @@ def with_remote(
 
 
 def functions_of(backend: BackendSettings) -> dict[str, Any]:
-    """Return where the project's edge functions are and what lets us in, as fields of the executor's settings.
+    """Return the URL and the headers of the project's edge functions, as fields of `ExecutorSettings`.
 
-    Nothing where no project is named: an action that needs it says so.  Errors: `BadConfiguration`.
+    Empty if no project is configured; an action that needs one reports it.  Errors: `BadConfiguration`.
     """
     from minutehand.store.project import project_url, server_key
 
     if not (backend.supabase_url and backend.supabase_key):
         return {}
     url, key = project_url(backend.supabase_url), server_key(backend.supabase_key)
-    # Both headers, as the platform's own clients do.
+    # Supabase's own clients send both headers.
     return {
         "functions_url": f"{url}/functions/v1",
         "functions_headers": {"apikey": key, "authorization": f"Bearer {key}"},
@@ -48,9 +48,9 @@ def functions_of(backend: BackendSettings) -> dict[str, Any]:
 
 def _function(run: RunSettings, backend: BackendSettings) -> Remote:
     supabase_project(backend)
-    found = functions_of(backend)
-    url = found["functions_url"] + FUNCTION
-    return Remote(url=url, headers=found["functions_headers"], timeout_seconds=_timeout(run))
+    project = functions_of(backend)
+    url = project["functions_url"] + FUNCTION
+    return Remote(url=url, headers=project["functions_headers"], timeout_seconds=_timeout(run))
 
 
 def _http(run: RunSettings) -> Remote:

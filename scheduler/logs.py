@@ -1,4 +1,4 @@
-"""Logging: structlog to stderr, for a person at a terminal, else as JSON lines (events: docs/log-events.md)."""
+"""Logging: structlog to stderr, as text at a terminal, else as JSON lines (events: docs/log-events.md)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from minutehand.scheduler.config import LogSettings
 
 
 class _Stderr:
-    """Where the log goes, unbuffered.  It may be lost, on a full disk or a closed pipe, but never stops the work."""
+    """Standard error, unbuffered.  A write that fails, on a full disk or a closed pipe, is dropped: work goes on."""
 
     def write(self, text: str) -> None:
-        """Write all of it, or give it up."""
+        """Write the text, or drop it."""
         with contextlib.suppress(OSError):
             os.write(2, text.encode("utf-8", "replace"))
 
     def flush(self) -> None:
-        """Nothing is ever left to flush."""
+        """Do nothing: nothing is buffered."""
 
 
 def configure(settings: LogSettings) -> None:
@@ -37,7 +37,7 @@ def configure(settings: LogSettings) -> None:
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
     ]
-    if "JOURNAL_STREAM" not in os.environ:  # the journal has its own clock
+    if "JOURNAL_STREAM" not in os.environ:  # the journal adds its own timestamps
         processors.insert(0, structlog.processors.TimeStamper(fmt="iso"))
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
@@ -46,13 +46,13 @@ def configure(settings: LogSettings) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
-    _take_in_libraries(processors, renderer, max(level, logging.WARNING))
+    _include_libraries(processors, renderer, max(level, logging.WARNING))
 
 
-def _take_in_libraries(
+def _include_libraries(
     processors: list[structlog.typing.Processor], renderer: structlog.typing.Processor, level: int
 ) -> None:
-    """What libraries warn of, by Python's own logging, is a line as all others, with the `logger` it comes from."""
+    """Log warnings of libraries, from Python's own logging, as lines of the same form, with their `logger`."""
     handler = logging.StreamHandler(cast(TextIO, _Stderr()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
