@@ -30,7 +30,7 @@ from tests.journeys.test_start import complete_one
 from tests.servers import SETTINGS
 
 
-def test_it_answers_and_works_and_a_signal_ends_both(app: App, shop: HttpReceiver, serve: Serve) -> None:
+def test_serve_with_worker_answers_and_works_and_a_signal_ends_both(app: App, shop: HttpReceiver, serve: Serve) -> None:
     gate = Gate()
     shop.then(Answer(after=gate))
     with serve("--with-worker", "--poll-seconds", "1h") as served:
@@ -45,7 +45,7 @@ def test_it_answers_and_works_and_a_signal_ends_both(app: App, shop: HttpReceive
     assert app.execution()["status"] == "completed"
 
 
-def test_a_database_that_is_away_is_told_as_such_and_comes_back(
+def test_readyz_reports_an_unreachable_database_and_its_return(
     own_server: Embedded, minutehand: Minutehand, serve: Serve, shop: HttpReceiver
 ) -> None:
     minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
@@ -59,7 +59,7 @@ def test_a_database_that_is_away_is_told_as_such_and_comes_back(
         wait_until(lambda: shop.requests and served.get("/readyz").status_code == 200, "its return")
 
 
-def test_a_schema_that_changes_under_it_ends_it(app: App, serve: Serve) -> None:
+def test_a_schema_that_changes_ends_serve_with_worker(app: App, serve: Serve) -> None:
     with serve("--with-worker", "--poll-seconds", "0.2") as served:
         wait_until(lambda: app.database.sql("select 1 from automation_workers"), "the worker")
         app.database.sql(NEWER)
@@ -79,7 +79,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_one_that_is_stuck_is_told_from_one_that_is_idle(app: App, quick: None) -> None:
+def test_readyz_tells_a_stuck_worker_from_an_idle_one(app: App, quick: None) -> None:
     async def go() -> None:
         store = Store.postgres(app.database.url)
         worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(), poll_seconds=0.1)

@@ -45,7 +45,9 @@ def broken(app: App) -> None:
     app.workflow({"type": "email", "config": {"to": "nobody", "subject": "s", "message": "m"}}, name="Broken")
 
 
-def test_a_failure_is_told_once_and_when_it_is_over(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_failure_is_notified_once_and_again_when_it_recovers(
+    app: App, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
     minutehand.environment["MINUTEHAND_ALERT_URLS"] = target(shop)
     broken(app)
     app.complete_many(12)
@@ -67,7 +69,7 @@ def test_a_failure_is_told_once_and_when_it_is_over(app: App, minutehand: Minute
     assert {row["kind"] for row in json.loads(listed.stdout)} >= {"failures"}
 
 
-def test_two_at_once_tell_once(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_two_processors_notify_once(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.environment["MINUTEHAND_ALERT_URLS"] = target(shop)
     broken(app)
     app.complete_many(4)
@@ -77,7 +79,7 @@ def test_two_at_once_tell_once(app: App, minutehand: Minutehand, shop: HttpRecei
     assert len(told(shop)) == 1
 
 
-def test_a_target_that_is_away_fails_no_tick_and_is_told_later(
+def test_an_unreachable_target_fails_no_tick_and_is_notified_later(
     app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     broken(app)
@@ -91,7 +93,7 @@ def test_a_target_that_is_away_fails_no_tick_and_is_told_later(
     assert [one["title"].partition(" of ")[0] for one in told(shop)] == ['Minutehand: "Broken": 1']
 
 
-def test_a_look_from_another_machine_sees_that_nobody_runs(
+def test_a_check_from_another_machine_notices_that_no_processor_runs(
     app: App, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     minutehand.run_once()
@@ -104,7 +106,7 @@ def test_a_look_from_another_machine_sees_that_nobody_runs(
     assert one["title"].startswith("Minutehand: no processor has run for 1 hour")
 
 
-def test_a_worker_tells_while_it_works(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_worker_notifies_while_it_works(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.environment["MINUTEHAND_ALERT_URLS"] = target(shop)
     broken(app)
     with minutehand.running("worker", "--poll-seconds", "0.5"):
@@ -145,7 +147,7 @@ def pings(shop: HttpReceiver) -> list[tuple[str, str, str]]:
     return found
 
 
-def test_a_run_says_that_it_began_and_how_it_ended(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_run_pings_its_start_and_its_exit_status(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.environment["MINUTEHAND_PING_URL"] = f"http://127.0.0.1:{shop.port}/ping/uuid"
     app.workflow(webhook(shop.url))
     app.complete()
@@ -155,7 +157,7 @@ def test_a_run_says_that_it_began_and_how_it_ended(app: App, minutehand: Minuteh
     assert text.startswith("1 claimed: 1 completed")
 
 
-def test_a_run_that_fails_says_so(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_run_that_fails_pings_its_exit_status(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.environment["MINUTEHAND_PING_URL"] = f"http://127.0.0.1:{shop.port}/ping/uuid"
     assert minutehand("run-once", DATABASE_URL="postgresql://nobody@127.0.0.1:9/x").returncode == 69
     assert [said for said, _, _ in pings(shop)] == ["/start", "/69"]
@@ -173,9 +175,7 @@ def test_a_ping_that_fails_fails_no_run(app: App, minutehand: Minutehand, url: s
     assert url not in done.stderr
 
 
-def test_a_ping_that_hangs_costs_a_run_no_more_than_its_limit(
-    app: App, minutehand: Minutehand, shop: HttpReceiver
-) -> None:
+def test_a_ping_that_hangs_delays_a_run_by_its_time_limit(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     class Slow(HttpReceiver):
         def _take(self, request: Request) -> Answer:
             time.sleep(60)
@@ -187,11 +187,11 @@ def test_a_ping_that_hangs_costs_a_run_no_more_than_its_limit(
         assert time.monotonic() - began < 25
 
 
-def test_no_ping_goes_anywhere_but_over_http(minutehand: Minutehand) -> None:
+def test_a_ping_url_must_be_http(minutehand: Minutehand) -> None:
     assert minutehand("run-once", MINUTEHAND_PING_URL="file:///etc/passwd").returncode == 78
 
 
-def test_who_never_ends_says_that_it_lives(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_worker_pings_that_it_is_alive(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.environment["MINUTEHAND_PING_URL"] = f"http://127.0.0.1:{shop.port}/ping/uuid"
     with minutehand.running("worker"):
         wait_until(lambda: pings(shop), "the first sign of life")
@@ -202,7 +202,7 @@ def test_who_never_ends_says_that_it_lives(app: App, minutehand: Minutehand, sho
     assert [said for said, _, _ in pings(shop)[:4]] == ["/start", "/0", "/start", "/0"]
 
 
-def test_serve_sees_that_nobody_runs(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_serve_notices_that_no_processor_runs(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     minutehand.run_once()
     app.database.sql("update automation_workers set heartbeat_at = now() - interval '1 hour'")
     with minutehand.running("serve", "--port", "0", MINUTEHAND_ALERT_URLS=target(shop), MINUTEHAND_API_TOKEN="a-token"):

@@ -110,7 +110,7 @@ def test_the_demo_ends_well_and_nothing_but_the_story_is_printed(played: Played)
     assert max(len(line) for line in played.first.stdout.split("Try these")[0].splitlines()) <= 80
 
 
-def test_each_change_is_told_with_what_became_of_it_and_why(played: Played) -> None:
+def test_each_change_is_printed_with_its_result_and_reason(played: Played) -> None:
     assert section(played.first.stdout, "What happened").splitlines()[1:-1] == [
         " J-2019 scheduled -> completed Thank the client completed status is completed",
         ' J-2020 scheduled -> in_progress On our way completed status is in_progress (matches "In Progress")',
@@ -132,7 +132,7 @@ def test_a_job_completed_again_within_the_hour_is_skipped_with_until_when(played
     )
 
 
-def test_what_arrived_is_shown_with_its_variables_filled_in(played: Played) -> None:
+def test_what_arrived_is_printed_with_its_variables_filled_in(played: Played) -> None:
     arrived = section(played.first.stdout, "What arrived")
     assert "Lakeview Hotel: your job J-2019 (Boiler repair) is done. Thank you!" in arrived
     assert '"How did we do?" Harbour Museum, how was job J-2024 (Pump repair)?' in arrived
@@ -143,7 +143,7 @@ def test_what_arrived_is_shown_with_its_variables_filled_in(played: Played) -> N
     assert "{" not in arrived
 
 
-def test_a_second_run_tells_the_same(played: Played) -> None:
+def test_a_second_run_prints_the_same(played: Played) -> None:
     def told(run: subprocess.CompletedProcess[str]) -> list[str]:
         # Keys, times and what arrived first differ.
         both = section(run.stdout, "What happened") + section(run.stdout, "What arrived")
@@ -153,7 +153,7 @@ def test_a_second_run_tells_the_same(played: Played) -> None:
     assert told(played.second) == told(played.first)
 
 
-def test_the_commands_that_it_shows_find_its_database_whatever_else_is_named(played: Played) -> None:
+def test_the_printed_commands_find_the_demos_database(played: Played) -> None:
     (played.folder / "here" / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/app\n")
     output = {}
     soon = "import os, signal, threading\nthreading.Timer(4, os.kill, (os.getpid(), signal.SIGTERM)).start()"

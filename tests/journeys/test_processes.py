@@ -46,7 +46,7 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def test_they_share_the_work_and_a_signal_ends_all(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_processes_share_the_work_and_a_signal_ends_all(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     with minutehand.running(*TWO, "--concurrency", "2") as parent:
         pids = both(app)
@@ -60,7 +60,7 @@ def test_they_share_the_work_and_a_signal_ends_all(app: App, minutehand: Minuteh
     assert not any(map(is_alive, pids))
 
 
-def test_one_that_dies_is_told_once_and_replaced(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_process_that_dies_is_logged_once_and_replaced(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     with minutehand.running(*TWO) as parent:
         one, other = both(app)
@@ -74,7 +74,7 @@ def test_one_that_dies_is_told_once_and_replaced(app: App, minutehand: Minutehan
     assert (died["pid"], died["exit_status"], died["pause_seconds"]) == (one, 137, 1)
 
 
-def test_none_outlives_a_parent_that_is_killed(app: App, minutehand: Minutehand) -> None:
+def test_no_process_outlives_a_parent_that_is_killed(app: App, minutehand: Minutehand) -> None:
     with minutehand.running(*TWO) as parent:
         pids = both(app)
         parent.end(signal.SIGKILL)
@@ -97,12 +97,12 @@ def test_a_second_signal_goes_now(app: App, minutehand: Minutehand, shop: HttpRe
         wait_until(lambda: not any(map(is_alive, pids)), "the other's")
 
 
-def test_what_no_new_start_mends_ends_all(empty_database: Database, tmp_path: Path) -> None:
+def test_bad_configuration_ends_all_processes(empty_database: Database, tmp_path: Path) -> None:
     done = Minutehand(tmp_path, {"DATABASE_URL": empty_database.url})(*TWO)
     assert (done.returncode, "minutehand migrate" in done.stderr, "process_died" in done.stderr) == (78, True, False)
 
 
-def test_each_comes_to_its_own_end(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_each_process_stops_at_its_own_limit(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     app.complete_many(5)
     with minutehand.running(*TWO, "--max-jobs", "2") as parent:
@@ -113,7 +113,7 @@ def test_each_comes_to_its_own_end(app: App, minutehand: Minutehand, shop: HttpR
     assert len(shop.requests) == 5
 
 
-def test_the_parent_speaks_for_all(app: App, minutehand: Minutehand) -> None:
+def test_the_parent_reports_for_all_processes(app: App, minutehand: Minutehand) -> None:
     with systemd() as watcher, minutehand.running(*TWO, NOTIFY_SOCKET=watcher.address) as parent:
         watcher.wait_for("READY=1")
         both(app)
@@ -135,7 +135,7 @@ line.send(b"READY=1\\nWATCHDOG=1\\n")
     ("then", "event", "code"),
     [("time.sleep(60)", "process_stuck", 137), ("os._exit(7)", "process_died", 7)],
 )
-def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, event: str, code: int) -> None:
+def test_a_stuck_process_is_killed_and_the_exit_status_is_logged(then: str, event: str, code: int) -> None:
     parent = Supervisor(
         count=1,
         command=[sys.executable, "-c", CHILD.format(then=then)],
@@ -158,7 +158,7 @@ def test_one_that_is_stuck_is_killed_and_one_that_dies_tells_how(then: str, even
     assert logs[-1]["exit_status"] == code
 
 
-def test_one_that_does_not_end_within_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_outlasts_its_grace_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minutehand.scheduler.process.supervisor.EXIT_SECONDS", 0.1)
     monkeypatch.setattr("minutehand.scheduler.process.supervisor.FINAL_SETTLE_SECONDS", 0.1)
     ready: list[str] = []

@@ -51,7 +51,7 @@ def plug_in(minutehand: Minutehand, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", [None, "@minutehand-test"], ids=["path", "abstract"])
-def test_it_tells_that_it_is_ready_how_it_goes_and_that_it_ends(
+def test_a_worker_reports_ready_status_and_stopping(
     app: App, minutehand: Minutehand, shop: HttpReceiver, address: str | None
 ) -> None:
     app.workflow(webhook(shop.url))
@@ -82,7 +82,7 @@ def test_a_step_that_blocks_the_loop_ends_the_watchdog(
             assert "WATCHDOG=1" not in watcher.listen(1.0), "systemd would start it anew"
 
 
-def test_a_database_that_is_away_is_nothing_to_start_anew_for(own_server: Embedded, minutehand: Minutehand) -> None:
+def test_an_unreachable_database_does_not_end_the_watchdog(own_server: Embedded, minutehand: Minutehand) -> None:
     minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
     assert minutehand("migrate").returncode == 0
     own_server.stop()
@@ -111,7 +111,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
+def test_housekeeping_that_hangs_is_stuck_until_it_ends_or_fails(
     app: App, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("minutehand.store.drivers.postgres.CALL_SECONDS", 2.0)
@@ -153,7 +153,7 @@ def test_a_beat_that_hangs_is_stuck_until_it_ends_or_fails(
     assert "WATCHDOG=1" in heard[last:]
 
 
-def test_an_environment_of_systemd_is_read_as_it_is_meant() -> None:
+def test_the_variables_of_systemd_are_parsed() -> None:
     assert type(service_manager({})) is ServiceManager
     assert type(service_manager({"NOTIFY_SOCKET": "vsock:2:1234"})) is ServiceManager
     assert service_manager({"NOTIFY_SOCKET": "/run/x"}).report_seconds == 5
@@ -163,7 +163,7 @@ def test_an_environment_of_systemd_is_read_as_it_is_meant() -> None:
     assert service_manager(meant_for_another).report_seconds == 5
 
 
-def test_nobody_who_listens_stops_nothing() -> None:
+def test_a_missing_systemd_socket_does_not_block() -> None:
     started = time.monotonic()
     Systemd("/nowhere/notify", None).notify("READY=1")
     assert time.monotonic() - started < 1

@@ -40,7 +40,7 @@ def is_listening(app: App) -> bool:
     return bool(app.database.sql("select id from automation_workers where mode = 'worker' and listens"))
 
 
-def test_a_change_is_a_message_at_once_by_its_hint(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_notification_starts_an_execution_at_once(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     with minutehand.running("worker", "--poll-seconds", FAR) as worker:
         wait_until(lambda: is_listening(app), "the worker")
@@ -51,7 +51,9 @@ def test_a_change_is_a_message_at_once_by_its_hint(app: App, minutehand: Minuteh
     assert events(worker, "worker_stopped")[0]["completed"] == 3
 
 
-def test_what_comes_due_runs_then_without_hint_or_poll(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_an_execution_runs_when_it_comes_due_without_notification_or_poll(
+    app: App, minutehand: Minutehand, shop: HttpReceiver
+) -> None:
     workflow = app.workflow(webhook(shop.url))
     in_a_second = "select (now() + interval '1.5 s')::text as at"
     at = app.database.one(in_a_second)["at"].replace(" ", "T") + ":00"
@@ -62,7 +64,7 @@ def test_what_comes_due_runs_then_without_hint_or_poll(app: App, minutehand: Min
     assert row["after_it"]
 
 
-def test_without_a_hint_the_poll_finds_it(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_the_poll_finds_what_no_notification_reported(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     with minutehand.running("worker", "--poll-seconds", "0.3"):
         wait_until(lambda: is_listening(app), "the worker")
@@ -87,7 +89,7 @@ def test_over_rest_it_polls(project: Any, shop: HttpReceiver, tmp_path: Any) -> 
         assert worker.end(signal.SIGTERM)[0] == 0
 
 
-def test_a_slow_step_holds_nobody_up(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_slow_step_delays_no_other_execution(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     gate = Gate()
     shop.then(Answer(after=gate))
     app.workflow(webhook(shop.url))
@@ -103,7 +105,7 @@ def test_a_slow_step_holds_nobody_up(app: App, minutehand: Minutehand, shop: Htt
     assert {row["status"] for row in app.executions()} == {"completed"}
 
 
-def test_a_retry_comes_at_its_time(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_retry_runs_when_it_is_due(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     shop.then(Answer(status=429, headers={"Retry-After": "1"}))
     app.workflow(webhook(shop.url))
     with minutehand.running("worker", "--poll-seconds", FAR):
@@ -112,7 +114,7 @@ def test_a_retry_comes_at_its_time(app: App, minutehand: Minutehand, shop: HttpR
         wait_until(lambda: len(shop.requests) == 2, "the second try")
 
 
-def test_it_ends_after_so_many_or_so_long(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
+def test_a_worker_stops_after_max_jobs_or_max_time(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
     app.workflow(webhook(shop.url))
     app.complete_many(5)
     with minutehand.running("worker", "--max-jobs", "3") as worker:
@@ -156,7 +158,7 @@ async def idle(store: Store, *, beats: int, poll_seconds: float) -> None:
     await store.close()
 
 
-def test_idle_it_asks_once_a_beat_and_nothing_else(app: App, own_log: None) -> None:
+def test_an_idle_worker_makes_one_call_per_poll(app: App, own_log: None) -> None:
     driver = CountingDriver(PostgresDriver(app.database.url))
     started = time.monotonic()
     asyncio.run(idle(Store(driver), beats=8, poll_seconds=0.2))
@@ -171,7 +173,9 @@ TRANSACTIONS = "select xact_commit + xact_rollback from pg_stat_database where d
 CONNECTED = "select count(*) from pg_stat_activity where datname = %s and application_name = 'minutehand'"
 
 
-def test_an_idle_minute_is_ten_transactions_at_most(app: App, own_log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_minute_takes_at_most_ten_transactions(
+    app: App, own_log: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A minute, played thirty times as fast; the database counts, its listener included."""
     monkeypatch.setattr("minutehand.store.drivers.postgres.LISTENER_CHECK_SECONDS", LISTENER_CHECK_SECONDS / 30)
     monkeypatch.setattr("minutehand.scheduler.engine.housekeeping.PRUNE_SECONDS", PRUNE_SECONDS / 30)
@@ -194,7 +198,7 @@ def test_an_idle_minute_is_ten_transactions_at_most(app: App, own_log: None, mon
     assert 6 <= second <= 10, "the second minute"
 
 
-def test_two_at_once_run_each_once(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:
+def test_two_workers_run_each_execution_once(app: App, minutehand: Minutehand, post: SmtpReceiver) -> None:
     app.workflow(email())
     with minutehand.running("worker", "--poll-seconds", "1s"), minutehand.running("worker", "--poll-seconds", "1s"):
         app.complete_many(100)
@@ -202,7 +206,7 @@ def test_two_at_once_run_each_once(app: App, minutehand: Minutehand, post: SmtpR
     assert len(post.messages) == 100
 
 
-def test_it_waits_for_a_database_that_is_away_and_says_so_once(
+def test_a_worker_waits_for_an_unreachable_database_and_logs_it_once(
     own_server: Embedded, minutehand: Minutehand, shop: HttpReceiver
 ) -> None:
     minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
@@ -219,7 +223,7 @@ def test_it_waits_for_a_database_that_is_away_and_says_so_once(
         assert worker.end(signal.SIGTERM)[0] == 0
 
 
-def test_a_database_of_none_of_ours_ends_it(empty_database: Database, tmp_path: Any) -> None:
+def test_a_database_without_the_schema_ends_the_worker(empty_database: Database, tmp_path: Any) -> None:
     done = Minutehand(tmp_path, {"DATABASE_URL": empty_database.url})("worker")
     assert (done.returncode, "minutehand migrate" in done.stderr) == (78, True)
 

@@ -49,7 +49,7 @@ def test_a_project_takes_the_supabase_backend_and_needs_both_variables():
             supabase_project(backend(**(both | {name: None})))
 
 
-def test_what_needs_more_than_the_rest_api_says_what_to_do():
+def test_migrating_over_rest_says_what_to_do_instead():
     with pytest.raises(BadConfiguration, match=r"migrate --print(.|\n)*Session pooler"):
         start_postgres(backend(supabase_url="https://example.com", supabase_key="sb_secret_x"))
 

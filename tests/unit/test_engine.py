@@ -80,13 +80,13 @@ def ends(summary: Summary) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("budget", "done", "due"), [(1, 1, 6), (5, 5, 2), (7, 7, 0), (10, 7, 0), (None, 7, 0)])
-def test_a_budget_is_kept_and_without_one_all_are_run(rows, run, budget, done, due):
+def test_a_budget_limits_the_run_and_without_one_all_are_run(rows, run, budget, done, due):
     rows(7)
     summary = run(complete, budget=budget)
     assert (ends(summary), summary.due) == ({"completed": done}, due)
 
 
-def test_more_than_one_claim_brings_are_all_run(rows, run, monkeypatch):
+def test_all_are_run_when_they_need_several_claims(rows, run, monkeypatch):
     monkeypatch.setattr("minutehand.scheduler.engine.engine.CLAIM_SIZE", 10)
     rows(47)
     seen: list[str] = []
@@ -112,7 +112,7 @@ def test_a_tick_claims_once_when_less_is_due_than_its_budget(rows, run):
     assert limits == [10]
 
 
-def test_no_more_run_at_once_than_may(rows, run):
+def test_at_most_concurrency_executions_run_at_once(rows, run):
     rows(20)
     inside = most = 0
 
@@ -128,7 +128,7 @@ def test_no_more_run_at_once_than_may(rows, run):
     assert most == 4
 
 
-def test_a_slow_one_holds_its_own_lane_and_nothing_else(rows, run):
+def test_a_slow_execution_occupies_one_lane_only(rows, run):
     rows(12)
     others_done = asyncio.Event()
     finished: list[str] = []
@@ -205,7 +205,7 @@ def test_a_database_that_is_away_meanwhile_releases_it(rows, run, database):
     }
 
 
-def test_a_crash_ends_one_and_touches_no_other(rows, run, database):
+def test_a_crash_ends_one_execution_and_affects_no_other(rows, run, database):
     rows(3)
 
     async def execute(execution: Execution) -> Outcome:
@@ -219,7 +219,7 @@ def test_a_crash_ends_one_and_touches_no_other(rows, run, database):
     assert row["reason"] == "a bug in the executor: ZeroDivisionError"
 
 
-def test_an_end_that_cannot_be_told_is_lost_and_comes_back(rows, run, database):
+def test_an_outcome_that_cannot_be_recorded_is_lost_and_comes_back(rows, run, database):
     class Mute(Store):
         async def settle(self, outcomes: list[dict[str, Any]]) -> list[Settled]:
             raise Unreachable("away")
@@ -259,7 +259,7 @@ def test_a_stop_releases_what_is_queued_at_once_and_lets_what_runs_finish(rows, 
     ]
 
 
-def test_what_outlasts_the_grace_is_told_as_lost(rows, run):
+def test_what_outlasts_the_grace_is_counted_as_lost(rows, run):
     rows(1)
 
     class Stopper:
@@ -275,7 +275,7 @@ def test_what_outlasts_the_grace_is_told_as_lost(rows, run):
     assert ends(run(stopper, grace_seconds=0.05)) == {"lost": 1}
 
 
-def test_renewal_holds_what_is_ours_and_marks_what_is_not(rows, database):
+def test_a_renewal_extends_our_leases_and_marks_the_lost_ones(rows, database):
     rows(2)
 
     async def go() -> list[Execution]:
@@ -319,7 +319,7 @@ def statuses(database) -> dict[str, tuple[str, str | None]]:
     return {row["entity_id"]: (row["status"], row["code"]) for row in found}
 
 
-def test_time_that_is_up_ends_a_tick_whose_batch_was_short(rows, run):
+def test_max_time_ends_a_tick_whose_batch_was_short(rows, run):
     rows(2)
 
     async def execute(execution: Execution) -> Outcome:

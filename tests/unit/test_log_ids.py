@@ -47,7 +47,7 @@ def run(url: str, execute: Any, **settings: Any) -> list[dict[str, Any]]:
     return [dict(entry) for entry in logs]
 
 
-def test_of_those_that_run_at_once_each_event_carries_its_own_ids(database):
+def test_each_log_line_carries_the_ids_of_its_own_execution(database):
     database.sql(ROWS, 6)
     both = asyncio.Barrier(2)
 
@@ -77,7 +77,7 @@ def test_of_those_that_run_at_once_each_event_carries_its_own_ids(database):
         (LeaseLost("e"), "execution_lost"),
     ],
 )
-def test_how_a_turn_goes_wrong_is_told_with_its_ids(database, error, event):
+def test_a_failed_attempt_is_logged_with_its_ids(database, error, event):
     database.sql(ROWS, 1)
 
     async def execute(execution: Execution) -> Outcome:
@@ -104,7 +104,7 @@ with structlog.contextvars.bound_contextvars(execution_id="e-1"):
 """
 
 
-def test_what_a_library_warns_of_is_a_line_as_all_others():
+def test_a_warning_of_a_library_is_a_log_line_like_the_others():
     done = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True, timeout=60)
     warned, broken = (json.loads(line) for line in done.stderr.splitlines())
     assert (warned["event"], warned["level"], warned["logger"]) == ("took 3 s", "warning", "some.library")
@@ -112,7 +112,7 @@ def test_what_a_library_warns_of_is_a_line_as_all_others():
     assert "ZeroDivisionError" in broken["exception"]
 
 
-def test_an_action_of_a_plug_in_that_crashes_is_told_with_its_execution(database, tmp_path):
+def test_a_plug_in_action_that_crashes_is_logged_with_its_execution(database, tmp_path):
     app = App(database)
     code = "class Odd:\n    def check(self, config): pass\n    async def run(self, run): raise RuntimeError('hush')\n"
     install(tmp_path, "odd_plug_in", code, actions={"odd": "Odd"})

@@ -47,14 +47,14 @@ def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
     assert summary.claimed == sum(summary.ends.values()) == 1
 
 
-def test_the_shape_is_the_one_that_others_rely_on():
+def test_the_json_summary_has_its_documented_keys():
     shape = Summary(seconds=1.23456).as_json(DATABASE)
     assert list(shape) == ["schema", "backend", "database", "claimed", *ENDS, "due", "held", "seconds", "executions"]
     assert (shape["schema"], shape["backend"], shape["database"]) == (1, "postgres", "db.example.com/app")
     assert shape["seconds"] == 1.235
 
 
-def test_all_are_counted_and_a_thousand_named():
+def test_all_executions_are_counted_and_a_thousand_are_listed():
     summary = Summary()
     for _ in range(MOST_LISTED + 5):
         summary.add_settled(execution(), outcome(), settled("completed"))
@@ -75,7 +75,7 @@ def test_what_counts_as_a_failure(end, dead, any_):
     assert (summary.failed_as("never"), summary.failed_as("dead"), summary.failed_as("any")) == (False, dead, any_)
 
 
-def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
+def test_the_text_has_the_counts_and_a_line_for_each_that_did_not_complete():
     summary = Summary(seconds=0.5, due=3)
     summary.add_settled(execution(), outcome(), settled("completed"))
     summary.add_lost(execution(), "the lease was lost while it ran")
@@ -89,7 +89,7 @@ def test_a_person_reads_a_line_and_one_for_each_that_did_not_complete():
     assert as_text(Summary(), DATABASE) == "nothing due (db.example.com/app, 0.00 s)"
 
 
-def test_what_was_held_is_told_first_and_is_no_part_of_the_sum():
+def test_held_executions_are_printed_first_and_not_counted_as_claimed():
     summary = Summary(held=7)
     assert (summary.as_json(DATABASE)["held"], summary.claimed, summary.failed_as("any")) == (7, 0, False)
     first, *_, last = as_text(summary, DATABASE).splitlines()

@@ -151,7 +151,7 @@ def test_the_program_is_found_beside_its_python_or_on_the_path(monkeypatch, tmp_
         program_path()
 
 
-def test_a_program_in_a_home_folder_is_told(monkeypatch, tmp_path, call):
+def test_a_program_in_a_home_folder_is_reported(monkeypatch, tmp_path, call):
     monkeypatch.setattr(module, "_HOMES", ())
     assert hidden_part(PROGRAM) is None
     assert "cannot read" not in call("units", "systemd").err

@@ -1,4 +1,4 @@
-"""A long run keeps house meanwhile: its heartbeat, lost leases, the breaker; and says what the breaker did."""
+"""A long run repeats the housekeeping: its heartbeat, lost leases, the breaker and its warning."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_breaker_trips_during_a_long_run_and_the_log_names_the_workflow(
     assert pause["reason"].startswith("breaker: ")
 
 
-def test_a_long_run_is_seen_to_live(database: Database, shop: HttpReceiver) -> None:
+def test_a_long_run_records_heartbeats(database: Database, shop: HttpReceiver) -> None:
     seen = "select heartbeat_at as at from automation_workers"
 
     async def wait(app: App) -> None:
@@ -95,7 +95,9 @@ def test_a_long_run_is_seen_to_live(database: Database, shop: HttpReceiver) -> N
     assert drain(database, shop, wait).ends["completed"] == 1
 
 
-def test_a_beat_that_fails_is_told_and_the_run_goes_on(database: Database, shop: HttpReceiver, log: list[Any]) -> None:
+def test_housekeeping_that_fails_is_logged_and_the_run_goes_on(
+    database: Database, shop: HttpReceiver, log: list[Any]
+) -> None:
     class Shaky(Store):
         """Cannot be reached by any but the first tick."""
 
