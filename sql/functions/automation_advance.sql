@@ -1,11 +1,11 @@
 -- automation_advance(p_items, p_now) -> [{…automation_context's answer, "send"?: automation_reserve_sends' answer}]
--- One step of each execution forward, in one call: says how the last send ended, records what was done, looks at the row anew,
--- and writes the next send down before it leaves (R13).  p_items:
+-- Moves each execution one step forward, in one call: confirms the last send, records the finished steps, reads the row anew,
+-- and reserves the next send before it leaves (R13).  p_items:
 --   [{"id", "token", "confirm"?: {"key", "status", "external_id"?, "error"?}, "steps"?: [record], "resume_step"?,
 --     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?}}]
--- With neither it is a look and no more.  Nothing is reserved where the look says stop.  A repeat changes nothing and is
--- answered as before; a caller whose lease is lost gets held = false.  What cannot be recorded ends alone: its stop says
--- `unrecordable`, and its neighbours go on.
+-- An item with only id and token just reads the row.  Nothing is reserved if the execution must stop.  A repeated call changes
+-- nothing and gets the same answer; a caller whose lease is lost gets held = false.  An item that cannot be stored ends alone
+-- with stop code `unrecordable`; the others go on.
 -- Locks: the limits' advisory locks, sorted; communication_logs, by key; execution rows, by id.  Errors: none.
 -- Called by: store.advance.
 create or replace function public.automation_advance(p_items jsonb, p_now timestamptz default null)
@@ -17,7 +17,7 @@ declare
   v_answers jsonb := '[]';
 begin
   if v_sends <> '[]' and exists (select from public.automation_limits) then
-    -- Before any row is locked, and once for all, also where they go one by one, so that nobody waits in a circle.
+    -- Before any row is locked, and for all items at once, so that no two callers wait for each other.
     perform minutehand.lock_limits(v_sends);
   end if;
   begin
@@ -43,9 +43,9 @@ begin
   return v_answers;
 end
 $$;
-comment on function public.automation_advance is 'minutehand: records a step, looks anew, reserves the next send';
+comment on function public.automation_advance is 'minutehand: records a step, reads the row anew, reserves the next send';
 
--- minutehand.advance_batch(items, now) -> answers: one set-based pass; raises when one of them cannot be stored.
+-- minutehand.advance_batch(items, now) -> answers: one set-based pass; raises when one of the items cannot be stored.
 create or replace function minutehand.advance_batch(p_items jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare

@@ -1,14 +1,14 @@
 -- automation_capture(): the trigger on every watched table.
--- Writes one automation_events row for a change and, for each workflow that matches, one pending execution log.
+-- It writes one automation_events row for a change and, for each workflow that matches, one pending execution.
 --
--- It can never hurt the app (R8).  Whatever is wrong on our side, the app's statement commits, and waits for us once at
--- most: lock_timeout is set on the function, and whoever meets the first timeout sets `minutehand.blocked` for the rest of
--- the transaction, which later rows and statements obey: `matching` (events are still written), `events` (only counted)
--- or `all` (not even that).  Nothing of ours is named outside the blocks, since a missing table or type in a declaration
--- would fail before any handler stands.
--- It runs in the sessions of the app's least roles, with our rights.  pg_temp is named last in its search_path: with an
--- empty one, a role's own temporary type of the name jsonb would be found before PostgreSQL's, and its CHECK would run
--- as us.  For the same reason no function that is called from here sets another.
+-- It can never hurt the app (R8).  Whatever is wrong on our side, the app's statement commits, and waits for us at most once:
+-- lock_timeout is set on the function, and the first timeout sets `minutehand.blocked` for the rest of the transaction, which
+-- later rows and statements obey: `matching` (events are still written), `events` (they are only counted) or `all` (not even
+-- that).  None of our objects is named outside the blocks, because a missing table or type in a declaration would fail before
+-- any handler is active.
+-- It runs in sessions of the app's least privileged roles, with our rights.  pg_temp is named last in its search_path: with an
+-- empty one, a role's own temporary type named jsonb would be found before PostgreSQL's, and its CHECK would run as us.  For
+-- the same reason no function that is called from here sets another search_path.
 -- Its plans are made once a session: a custom plan for each row was half of its cost.
 -- Locks: row locks on what it inserts.  Errors: none; a WARNING, and the sequence minutehand.lost_events counts.
 create or replace function public.automation_capture() returns trigger
@@ -31,7 +31,7 @@ begin
       case when tg_op <> 'INSERT' then to_jsonb(old) end, case when tg_op <> 'DELETE' then to_jsonb(new) end);
   exception when others then
     v_timed_out := sqlstate = '55P03';
-    -- Once for each cause, not for each of a million rows.
+    -- One warning for each error, not for each of a million rows.
     if sqlerrm is distinct from current_setting('minutehand.warned', true) then
       raise warning 'minutehand: a change of %.% was not recorded: %', tg_table_schema, tg_table_name, sqlerrm
         using hint = 'The change itself is saved.  Run: minutehand status';
@@ -43,7 +43,7 @@ begin
     begin
       perform set_config('lock_timeout', '1ms', true), nextval('minutehand.lost_events');
     exception when others then
-      -- Even the counter is gone or locked; the warning stands.
+      -- Even the counter is missing or locked; the warning remains.
       if v_timed_out then
         perform set_config('minutehand.blocked', 'all', true);
       end if;
@@ -89,7 +89,7 @@ begin
       return;  -- only excluded columns changed
     end if;
     v_event.types := array[v_type || '_updated'];
-    -- A change of spelling alone ("In Progress" -> "in_progress") is no change of status.
+    -- A different spelling ("In Progress" -> "in_progress") is not a change of status.
     if v_old_status is distinct from v_new_status
        and minutehand.fold(v_old_status) is distinct from minutehand.fold(v_new_status) then
       v_event.types := v_event.types || (v_type || '_status_changed');
@@ -106,12 +106,12 @@ begin
   v_event.new := p_new;
   v_event.cause := minutehand.current_cause();
   if p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
-    -- Decided: it belongs to no one, so no one's workflow fires.  The error stays, for status and explain.
+    -- It belongs to no tenant, so it starts no workflow.  The error remains, for `status` and `explain`.
     v_event.matched_at := v_event.occurred_at;
     v_event.error := format('no tenant: %s is null', p_config ->> 'tenant');
   elsif coalesce(current_setting('minutehand.blocked', true), '') = ''
         and current_setting('transaction_isolation') <> 'serializable' then
-    -- What the match reads would make serializable transactions of the app conflict with each other; the tick matches.
+    -- The rows that matching reads would make the app's serializable transactions conflict; the tick matches instead.
     v_event.matched_at := v_event.occurred_at;
   end if;
   insert into public.automation_events (
@@ -127,8 +127,8 @@ begin
 end
 $$;
 
--- minutehand.match_now(event, config): the optimisation: match at once, within a budget of 50 ms a row and 2 s a transaction.
--- Past it, or after any error, the event is marked unmatched and the next tick does it.
+-- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or
+-- after any error, the event is marked unmatched, and the next tick matches it.
 create or replace function minutehand.match_now(p_event public.automation_events, p_config jsonb) returns void
 language plpgsql as $$
 declare
@@ -143,7 +143,7 @@ begin
     if sqlstate = '55P03' then
       perform set_config('minutehand.blocked', 'matching', true);
     else
-      -- Again, each workflow for itself, so that the one that fails takes no other with it.
+      -- Again, with a block for each workflow, so that one that fails does not affect the others.
       begin
         v_problem := (minutehand.match_event(p_event, p_config, v_started + interval '50 ms', true)).problem;
       exception when others then
@@ -167,15 +167,15 @@ begin
 end
 $$;
 
--- minutehand.current_cause() -> uuid: the execution that this change is an effect of, as the one who wrote it says (R11): our
--- record actions by a setting of the transaction, an edge function by the header x-minutehand-cause.
+-- minutehand.current_cause() -> uuid: the execution that caused this change, as the writer says (R11): our record actions by a
+-- setting of the transaction, an edge function by the header x-minutehand-cause.
 create or replace function minutehand.current_cause() returns uuid
 language plpgsql stable as $$
 declare
   v_cause text := current_setting('minutehand.cause', true);
   v_headers text := current_setting('request.headers', true);
 begin
-  -- Most changes have neither, and are spared the block.
+  -- Most changes have neither, and do not pay for the block.
   if coalesce(v_cause, '') = '' and coalesce(position('x-minutehand-cause' in v_headers), 0) = 0 then
     return null;
   end if;

@@ -3,16 +3,16 @@
 --    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition}}, "ended": [{id, status, code, reason, …}],
 --    "suspects": bool, "next_seconds": number | null}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
--- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn
--- (R4).  Rows whose workers were lost twice are left out and told as `suspects`; with p_alone one of them is claimed, and
--- nothing else (R7).  `ended` holds what the claim itself had to end: it counts as claimed.  `next_seconds` leaves out
--- what is paused and suspects.
--- While an old backlog is being held (minutehand.backlog), nothing is claimed.  What waits for its turn in a line (entity_ordering.sql)
--- is parked, and counts as nothing.
--- In flight under a lease of ours = lease_expires_at is not null, whatever status a callee wrote meanwhile.
--- enable_seqscan: bad statistics must not lead the claim out of its index into the history (R4).
--- Locks: the token (advisory); the rows (skip locked); the advisory locks of lines that are free; for rows that others
--- inserted, advisory locks on the row they are about, sorted.  Called by: store.claim.
+-- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn (R4).
+-- Executions with which two workers were lost are left out, and `suspects` says that there are some; with p_alone one of
+-- them is claimed, and nothing else (R7).  `ended` lists those that the claim itself had to end: they count as claimed.
+-- `next_seconds` leaves out what is paused and suspects.
+-- While a stale backlog is being skipped (minutehand.backlog), nothing is claimed.  Executions that wait for an earlier one
+-- of their ordering group (entity_ordering.sql) are deferred and count as nothing.
+-- In flight means under a lease of ours (lease_expires_at is not null), whatever status a callee wrote meanwhile.
+-- enable_seqscan is off: bad statistics must not lead the claim out of its index into the history (R4).
+-- Locks: the token (advisory); the rows (skip locked); the advisory locks of ordering groups that are free; for rows that
+-- others inserted, advisory locks on the row they are about, sorted.  Errors: none.  Called by: store.claim.
 create or replace function public.automation_claim(
   p_token uuid,
   p_limit integer default 10,
@@ -30,7 +30,7 @@ declare
   v_ended jsonb;
   v_answer jsonb;
 begin
-  -- A call whose reply was lost may still run: its repeat waits here, and then sees its rows.
+  -- A call whose reply was lost may still be running: its repeat waits here, and then sees the rows.
   perform pg_advisory_xact_lock(hashtextextended(p_token::text, 0));
   if exists (
       select from public.automation_execution_logs where lease_token = p_token and lease_expires_at is not null) then
@@ -42,8 +42,8 @@ begin
       perform minutehand.end_unrunnable(v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
     exception when data_exception or program_limit_exceeded then
-      -- json of an adopted table may hold what jsonb cannot (\u0000, 14,000 levels), and all rows together more than the
-      -- 256 MB that it holds: such a row ends, or it would stop every claim.
+      -- json of an adopted table may contain what jsonb cannot (\u0000, 14,000 levels), and all rows together may exceed
+      -- its 256 MB.  Such a row must end, or it would stop every claim.
       perform minutehand.end_unreadable(v_claimed, v_now);
       perform minutehand.end_unrunnable(v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
@@ -65,7 +65,7 @@ end
 $$;
 comment on function public.automation_claim is 'minutehand: makes due executions processing under a lease';
 
--- minutehand.claim_rows(…) -> ids now processing: asked for by id, or one suspect, or each tenant's share.
+-- minutehand.claim_rows(…) -> ids that are processing now: the requested ids, or one suspect, or a share of each tenant.
 create or replace function minutehand.claim_rows(
   p_token uuid, p_limit integer, p_worker text, p_lease_seconds integer, p_max_attempts integer, p_ids jsonb,
   p_alone boolean, p_pauses minutehand.pauses, p_now timestamptz
@@ -97,7 +97,7 @@ begin
       lease_token = p_token,
       lease_expires_at = p_now + make_interval(secs => p_lease_seconds),
       worker = p_worker,
-      attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- others write rows too, and one must not stop the claim
+      attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- the app may write any number, which must not stop the claim
       max_attempts = coalesce(max_attempts, p_max_attempts),
       started_at = coalesce(started_at, p_now),
       claimed_at = p_now,
@@ -108,8 +108,8 @@ begin
 end
 $$;
 
--- minutehand.end_unrunnable(ids, now): ends what cannot or may not run.  Rows whose workflow is gone fail as unreadable.
--- Rows that others inserted are known by having neither event nor version; they are adopted once.
+-- minutehand.end_unrunnable(ids, now): ends executions that cannot or must not run.  Without a workflow they fail as unreadable.
+-- Rows that others inserted have neither event nor version; they are adopted once.
 create or replace function minutehand.end_unrunnable(p_claimed uuid[], p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -131,14 +131,14 @@ begin
 end
 $$;
 
--- minutehand.end_unreadable(ids, now): ends those whose json cannot be read, or is so large that not all can be answered.
+-- minutehand.end_unreadable(ids, now): ends executions whose json cannot be read, or is too large to return all of them.
 create or replace function minutehand.end_unreadable(p_claimed uuid[], p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   update public.automation_execution_logs l
   set status = 'failed', code = 'unreadable', completed_at = p_now, lease_expires_at = null,
       attempt = greatest(l.attempt - 1, 0),
-      reason = 'its trigger_data or actions_executed is no readable JSON, or it and its workflow are larger than 1 MB',
-      error_message = 'its trigger_data or actions_executed is no readable JSON, or it and its workflow are larger than 1 MB'
+      reason = 'its trigger_data or actions_executed is not valid JSON, or it and its workflow are larger than 1 MB',
+      error_message = 'its trigger_data or actions_executed is not valid JSON, or it and its workflow are larger than 1 MB'
   where l.id = any (p_claimed)
     and (not minutehand.is_json(l.trigger_data::text) or not minutehand.is_json(l.actions_executed::text)
       or 1000000 < coalesce(octet_length(l.trigger_data::text), 0) + coalesce(octet_length(l.actions_executed::text), 0)
@@ -147,7 +147,7 @@ language sql volatile set search_path = '' as $$
           where v.workflow_id = l.workflow_id and v.version = l.workflow_version), 0))
 $$;
 
--- minutehand.ended_by_claim(ids) -> [{id, status, code, reason, …}]: which of them the claim ended.
+-- minutehand.ended_by_claim(ids) -> [{id, status, code, reason, …}]: those that the claim ended.
 create or replace function minutehand.ended_by_claim(p_claimed uuid[]) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -157,7 +157,7 @@ language sql stable set search_path = '' as $$
   where id = any (p_claimed) and status in ('failed', 'skipped')
 $$;
 
--- minutehand.claim_answer(token, now) -> {"executions": […], "workflows": {…}}: what a lease holds, each definition once.
+-- minutehand.claim_answer(token, now) -> {"executions": […], "workflows": {…}}: all under this lease, each definition once.
 create or replace function minutehand.claim_answer(p_token uuid, p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with leased as (

@@ -1,6 +1,6 @@
--- automation_count(p_filter, p_cap) -> {"count": n, "capped": bool}: how many executions are meant, counted to p_cap; said
--- before something is done to all of them.  p_filter as minutehand.matches_filter reads it.
--- Locks: none.  Errors: 22007 a time that is none.  Called by: store.count.
+-- automation_count(p_filter, p_cap) -> {"count": n, "capped": bool}: how many executions match, counted to p_cap; shown before an
+-- action on all of them.  p_filter as in minutehand.matches_filter.
+-- Locks: none.  Errors: 22007 an invalid time.  Called by: store.count.
 create or replace function public.automation_count(p_filter jsonb default '{}', p_cap integer default 10000)
 returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan set jit = off as $$
@@ -20,4 +20,4 @@ begin
   return jsonb_build_object('count', least(v_count, p_cap), 'capped', v_count > p_cap);
 end
 $$;
-comment on function public.automation_count is 'minutehand: how many executions are meant';
+comment on function public.automation_count is 'minutehand: how many executions match';

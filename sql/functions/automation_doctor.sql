@@ -1,9 +1,9 @@
 -- automation_doctor(p_now) -> {"began", "answered": the database's clock before and after, section: its facts, …}
--- What `doctor` judges, section by section: facts alone, no verdicts.  A section that cannot be read says so in
--- {"unreadable": why} and leaves the others whole: this is called where something is broken.  Nothing secret is in it.
--- Every look is bounded: the newest rows, the catalogues, at most so many of a kind; no scan of the history.
--- jit: compiling these queries takes fifty times as long as they do.
--- Errors: none; a locked table is waited for 2 s a section.  Locks: none.  Called by: store.doctor.
+-- The facts that `doctor` checks, section by section, without verdicts.  A section that cannot be read becomes
+-- {"unreadable": why} and does not affect the others, because doctor runs when something is broken.  It contains no secrets.
+-- Every query is bounded: the newest rows, the catalogs, at most so many of a kind; no scan of the history.
+-- jit is off: compiling these queries takes fifty times as long as running them.
+-- Errors: none; a locked table is waited for 2 s in each section.  Locks: none.  Called by: store.doctor.
 create or replace function public.automation_doctor(p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = ''
 set lock_timeout = '2s' set jit = off as $$
@@ -27,4 +27,4 @@ begin
   return v_facts || jsonb_build_object('began', v_began, 'answered', clock_timestamp());
 end
 $$;
-comment on function public.automation_doctor is 'minutehand: the facts that doctor judges';
+comment on function public.automation_doctor is 'minutehand: the facts that doctor checks';

@@ -84,7 +84,7 @@ begin
       select t.nr, t.code, t.reason
       from (values
         (11, v_problem is not null, 'bad_workflow', v_problem),
-        (12, p_conditions -> 'held' = 'false', 'conditions', 'its conditions do not hold for this row'),
+        (12, p_conditions -> 'held' = 'false', 'conditions', 'the row does not meet its conditions'),
         (13, v_limit.until is not null, 'rate_limited', v_limit.reason)
       ) as t (nr, applies, code, reason)
       where t.applies

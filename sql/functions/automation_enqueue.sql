@@ -1,10 +1,10 @@
 -- automation_enqueue(p_workflow, p_row, p_payload, p_at, p_key, p_dry_run, p_actor, p_now) ->
 --   {"id", "workflow_id", "workflow", "status", "due", "existed": bool, "dry_run": bool}
--- Starts a workflow by hand or from code: p_workflow is its id or its name, p_row the id of the row it is about, p_payload
--- what templates see as `trigger.payload`.  With p_key it happens once, however often it is asked (`existed`).
--- No rate limit applies: a person asked for it.
--- Errors: MH404 no such workflow, row or watched table, MH409 several of that name, MH400 neither row nor payload, or
--- another tenant's row.  Locks: none but the rows it inserts.  Called by: store.enqueue.
+-- Starts a workflow by hand or from code.  p_workflow is its id or name, p_row the id of the row that it is about, p_payload what
+-- templates see as `trigger.payload`.  With p_key it happens once, however often it is called (`existed`).
+-- No rate limit applies, because a person asked for it.  p_actor: {"via", "name"} of the person, or null.
+-- Errors: MH404 no such workflow, row or watched table, MH409 several workflows of that name, MH400 neither row nor payload, or a
+-- row of another tenant.  Locks: only the rows that it inserts.  Called by: store.enqueue.
 create or replace function public.automation_enqueue(
   p_workflow text, p_row text default null, p_payload jsonb default null, p_at timestamptz default null,
   p_key text default null, p_dry_run boolean default false, p_actor jsonb default null,

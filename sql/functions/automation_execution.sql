@@ -1,7 +1,7 @@
--- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record),
---   "sends" (its rows of communication_logs), "claimed_at", "attempt_history" (minutehand.append_history), "trigger_data", "event_id",
---   "caused_by", "workflow_version", "waits_for" (why a pending one is not claimed now, in words; else null)
--- p_id is its id or the beginning of one, if only one begins so.
+-- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record), "sends" (its
+--   rows of communication_logs), "attempt_history" (minutehand.append_history), "trigger_data", "event_id", "caused_by",
+--   "workflow_version", "waits_for" (why a pending one is not claimed now, as text; else null)
+-- p_id is its id, or the beginning of an id if only one begins so.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
 create or replace function public.automation_execution(p_id text, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
@@ -9,20 +9,20 @@ declare
   v_log public.automation_execution_logs;
   v_id uuid := minutehand.to_uuid(p_id);
   v_digits text := replace(lower(p_id), '-', '');
-  v_found uuid[];
+  v_matches uuid[];
 begin
   if v_id is null and v_digits ~ '^[0-9a-f]{6,31}$' then
     -- As a range of ids, which the primary key answers.
-    v_found := array(
+    v_matches := array(
       select id
       from public.automation_execution_logs
       where id between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid
       limit 2);
-    if cardinality(v_found) = 2 then
+    if cardinality(v_matches) = 2 then
       raise exception 'several executions begin with %', p_id
-        using errcode = 'MH409', hint = 'Give more of the id.';
+        using errcode = 'MH409', hint = 'Pass more of the id.';
     end if;
-    v_id := v_found[1];
+    v_id := v_matches[1];
   end if;
   select * into v_log from public.automation_execution_logs where id = v_id;
   if not found then

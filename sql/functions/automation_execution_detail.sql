@@ -1,8 +1,8 @@
--- automation_execution_detail(p_id, p_now) -> one execution as automation_execution gives it, with "label", "tenant", "definition" (of
---   the version that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation", "types", "old" (what changed),
---   "new"} | null, "conditions" (the result tree of that event, or null), "related": {"row": [others of the same row],
---   "cause": what caused it | null}, each as in lists; "now"
--- All that happened around one execution.  p_id as there.
+-- automation_execution_detail(p_id, p_now) -> one execution as automation_execution returns it, with "label", "tenant",
+--   "definition" (of the version that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation",
+--   "types", "old" (what changed), "new"} | null, "conditions" (the result tree for that event, or null), "related": {"row":
+--   [other executions of the same row], "cause": the execution that caused it | null}, "now"
+-- Everything that belongs to one execution.  p_id as there.
 -- Locks: none.  Errors: MH404 none, MH409 several.  Called by: store.execution_detail.
 create or replace function public.automation_execution_detail(p_id text, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = '' set jit = off as $$
@@ -15,7 +15,7 @@ declare
   v_old jsonb;
 begin
   select * into v_log from public.automation_execution_logs where id = (v_answer ->> 'id')::uuid;
-  -- Who may write executions may name any event: what another tenant's row held is not told.
+  -- The app may write any event's id into an execution: a row of another tenant is not shown.
   select * into v_event
   from public.automation_events e
   where e.id = v_log.event_id and case
@@ -57,4 +57,4 @@ begin
         where l.id = v_log.caused_by and minutehand.tenant_of(l) = minutehand.tenant_of(v_log))));
 end
 $$;
-comment on function public.automation_execution_detail is 'minutehand: one execution, and all that happened around it';
+comment on function public.automation_execution_detail is 'minutehand: everything that belongs to one execution';

@@ -1,9 +1,8 @@
--- automation_executions(p_filter, p_limit) -> [{id, workflow_id, workflow, entity_id, status, attempt, max_attempts, code,
---   reason, created_at, scheduled_at, started_at, claimed_at, completed_at, worker}],
---   newest first
--- p_filter as minutehand.matches_filter reads it.  At most 1,000.
--- Planned anew each time, since which index serves depends on what is asked.
--- Locks: none.  Errors: 22007 `since` is no time.  Called by: store.executions.
+-- automation_executions(p_filter, p_limit) -> [minutehand.execution_json: {id, workflow_id, workflow, entity_id, status, attempt,
+--   max_attempts, code, reason, created_at, scheduled_at, started_at, claimed_at, completed_at, worker, allowed}], newest first
+-- p_filter as in minutehand.matches_filter.  At most 1,000.
+-- It is planned anew for each call, because the filter decides which index serves.
+-- Locks: none.  Errors: 22007 an invalid time.  Called by: store.executions.
 create or replace function public.automation_executions(p_filter jsonb default '{}', p_limit integer default 50)
 returns jsonb language plpgsql stable security definer
 set search_path = '' set plan_cache_mode = force_custom_plan as $$

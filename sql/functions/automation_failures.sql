@@ -1,10 +1,10 @@
--- automation_failures(p_filter, p_limit) -> {"groups": [{"workflow_id", "workflow", "code", "message", "count", "rows",
+-- automation_failures(p_filter, p_limit, p_now) -> {"groups": [{"workflow_id", "workflow", "code", "message", "count", "rows",
 --   "first_seen", "last_seen", "sample": {"id", "entity_id", "reason"}, "hours": [n of each of the last 24, oldest first]}],
 --   "looked_at": n, "complete": bool}
--- What failed, in groups of one workflow, code and message without what differs in it (minutehand.error_pattern); the largest
--- first.  p_filter as minutehand.matches_filter reads it; its status is `failed`, whatever it says.  `rows` is how many different rows
--- of the app it is about.  The newest 10,000 are looked at.
--- Locks: none.  Errors: 22007 a time that is none.  Called by: store.failures.
+-- Failed executions in groups of the same workflow, code and message; the message is the reason without ids, addresses and
+-- numbers (minutehand.error_pattern).  The largest group first.  p_filter as in minutehand.matches_filter; its status is always
+-- `failed`.  `rows`: how many different rows of the app are affected.  Reads the newest 10,000.
+-- Locks: none.  Errors: 22007 an invalid time.  Called by: store.failures.
 create or replace function public.automation_failures(
   p_filter jsonb default '{}', p_limit integer default 50, p_now timestamptz default null
 ) returns jsonb language plpgsql stable security definer
@@ -51,4 +51,4 @@ begin
     left join public.automation_workflows w on w.id = g.workflow_id);
 end
 $$;
-comment on function public.automation_failures is 'minutehand: what failed, in groups';
+comment on function public.automation_failures is 'minutehand: failed executions, in groups';

@@ -1,6 +1,6 @@
 -- automation_incidents(p_all, p_limit) -> [{"id", "kind", "subject", "workflow", "code", "opened_at", "seen_at",
 --   "recovered_at", "count", "summary", "sample", "notified", "notified_at"}], the newest first
--- The incidents that are open; with p_all also those that have recovered, of 90 days.
+-- The open incidents; with p_all also those of the last 90 days that have recovered.
 -- Locks: none.  Errors: none.  Called by: store.incidents.
 create or replace function public.automation_incidents(p_all boolean default false, p_limit integer default 100)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
@@ -19,4 +19,4 @@ begin
     left join public.automation_workflows w on w.id::text = i.subject);
 end
 $$;
-comment on function public.automation_incidents is 'minutehand: what is wrong, and what was';
+comment on function public.automation_incidents is 'minutehand: open and past incidents';

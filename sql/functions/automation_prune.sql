@@ -1,8 +1,8 @@
 -- automation_prune(p_keep_seconds, p_limit, p_now) -> {"deleted": executions, "more": bool}
--- One bite of retention: the oldest executions that have ended and were made longer ago than p_keep_seconds, with their sends;
--- also those that the app itself ran in an adopted table.  What is pending, in flight or being looked at stays, and so does a
--- bite to which a foreign key of the app's still points: then nothing of it is deleted, and a WARNING says so.
--- It looks at ten times p_limit rows at most, so a head of old rows that stay can hide what is behind it.
+-- Deletes up to p_limit executions that have ended and were created longer ago than p_keep_seconds, the oldest first, with their
+-- sends; also those that the app itself ran in an adopted table.  Executions that are pending, in flight or locked stay.  If a
+-- foreign key of the app still points to one of them, nothing of the call is deleted, and a WARNING says so.
+-- It reads at most ten times p_limit rows, so many old rows that stay can hide what is behind them.
 -- Locks: the rows that it deletes, skip locked.  Errors: MH400 less than a day.  Called by: store.prune.
 create or replace function public.automation_prune(
   p_keep_seconds bigint, p_limit integer default 500, p_now timestamptz default null
@@ -30,8 +30,8 @@ begin
   delete from public.automation_execution_logs where id = any (v_ids);
   return jsonb_build_object('deleted', cardinality(v_ids), 'more', cardinality(v_ids) = p_limit);
 exception when foreign_key_violation then
-  raise warning 'minutehand: nothing is pruned: %', sqlerrm;
+  raise warning 'minutehand: nothing was pruned: %', sqlerrm;
   return jsonb_build_object('deleted', 0, 'more', false);
 end
 $$;
-comment on function public.automation_prune is 'minutehand: deletes old executions, a bite at a time';
+comment on function public.automation_prune is 'minutehand: deletes old executions, a bounded number at a time';

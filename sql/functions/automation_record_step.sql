@@ -1,9 +1,9 @@
 -- automation_record_step(p_steps, p_now) -> [{"id", "held": bool, …context of the next step}]
--- p_steps: [{"id", "token", "step": {record}, "resume_step"?}].  Records finished steps before the next begin, and reads
--- each execution's context afresh for it, in the same call (automation_context).  A repeat changes nothing and is answered
--- as done; a caller whose lease is lost gets held = false and nothing is written (R5).  Progress sets the attempts to 0.
--- Locks: execution rows, by id.  Called by: executors of the app's own; automation_advance does the
--- same.
+-- Records finished steps before the next ones begin, and reads each execution's context for the next step in the same call
+-- (automation_context).  p_steps: [{"id", "token", "step": {record}, "resume_step"?}].  A repeat changes nothing and gets the
+-- same answer; a caller whose lease is lost gets held = false, and nothing is written (R5).  Progress sets the attempts to 0.
+-- Locks: execution rows, by id.  Errors: none.
+-- Called by: executors of the app's own; automation_advance does the same.
 create or replace function public.automation_record_step(p_steps jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' as $$
 begin

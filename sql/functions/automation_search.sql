@@ -1,11 +1,11 @@
--- automation_search(p_filter, p_limit, p_before, p_rows, p_now) -> {"rows": [as automation_executions, with "subject",
+-- automation_search(p_filter, p_limit, p_before, p_rows, p_now) -> {"rows": [as automation_executions, with "label",
 --   "workflow_version", "caused_by", "waits_for"], "definitions": {"<workflow>:<version>": definition},
 --   "next": [created_at, id] | null, "looked_back_to": timestamptz | null}
--- A page of executions, newest first, behind p_before, the [created_at, id] of the last one had.  p_filter as
--- minutehand.matches_filter reads it.  Where no index leads to them it looks at the newest p_rows alone, and says how far back that
--- is: `next` then goes on from there.
--- Planned anew each time, since which index serves depends on what is asked.
--- Locks: none.  Errors: 22007 a time that is none.  Called by: store.search.
+-- A page of executions, newest first, after p_before, the [created_at, id] of the last one of the page before.  p_filter as in
+-- minutehand.matches_filter.  Without an index for the filter it reads the newest p_rows only, and says how far back that is:
+-- `next` then continues from there.
+-- It is planned anew for each call, because the filter decides which index serves.
+-- Locks: none.  Errors: 22007 an invalid time.  Called by: store.search.
 create or replace function public.automation_search(
   p_filter jsonb default '{}', p_limit integer default 50, p_before jsonb default null, p_rows integer default 50000,
   p_now timestamptz default null

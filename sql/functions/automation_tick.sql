@@ -1,12 +1,12 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding", "bulk_actions": those that run}
--- The housekeeping of one beat, in one bounded call: the worker's heartbeat, lost leases, unmatched events, the breaker
--- (`tripped`: workflows that it paused in this call), pruning; and what a caller needs to decide whether to claim, so that
--- nothing due is one call.  p_worker: {"id", "mode", "host", "version", "listens"}.  Any number may run at once.
--- When no processor has looked for longer than p_hold_seconds (null: never), what was due before that is held, not run:
--- `held` of it in this call; `holding` says that there is more, and to call again.
--- enable_seqscan: bad statistics must not lead it out of its indexes into the history.  jit: where a small table is read whole
--- all the same, PostgreSQL up to 17 holds that for so dear that it compiles the query, which takes 100 ms.
+--   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding"}
+-- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, unmatched events, the loop breaker
+-- (`tripped`: workflows that this call paused), pruning; and what a caller needs to decide whether to claim.  p_worker: {"id",
+-- "mode", "host", "version", "listens"}.  Any number may run at once.
+-- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
+-- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
+-- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
+-- overestimates the cost of reading a small table whole, and JIT-compiles the query (100 ms).
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
 create or replace function public.automation_tick(
   p_worker jsonb default null, p_hold_seconds integer default null, p_now timestamptz default null
@@ -48,11 +48,11 @@ begin
     'paused', (select everything from minutehand.pauses));
 end
 $$;
-comment on function public.automation_tick is 'minutehand: the housekeeping of one beat';
+comment on function public.automation_tick is 'minutehand: the housekeeping of one tick';
 
--- minutehand.return_lost_leases(limit, now) -> how many.  The row returns with backoff and the claim's attempt back: a lost
--- lease is counted apart (R7); the third ends it as poisoned.  One that its callee ended, ends so.  Rows without our token
--- are another processor's.
+-- minutehand.return_lost_leases(limit, now) -> how many.  The execution returns with a backoff, and gets the claim's attempt back: a
+-- lost lease is counted apart (R7); the third one ends it as poisoned.  If its callee ended it, that end stands.  Rows without
+-- our token belong to another processor.
 create or replace function minutehand.return_lost_leases(p_limit integer, p_now timestamptz) returns integer
 language plpgsql set search_path = '' as $$
 declare
@@ -94,7 +94,7 @@ begin
     ) x
   ) e
   where l.id = e.id;
-  if cardinality(v_expired) > 0 then  -- not `<>`: a row with json has no equality
+  if cardinality(v_expired) > 0 then  -- not `<>`: rows with json cannot be compared
     perform minutehand.wake(
       (select jsonb_agg(jsonb_build_object('id', e.id)) from unnest(v_expired) e), p_now, false);
   end if;
@@ -102,8 +102,8 @@ begin
 end
 $$;
 
--- minutehand.prune(limit, now): one small bite: events older than 30 days, but those of unfinished executions; workers
--- silent for a day, beats of more than a week ago.
+-- minutehand.prune(limit, now): deletes a bounded number: events older than 30 days, except those of unfinished executions;
+-- workers silent for a day; ticks of more than a week ago.
 create or replace function minutehand.prune(p_limit integer, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -128,8 +128,8 @@ begin
 end
 $$;
 
--- minutehand.first_event_since(time) -> bigint: about where the events that are younger begin, found by halving, since ids
--- grow with time and time has no index of its own; 0 when the oldest is younger.
+-- minutehand.first_event_since(time) -> bigint: about where the younger events begin; 0 when the oldest is younger.  Found by
+-- bisection, since ids grow with time, and time has no index of its own.
 create or replace function minutehand.first_event_since(p_time timestamptz) returns bigint
 language plpgsql stable set search_path = '' as $$
 declare

@@ -1,7 +1,7 @@
--- automation_workflow_list(p_filter) -> [{as minutehand.workflow_summary, "last_run", "last_status", and with "facts":
---   as minutehand.lint_facts}], by name, 100 at a time
--- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one had, "facts"?: true}.  `last_run` is looked for
--- among the newest 20,000 executions.
+-- automation_workflow_list(p_filter) -> [{as minutehand.workflow_summary, "last_run", "last_status", and with "facts": as
+--   minutehand.lint_facts}], by name, 100 at a time
+-- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one of the page before, "facts"?: true}.  `last_run` is
+-- read from the newest 20,000 executions.
 -- Locks: none.  Errors: MH404 no workflow of such a name.  Called by: store.workflows.
 create or replace function public.automation_workflow_list(p_filter jsonb default '{}')
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
@@ -10,9 +10,9 @@ declare
     then array(select jsonb_array_elements_text(p_filter -> 'names')) end;
   v_unknown text;
 begin
-  select asked into v_unknown
-  from unnest(v_names) as asked
-  where not exists (select from public.automation_workflows w where w.name = asked or w.id::text = lower(asked))
+  select requested into v_unknown
+  from unnest(v_names) as requested
+  where not exists (select from public.automation_workflows w where w.name = requested or w.id::text = lower(requested))
   limit 1;
   if v_unknown is not null then
     raise exception 'there is no workflow "%"', v_unknown
@@ -41,4 +41,4 @@ begin
     left join last l on l.workflow_id = w.id);
 end
 $$;
-comment on function public.automation_workflow_list is 'minutehand: lists the workflows, and how they stand';
+comment on function public.automation_workflow_list is 'minutehand: lists the workflows and their state';

@@ -1,11 +1,11 @@
 -- automation_workflow_save(p_workflow, p_dry_run, p_actor, p_now) -> {"answer": "created" | "updated" | "unchanged", "id", "name",
 --   "version", "changed": [column], "dry_run", as minutehand.lint_facts}
--- Saves a workflow by its name within its tenant.  p_workflow says columns of the row, by name: what it does not say stays
--- as it is, columns of the app's own that we do not know are never written, and an empty value ({}, []) where there is none
--- is no change.  The tenant is the organisation that it says, else the user; where it says neither, the only workflow of
--- that name is meant.  An `id` decides alone.
--- Errors: MH400 no name, a column that is not ours to write or not there, or one that the table demands, MH404 no such
--- id, MH409 several of that name.
+-- Saves a workflow by its name within its tenant.  p_workflow contains columns of the row, by name: other columns stay as they are,
+-- columns of the app that we do not know are never written, and an empty value ({}, []) where there is none is not a change.
+-- The tenant is its organization_id, else its user_id; without both, the only workflow of that name is meant.  An `id` decides
+-- alone.  p_actor: {"via", "name"} of the person, or null.
+-- Errors: MH400 no name, a column that may not be written or does not exist, or a required one is missing, MH404 no such id, MH409
+-- several of that name.
 -- Locks: an advisory lock on the name, then the row.  Called by: store.save_workflow.
 create or replace function public.automation_workflow_save(
   p_workflow jsonb, p_dry_run boolean default false, p_actor jsonb default null, p_now timestamptz default null
@@ -48,7 +48,7 @@ end
 $$;
 comment on function public.automation_workflow_save is 'minutehand: saves a workflow by its name';
 
--- minutehand.null_if_empty(value) -> the value, or null where it says nothing.
+-- minutehand.null_if_empty(value) -> the value, or null for null, {} and [].
 create or replace function minutehand.null_if_empty(p_value jsonb) returns jsonb
 language sql immutable as $$
   select case when p_value in ('null', '{}', '[]') then null else p_value end
@@ -91,8 +91,8 @@ begin
   where attrelid = 'public.automation_workflows'::regclass and attnum > 0 and not attisdropped
     and attnotnull and not atthasdef and attidentity = '' and minutehand.row_of(p_workflow) ->> attname is null;
   if v_missing is not null then
-    raise exception 'this database''s automation_workflows demands % of workflow "%"', v_missing, p_workflow.name
-      using errcode = 'MH400', hint = 'Say it in the file; organization_id and user_id also by --organization and --user.';
+    raise exception 'this database''s automation_workflows requires % of workflow "%"', v_missing, p_workflow.name
+      using errcode = 'MH400', hint = 'Add it to the file; organization_id and user_id also with --organization and --user.';
   end if;
 end
 $$;
@@ -116,7 +116,7 @@ begin
       using errcode = 'MH404', hint = 'Leave the `id` out, and it is saved by its name.';
   elsif cardinality(v_found) > 1 then
     raise exception 'there are % workflows named "%"', cardinality(v_found), p_workflow ->> 'name'
-      using errcode = 'MH409', hint = 'Say which: by organization_id or user_id, else by its `id`.';
+      using errcode = 'MH409', hint = 'Name one by organization_id, user_id or `id`.';
   end if;
   return v_found[1];
 end

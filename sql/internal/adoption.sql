@@ -1,8 +1,8 @@
--- Executions that others inserted: an app's own trigger or code knows only the plan's columns (R3, R10).
+-- Adoption: executions that others inserted.  An app's own trigger or code knows only the plan's columns (R3, R10).
 
--- minutehand.adopt_claimed(ids, now): rows that others inserted get their row, tenant and version, read from trigger_data
--- and the workflow, and are decided by the rate limit, under sorted locks (R10).  Those of an ordered workflow come into line
--- here, and go on if it is their turn.
+-- minutehand.adopt_claimed(ids, now): rows that others inserted get their row, tenant and version, read from trigger_data and the
+-- workflow, and the rate limit decides about them, under sorted locks (R10).  Those of an ordered workflow join their ordering
+-- group here, and continue if it is their turn.
 create or replace function minutehand.adopt_claimed(p_claimed uuid[], p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -51,7 +51,7 @@ end
 $$;
 
 -- minutehand.adopt_one(log, now): a statement of its own for each, so that it counts the one before.
--- Through variables: an adopted table's ids may be of another type than the workflow's.
+-- Through variables, because the ids of an adopted table may be of another type than the workflow's.
 create or replace function minutehand.adopt_one(p_log public.automation_execution_logs, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -102,8 +102,8 @@ begin
 end
 $$;
 
--- minutehand.entity_of(trigger_data) -> text: the row that a payload is about, in each shape that the field has.  What is
--- longer than any key is none: an index would refuse it, and with it the whole claim.
+-- minutehand.entity_of(trigger_data) -> text: the id of the row that trigger_data is about, in each shape that apps write.  A value
+-- longer than any key is ignored: an index would refuse it, and with it the whole claim.
 create or replace function minutehand.entity_of(p_data jsonb) returns text language sql immutable as $$
   select key
   from (
@@ -114,7 +114,7 @@ create or replace function minutehand.entity_of(p_data jsonb) returns text langu
   where octet_length(key) <= 1000
 $$;
 
--- minutehand.new_status_of(trigger_data) -> text: the status that the row came to, likewise.
+-- minutehand.new_status_of(trigger_data) -> text: the new status of that row, likewise.
 create or replace function minutehand.new_status_of(p_data jsonb) returns text language sql immutable as $$
   select coalesce(
     p_data ->> 'new_status', p_data ->> 'newStatus', p_data -> 'new_record' ->> 'status', p_data -> 'job' ->> 'status')

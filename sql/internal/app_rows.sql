@@ -1,4 +1,4 @@
--- Reads rows of the app's watched tables, with the rows that they refer to.
+-- Rows of the app's watched tables, with the rows that they refer to.
 
 -- minutehand.read_rows(relation, config, keys) -> (key, found, links, hidden): the rows of a watched table, each with the rows
 -- that it refers to, `{"client": {…}}`; one query, however many.  `hidden` names the linked rows that exist and are not shown,

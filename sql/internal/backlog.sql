@@ -1,8 +1,9 @@
--- The stale backlog: what came due while no processor looked is a person's to decide (F4).  Lateness is now minus due, and
--- only of executions that never began: a wait of two days is not late.
+-- The stale backlog: executions that came due while no processor ran are not run late; a person releases them.  Late means now
+-- minus due, and only of executions that never began: a wait of two days is not late.
 
--- minutehand.note_stale_cutoff(seconds, now): notes the cutoff when no processor has looked since then: no heartbeat, and no lease of a
--- processor's long run.  Before the caller's own heartbeat.  Two that begin at once agree: the second waits for the first one's row.
+-- minutehand.note_stale_cutoff(seconds, now): records the cutoff if no processor has run since then: no heartbeat, and no lease of
+-- a processor's long run.  Called before the caller's own heartbeat.  Two calls at once agree: the second waits for the first
+-- one's row.
 create or replace function minutehand.note_stale_cutoff(p_seconds integer, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -20,9 +21,9 @@ begin
 end
 $$;
 
--- minutehand.skip_stale(limit, now) -> (held, holding): one bite of what is held, whoever began it; processors take turns.
--- Old changes that are still to be matched will bring more of it.  What is parked in a line is not late by itself, but with the
--- one that it waits for.
+-- minutehand.skip_stale(limit, now) -> (held, holding): sets up to p_limit stale executions aside (`skipped: stale`); holding says
+-- that there are more.  Any processor does this, whichever recorded the cutoff.  Old changes that are still unmatched will bring
+-- more.  A deferred execution is not late by itself, but together with the one that it waits for.
 -- Locks: the cutoff; execution rows, by id.
 create or replace function minutehand.skip_stale(
   p_limit integer, p_now timestamptz, out held integer, out holding boolean
@@ -52,12 +53,12 @@ begin
   update public.automation_execution_logs l
   set status = 'skipped', code = 'stale', completed_at = p_now,
       reason = format(
-        'was due at %s, when no processor ran; release it to run it now',
+        'it was due at %s, when no processor ran; release it to run it now',
         minutehand.utc_text(minutehand.due_at(l)))
   from late
   where l.id = late.id;
   get diagnostics held = row_count;
-  holding := minutehand.unpark_stale(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
+  holding := minutehand.undefer_stale(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
     select from public.automation_events
     where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
       and occurred_at < v_before);

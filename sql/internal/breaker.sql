@@ -1,9 +1,9 @@
--- The breaker (R11): a workflow that is started again and again by changes that name no cause is paused, since it may be
+-- The loop breaker (R11): a workflow that is started again and again by changes without a cause is paused, because it may be
 -- causing them itself in a way that does not pass the cause on.
 
--- minutehand.breaker_limit(settings) -> (n, per): more starts than n within per are too many; n is null when it is off.
--- settings.breaker = null turns it off; {"n": 1000, "per": "1 minute"} changes it: a second to an hour.  What cannot be read
--- falls back to the default.
+-- minutehand.breaker_limit(settings) -> (n, per): more than n starts within per trip the breaker; n is null when it is off.
+-- settings.breaker = null turns it off; {"n": 1000, "per": "1 minute"} changes it, from a second to an hour.  A value that cannot
+-- be read falls back to the default.
 create or replace function minutehand.breaker_limit(p_settings jsonb, out n integer, out per interval)
 language plpgsql immutable as $$
 declare
@@ -28,8 +28,8 @@ begin
 end
 $$;
 
--- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow then without a cause; a bulk change is one.
--- Of the newest 50,000 executions, by their index: a beat must stay cheap, and a loop is young.
+-- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow without a cause; a bulk change counts once.
+-- Reads the newest 50,000 executions, by their index: a tick must stay cheap, and a loop is young.
 create or replace function minutehand.starts_by_workflow(p_from timestamptz, p_to timestamptz)
 returns table (workflow_id uuid, starts bigint) language sql stable as $$
   select s.workflow_id, count(*)
@@ -47,8 +47,8 @@ returns table (workflow_id uuid, starts bigint) language sql stable as $$
   group by s.workflow_id
 $$;
 
--- minutehand.trip_breakers(now) -> names of the workflows that were paused for it in this call.
--- Who was not started within the last minute is not looked at.  Two that trip at once: one tells.
+-- minutehand.trip_breakers(now) -> names of the workflows that this call paused.
+-- Only workflows that were started within the last minute are checked.  If two calls trip at once, one of them reports it.
 create or replace function minutehand.trip_breakers(p_now timestamptz) returns jsonb
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -73,7 +73,7 @@ begin
     if v_starts > v_workflow.n then
       insert into public.automation_control (scope, target, reason, paused_at)
       values ('workflow', v_workflow.id::text, format(
-        'breaker: %s changes without a cause started it within %s, %s are the most; does it cause them itself?',
+        'breaker: started %s times by changes without a cause within %s (limit %s); does it cause them itself?',
         v_starts, minutehand.interval_text(v_workflow.per), v_workflow.n), p_now)
       on conflict (scope, target) do nothing;
       if found then

@@ -1,7 +1,7 @@
--- Evaluates conditions on a row.
+-- Evaluating conditions on a row (R9); automation_evaluate describes the result.
 
--- The tree of any conditions.  With a problem anywhere the whole does not hold, whatever its other parts say: an `any`
--- of one good and one unreadable condition is not what its author meant.
+-- The tree of any conditions.  With a problem anywhere the whole is not met, whatever its other parts say: an `any` of one good and
+-- one unreadable condition is not what its author meant.
 create or replace function minutehand.evaluate_conditions(
   p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
 returns jsonb
@@ -15,7 +15,7 @@ begin
 end
 $$;
 
--- The verdict alone, for whoever does not show the tree: the trigger and the tick.
+-- The verdict alone, for the trigger and the tick.
 create or replace function minutehand.conditions_met(
   p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
 returns boolean
@@ -28,7 +28,7 @@ begin
 end
 $$;
 
--- Judges normal conditions: true, false, or null for "cannot say" (three-valued, as SQL's and, or and not are).
+-- Evaluates normal conditions: true, false, or null for "cannot say" (three-valued, like SQL's and, or and not).
 create or replace function minutehand.conditions_verdict(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
 returns boolean
 language plpgsql immutable
@@ -97,10 +97,10 @@ begin
 end
 $$;
 
--- Judges one leaf in normal form.  held null: it cannot be judged on this row, problem says why.
--- The field is a column, a path into a JSON column (a key that is not there is null), or either behind `new.`,
--- `record.` or `old.` (the old row).  A column that p_old lacks is unchanged, since events store such columns once;
--- no p_old at all is an insert, where everything was null.
+-- Evaluates one leaf in normal form.  held is null if it cannot be evaluated on this row; problem says why.
+-- The field is a column, a path into a JSON column (a key that is missing is null), or either behind `new.`, `record.` or `old.`
+-- (the old row).  A column that p_old lacks is unchanged, since events store such columns once; without p_old it is an insert,
+-- where everything was null.
 create or replace function minutehand.evaluate_condition(
   p_leaf jsonb, p_new jsonb, p_old jsonb, p_status_column text,
   out actual jsonb, out was jsonb, out held boolean, out problem text)
@@ -131,7 +131,7 @@ begin
     end if;
     actual := coalesce(p_new #> v_path, 'null');
   end if;
-  -- what is longer than any status's name is text, and spared the regular expression
+  -- a value longer than any status is text, and does not pay for the regular expression
   v_is_status := coalesce(v_field = p_status_column, false) and pg_column_size(actual) <= 1000;
 
   if v_operator in ('equals', 'not_equals') then
@@ -139,7 +139,7 @@ begin
   elsif v_operator in ('in', 'not_in') then
     held := minutehand.list_has(v_wanted, actual, v_is_status);
     if not held and jsonb_typeof(actual) = 'array' then
-      -- tags: one of them is enough
+      -- a list (tags): one of its items is enough
       for i in 0 .. jsonb_array_length(v_wanted) - 1 loop
         held := held or minutehand.list_has(actual, v_wanted -> i, v_is_status);
       end loop;
@@ -184,7 +184,7 @@ begin
 end
 $$;
 
--- A value as a tree shows it: a long one is cut, since a tree is stored, and may show the same value many times.
+-- A value as a tree shows it: a long one is cut, since trees are stored, and may show the same value many times.
 create or replace function minutehand.excerpt(p_value jsonb) returns jsonb
 language sql immutable
 as $$

@@ -1,4 +1,4 @@
--- Reading conditions (R9): every form that apps write, brought into one, or words for what is wrong with it.  Total.
+-- Condition forms (R9): translates every form that apps write into one, or says what is wrong with it.  Never raises.
 -- Accepted:
 --   null, [], {}                        no conditions: every change
 --   [node, ...]                         all of them

@@ -1,7 +1,7 @@
--- How two values of a condition compare (R9): equality, order, membership.  Total: no input raises.
+-- Comparing two values of a condition (R9): equality, order, membership.  No input raises.
 -- None of these carries `set search_path`, which would keep the small ones from being inlined: they name every schema
 -- but pg_catalog, and are called from functions that have set it.
--- Called by: minutehand.alert_state; minutehand.fold by whoever compares statuses.
+-- Called by: minutehand.evaluate_condition; minutehand.fold by all functions that compare statuses.
 
 -- A status as it is compared: "In Progress", in_progress and IN-PROGRESS are one, cancelled and canceled too.
 -- What goes is spaces and punctuation by name, not "all but alphanumeric": in a database of locale C no letter beyond

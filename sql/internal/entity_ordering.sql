@@ -1,35 +1,36 @@
--- Order per entity (`settings.order`): the executions of one workflow and row run one at a time, in the order of the
--- changes.  An execution is put in line when it is made (entity_order), the claim parks whose turn it is not, and who ends
--- calls the next.  What is parked looks again by itself, should nobody have called it.
--- Decisions about a line hold its advisory lock, so that two claims never both begin, and no call is missed.  Who ends waits
--- for that lock before it locks any row; a claim, which has rows locked, waits for nobody.
+-- Ordering per entity (`settings.order`): the executions of one workflow and row run one at a time, in the order of the changes.
+-- They form an ordering group.  An execution joins it when it is created (entity_order); the claim defers those that must wait
+-- (code `earlier_unfinished`, due later), and whatever ends wakes the next one.  A deferred execution becomes due again by
+-- itself, in case nothing wakes it.
+-- Decisions about a group hold its advisory lock, so that two claims never both start one, and no wake is missed.  Who ends an
+-- execution waits for that lock before it locks any row; a claim, which has rows locked, waits for nobody.
 
--- minutehand.order_of(settings) -> text: 'block', 'step_aside', or null where there is no order.  Total; called in the app's
--- own statements.
+-- minutehand.order_of(settings) -> text: 'block', 'step_aside', or null without an order.  Never raises: it runs in the app's own
+-- statements.
 create or replace function minutehand.order_of(p_settings jsonb) returns text
 language sql immutable as $$
   select case when p_settings ->> 'order' = 'entity' and minutehand.order_problem(p_settings) is null
     then coalesce(p_settings ->> 'order_waits', 'block') end
 $$;
 
--- minutehand.order_problem(settings) -> text: what cannot be read of it, so that there is no order; or null.
+-- minutehand.order_problem(settings) -> text: what in it cannot be read, so that there is no order; or null.
 create or replace function minutehand.order_problem(p_settings jsonb) returns text
 language sql immutable as $$
   select case
     when nullif(p_settings -> 'order', 'null') <> '"entity"'
-      then format('settings.order is %s: "entity" is wanted, or nothing', left(p_settings ->> 'order', 60))
+      then format('settings.order is %s: write "entity" or leave it out', left(p_settings ->> 'order', 60))
     when nullif(p_settings -> 'order_waits', 'null') not in ('"block"', '"step_aside"')
-      then format('settings.order_waits is %s: "block" or "step_aside" is wanted', left(p_settings ->> 'order_waits', 60))
+      then format('settings.order_waits is %s: write "block" or "step_aside"', left(p_settings ->> 'order_waits', 60))
   end
 $$;
 
--- minutehand.group_key(entity, workflow) -> bigint: the lock of a line; one of 4,096, so that other lines seldom share it.
+-- minutehand.group_key(entity, workflow) -> bigint: the lock of a group, one of 4,096, so that two groups seldom share it.
 create or replace function minutehand.group_key(p_entity_id text, p_workflow_id uuid) returns bigint
 language sql immutable as $$
   select x'6d696e7574651000'::bigint | (hashtextextended(concat_ws(E'\n', p_workflow_id, p_entity_id), 0) & 4095)
 $$;
 
--- minutehand.group_keys(ids) -> the locks of their lines, sorted; none for what has no order.
+-- minutehand.group_keys(ids) -> the locks of their groups, sorted; none for executions without an order.
 create or replace function minutehand.group_keys(p_ids uuid[]) returns bigint[]
 language sql stable set search_path = '' as $$
   select array(
@@ -45,9 +46,9 @@ language sql immutable set search_path = '' as $$
   select array(select (value ->> 'id')::uuid from jsonb_array_elements(p_items))
 $$;
 
--- minutehand.ordering_groups() -> everything that is in a line, each line in its order: what is in flight (part 0), then what is
--- pending (part 1).  These are the rows of the index automation_execution_logs_ordering, and their order is its.
--- A plain query, so that it is planned into its caller's.
+-- minutehand.ordering_groups() -> all unfinished executions with an order, each group in its order: first those in flight
+-- (part 0), then the pending ones (part 1).  These are the rows and the order of the index automation_execution_logs_ordering.
+-- A plain query, so that it becomes part of its caller's.
 create or replace function minutehand.ordering_groups()
 returns table (
   entity text, workflow_id uuid, part integer, event_id bigint, created_at timestamptz, id uuid, code text
@@ -62,8 +63,8 @@ returns table (
              and lease_expires_at is null)
 $$;
 
--- minutehand.unmatched_before(entity, workflow, event) -> id of an earlier change of the row that may still start the
--- workflow, or null.  Of the oldest 100; behind so many nobody can tell, and it waits.
+-- minutehand.unmatched_before(entity, workflow, event) -> id of an earlier change of the row that may still start the workflow,
+-- or null.  Reads the oldest 100 unmatched events; behind so many nobody can tell, and it waits.
 create or replace function minutehand.unmatched_before(p_entity text, p_workflow_id uuid, p_event_id bigint) returns bigint
 language sql stable as $$
   select e.id
@@ -83,11 +84,11 @@ language sql stable as $$
   limit 1
 $$;
 
--- minutehand.admit(ids, taken, now) -> those of p_ids whose turn it is; the rest of their lines that is due is parked.
--- p_ids are pending, due and locked by the caller; p_taken are about to run already.  A line that another is deciding is
--- left alone: its rows stay due.
--- Of those behind p_ids it parks what stands in the next 100 places.  Who was picked looks again after as long as it has
--- waited, a minute to an hour; who was only behind, after an hour.
+-- minutehand.admit(ids, admitted, now) -> those of p_ids that may run; the rest of their groups that is due is deferred.
+-- p_ids are pending, due and locked by the caller; p_taken are about to run already.  A group that another call is deciding on
+-- is left alone: its rows stay due.
+-- Of those behind p_ids it defers the next 100.  A picked one is due again after as long as it has waited, a minute to an hour;
+-- one that was only behind, after an hour.
 create or replace function minutehand.admit(p_ids uuid[], p_taken uuid[], p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -100,7 +101,7 @@ begin
   end if;
   v_keys := array(select key from unnest(v_keys) as key where pg_try_advisory_xact_lock(key));
   v_unmatched := exists (select from public.automation_events where matched_at is null);
-  -- A statement of its own: it sees what whoever held the locks has done.
+  -- A statement of its own: it sees what the previous holders of the locks have done.
   with picked as materialized (
     select l.id, l.entity_order is not null as is_ordered, coalesce(l.entity_id::text, '') as entity, l.workflow_id,
            coalesce(l.event_id, 0) as event_id, l.created_at, row_number() over (
@@ -146,12 +147,12 @@ begin
           limit greatest(100 / (select count(*) from foremost), 1)))
       for update skip locked
     ) b
-  ), parked as (
+  ), deferred as (
     update public.automation_execution_logs l
     set code = 'earlier_unfinished', scheduled_at = p_now + q.look_after, reason = case
         when q.ahead is null and q.event is not null
-          then format('an earlier change of its row is not matched yet (event %s)', q.event)
-        else format('it waits for execution %s, about the same row', coalesce(q.ahead, q.foremost)) end
+          then format('waits until an earlier change of its row is matched (event %s)', q.event)
+        else format('waits for execution %s of the same row', coalesce(q.ahead, q.foremost)) end
     from (
       select p.id, f.id as foremost, f.ahead, f.event,
              least(greatest(p_now - p.created_at, interval '1 minute'), interval '1 hour') as look_after
@@ -172,7 +173,7 @@ begin
 end
 $$;
 
--- minutehand.lock_groups([{"id", …}]): takes the locks of their lines, sorted: before any row is locked, once a transaction.
+-- minutehand.lock_groups([{"id", …}]): takes the locks of their groups, sorted; before any row is locked, once a transaction.
 -- Nearly always one probe of an empty index.
 create or replace function minutehand.lock_groups(p_items jsonb) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
@@ -183,9 +184,9 @@ begin
 end
 $$;
 
--- minutehand.wake([{"id", …}], now, locked): what is next behind these, which ended or began to wait, is due at once, if
--- it is parked.  Where the caller has not locked the lines, nothing is waited for: a call that a claim just misses is made up
--- for when the row looks again.  Locks: the rows.
+-- minutehand.wake([{"id", …}], now, locked): the next execution behind these, which ended or began to wait, is due at once, if it
+-- is deferred.  If the caller has not locked the groups, nothing is waited for: a wake that a claim just misses is made up for
+-- when the deferred execution becomes due by itself.  Locks: the rows.
 create or replace function minutehand.wake(p_items jsonb, p_now timestamptz, p_locked boolean) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -224,9 +225,9 @@ begin
 end
 $$;
 
--- minutehand.unpark_stale(ids, before, limit) -> how many: what was parked behind these, which are held as stale, and is as old
--- as they are, is due when it was made, so that the next bite holds it too.
-create or replace function minutehand.unpark_stale(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
+-- minutehand.undefer_stale(ids, before, limit) -> how many: executions that were deferred behind these, which are now stale, and
+-- are as old, are due when they were created, so that the next call of skip_stale takes them too.
+create or replace function minutehand.undefer_stale(p_ids uuid[], p_before timestamptz, p_limit integer) returns integer
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_count integer;

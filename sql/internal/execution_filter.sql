@@ -1,9 +1,9 @@
--- What the dashboard's functions share: which executions are meant, and how a message reads without what differs in it.
+-- Filters of executions, for the command line and the dashboard, and how messages are grouped.
 
--- minutehand.matches_filter(log, filter) -> boolean: the one home of "which executions are meant?".
+-- minutehand.matches_filter(log, filter) -> boolean: the one place that decides which executions a filter means.
 -- filter: {"status"?, "code"?, "workflow"? (id or name), "entity"?, "error"? (part of its reason), "since"?, "until"?
--- (timestamptz), "tenant"?, "message"? (as minutehand.error_pattern gives it)}, after minutehand.filter_of; what it says of ids the
--- caller asks for itself (minutehand.filter_ids).  Plain SQL without a sub-select, so that it is planned into its caller's query.
+-- (timestamptz), "tenant"?, "message"? (as minutehand.error_pattern returns it)}, after minutehand.filter_of.  The caller itself
+-- applies "ids" (minutehand.filter_ids).  Plain SQL without a sub-select, so that it becomes part of its caller's query.
 create or replace function minutehand.matches_filter(p_log public.automation_execution_logs, p_filter jsonb) returns boolean
 language sql stable as $$
   select (p_filter ->> 'status' is null or p_log.status = p_filter ->> 'status'
@@ -30,15 +30,15 @@ language sql stable set search_path = '' as $$
       || to_jsonb(lower(p_filter ->> 'workflow'))) end  -- also one that is gone
 $$;
 
--- minutehand.filter_ids(filter) -> uuid[]: the executions that it names; null where it names none.
+-- minutehand.filter_ids(filter) -> uuid[]: the executions that the filter names; null if it names none.
 create or replace function minutehand.filter_ids(p_filter jsonb) returns uuid[]
 language sql stable set search_path = '' as $$
   select case when p_filter ? 'ids' then array(
-    select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as asked (id)) end
+    select minutehand.to_uuid(id) from jsonb_array_elements_text(p_filter -> 'ids') as requested (id)) end
 $$;
 
--- minutehand.error_pattern(reason) -> text: the reason without ids, addresses and numbers, so that what is alike is one group.  What
--- looks like an HTTP answer (a word of its own, 400 to 599) stays: a 404 is mended otherwise than a 503.
+-- minutehand.error_pattern(reason) -> text: the reason without ids, addresses and numbers, so that equal failures form one group.
+-- What looks like an HTTP status (a word of its own, 400 to 599) stays, because a 404 is fixed differently from a 503.
 create or replace function minutehand.error_pattern(p_reason text) returns text
 language sql immutable as $$
   select left(
@@ -54,9 +54,9 @@ language sql immutable as $$
     200)
 $$;
 
--- minutehand.search_floor(filter, before, rows) -> timestamptz: how far back a search looks; null: to the beginning.  What an
--- index leads to is looked at whole; everything else among the newest p_rows before the cursor, so that no search reads a
--- history of a million rows.
+-- minutehand.search_floor(filter, before, rows) -> timestamptz: how far back a search reads; null: to the beginning.  A filter that
+-- an index serves reads everything; any other reads the newest p_rows before the cursor, so that no search reads a history of
+-- a million rows.
 create or replace function minutehand.search_floor(p_filter jsonb, p_before timestamptz, p_rows integer)
 returns timestamptz language sql stable as $$
   select case
@@ -70,14 +70,14 @@ returns timestamptz language sql stable as $$
   end
 $$;
 
--- minutehand.bars(from, to, seconds, tenant) -> [{"at": begin of the bucket, "<status>": n, …}]: how many executions were made
--- in each of so many seconds, by how they stand; buckets without any are left out.  It reads what it counts: who shows long times
--- keeps the buckets that are over.  Errors: MH400 more than 1,000 buckets.
+-- minutehand.bars(from, to, seconds, tenant) -> [{"at": start of the bucket, "<status>": n, …}]: how many executions were created
+-- in each bucket of so many seconds, by their status; empty buckets are left out.  It reads every row that it counts: callers
+-- that show long times keep the buckets that are over.  Errors: MH400 more than 1,000 buckets.
 create or replace function minutehand.bars(p_from timestamptz, p_to timestamptz, p_seconds integer, p_tenant text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   if p_seconds is null or p_seconds < 1 or extract(epoch from p_to - p_from) > 1000::bigint * p_seconds then
-    raise exception 'that is more than 1,000 buckets' using errcode = 'MH400', hint = 'Ask for less, or longer ones.';
+    raise exception 'the chart would have more than 1,000 buckets' using errcode = 'MH400', hint = 'Choose a shorter time or longer buckets.';
   end if;
   return (
     select coalesce(jsonb_agg(counts || jsonb_build_object('at', at) order by at), '[]')

@@ -1,7 +1,7 @@
--- An execution as lists and pages show it.
+-- An execution as JSON, for lists and pages.
 
--- minutehand.execution_json(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` is read as processing.
--- A callee may mark `completed` what had been given up as uncertain: then the code is of no more use.
+-- minutehand.execution_json(log, workflow name) -> jsonb: one execution as lists show it.  The app's `running` becomes processing.
+-- If a callee marked `completed` an execution that had failed as uncertain, its code is left out.
 create or replace function minutehand.execution_json(p_log public.automation_execution_logs, p_workflow text) returns jsonb
 language sql stable as $$
   select jsonb_build_object(
@@ -15,7 +15,7 @@ language sql stable as $$
     'allowed', to_jsonb(minutehand.allowed_actions(p_log)))
 $$;
 
--- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: what it is about, as far as it was told.
+-- minutehand.label_of(log) -> {"table", "operation", "old_status", "new_status"}: the change that it is about, as far as known.
 create or replace function minutehand.label_of(p_log public.automation_execution_logs) returns jsonb
 language sql stable as $$
   select jsonb_strip_nulls(jsonb_build_object(

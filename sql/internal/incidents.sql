@@ -1,16 +1,16 @@
--- Troubles: what is one now, when one is over, and what is to be told of it.  One home of every "is this an incident?".
+-- Incidents: what is wrong now, when it has recovered, and which notification to send.  The one place that decides this.
 
 -- minutehand.detect_incidents(share, age, now) -> (kind, subject, code, count, summary, sample): what is wrong now.
---   failures    of a workflow, by code: those whose executions ended within 15 minutes, where they are p_share of them or more
---   backlog     the oldest due execution waits longer than p_age; what is paused does not count
---   silence     no processor was here for ten minutes: seen by who is none (`serve`, `alerts check`)
+--   failures    executions of a workflow that failed within 15 minutes with the same code, if they are p_share of it or more
+--   backlog     the oldest due execution waits longer than p_age; paused ones do not count
+--   silence     no processor has run for ten minutes; detected by programs that are not processors (`serve`, `alerts check`)
 --   no_success  ten executions or more ended within an hour, all of them skipped or cancelled
---   breaker     the breaker has paused a workflow
---   uncertain   sends whose fate nobody knows, of 30 days
---   trigger     a table whose changes were recorded within its last thousand is not watched any more, or its trigger is off
+--   breaker     the loop breaker has paused a workflow
+--   uncertain   sends of the last 30 days that were not confirmed
+--   trigger     a table with changes among the last thousand is not watched any more, or its trigger is disabled
 --   set_aside   changes whose matching failed too often
---   lost        changes could not be recorded within the last hour
--- Read from the newest 20,000 executions that a day made, and from indexes of what is not well: cheap with any history.
+--   lost        changes that could not be recorded within the last hour
+-- Reads the newest 20,000 executions of the last day, and indexes of what went wrong, so a long history costs nothing.
 create or replace function minutehand.detect_incidents(p_share double precision, p_age interval, p_now timestamptz)
 returns table (kind text, subject text, code text, count bigint, summary text, sample text)
 language sql stable set search_path = '' as $$
@@ -105,8 +105,8 @@ language sql stable set search_path = '' as $$
   where j.lost_at > p_now - interval '1 hour'
 $$;
 
--- minutehand.update_incidents(share, age, now): brings the incidents up to date; once in 30 s at most, whoever asks.
--- Who looks after a silence of more than ten minutes tells of it: then nobody could.
+-- minutehand.update_incidents(share, age, now) -> boolean: brings the incidents up to date, at most once in 30 s for all callers.
+-- After a silence of more than ten minutes the first caller reports it, since nobody could before.
 create or replace function minutehand.update_incidents(p_share double precision, p_age interval, p_now timestamptz) returns boolean
 language plpgsql set search_path = '' as $$
 declare

@@ -1,8 +1,8 @@
--- Limits of sends (automation_limits): how many may leave to one recipient, and of one tenant, within a period.  Decided at the
--- reservation, and serialised there: whoever may be the last within a limit holds its lock until the place is taken.
--- Functions that return rows say how many: from the 1,000 that PostgreSQL assumes it would compile each call (JIT, 280 ms).
+-- Limits of sends (automation_limits): how many may leave to one recipient, or from one tenant, within a period.  Checked when a
+-- send is reserved, and serialized there: the call that may take the last place holds the limit's lock until it has it.
+-- Functions that return rows declare how many: with the 1,000 that PostgreSQL assumes it would JIT-compile each call (280 ms).
 
--- minutehand.limits_for(tenant, channel) -> the limits that hold: a tenant's own replaces the general one.
+-- minutehand.limits_for(tenant, channel) -> the limits that apply: a tenant's own limit replaces the general one.
 create or replace function minutehand.limits_for(p_tenant text, p_channel text) returns setof public.automation_limits
 language sql stable rows 4 set search_path = '' as $$
   select distinct on (scope, channel) *
@@ -11,14 +11,14 @@ language sql stable rows 4 set search_path = '' as $$
   order by scope, channel, tenant desc
 $$;
 
--- minutehand.limit_subjects(limit, recipient) -> what a send counts towards: each of its addresses, or the tenant, whose is none.
+-- minutehand.limit_subjects(limit, recipient) -> what a send counts towards: each of its addresses; or for a tenant, null.
 create or replace function minutehand.limit_subjects(p_limit public.automation_limits, p_recipient text) returns setof text
 language sql immutable rows 2 set search_path = '' as $$
   select unnest(case p_limit.scope when 'recipient' then string_to_array(lower(p_recipient), ', ') else array[null] end)
 $$;
 
--- minutehand.lock_limits(sends): takes the locks of what these sends count towards, sorted, so that nobody waits in a circle.
--- One of 256 slots a recipient or tenant falls in, as in minutehand.rate_limit_lock, so that a batch cannot fill the lock table.
+-- minutehand.lock_limits(sends): takes the locks of the limits to which these sends count, sorted, so that no two callers wait for
+-- each other.  A recipient or tenant falls into one of 256 slots, so that a batch cannot fill the lock table.
 create or replace function minutehand.lock_limits(p_sends jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -37,8 +37,8 @@ begin
 end
 $$;
 
--- minutehand.next_free_at(limit, tenant, address, key, now) -> when there is room again for one more; null when there is now, or
--- 'infinity' where none may leave at all.  Counts what has a place and has left, or may have; not what was refused.
+-- minutehand.next_free_at(limit, tenant, address, key, now) -> when there is room for one more; null when there is now, 'infinity'
+-- when none may ever leave.  Counts sends that were reserved and have left, or may have left; not those that were refused.
 create or replace function minutehand.next_free_at(
   p_limit public.automation_limits, p_tenant text, p_address text, p_key text, p_now timestamptz
 ) returns timestamptz language plpgsql stable set search_path = '' as $$
@@ -74,8 +74,8 @@ begin
 end
 $$;
 
--- minutehand.exceeded_limit(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it may
--- leave.  Of several exceeded limits, a drop comes first, then the one that lasts longest.
+-- minutehand.exceeded_limit(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it may leave.
+-- Of several exceeded limits a drop decides, then the one that lasts longest.
 create or replace function minutehand.exceeded_limit(
   p_tenant text, p_channel text, p_recipient text, p_key text, p_now timestamptz,
   out code text, out until timestamptz, out reason text, out is_delayed boolean
@@ -103,7 +103,7 @@ begin
 end
 $$;
 
--- minutehand.limit_json(limit) -> jsonb: as lists show it, its period in words.
+-- minutehand.limit_json(limit) -> jsonb: as lists show it, its period as text.
 create or replace function minutehand.limit_json(p_limit public.automation_limits) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_build_object(

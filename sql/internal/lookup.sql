@@ -1,4 +1,4 @@
--- Finds what a caller names: a workflow, a watched table, a row.  Each raises when there is no such thing.
+-- Lookup: finds what a caller names, a workflow, a watched table or a row.  Each raises when it does not exist.
 
 -- minutehand.find_workflow(id or name) -> its row.  Errors: MH404, MH409.
 create or replace function minutehand.find_workflow(p_workflow text) returns public.automation_workflows
@@ -14,7 +14,7 @@ begin
       using errcode = 'MH404', hint = 'See them with: minutehand workflows ls';
   elsif v_count > 1 then
     raise exception 'there are % workflows named "%"', v_count, p_workflow
-      using errcode = 'MH409', hint = 'Name the one you mean by its id.';
+      using errcode = 'MH409', hint = 'Use its id.';
   end if;
   select w.* into v_workflow
   from public.automation_workflows w where w.id::text = lower(p_workflow) or w.name = p_workflow;
@@ -46,7 +46,7 @@ declare
   v_row record;
 begin
   if p_table is null then
-    raise exception 'no watched table goes with the type "%" of workflow "%"', p_workflow.trigger_type, p_workflow.name
+    raise exception 'no watched table has the trigger type "%" of workflow "%"', p_workflow.trigger_type, p_workflow.name
       using errcode = 'MH404', hint = 'Watch the table first: minutehand trigger add TABLE.';
   end if;
   select w.config, r.key, r.found into v_row
@@ -84,7 +84,7 @@ begin
   limit 1;
   if not found then
     raise exception 'there is no table %', p_table
-      using errcode = 'MH404', hint = 'Name it as it stands in the database, with its schema unless that is public.';
+      using errcode = 'MH404', hint = 'Write it as in the database, with its schema unless that is public.';
   elsif not v_found.is_table then
     raise exception '% is not a table but a view or a foreign table', p_table
       using errcode = 'MH400', hint = 'Watch the table whose rows it shows.';

@@ -1,11 +1,11 @@
 -- Matching: which workflows does a change start?
 
--- minutehand.match_events(limit, now) -> {"matched": events, "executions": made, "set_aside": events}
--- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Safe to run in any
--- number at once.  An event that fails is tried again with growing delay, and set aside with its error after 5 attempts;
--- while the fault is the database's (a column is missing, a disk full), it is tried until that is mended.  It begins no event
--- after 3 s: the platform ends a statement after 8 s, and all that it had done would be lost.
--- Locks: the events (skip locked), then sorted advisory locks on rows (R10).
+-- minutehand.match_events(limit, now) -> {"matched": events, "executions": created, "set_aside": events}
+-- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Any number may run at once.
+-- An event that fails is tried again with a growing delay, and set aside with its error after 5 attempts; if the database is
+-- at fault (a column is missing, the disk is full), it is tried until that is fixed.  No event is started after 3 s: the
+-- platform ends a statement after 8 s, and all its work would be lost.
+-- Locks: the events (skip locked), then sorted advisory locks on rows (R10).  Called by: automation_tick.
 create or replace function minutehand.match_events(p_limit integer, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -79,11 +79,11 @@ language sql immutable as $$
   select coalesce(p_event.new, p_event.old)
 $$;
 
--- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was
--- decided, else why not; passing when all that failed is the database's fault.
--- The one home of "which workflows does this change start?".  Past the deadline it stops and says `budget`.  With
--- `isolate` each workflow has a block of its own, so that one that fails takes no other with it; without, an error leaves
--- through the caller's block (a block costs a subtransaction, and nearly no event needs more than one).
+-- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was decided;
+-- passing is true when the database is at fault for everything that failed.
+-- Past the deadline it stops with problem `budget`.  With `isolate` each workflow has a block of its own, so that one that fails
+-- does not affect the others; without it, an error leaves through the caller's block (a block costs a subtransaction, and nearly
+-- no event needs more than one).
 create or replace function minutehand.match_event(
   p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean,
   out problem text, out passing boolean
@@ -120,9 +120,9 @@ begin
 end
 $$;
 
--- minutehand.candidate_workflows(event, single tenant?) -> the workflows of its types and its tenant that existed when it occurred.
--- One question of three, each with its own index: an app of 1,000 tenants has as many workflows of one type, and each row
--- of a bulk UPDATE would read them all.  The tenants are compared as in minutehand.same_tenant.
+-- minutehand.candidate_workflows(event, single tenant?) -> the workflows of its types and tenant that existed when it occurred.
+-- Three queries, each with its own index: an app of 1,000 tenants has as many workflows of one type, and each row of a bulk
+-- UPDATE would read them all.  The tenants are compared as in minutehand.same_tenant.
 create or replace function minutehand.candidate_workflows(p_event public.automation_events, p_single_tenant boolean)
 returns public.automation_workflows[] language plpgsql stable as $$
 declare
@@ -165,7 +165,7 @@ begin
 end
 $$;
 
--- minutehand.start_execution(workflow, event, config, new status, old status): one execution log, pending, or skipped with why.
+-- minutehand.start_execution(workflow, event, config, new status, old status): creates one execution, pending or skipped with why.
 create or replace function minutehand.start_execution(
   p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new_status text,
   p_old_status text
@@ -215,8 +215,8 @@ begin
 end
 $$;
 
--- minutehand.cause_chain(event, workflow, config) -> (depth, reason): how deep in a chain of causes this execution would stand,
--- and why it must not (R11).  A cause is believed only for an execution of the event's own tenant; else depth is 0.
+-- minutehand.cause_chain(event, workflow, config) -> (depth, reason): how deep in a chain of causes this execution would be, and
+-- why it must not start (R11).  A cause counts only if it is an execution of the event's own tenant; else depth is 0.
 create or replace function minutehand.cause_chain(
   p_event public.automation_events, p_workflow_id uuid, p_config jsonb, out depth integer, out reason text
 ) language plpgsql stable as $$
@@ -243,12 +243,12 @@ begin
       depth := least(v_above.chain_depth, 1000000) + 1;
     end if;
     if v_above.workflow_id = p_workflow_id and v_above.entity_id is not distinct from p_event.entity_id then
-      reason := format('this workflow caused this change of the same row itself, by execution %s', v_above.id);
+      reason := format('this workflow itself caused this change of the same row, by execution %s', v_above.id);
       return;
     end if;
   end loop;
   if depth > 5 then
-    reason := format('%s automations in a row caused each other; the limit is 5', depth);
+    reason := format('a chain of %s executions caused each other; the limit is 5', depth);
   end if;
 end
 $$;

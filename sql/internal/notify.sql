@@ -1,8 +1,8 @@
 -- Wakes workers that listen.
 
--- minutehand.notify(): wakes listening workers, once a transaction, and only while one is alive: NOTIFY takes a lock at
--- commit that all committers share (R12).  The payload is empty; a poll always backs it up.  Not sent where it could fail
--- the app's commit: a transaction that has notified cannot be prepared, and a full queue refuses.
+-- minutehand.notify(): wakes listening workers, once a transaction, and only if one is alive: NOTIFY takes a lock at commit that all
+-- committers share (R12).  The payload is empty; polling is the fallback.  It is not sent where it could make the app's commit
+-- fail: a transaction that has notified cannot be prepared, and a full queue refuses it.
 create or replace function minutehand.notify() returns void
 language plpgsql volatile as $$
 begin

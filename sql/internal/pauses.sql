@@ -1,7 +1,7 @@
--- Pauses: what is paused, and how much waits because of it.
+-- Pauses: what is paused, and how many executions wait because of it.
 
--- minutehand.pause_target(scope, target) -> {"target", "name"}: what a pause is about, as its row keeps it, and as people say
--- it.  Errors: MH400, MH404, MH409.
+-- minutehand.pause_target(scope, target) -> {"target", "name"}: what a pause is about, as its row stores it, and as text.
+-- Errors: MH400, MH404, MH409.
 create or replace function minutehand.pause_target(p_scope text, p_target text) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -10,9 +10,9 @@ begin
   if p_scope = 'all' then
     return '{"target": "", "name": "everything"}';
   elsif p_scope not in ('tenant', 'workflow') or p_scope is null then
-    raise exception 'unknown scope %', p_scope using errcode = 'MH400', hint = 'Say all, tenant or workflow.';
+    raise exception 'unknown scope %', p_scope using errcode = 'MH400', hint = 'Use all, tenant or workflow.';
   elsif coalesce(p_target, '') = '' then
-    raise exception 'which % is meant?', p_scope using errcode = 'MH400', hint = 'Give its id.';
+    raise exception 'the pause names no %', p_scope using errcode = 'MH400', hint = 'Pass its id.';
   elsif p_scope = 'tenant' then
     return jsonb_build_object('target', p_target, 'name', 'tenant ' || p_target);
   end if;

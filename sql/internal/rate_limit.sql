@@ -1,8 +1,8 @@
--- The rate limit of a workflow: how often it may start for one row and status.
+-- Rate limit: how often a workflow may start for one row and status (R10).
 
--- minutehand.rate_limit(settings) -> (n, per, delay): n is null when there is none.
--- The default is the plan's: once an hour per workflow, row and new status (R10).  settings.rate_limit = null turns it
--- off; {"n": 3, "per": "1 day", "on_exceed": "delay"} changes it.  What cannot be read falls back to the default.
+-- minutehand.rate_limit(settings) -> (n, per, delay): at most n starts within per; n is null when there is no limit.
+-- The default is the plan's: once an hour per workflow, row and new status.  settings.rate_limit = null turns it off;
+-- {"n": 3, "per": "1 day", "on_exceed": "delay"} changes it.  A value that cannot be read falls back to the default.
 create or replace function minutehand.rate_limit(p_settings jsonb, out n integer, out per interval, out delay boolean)
 language plpgsql immutable as $$
 declare
@@ -33,8 +33,8 @@ end
 $$;
 
 -- minutehand.rate_limited_until(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
--- Counts what is in flight or done, not what was skipped, cancelled or failed.  The caller holds what serialises it: the
--- app's own lock on the changed row, or the advisory lock on limit_key.
+-- Counts executions in flight or done, not those skipped, cancelled or failed.  The caller holds what serializes it: the app's
+-- own lock on the changed row, or the advisory lock rate_limit_lock.
 create or replace function minutehand.rate_limited_until(
   p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
   out until timestamptz, out delay boolean, out reason text
@@ -65,16 +65,16 @@ begin
   delay := v_limit.delay;
   if until is not null then
     reason := format(
-      'fired %s already within %s for this row and status; may fire again at %s',
+      'already started %s within %s for this row and status; may start again at %s',
       case v_limit.n when 1 then 'once' else v_limit.n || ' times' end, minutehand.interval_text(v_limit.per),
       minutehand.utc_text(until));
   end if;
 end
 $$;
 
--- minutehand.rate_limit_lock(workflow, entity) -> bigint: what the rate limit is serialised on where the row itself is not locked.
--- One of 256 slots a row falls in, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and
--- never fills the lock table that the app's sessions share.
+-- minutehand.rate_limit_lock(workflow, entity) -> bigint: the lock under which the limit is counted when the row itself is not locked.
+-- A row falls into one of 256 slots, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and never
+-- fills the lock table that the app's sessions share.
 create or replace function minutehand.rate_limit_lock(p_workflow_id uuid, p_entity_id text) returns bigint
 language sql immutable as $$
   select x'6d696e7574650000'::bigint | (hashtextextended(coalesce(p_entity_id, ''), 0) & 255)

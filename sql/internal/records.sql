@@ -1,32 +1,32 @@
--- Step records: the list in actions_executed, one record for each step that ended.
+-- Step records: the list in actions_executed, with one record for each step that has ended.
 
--- minutehand.append_steps(steps, now): appends each step's record once, and its send to communication_logs.
+-- minutehand.append_steps(steps, now): appends each step's record once, and logs its send.
 create or replace function minutehand.append_steps(p_steps jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 begin
-  with said as (
+  with requested as (
     select distinct on (s.id, s.step -> 'stepId') s.*, p.nr
     from jsonb_array_elements(p_steps) with ordinality as p (item, nr)
     cross join lateral jsonb_to_record(p.item) as s (id uuid, token uuid, step jsonb, resume_step text)
   ), locked as (
     select l.id, l.lease_token, l.lease_expires_at, l.actions_executed::jsonb as recorded
     from public.automation_execution_logs l
-    where l.id = any (array(select said.id from said))
+    where l.id = any (array(select requested.id from requested))
     order by l.id
     for update
-  ), held as (
+  ), leased as (
     select l.id, max(s.resume_step) as resume_step, jsonb_agg(minutehand.without_send(s.step) order by s.nr) as steps
-    from said s
+    from requested s
     join locked l on l.id = s.id
     where l.lease_token = s.token and l.lease_expires_at is not null and not minutehand.has_record(l.recorded, s.step)
     group by l.id
   )
   update public.automation_execution_logs l
-  set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || held.steps,
-      resume_step = held.resume_step,
+  set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || leased.steps,
+      resume_step = leased.resume_step,
       attempt = 0
-  from held
-  where l.id = held.id;
+  from leased
+  where l.id = leased.id;
   perform minutehand.log_sends(p_steps, p_now);
 end
 $$;
@@ -37,12 +37,12 @@ language sql immutable as $$
   select coalesce(p_recorded, '[]') @> jsonb_build_array(jsonb_build_object('stepId', p_step -> 'stepId'))
 $$;
 
--- minutehand.without_send(step) -> the record without what travels beside it.
+-- minutehand.without_send(step) -> the record without the send that travels with it.
 create or replace function minutehand.without_send(p_step jsonb) returns jsonb language sql immutable as $$
   select p_step - 'send'
 $$;
 
--- minutehand.add_records(recorded, steps) -> recorded and those of steps that it lacks.
+-- minutehand.add_records(recorded, steps) -> recorded, and those of steps that it lacks.
 create or replace function minutehand.add_records(p_recorded jsonb, p_steps jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select case

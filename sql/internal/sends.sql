@@ -82,7 +82,7 @@ begin
         else c.status
       end,
       reserved_at = case when c.status in ('failed', 'simulated') then excluded.reserved_at else c.reserved_at end,
-      -- It stays with the lease under which it may have left: only that one can still say how it ended.
+      -- It stays with the lease under which it may have left: only that one can still confirm it.
       lease_token = case when c.status in ('failed', 'simulated') then excluded.lease_token else c.lease_token end
     returning c.idempotency_key, c.status, c.external_id
   )
@@ -110,13 +110,13 @@ language sql volatile set search_path = '' as $$
     and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token)
 $$;
 
--- minutehand.confirm_sends(sends, now) -> [keys confirmed]
+-- minutehand.confirm_sends(sends, now) -> [keys confirmed]: see automation_confirm_sends.
 create or replace function minutehand.confirm_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_keys jsonb;
 begin
-  with held as (
+  with locked as (
     select c.id, c.idempotency_key, c.status as was, s.status, s.external_id, s.error
     from jsonb_to_recordset(p_sends) as s (key text, token uuid, status text, external_id text, error text)
     join public.communication_logs c on c.idempotency_key = s.key
@@ -125,20 +125,20 @@ begin
     for update of c
   ), confirmed as (
     update public.communication_logs c
-    set status = held.status,
-        external_id = coalesce(held.external_id, c.external_id),
-        error_message = held.error,
-        sent_at = case when held.status = 'sent' then coalesce(c.sent_at, p_now) end
-    from held
-    where c.id = held.id and held.was in ('reserved', 'uncertain')
+    set status = locked.status,
+        external_id = coalesce(locked.external_id, c.external_id),
+        error_message = locked.error,
+        sent_at = case when locked.status = 'sent' then coalesce(c.sent_at, p_now) end
+    from locked
+    where c.id = locked.id and locked.was in ('reserved', 'uncertain')
   )
-  select coalesce(jsonb_agg(distinct idempotency_key), '[]') into v_keys from held;
+  select coalesce(jsonb_agg(distinct idempotency_key), '[]') into v_keys from locked;
   return v_keys;
 end
 $$;
 
--- minutehand.send_row(key, execution, step, channel, recipient, sender, token, user, organization) -> what every send has, in
--- our columns and in the app's.  As a row of the table itself: an adopted table's ids may be of another type.
+-- minutehand.send_row(key, execution, step, channel, recipient, sender, token, user, organization) -> the columns of every send,
+-- ours and the app's.  As a row of the table itself, because the ids of an adopted table may be of another type.
 create or replace function minutehand.send_row(
   p_key text, p_execution_id uuid, p_step text, p_channel text, p_recipient text, p_sender text, p_token uuid,
   p_user_id text, p_organization_id text
@@ -149,8 +149,8 @@ create or replace function minutehand.send_row(
     'type', p_channel, 'direction', 'outbound', 'from_address', p_sender, 'to_address', p_recipient))
 $$;
 
--- minutehand.log_sends(steps, now): sends that needed no reservation are recorded with their step (R13).  They have gone out:
--- one that an adopted table cannot hold fails neither its step's record nor its neighbours, and leaves a WARNING.
+-- minutehand.log_sends(steps, now): logs the sends that needed no reservation, with their step (R13).  They have gone out: one
+-- that cannot be stored fails neither its step's record nor the others, and leaves a WARNING.
 create or replace function minutehand.log_sends(p_steps jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
@@ -174,22 +174,22 @@ begin
       if not minutehand.is_unstorable(sqlstate) then
         raise;
       end if;
-      raise warning 'minutehand: the send of execution % is not noted in communication_logs: %', v_step ->> 'id', sqlerrm;
+      raise warning 'minutehand: the send of execution % could not be stored in communication_logs: %', v_step ->> 'id', sqlerrm;
     end;
   end loop;
 end
 $$;
 
--- minutehand.log_sends_batch(steps, now): one set-based pass; raises when one of them cannot be noted.
+-- minutehand.log_sends_batch(steps, now): one set-based pass; raises when one of them cannot be stored.
 create or replace function minutehand.log_sends_batch(p_steps jsonb, p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   insert into public.communication_logs (
     created_at, sent_at, status, channel, recipient, execution_id, step, idempotency_key, external_id, lease_token,
     user_id, organization_id, type, direction, from_address, to_address)
-  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, noted.external_id,
+  select p_now, p_now, 'sent', r.channel, r.recipient, r.execution_id, r.step, r.idempotency_key, s.external_id,
          r.lease_token, r.user_id, r.organization_id, r.type, r.direction, r.from_address, r.to_address
   from (
-    -- Once a key: one call may bring the same step twice.
+    -- Once for each key: one call may contain the same step twice.
     select distinct on (s.send ->> 'key')
       s.send, s.step, s.id, s.token, s.send ->> 'external_id' as external_id,
       coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id
@@ -202,10 +202,10 @@ language sql volatile set search_path = '' as $$
     left join public.automation_workflows w on w.id = l.workflow_id
     where l.lease_token = s.token
     order by s.send ->> 'key'
-  ) noted
+  ) s
   cross join lateral minutehand.send_row(
-    noted.send ->> 'key', noted.id, noted.step, noted.send ->> 'channel', noted.send ->> 'recipient',
-    noted.send ->> 'sender', noted.token, noted.user_id, noted.organization_id) r
+    s.send ->> 'key', s.id, s.step, s.send ->> 'channel', s.send ->> 'recipient',
+    s.send ->> 'sender', s.token, s.user_id, s.organization_id) r
   on conflict (idempotency_key) where idempotency_key is not null
   do update set status = 'sent', sent_at = coalesce(communication_logs.sent_at, excluded.sent_at),
                 external_id = coalesce(communication_logs.external_id, excluded.external_id)

@@ -1,7 +1,7 @@
--- Settling: how an execution's state follows from the outcome of an attempt.
+-- Settling: how the outcome of an attempt changes an execution.
 
--- minutehand.settle_batch(outcomes, now) -> answers: one set-based pass; raises when one of them cannot be stored.
--- Its plan is kept, and reads the rows by their key even where the table is small enough to tempt it to read them all.
+-- minutehand.settle_batch(outcomes, now) -> answers: one set-based pass; raises when one of the outcomes cannot be stored.
+-- Its plan is kept, and reads the rows by their key even if the table is so small that a scan seems cheaper.
 create or replace function minutehand.settle_batch(p_outcomes jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
@@ -10,22 +10,22 @@ begin
   if p_outcomes @? '$[*].confirm' then
     perform minutehand.confirm_sends(minutehand.pick_part(p_outcomes, 'confirm'), p_now);
   end if;
-  with said as (
+  with requested as (
     select o.*
     from jsonb_to_recordset(p_outcomes) as o (
       id uuid, token uuid, ended text, steps jsonb, code text, reason text, more boolean, retry_after_seconds numeric,
       resume_step text, on_uncertain text, due_in_seconds numeric, earlier jsonb)
-  ), held as (
+  ), locked as (
     select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
            l.error_message, l.actions_executed
     from public.automation_execution_logs l
-    where l.id = any (array(select said.id from said))
+    where l.id = any (array(select requested.id from requested))
     order by l.id
     for update
   ), decided as (
     select h.id, s.ended, d.*
-    from said s
-    join held h on h.id = s.id
+    from requested s
+    join locked h on h.id = s.id
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
       s.due_in_seconds, minutehand.add_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
@@ -59,8 +59,8 @@ begin
       else jsonb_build_object('id', s.id, 'answer', 'lost')
     end), '[]')
   into v_answers
-  from said s
-  left join held h on h.id = s.id
+  from requested s
+  left join locked h on h.id = s.id
   left join settled t on t.id = s.id;
 
   if p_outcomes @? '$[*].steps[*].send' or p_outcomes @? '$[*].earlier[*].send' then
@@ -74,8 +74,8 @@ begin
 end
 $$;
 
--- minutehand.state_after(outcome…, row…) -> the row's next state.  Pure but for the jitter.
--- An end that a callee wrote itself, under our token, stands whatever became of the call to it.
+-- minutehand.state_after(outcome…, row…) -> the row's next state.  Pure, except for the jitter of the backoff.
+-- If the callee ended the execution itself, under our token, that end stands, whatever became of the call to it.
 create or replace function minutehand.state_after(
   p_ended text, p_steps jsonb, p_code text, p_reason text, p_more boolean, p_retry_after_seconds numeric,
   p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric,
@@ -85,7 +85,7 @@ create or replace function minutehand.state_after(
   out due timestamptz
 ) language plpgsql volatile set search_path = '' as $$
 declare
-  -- A step that began after a recorded one is at its first attempt, though progress had set the count to 0.
+  -- A step that began after a recorded one is at its first attempt, although progress has set the count to 0.
   v_attempt constant integer := greatest(coalesce(p_attempt, 0), 1);
   v_used_up constant boolean := v_attempt >= coalesce(p_max_attempts, 5);
   v_step_failed boolean := false;
@@ -105,7 +105,7 @@ begin
     when p_ended = 'released' then
       status := 'pending';
       attempt := greatest(p_attempt - 1, 0);
-      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: it keeps its place
+      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: due as before
     when p_ended = 'waiting' then
       recorded := minutehand.add_records(recorded, p_steps);
       status := 'pending';
@@ -117,7 +117,7 @@ begin
     when p_ended = 'retry' and not v_used_up or p_ended = 'unknown' and p_on_uncertain = 'resend' then
       status := 'pending';
       attempt := v_attempt;
-      -- The receiver's own wish wins, up to a week.  (greatest() passes over a null.)
+      -- The receiver's Retry-After wins, up to a week.  (greatest() ignores a null.)
       due := p_now + case
         when p_retry_after_seconds is null then minutehand.backoff(v_attempt)
         else make_interval(secs => least(greatest(p_retry_after_seconds, 0), 604800))
@@ -128,7 +128,7 @@ begin
       raise exception 'unknown outcome %', p_ended;
   end case;
   if v_step_failed and coalesce(p_steps, '[]') = '[]' then
-    status := 'failed';  -- it failed outside of any step
+    status := 'failed';  -- it failed outside any step
   elsif v_step_failed then
     recorded := minutehand.add_records(recorded, p_steps);
     if p_more then
@@ -143,8 +143,8 @@ end
 $$;
 
 -- minutehand.final_state(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
--- A callee may have written its own end under our token: its word stands, but where it says completed, an item that failed,
--- or was skipped or deferred (the app's executor calls so what it did not send), makes it failed.
+-- A callee may have ended the execution itself under our token: its status stands.  But if it says completed, an item that
+-- failed, or was skipped or deferred (the app's executor calls unsent messages so), makes it failed.
 create or replace function minutehand.final_state(
   p_recorded jsonb, p_was text, p_error text, out status text, out code text, out reason text
 ) language plpgsql immutable set search_path = '' as $$
@@ -157,7 +157,7 @@ declare
 begin
   if p_was in ('skipped', 'cancelled') then
     status := p_was;
-    reason := coalesce(p_error, 'the executor said so');
+    reason := coalesce(p_error, 'the executor ended it so');
   elsif p_recorded @? v_undone then
     status := 'failed';
     select u.code, u.reason into code, reason from minutehand.first_failure(p_recorded, v_undone) u;
@@ -165,14 +165,14 @@ begin
   elsif p_was = 'failed' then
     status := 'failed';
     code := 'executor_failed';
-    reason := coalesce(p_error, 'the executor said so');
+    reason := coalesce(p_error, 'the executor ended it so');
   else
     status := 'completed';
   end if;
 end
 $$;
 
--- minutehand.first_failure(recorded, undone) -> (code, reason): what the first of the undone items says.
+-- minutehand.first_failure(recorded, undone) -> (code, reason): of the first of the undone items.
 create or replace function minutehand.first_failure(p_recorded jsonb, p_undone jsonpath, out code text, out reason text)
 language plpgsql immutable set search_path = '' as $$
 declare

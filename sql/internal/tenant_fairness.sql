@@ -1,9 +1,9 @@
--- Whose turn it is: the queue tenant by tenant, read through its index alone (R4).  Who asks has set enable_seqscan off.
+-- Tenant fairness: the queue is read tenant by tenant, through its index alone (R4).  The callers set enable_seqscan to off.
 
--- minutehand.pick_by_tenant(limit, now) -> ids, locked: from each tenant whose turn it is its share, oldest due first.  What one
--- tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one statement.
--- Who is not first in its line (minutehand.admit) takes nobody's place: where it meets such, it looks on, at 50 a round or
--- more, in twenty rounds at most.
+-- minutehand.pick_by_tenant(limit, now) -> ids, locked: an equal share of each tenant that has due executions, oldest first.
+-- What one tenant leaves of its share goes to those who have more, in a second and at most a third round; a round is one
+-- statement.  Executions blocked by an earlier one of the same row (minutehand.admit) do not use up the batch: the scan
+-- continues, with 50 or more in a round, for at most twenty rounds.
 create or replace function minutehand.pick_by_tenant(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
@@ -13,15 +13,15 @@ declare
   v_seen uuid[] := '{}';
   v_more uuid[];
   v_left integer := p_limit;
-  v_asked integer := p_limit;
+  v_wanted integer := p_limit;
   v_rounds integer := 3;
   v_ordered boolean;
-  v_anew boolean := false;
+  v_again boolean := false;
 begin
   for v_round in 1..20 loop
     exit when v_left = 0 or cardinality(v_tenants) = 0 or v_round > v_rounds;
     with turn as (
-      select tenant, v_asked / cardinality(v_tenants) + (nr <= v_asked % cardinality(v_tenants))::integer as share
+      select tenant, v_wanted / cardinality(v_tenants) + (nr <= v_wanted % cardinality(v_tenants))::integer as share
       from unnest(v_tenants) with ordinality as t (tenant, nr)
     ), picked as (
       select turn.tenant, turn.share, l.id, l.entity_order
@@ -40,7 +40,7 @@ begin
            array(select tenant from picked group by tenant, share having count(*) = share)
     into v_more, v_ordered, v_tenants
     from picked;
-    exit when v_anew and v_more = '{}';
+    exit when v_again and v_more = '{}';
     v_seen := v_seen || v_more;
     if v_ordered then
       v_more := minutehand.admit(v_more, v_ids, p_now);
@@ -50,13 +50,13 @@ begin
     end if;
     v_ids := v_ids || v_more;
     v_left := v_left - cardinality(v_more);
-    v_asked := v_left;
+    v_wanted := v_left;
     if cardinality(v_seen) > cardinality(v_ids) then
       v_rounds := 20;
-      v_asked := greatest(v_left, 50);
-      v_anew := v_more = '{}';
-      if v_anew then  -- the others' turn, now that theirs are parked
-        v_tenants := minutehand.tenants_due(v_asked, p_now);
+      v_wanted := greatest(v_left, 50);
+      v_again := v_more = '{}';
+      if v_again then  -- choose tenants again, now that the blocked executions are deferred
+        v_tenants := minutehand.tenants_due(v_wanted, p_now);
       end if;
     end if;
   end loop;
@@ -64,7 +64,7 @@ begin
 end
 $$;
 
--- minutehand.pick_suspects(limit, now) -> ids, locked: what two workers were lost with, oldest due first (R7).
+-- minutehand.pick_suspects(limit, now) -> ids, locked: executions with which two workers were lost, oldest due first (R7).
 create or replace function minutehand.pick_suspects(p_limit integer, p_now timestamptz) returns uuid[]
 language sql volatile set search_path = '' as $$
   select minutehand.admit(array(
@@ -120,8 +120,8 @@ returns table (tenant text, due timestamptz) language sql stable as $$
 $$;
 
 -- minutehand.tenants_due(limit, now) -> the tenants whose turn it is.
--- Where more are due than fit, half of the places go to those who wait longest and the rest are drawn by lot, so that
--- many old backlogs do not hold up a newcomer.
+-- If more are due than fit, half of the places go to those who wait longest, and the rest are drawn at random, so that many
+-- old backlogs do not delay a new tenant.
 create or replace function minutehand.tenants_due(p_limit integer, p_now timestamptz) returns text[]
 language sql volatile set search_path = '' as $$
   select coalesce(array_agg(tenant), '{}')

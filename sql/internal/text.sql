@@ -1,6 +1,6 @@
 -- Text and JSON: conversions that never raise, whatever the input.
 
--- minutehand.to_uuid(text) -> uuid, or null where the text is none.  Total.
+-- minutehand.to_uuid(text) -> uuid, or null if the text is not one.
 create or replace function minutehand.to_uuid(p_text text) returns uuid
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -10,7 +10,7 @@ exception when others then
 end
 $$;
 
--- minutehand.as_list(text) -> jsonb: the list that the text is, else an empty one.  Total.
+-- minutehand.as_list(text) -> jsonb: the list that the text contains, else an empty one.
 create or replace function minutehand.as_list(p_text text) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -20,7 +20,7 @@ exception when data_exception then
 end
 $$;
 
--- minutehand.is_json(text) -> boolean: can it become jsonb?  With levels to spare: elsewhere less of the stack is left.
+-- minutehand.is_json(text) -> boolean: can it become jsonb?  Tested with 500 levels to spare, since callers have less stack left.
 create or replace function minutehand.is_json(p_text text) returns boolean
 language plpgsql immutable set search_path = '' as $$
 begin
@@ -31,8 +31,8 @@ exception when data_exception or statement_too_complex then
 end
 $$;
 
--- minutehand.slug(text) -> text: the status as it stands in a type's name: "In Progress" -> in_progress.  What goes is named,
--- as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
+-- minutehand.slug(text) -> text: a status as it appears in the name of a type: "In Progress" -> in_progress.  The characters that go
+-- are listed, as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
 create or replace function minutehand.slug(p_text text) returns text
 language sql immutable as $$
   select trim(both '_' from regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]+', '_', 'g'))

@@ -13,8 +13,8 @@ language sql volatile as $$
   select least(3600, 15 * 3 ^ (least(greatest(p_attempt, 1), 10) - 1)) * (0.75 + random() / 2) * interval '1 second'
 $$;
 
--- minutehand.seconds_until(time, now) -> numeric: 0 when it has come, ten years at most: who may write rows may write
--- 'infinity', which no seconds can tell.
+-- minutehand.seconds_until(time, now) -> numeric: 0 if it has passed, at most ten years: the app may write 'infinity', which has no
+-- seconds.
 create or replace function minutehand.seconds_until(p_time timestamptz, p_now timestamptz) returns numeric
 language sql stable as $$
   select case when p_time is not null then round(extract(epoch from
@@ -33,7 +33,7 @@ language sql stable as $$
   select to_char(p_time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
 $$;
 
--- minutehand.to_interval(text) -> interval, or null where the text is none.  Total.
+-- minutehand.to_interval(text) -> interval, or null if the text is not one.
 create or replace function minutehand.to_interval(p_text text) returns interval
 language plpgsql immutable as $$
 begin

@@ -1,7 +1,7 @@
--- Reading a workflow's row: the one home of "is it on?", "whose is it?" and "how often may it fire?".
+-- Workflows: the one place that decides whether a workflow is on, which changes it wants, and why it can never run.
 
--- minutehand.row_of(workflow) -> jsonb: the whole row, with whatever columns the app has beside ours.  Null where a json value
--- of it is one that jsonb refuses: such a row can be neither kept nor run (workflow_problem says why).  Total.
+-- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid jsonb: such
+-- a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
 create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable as $$
 begin
@@ -11,8 +11,8 @@ exception when data_exception or statement_too_complex then
 end
 $$;
 
--- minutehand.is_on(workflow) -> boolean: every switch that the row has says on; `enabled` is one that only some apps have.
--- The same of its row as jsonb, for who has that at hand.  Total: a row that cannot be read is off.
+-- minutehand.is_on(workflow) -> boolean: every switch that the row has is on; only some apps have `enabled`.  Never raises: a row
+-- that cannot be read is off.  is_row_on: the same for the row as jsonb.
 create or replace function minutehand.is_on(p_workflow public.automation_workflows) returns boolean
 language plpgsql stable as $$
 begin
@@ -28,10 +28,10 @@ begin
 end
 $$;
 
--- minutehand.conditions_of(workflow's row, status column) -> jsonb: what the change must meet; null = every change of its type.
--- The one home of "where does a workflow say which changes it wants?": trigger_config, the column trigger_conditions, and
--- the trigger step of a flow (in steps, or in the steps of template_config or workflow_config).  All that is there must
--- hold.  Total, and read for each candidate in the app's own UPDATE: nearly every row has trigger_config alone.
+-- minutehand.conditions_of(workflow's row, status column) -> jsonb: the conditions that a change must meet; null: every change of
+-- its type.  Reads all places where workflows have conditions: trigger_config, the column trigger_conditions, and the trigger step
+-- of a flow (in steps, or in the steps of template_config or workflow_config).  All of them must be met.  Never raises.  It runs for
+-- each candidate in the app's own UPDATE, and nearly every row has trigger_config alone.
 create or replace function minutehand.conditions_of(p_row jsonb, p_status text) returns jsonb
 language plpgsql immutable as $$
 declare
@@ -62,7 +62,7 @@ begin
 end
 $$;
 
--- minutehand.conditions_in_config(trigger_config) -> jsonb: the conditions that stand there.
+-- minutehand.conditions_in_config(trigger_config) -> jsonb: the conditions in it.
 create or replace function minutehand.conditions_in_config(p_trigger_config jsonb) returns jsonb
 language sql immutable as $$
   select case jsonb_typeof(p_trigger_config)
@@ -80,17 +80,17 @@ language sql immutable as $$
   cross join lateral jsonb_path_query(p_row, (path || ' ? (@.type == "trigger")')::jsonpath, silent => true) as step
 $$;
 
--- minutehand.status_leaves(config, status column) -> conditions: "from In Progress to Completed" as builders write it, each a
--- list of names, or one; [] is any.  What cannot be read becomes a text, which the evaluator names as the problem.
+-- minutehand.status_leaves(config, status column) -> conditions: "from In Progress to Completed" as workflow builders write it, each
+-- a list of names, or one; [] means any.  What cannot be read becomes a text, which the evaluator reports as the problem.
 create or replace function minutehand.status_leaves(p_config jsonb, p_status text) returns setof jsonb
 language sql immutable as $$
   select case
-    when told.operator is null then to_jsonb(told.key || ' is not read: write a condition')
+    when told.operator is null then to_jsonb(told.key || ' is not supported: write a condition')
     when jsonb_typeof(told.value) in ('array', 'string')
         and not coalesce(jsonb_path_exists(told.value, 'strict $[*] ? (@.type() != "string")', silent => true), false)
       then jsonb_build_object('field', p_status, 'operator', told.operator, 'value', case jsonb_typeof(told.value)
         when 'array' then told.value else jsonb_build_array(told.value) end)
-    else to_jsonb(told.key || ' is no list of statuses')
+    else to_jsonb(told.key || ' is not a list of statuses')
   end
   from (
     select key, p_config -> key as value, operator
@@ -101,14 +101,14 @@ language sql immutable as $$
   where coalesce(told.value, 'null') not in ('null', '[]', '""')
 $$;
 
--- minutehand.steps_problem(workflow's row) -> text: why there is nothing to run, or null.  Steps stand in four places
--- (executor/dialects/locations.py reads them); a trigger is no step.
+-- minutehand.steps_problem(workflow's row) -> text: why there is nothing to run, or null.  Steps can be in four places
+-- (executor/dialects/locations.py reads them); a trigger is not a step.
 create or replace function minutehand.steps_problem(p_row jsonb) returns text
 language sql immutable as $$
   select case
     when jsonb_typeof(p_row -> 'steps') not in ('array', 'object', 'null')
       or (jsonb_typeof(p_row -> 'steps') = 'object' and not p_row -> 'steps' ?| '{steps,actions,action}'
-          and p_row -> 'steps' <> '{}') then 'steps: a list is wanted'
+          and p_row -> 'steps' <> '{}') then 'steps: expected a list'
     when coalesce(p_row ->> 'action_type', '') = '' and not exists (
       select from unnest(array[
         '$.steps', '$.steps.steps', '$.steps.actions', '$.steps.action', '$.template_config', '$.template_config.steps',
@@ -121,8 +121,7 @@ language sql immutable as $$
   end
 $$;
 
--- minutehand.workflow_problem(workflow) -> text: why it can never fire as it stands, or null.  Total: an app's json column may
--- hold what jsonb refuses.
+-- minutehand.workflow_problem(workflow) -> text: why it can never run as it is, or null.  Never raises.
 create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
 language plpgsql stable as $$
 declare

@@ -30,7 +30,7 @@ select (%(workflows)s::uuid[])[1 + n %% 3], 1, status,
   case when status = 'failed' and n %% 3 = 1
       then 'step Tell the books: books.example.com answered 503, ' || n || ' in line'
     when status = 'failed' then 'step 1 (email): the client has no e-mail address'
-    when status = 'skipped' then 'fired once already within 1 hour for this row and status'
+    when status = 'skipped' then 'already started once within 1 hour for this row and status'
     when status = 'pending' then 'step Tell the books: books.example.com answered 429' end,
   '{"table_name": "jobs", "operation": "UPDATE", "old_status": "scheduled", "new_status": "completed"}',
   'J-' || 2000 + n, 'north', '[]', at, ran, ran, case when status <> 'pending' then ran + interval '0.4 s' end,

@@ -127,7 +127,7 @@ def test_each_change_is_printed_with_its_result_and_reason(played: Played) -> No
 def test_a_job_completed_again_within_the_hour_is_skipped_with_until_when(played: Played) -> None:
     assert re.fullmatch(
         r" J-2019 completed -> in_review -> completed Thank the client skipped rate_limited: "
-        r"fired once already .* may fire again at [-0-9: ]+ UTC",
+        r"already started once .* may start again at [-0-9: ]+ UTC",
         section(played.first.stdout, "What happened").splitlines()[-1],
     )
 

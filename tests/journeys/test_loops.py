@@ -63,7 +63,7 @@ def test_a_chain_over_new_rows_ends_at_the_maximum_depth(writable: App, minuteha
     assert minutehand.run_once("--drain")["completed"] == 6
     *_, last = writable.executions()
     assert (last["status"], last["code"], last["chain_depth"], last["entity_id"]) == ("skipped", "loop", 6, "J++++++")
-    assert "6 automations in a row caused each other; the limit is 5" in last["reason"]
+    assert "a chain of 6 executions caused each other; the limit is 5" in last["reason"]
     owners = writable.database.sql("select distinct organization_id from jobs")
     assert owners == [{"organization_id": "north"}]
 

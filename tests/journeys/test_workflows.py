@@ -167,6 +167,6 @@ def test_an_apps_own_rows_are_exported_in_place(empty_database: Database, minute
     assert (refused.returncode, refused.stdout) == (2, "")
     text = (FOLLOW_UP % "https://example.com/").replace("organization_id: north\n", "")
     demanded = minutehand("workflows", "apply", write(minutehand, "new.yaml", text), "--user", adopted.ANNA)
-    assert 'demands organization_id of workflow "Tell the office"' in demanded.stderr
+    assert 'requires organization_id of workflow "Tell the office"' in demanded.stderr
     both = ("--user", adopted.ANNA, "--organization", adopted.NORTH)
     assert "created" in minutehand("workflows", "apply", "new.yaml", *both).stdout

@@ -53,7 +53,7 @@ def test_the_first_processor_holds_what_is_late_and_runs_what_is_not(database: D
     assert (answer["held"], answer["holding"], answer["due"]) == (1, False, 1)
     stored = row(database, late)
     assert (stored["status"], stored["code"], stored["completed_at"]) == ("skipped", "stale", NOW)
-    assert stored["reason"] == "was due at 2030-05-14 12:00:00 UTC, when no processor ran; release it to run it now"
+    assert stored["reason"] == "it was due at 2030-05-14 12:00:00 UTC, when no processor ran; release it to run it now"
     assert (stored["started_at"], stored["attempt"]) == (None, 0)
     assert claimed(database) == [fresh]
 

@@ -50,7 +50,7 @@ def test_301_changes_within_a_minute_pause_it_and_300_do_not(database: Database)
     starts(database, loop, 301)
     assert tick(database)["tripped"] == ["loop"]
     reason = (
-        "breaker: 301 changes without a cause started it within 1 min, 300 are the most; does it cause them itself?"
+        "breaker: started 301 times by changes without a cause within 1 min (limit 300); does it cause them itself?"
     )
     assert paused(database) == {loop: reason}
     assert tick(database)["tripped"] == [], "told once"

@@ -67,7 +67,7 @@ def test_of_two_for_the_same_row_and_status_in_one_claim_the_first_runs(
         (second, "skipped", "rate_limited")
     ]
     stored = row(database, second)
-    assert stored["reason"].startswith("fired once already within 1 hour")
+    assert stored["reason"].startswith("already started once within 1 hour")
     assert (stored["completed_at"], stored["lease_expires_at"], stored["attempt"]) == (NOW, None, 0)
 
 

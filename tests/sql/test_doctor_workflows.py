@@ -37,7 +37,7 @@ def jobs(database: Database) -> Database:
         ({"trigger_type": "invoice_paid"}, "no watched table has changes of type invoice_paid"),
         ({"trigger_type": None}, "it has no trigger_type"),
         ({"steps": []}, "it has no steps"),
-        ({"steps": {"type": "email"}}, "steps: a list is wanted"),
+        ({"steps": {"type": "email"}}, "steps: expected a list"),
         ({"steps": [{"type": "gift_card"}]}, "no action `gift_card`"),
         ({"steps": [{"type": "email", "config": {}}]}, "`subject` is missing"),
         ({"trigger_config": when("status", "done", "starts_withh")}, "unknown operator"),

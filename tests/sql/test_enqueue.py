@@ -78,7 +78,8 @@ def test_a_name_that_several_have_is_refused(database: Database) -> None:
 def test_a_row_of_no_watched_table_is_refused(database: Database) -> None:
     workflow(database)
     state, message = refused(database, p_workflow="tell", p_row="J-1")
-    assert (state, message) == ("MH404", 'no watched table goes with the type "job_status_changed" of workflow "tell"')
+    assert state == "MH404"
+    assert message == 'no watched table has the trigger type "job_status_changed" of workflow "tell"'
 
 
 def test_another_tenants_row_is_refused(database: Database) -> None:

@@ -38,7 +38,7 @@ def test_what_is_parked_says_for_whom_it_waits_and_spent_nothing(database: Datab
             0,
             None,
         )
-        assert stored["reason"] == f"it waits for execution {first}, about the same row"
+        assert stored["reason"] == f"waits for execution {first} of the same row"
     (shown,) = database.call("automation_executions", p_filter={"code": PARKED, "ids": [second]})
     assert (shown["status"], shown["reason"]) == ("pending", row(database, second)["reason"])
 
@@ -180,7 +180,7 @@ def test_a_change_that_is_not_matched_yet_is_waited_for(database: Database) -> N
     change(database, one, event_id=1_000_000)
     change(database, other, event_id=1_000_001)
     assert list(take(database)) == [other]
-    assert row(database, one)["reason"] == f"an earlier change of its row is not matched yet (event {event})"
+    assert row(database, one)["reason"] == f"waits until an earlier change of its row is matched (event {event})"
     database.sql("update automation_events set types = '{job_updated}'")
     later = NOW + timedelta(hours=1)
     assert list(take(database, later)) == [one], "no change of the kind that it waits for"

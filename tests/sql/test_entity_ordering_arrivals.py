@@ -53,8 +53,8 @@ def test_a_change_and_a_person_bring_into_line_what_the_workflow_says(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"order": "row"}, 'settings.order is row: "entity" is wanted, or nothing'),
-        ({"order": "entity", "order_waits": 5}, 'settings.order_waits is 5: "block" or "step_aside" is wanted'),
+        ({"order": "row"}, 'settings.order is row: write "entity" or leave it out'),
+        ({"order": "entity", "order_waits": 5}, 'settings.order_waits is 5: write "block" or "step_aside"'),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named(database: Database, settings: dict[str, Any], words: str) -> None:

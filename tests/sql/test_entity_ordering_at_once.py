@@ -29,7 +29,7 @@ def test_a_claim_beside_another_that_took_a_later_one_waits_for_nobody_and_begin
         assert row(database, first)["code"] is None
         another.sql("commit")
     assert take(database) == {}
-    assert row(database, first)["reason"] == f"it waits for execution {second}, about the same row"
+    assert row(database, first)["reason"] == f"waits for execution {second} of the same row"
 
 
 def test_who_ends_while_a_claim_parks_the_next_calls_it_afterwards(database: Database) -> None:

@@ -68,7 +68,7 @@ def test_a_chain_of_new_rows_ends_at_the_limit(database: Database) -> None:
     logs = executions(database)
     assert [log["chain_depth"] for log in logs] == [0, 1, 2, 3, 4, 5, 6]
     assert [log["code"] for log in logs] == [None] * 6 + ["loop"]
-    assert logs[-1]["reason"] == "6 automations in a row caused each other; the limit is 5"
+    assert logs[-1]["reason"] == "a chain of 6 executions caused each other; the limit is 5"
 
 
 def test_a_loop_is_told_before_a_rate_limit(database: Database) -> None:

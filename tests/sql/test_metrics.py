@@ -212,7 +212,7 @@ def test_definitions_come_where_they_are_asked_for_of_what_could_run(database: D
         ({}, None),
         ({"trigger_type": None}, "it has no trigger_type"),
         ({"steps": []}, "it has no steps"),
-        ({"steps": {"type": "email"}}, "steps: a list is wanted"),
+        ({"steps": {"type": "email"}}, "steps: expected a list"),
         ({"trigger_config": when("a", "b", "starts_withh")}, "unknown operator"),
         ({"trigger_config": {"conditions": 7}}, "not a condition"),
         ({"trigger_config": []}, None),

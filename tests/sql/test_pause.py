@@ -84,8 +84,8 @@ def test_wider_and_narrower_pauses_are_told_when_one_ends(database: Database, tw
     [
         ("none", None, "MH400", "unknown scope none"),
         (None, None, "MH400", "unknown scope"),
-        ("tenant", None, "MH400", "which tenant is meant"),
-        ("workflow", "", "MH400", "which workflow is meant"),
+        ("tenant", None, "MH400", "names no tenant"),
+        ("workflow", "", "MH400", "names no workflow"),
         ("workflow", "Nothing", "MH404", 'there is no workflow "Nothing"'),
         ("workflow", "Twin", "MH409", 'there are 2 workflows named "Twin"'),
     ],

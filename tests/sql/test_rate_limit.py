@@ -42,7 +42,7 @@ def test_once_an_hour_is_the_default_and_what_it_stops_says_until_when(database:
     assert [log["status"] for log in logs] == ["pending", "skipped", "pending"]
     assert logs[1]["code"] == "rate_limited"
     assert logs[1]["reason"] == (
-        "fired once already within 1 hour for this row and status; may fire again at 2030-01-01 11:00:00 UTC"
+        "already started once within 1 hour for this row and status; may start again at 2030-01-01 11:00:00 UTC"
     )
     assert logs[1]["completed_at"] == logs[1]["created_at"]
 
@@ -56,7 +56,7 @@ def test_n_times_per_period(database: Database) -> None:
     times = ("10:00:00", "10:10:00", "10:20:00", "10:30:00", "10:40:00")
     logs = toggled(database, *times, settings={"rate_limit": {"n": 2, "per": "30 minutes"}})
     assert [log["code"] for log in logs] == [None, None, "rate_limited", None, None]
-    assert "fired 2 times" in logs[2]["reason"]
+    assert "started 2 times" in logs[2]["reason"]
     assert "at 2030-01-01 10:30:00 UTC" in logs[2]["reason"]
 
 

@@ -126,4 +126,5 @@ def test_a_note_that_the_table_cannot_hold_fails_no_step_and_no_neighbour(
     assert {step["stepId"] for step in row(database, one)["actions_executed"]} == {"good", "bad"}
     assert [found[3] for found in in_the_apps_words(database)] == ["client@example.com"]
     (warning,) = heard
-    assert warning.startswith(f"WARNING: minutehand: the send of execution {one} is not noted in communication_logs")
+    start = f"WARNING: minutehand: the send of execution {one} could not be stored in communication_logs"
+    assert warning.startswith(start)

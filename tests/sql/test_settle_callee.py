@@ -117,7 +117,7 @@ def test_what_a_callee_wrote_as_unreadable_json_ends_alone(database: Database) -
     assert row(database, good)["status"] == "completed"
     stored = row(database, bad)
     assert (stored["status"], stored["code"]) == ("failed", "unrecordable")
-    assert stored["reason"] == "step actions_executed: what the executor recorded is no readable JSON"
+    assert stored["reason"] == "step actions_executed: what the executor recorded is not valid JSON"
 
 
 def test_a_late_worker_is_told_lost_whatever_the_row_holds_by_then(database: Database) -> None:

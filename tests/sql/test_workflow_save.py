@@ -159,7 +159,7 @@ def test_it_is_saved_into_an_apps_own_table(empty_database: Database) -> None:
     assert (row["template_config"], row["enabled"], row["execution_count"]) == (said["template_config"], True, 0)
     assert refused(database, said | {"name": "Other", "user_id": None}) == (
         "MH400",
-        'this database\'s automation_workflows demands user_id of workflow "Other"',
+        'this database\'s automation_workflows requires user_id of workflow "Other"',
     )
 
 
