@@ -124,7 +124,13 @@ async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Ev
     recorded: dict[str, Json] = {}
     for step in remaining_steps(read_steps(definition), recorded):
         run = DryStepRun(
-            step=step, facts=facts, context=context, settings=settings, renderer=renderer, evaluate=evaluate
+            step=step,
+            facts=facts,
+            context=context,
+            hidden_links=facts.get("hidden_links") or {},
+            settings=settings,
+            renderer=renderer,
+            evaluate=evaluate,
         )
         result = replace(await run_action(run, seconds=STEP_SECONDS), send=None)
         steps.append(DryRunStep(step=step, result=result, message=run.message, write=run.written))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from minutehand.executor.actions import action_for
-from minutehand.executor.actions.contract import BadStep, RenderError, Step, StepRun
+from minutehand.executor.actions.contract import BadStep, RenderError, Step, StepRun, UnresolvedVariable
 from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowChanged
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.store import Context, Execution, Json, LeaseLost
@@ -32,6 +33,8 @@ class RunnableStep(StepRun, Protocol):
 
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None
+    #: See `Context.hidden_links`.
+    hidden_links: dict[str, str]
 
     @property
     def sends(self) -> bool:
@@ -52,6 +55,8 @@ class StepView:
     settings: ExecutorSettings
     renderer: Renderer
     evaluate: Evaluate
+    #: See `Context.hidden_links`.
+    hidden_links: dict[str, str] = field(default_factory=dict)
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None = None
 
@@ -78,9 +83,11 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
     step, limit = run.step, asyncio.timeout(seconds)
     try:
         async with limit:
-            return await action_for(step.type).run(run)
+            return _with_hidden_link(run, await action_for(step.type).run(run))
     except BadStep as error:
         return StepResult.permanent("bad_step", str(error))
+    except UnresolvedVariable as error:
+        return _with_hidden_link(run, StepResult.permanent(error.code, str(error)), error.name)
     except RenderError as error:
         return StepResult.permanent(error.code, str(error))
     except NotInDryRun as error:
@@ -98,6 +105,17 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
         if run.policy is not None:  # its message was leaving
             return StepResult.unknown(f"{reason}; the message may have left", on_uncertain=run.policy)
         return StepResult.permanent("action_crashed", reason)
+
+
+def _with_hidden_link(run: RunnableStep, result: StepResult, variable: str = "client") -> StepResult:
+    """Return the result; where a value or the client is missing because its linked row is not shown, say so."""
+    if result.code not in ("unresolved_variable", "no_recipient"):
+        return result
+    link = re.split(r"[.\[]", variable, maxsplit=1)[0]
+    for name in (link, "customer") if link == "client" else (link,):
+        if name in run.hidden_links:
+            return StepResult.permanent("link_other_tenant", f"{result.reason}: {run.hidden_links[name]}")
+    return result
 
 
 def template_context(execution: Execution, context: Context) -> Json:

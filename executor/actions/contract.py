@@ -30,9 +30,13 @@ class RenderError(Exception):
 
 
 class UnresolvedVariable(RenderError):
-    """A variable is null or unknown; the message names it."""
+    """A variable is null or unknown; the message names it, and so does `name`: `client.name`."""
 
     code: str = "unresolved_variable"
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,10 +90,10 @@ class Unresolved:
         if self.run.stand_in is not None:
             return self.run.stand_in
         if self.empty:
-            raise UnresolvedVariable(f"{self.label} is empty")
+            raise UnresolvedVariable(f"{self.label} is empty", self.label)
         names = sorted(str(name)[:40] for name in self.known)
         known = f"; known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else ""
-        raise UnresolvedVariable(f"{self.label} is not known{known}")
+        raise UnresolvedVariable(f"{self.label} is not known{known}", self.label)
 
     def __bool__(self) -> bool:
         if self.stray:

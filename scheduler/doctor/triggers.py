@@ -21,8 +21,17 @@ def triggers(facts: Facts) -> list[Result]:
             f"alter table {item['table']} enable trigger minutehand_capture;",
         )
 
+    def not_unique(item: Json) -> Result:
+        return fail(
+            f"{item['table']}: its key {item['id']} is not unique, so rows of different tenants can be taken for one",
+            f"create unique index concurrently on {item['table']} ({name(item['id'])});",
+        )
+
     disabled = [item for item in watched if not item["enabled"]]
-    return each(disabled, tell) or [ok(f"watched: {', '.join(item['table'] for item in watched)}")]
+    ambiguous = [item for item in watched if not item.get("unique", True)]
+    return each(disabled, tell) + each(ambiguous, not_unique) or [
+        ok(f"watched: {', '.join(item['table'] for item in watched)}")
+    ]
 
 
 def _unwatched(facts: Facts) -> Result:

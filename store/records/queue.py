@@ -174,6 +174,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
+    #: Linked rows that exist and are not shown, by name, and why: each belongs to another tenant, or to none.
+    hidden_links: dict[str, str] = field(default_factory=dict)
     #: The row's column whose spelling conditions fold (R9).
     status_column: str = "status"
     #: An earlier worker handed the execution over, and never said how it ended (`automation_begin_calls`).
@@ -192,6 +194,7 @@ class Context:
             row=row["row"],
             old=row["old"],
             links=row["links"] or {},
+            hidden_links=row.get("hidden_links") or {},
             status_column=row.get("status") or "status",
             called=row.get("called", False),
             send=Reservation.from_row(row["send"]) if row.get("send") else None,

@@ -200,3 +200,11 @@ def test_changes_that_went_wrong_are_told(jobs: Database) -> None:
         if str(result.fix).startswith(("select", "alter")):
             jobs.sql(str(result.fix).replace("%", "%%"))
     assert len(results_of(jobs, "events")) == 3, "the counter is set back"
+
+
+def test_a_key_that_is_not_unique_any_more_fails(jobs: Database) -> None:
+    jobs.sql("alter table jobs drop constraint jobs_pkey")
+    (result,) = [result for result in results_of(jobs, "triggers") if result.level == "fail"]
+    assert "its key id is not unique" in result.fact
+    jobs.sql(str(result.fix).replace("concurrently ", ""))
+    assert levels(jobs, "triggers") == ["ok"]

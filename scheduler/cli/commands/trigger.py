@@ -27,6 +27,7 @@ def trigger() -> None:
 @click.option("--tenant", help="Column that says whose a row is, or none.  [default: organization_id, else user_id]")
 @click.option("--exclude", default="", metavar="COLUMN,…", help="Columns that are not recorded.")
 @click.option("--link", multiple=True, metavar="COLUMN=TABLE", help="A reference that has no foreign key; repeatable.")
+@click.option("--global", "global_", default="", metavar="TABLE,…", help="Linked tables that belong to no tenant.")
 @click.option("--writable", is_flag=True, help="Let workflows of a row's own tenant write this table.")
 @backend_options
 def add(
@@ -37,6 +38,7 @@ def add(
     tenant: str | None,
     exclude: str,
     link: tuple[str, ...],
+    global_: str,
     writable: bool,
     backend: BackendSettings,
 ) -> None:
@@ -47,8 +49,9 @@ def add(
         "type": type_,
         "status": status,
         "tenant": tenant,
-        "exclude": [column.strip() for column in exclude.split(",") if column.strip()],
+        "exclude": _names(exclude),
         "links": links,
+        "global": _names(global_),
         "writable": writable,
     }
     added = ask_store(backend, lambda store: store.add_trigger(table, **given))
@@ -80,3 +83,7 @@ def _pair(text: str) -> tuple[str, str]:
     if not column or not table:
         raise click.BadParameter(f"{text!r}: write COLUMN=TABLE or COLUMN=TABLE.COLUMN", param_hint="--link")
     return column.strip(), table.strip()
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
