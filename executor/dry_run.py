@@ -127,7 +127,7 @@ async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Ev
             step=step,
             facts=facts,
             context=context,
-            hidden_links=facts.get("hidden_links") or {},
+            hidden_links=facts["hidden_links"] or {},
             settings=settings,
             renderer=renderer,
             evaluate=evaluate,

@@ -34,7 +34,7 @@ begin
     'id', p_id, 'type', coalesce(p_type, minutehand.singular(lower(v_class.relname))), 'status', p_status,
     'tenant', v_tenant, 'user', 'user_id', 'exclude', p_exclude, 'links', p_links, 'writable', p_writable);
   if p_global <> '[]' then
-    v_config := v_config || jsonb_build_object('global', minutehand.global_tables(v_relation, v_config, p_global));
+    v_config := v_config || jsonb_build_object('global_tables', minutehand.global_tables(v_relation, v_config, p_global));
   end if;
   if v_class.relkind = 'p' then
     v_config := v_config || jsonb_build_object('table', v_label);

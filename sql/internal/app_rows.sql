@@ -148,7 +148,7 @@ language sql stable set search_path = '' as $$
            'name', place.name, 'columns', n.link_columns, 'table', place.label,
            'tenant', coalesce(w.config ->> 'tenant', 'organization_id'), 'user', coalesce(w.config ->> 'user', 'user_id'),
            'shown', coalesce(w.config is not null and w.config ->> 'tenant' is null, false)
-             or coalesce(p_config -> 'global', '[]') ? place.label)
+             or coalesce(p_config -> 'global_tables', '[]') ? place.label)
   from named n
   join pg_catalog.pg_class t on t.oid = n.target and t.relnamespace = (select relnamespace from schema_of)
   join pg_catalog.pg_namespace s on s.oid = t.relnamespace

@@ -1,7 +1,8 @@
 -- Watched tables: which tables have our trigger, and how.  Read from the triggers themselves, so there is no second list.
 -- The trigger's one argument is the JSON that `trigger add` wrote:
 --   {"id": "id", "type": "job", "status": "status", "tenant": "organization_id" | null, "user": "user_id" | null,
---    "exclude": ["search"], "links": {"client_id": "clients"}, "writable": false}
+--    "exclude": ["search"], "links": {"client_id": "clients"}, "writable": false,
+--    "global_tables": ["vendors"]}
 -- `tenant` is null for an app with a single tenant, and equal to `user` where rows name no organization.  A partitioned table
 -- has its own name in "table", since its trigger fires in the partitions.
 

@@ -21,6 +21,8 @@ class WatchedTable(TypedDict):
     user: str | None
     exclude: list[str]
     links: dict[str, str]
+    #: Linked tables that belong to no tenant.
+    global_tables: NotRequired[list[str]]
     writable: bool
     enabled: bool
 

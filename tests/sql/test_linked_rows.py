@@ -80,7 +80,7 @@ def test_a_table_without_a_tenant_is_shown_only_where_the_operator_says_so(datab
     assert "vendor" not in links
     assert "--global vendors" in hidden["vendor"]
     entry = database.call("automation_trigger_add", p_table="jobs", p_global=["public.vendors"])
-    assert entry["global"] == ["vendors"]
+    assert entry["global_tables"] == ["vendors"]
     links = database.call("automation_dry_run", p_workflow="tell", p_row="J-1")["links"]
     assert links["vendor"]["name"] == "Vendor"
     with pytest.raises(psycopg.Error, match="does not refer to a table profiles"):
