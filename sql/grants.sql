@@ -32,8 +32,8 @@ end
 $$;
 
 -- Our own tables; an adopted table keeps its grants and policies (R3).  service_role reads and writes them.  A signed-in
--- user reads the workflows, executions and sends of the user's tenant, no others.  These grants are made once, together with
--- the policy: what a team grants its users afterwards stays.
+-- user reads the workflows, executions and sends of the user's tenant, no others.  These grants are made once, with the
+-- policy: what a team grants its users afterwards stays.
 do $$
 declare
   v_has_users constant boolean := to_regrole('authenticated') is not null;

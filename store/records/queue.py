@@ -16,14 +16,14 @@ class LeaseLost(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
-    """One claim call's hold on its executions, judged on this process's own monotonic clock (R5)."""
+    """The lease of one claim call, measured on this process's monotonic clock (R5)."""
 
     token: str
     expires_monotonic: float
     lost_ids: set[str] = field(default_factory=set)
 
     def holds(self, execution_id: str) -> bool:
-        """Say whether this process may still act for `execution_id`."""
+        """Return whether this process may still act for `execution_id`."""
         return execution_id not in self.lost_ids and time.monotonic() < self.expires_monotonic
 
 
@@ -63,9 +63,9 @@ class Execution:
     trigger_data: Json
     #: What earlier attempts recorded, by step key: these steps are not run again.
     recorded: dict[str, Json]
-    #: How often a person had each step's uncertain send sent again: it makes the next key another one.
+    #: How often a person had each step's uncertain send repeated; it changes the next idempotency key.
     resends: dict[str, int]
-    #: Its workers were lost twice or more: run it with nothing else in flight (R7).
+    #: Its workers were lost at least twice: run it with nothing else in flight (R7).
     alone: bool
     #: The database's time at the claim, and this process's monotonic clock when the answer came.
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -83,19 +83,19 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one claim call brought."""
+    """The result of one claim call."""
 
     executions: list[Execution]
-    #: What the claim itself ended, as `executions ls` shows it: it counts as claimed.
+    #: Executions that the claim itself ended; they count as claimed.
     ended: list[ExecutionRow]
-    #: Rows wait that must be run alone.
+    #: Executions are waiting that must run alone.
     suspects: bool
-    #: Until the next execution is due; None when none waits.
+    #: Until the next execution is due; None when none is waiting.
     next_seconds: float | None
 
     @classmethod
     def from_row(cls, row: Json, lease: Lease) -> Claim:
-        """Parse the answer of `automation_claim`."""
+        """Parse the result of `automation_claim`."""
         workflows = {
             key: Workflow(id=w["id"], version=w["version"], name=w["name"] or w["id"], definition=w["definition"] or {})
             for key, w in row["workflows"].items()
@@ -129,14 +129,14 @@ def _by_step(recorded: Any) -> dict[str, Json]:
 
 
 def _counts(resends: Any) -> dict[str, int]:
-    """How often each step was sent again; an app's own column may hold anything."""
+    """Return how often each step was sent again; an app's own column may hold anything."""
     found = resends if isinstance(resends, dict) else {}
     return {step: count for step, count in found.items() if isinstance(count, int)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Whether a send may leave (`send` in an answer of `automation_advance`)."""
+    """Whether a send may leave (`send` in a result of `automation_advance`)."""
 
     key: str
     #: `go`, `sent`, `uncertain`, `lost`, `held`, `refused` or `later`.
@@ -144,12 +144,12 @@ class Reservation:
     external_id: str | None
     code: str | None
     reason: str | None
-    #: Of `later`: how long a limit delays it.
+    #: For `later`: how long a limit delays it.
     wait_seconds: float | None
 
     @classmethod
     def from_row(cls, row: Json) -> Reservation:
-        """Parse one answer."""
+        """Parse one result."""
         return cls(
             key=row["key"],
             answer=row["answer"],
@@ -162,30 +162,30 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an execution is about, read fresh (one answer of `automation_advance`)."""
+    """The current context of an execution (one result of `automation_advance`)."""
 
     id: str
-    #: False: the lease is lost, and nothing may be done.
+    #: False: the lease is lost; do nothing.
     held: bool
     #: Why the execution must not go on: `{"ended", "code", "reason"}`.
     stop: Json | None
-    #: The word templates use for the row: `job`.
+    #: The name of the row in templates: `job`.
     type: str | None
     row: Json | None
     old: Json | None
     links: dict[str, Json]
     #: Linked rows that exist and are not shown, by name, and why: each belongs to another tenant, or to none.
     hidden_links: dict[str, str] = field(default_factory=dict)
-    #: The row's column whose spelling conditions fold (R9).
+    #: The status column, whose spelling conditions fold (R9).
     status_column: str = "status"
-    #: An earlier worker handed the execution over, and never said how it ended (`automation_begin_calls`).
+    #: An earlier worker handed the execution over and never reported its end (`automation_begin_calls`).
     called: bool = False
-    #: Whether the send that was to be reserved may leave; None where none was, or nothing may be done any more.
+    #: The reservation; None when none was requested, or the execution must not go on.
     send: Reservation | None = None
 
     @classmethod
     def from_row(cls, row: Json) -> Context:
-        """Parse one answer."""
+        """Parse one result."""
         return cls(
             id=row["id"],
             held=row["held"],
@@ -203,7 +203,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """What the housekeeping of one beat found (one answer of `automation_tick`)."""
+    """The result of the housekeeping of one tick (`automation_tick`)."""
 
     schema_version: int
     #: Executions due now; counted to 1,000, beyond which `due_capped` is true.
@@ -217,20 +217,20 @@ class Tick:
     tripped: list[str]
     #: Executions held as stale in this call.
     held: int
-    #: There is more to hold: nothing is claimed until it is done; call again.
+    #: There are more to hold: call again; nothing is claimed before that ends.
     holding: bool
     #: Bulk actions that are running.
     bulk_actions: int = 0
 
     @classmethod
     def from_row(cls, row: Json) -> Tick:
-        """Parse the answer."""
+        """Parse the result."""
         return cls(**{name: row[name] for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What became of one outcome (one answer of `automation_settle`)."""
+    """What became of one outcome (one result of `automation_settle`)."""
 
     id: str
     #: `settled`, `already`, `lost` or `failed` (it could not be stored).
@@ -243,7 +243,7 @@ class Settled:
 
     @classmethod
     def from_row(cls, row: Json) -> Settled:
-        """Parse one answer."""
+        """Parse one result."""
         return cls(
             id=row["id"],
             answer=row["answer"],
