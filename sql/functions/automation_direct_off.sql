@@ -1,6 +1,6 @@
 -- automation_direct_off() -> {"was_on": bool}
--- Calls nobody any more; ticks run what is due.  The token stays in Vault.  The function goes, unless a trigger of the app
--- still names it, where it does nothing.
+-- Stops calling an executor; ticks run what is due.  The token stays in Vault.  The function is dropped, unless a trigger of the
+-- app still uses it; there it does nothing.
 -- Errors: 55P03 the table is in use (see automation_trigger_add).
 -- Locks: ACCESS EXCLUSIVE on automation_execution_logs for an instant, none when it was off.  Called by: store.direct_off.
 create or replace function public.automation_direct_off()
@@ -17,4 +17,4 @@ begin
   return jsonb_build_object('was_on', v_was_on);
 end
 $$;
-comment on function public.automation_direct_off is 'minutehand: calls nobody any more';
+comment on function public.automation_direct_off is 'minutehand: stops calling an executor';

@@ -1,7 +1,7 @@
 -- automation_direct_sweep(p_limit, p_hold_seconds, p_now) -> automation_tick's answer and {"called": n, "problem": text | null}
--- The minute of direct mode where no machine has one: pg_cron runs it in the database.  It does a tick's housekeeping and
--- calls the executor for up to p_limit executions that are due: what no call reached, retries, lost leases.  Tenants take
--- turns (R4).  One call too many changes nothing.  The first call that cannot be made ends it, and is told.
+-- The tick of direct mode where no machine runs one: pg_cron runs it in the database each minute.  It does a tick's housekeeping and
+-- calls the executor for up to p_limit due executions: those that no call reached, retries, lost leases.  Tenants take turns (R4).
+-- An extra call changes nothing.  The first call that cannot be made ends it, and is reported.
 -- Locks: as automation_tick; the executions that are called for, skip locked.  Errors: none.  Called by: pg_cron.
 create or replace function public.automation_direct_sweep(
   p_limit integer default 10, p_hold_seconds integer default 3600, p_now timestamptz default null
@@ -22,14 +22,14 @@ begin
         v_called := v_called + 1;
       end loop;
     exception when others then
-      v_called := 0;  -- what was called for before it is undone with it
+      v_called := 0;  -- the calls before it are rolled back with it
       v_problem := sqlerrm;
     end;
   end if;
   return v_tick || jsonb_build_object('called', v_called, 'problem', v_problem);
 end
 $$;
-comment on function public.automation_direct_sweep is 'minutehand: the minute of direct mode, from within the database';
+comment on function public.automation_direct_sweep is 'minutehand: the tick of direct mode, from within the database';
 
 -- minutehand.direct_call_existing(config, id): calls the executor for an execution that stood before (with --no-claim: begins it).
 create or replace function minutehand.direct_call_existing(p_config jsonb, p_id uuid) returns void

@@ -2,10 +2,10 @@
 --   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "lost"},
 --   "workflows": [{id, name, trigger_type, on, problem, definition?}], "tables": [...], "workers": [...], "paused": [...],
 --   and as minutehand.recent_figures}
--- What an operator's first look needs; `status` prints it, `/metrics` shows it.  Counts stop at 10,000 each, and look at the
--- newest 20,000 executions where no index serves them, so that neither a long history nor a long queue costs anything.
--- `workers`: the last of each mode and host, the newest first.  With p_steps the first hundred workflows that are on and have no problem bring
--- their definition as minutehand.steps_for_lint, for who can read it.
+-- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
+-- 20,000 executions, so that neither a long history nor a long queue costs anything.
+-- `workers`: the last of each mode and host, the newest first.  With p_steps the first hundred workflows that are on and have no
+-- problem contain their definition as minutehand.steps_for_lint.
 -- enable_seqscan, jit: as in automation_tick.
 -- Locks: none.  Errors: none.  Called by: store.metrics.
 create or replace function public.automation_metrics(p_steps boolean default false, p_now timestamptz default null)
@@ -63,7 +63,7 @@ begin
     || minutehand.recent_figures(v_now);
 end
 $$;
-comment on function public.automation_metrics is 'minutehand: the figures of an operator''s first look';
+comment on function public.automation_metrics is 'minutehand: the figures of status and /metrics';
 
 -- minutehand.recent_figures(now) -> {"last_hour": {status: n}, "ended_last_hour": {status: n},
 --   "by_workflow": [{"id", "name", "ended_last_hour": {status: n}}], "waited_seconds", "took_seconds": {"50", "95", "99"} |

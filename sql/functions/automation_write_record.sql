@@ -1,11 +1,11 @@
 -- automation_write_record(p_execution_id, p_token, p_step, p_table, p_operation, p_id, p_values, p_now) ->
 --   {"answer": "done" | "already" | "lost" | "refused", "id"?, "code"?, "reason"?}
--- The one way by which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
--- transaction.  p_operation is update or create.  Only tables watched with --writable, never automation_*; only rows of
--- the workflow's tenant, checked here.  Names and values are the workflow's words: columns must exist, values are cast by
--- the column's own type, and a row's tenant columns cannot be written.
--- Locks: the execution's row, then the app's row.  Errors: none, but what the app's own triggers raise as others than data
--- or constraint errors.  Called by: store.write_record.
+-- The only way in which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
+-- transaction.  p_operation is update or create.  Only tables watched with --writable, never automation_*; only rows of the
+-- workflow's tenant, checked here.  Names and values come from the workflow: columns must exist, values are cast by the column's
+-- own type, and a row's tenant columns cannot be written.
+-- Locks: the execution's row, then the app's row.  Errors: none, except what the app's own triggers raise other than data or
+-- constraint errors.  Called by: store.write_record.
 create or replace function public.automation_write_record(
   p_execution_id uuid, p_token uuid, p_step jsonb, p_table text, p_operation text, p_id text default null,
   p_values jsonb default '{}', p_now timestamptz default null

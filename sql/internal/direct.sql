@@ -1,7 +1,7 @@
--- Direct mode: the database calls an executor for each new execution (pg_net), with a narrow token from Vault.
--- How is read from the trigger itself, so there is no second list to keep true; its one argument is
+-- Direct mode: the database calls an executor for each new execution (pg_net), with a token of few rights from Vault.
+-- The settings are read from the trigger itself, so there is no second list.  Its one argument is
 --   {"url": "https://…", "timeout_ms": 5000, "no_claim": false}
--- What the trigger calls sets no search_path of its own, as in automation_capture.
+-- Functions that the trigger calls set no search_path of their own, as in automation_capture.
 
 -- minutehand.direct_config() -> the trigger's argument and {"enabled"}, or null when direct mode is off.
 create or replace function minutehand.direct_config() returns jsonb
@@ -33,7 +33,7 @@ language sql stable as $$
     where oid = to_regprocedure('net.http_post(text,jsonb,jsonb,jsonb,integer)') and minutehand.is_trusted(proowner))
 $$;
 
--- minutehand.direct_token() -> text: what callers show, or null.  A line break that came with it would break the header.
+-- minutehand.direct_token() -> text: the token that calls carry, or null.  White space is removed: a line break would break the header.
 create or replace function minutehand.direct_token() returns text
 language plpgsql stable as $$
 begin
@@ -47,8 +47,8 @@ begin
 end
 $$;
 
--- minutehand.set_direct_token(token) -> text: puts it, or for null a new random one, into Vault; returns what is there now.
--- Errors: MH400 no Vault; what no header carries, or the list of two would split.
+-- minutehand.set_direct_token(token) -> text: writes it, or for null a new random one, to Vault, and returns it.
+-- Errors: MH400 no Vault; a token that a header cannot carry, or with a comma.
 create or replace function minutehand.set_direct_token(p_token text) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -94,7 +94,7 @@ begin
 end
 $$;
 
--- minutehand.direct_undo(id): nobody was called for it after all; a tick runs it.
+-- minutehand.direct_undo(id): the call was not made after all; a tick runs the execution.
 create or replace function minutehand.direct_undo(p_id uuid) returns void
 language sql volatile as $$
   update public.automation_execution_logs
@@ -103,8 +103,8 @@ language sql volatile as $$
   where id = p_id and status = 'processing' and worker = 'direct'
 $$;
 
--- minutehand.direct_call(config, log): calls the executor for a row that is due now (with --no-claim: that has begun).
--- Errors: whatever pg_net and Vault raise; caught by the trigger.
+-- minutehand.direct_call(config, log): calls the executor for an execution that is due now (with --no-claim: that has begun).
+-- Errors: whatever pg_net and Vault raise; the trigger catches it.
 create or replace function minutehand.direct_call(p_config jsonb, p_log public.automation_execution_logs) returns void
 language plpgsql as $$
 declare
@@ -132,7 +132,7 @@ begin
 end
 $$;
 
--- minutehand.direct_context(log) -> {"trigger_data", "job_id", "jobId"}: what a function that reads no queue looks for.
+-- minutehand.direct_context(log) -> {"trigger_data", "job_id", "jobId"}: what a function that reads no queue expects.
 create or replace function minutehand.direct_context(p_log public.automation_execution_logs) returns jsonb
 language plpgsql stable as $$
 declare
@@ -162,7 +162,7 @@ language sql stable set search_path = '' as $$
     and t.tgname not in ('minutehand_direct', 'minutehand_direct_begin')
 $$;
 
--- minutehand.set_direct_triggers(config): makes the triggers, or those of other settings anew; for null, removes them.
+-- minutehand.set_direct_triggers(config): creates the triggers, or replaces those with other settings; for null, drops them.
 create or replace function minutehand.set_direct_triggers(p_config jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare

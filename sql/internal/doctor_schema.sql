@@ -1,6 +1,6 @@
 -- What doctor reads of the schema: tables, functions, grants.  Each facts_* function is one section of automation_doctor.
 
--- minutehand.own_columns() -> {table: [columns]}: what the functions need, whoever made the table.
+-- minutehand.own_columns() -> {table: [columns]}: the columns that the functions need, whether we or the app created the table.
 create or replace function minutehand.own_columns() returns jsonb language sql immutable as $$
   select '{
     "automation_workflows": ["id", "user_id", "organization_id", "name", "trigger_type", "trigger_config", "steps",
@@ -26,7 +26,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
   }'::jsonb
 $$;
 
--- minutehand.own_tables() -> (name, relation); a table that is not there has no relation.
+-- minutehand.own_tables() -> (name, relation); the relation of a missing table is null.
 create or replace function minutehand.own_tables() returns table (name text, relation regclass)
 language sql stable set search_path = '' as $$
   select t.name, to_regclass('public.' || t.name) from jsonb_object_keys(minutehand.own_columns()) as t (name)
@@ -52,7 +52,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.facts_functions(now) -> {"installed": count, "replaced": [signature], "missing": [signature],
---   "stubs": [signature]}: a stub is an app's own look at conditions or limits that says true to everything.
+--   "stubs": [signature]}: a stub is an app's own check of conditions or limits that returns true for everything.
 create or replace function minutehand.facts_functions(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with installed as (
@@ -83,9 +83,9 @@ $$;
 
 -- minutehand.facts_grants(now) -> {"roles": those of Supabase that exist, "callable": [{"function", "by"}], "uncallable":
 --   [function], "unprotected": [{"table", "by"}], "policies": [{"table", "policy", "command", "open"}]}
--- Callable: by those who must not be.  Uncallable: by service_role.  Unprotected: no row level security, and a grant.
--- A policy is listed when it looks at no column of the row, so that it cannot tell one tenant's from another's; `open`
--- when it is plainly true.  What names service_role is taken for what it says.
+-- Callable: by roles that must not call it.  Uncallable: not by service_role.  Unprotected: no row level security, but a grant.
+-- A policy is listed if it reads no column of the row, so that it cannot tell one tenant's rows from another's; `open` if it is
+-- simply true.  A policy that names service_role is taken to be for that role.
 create or replace function minutehand.facts_grants(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with client as (

@@ -1,8 +1,8 @@
--- What doctor reads of the app's own machinery: triggers, constraints, columns, other processors.
--- Sources of functions and commands of jobs are looked at here and never leave the database: people paste keys into them.
+-- What doctor reads of the app's own triggers, constraints, columns and other processors.
+-- Sources of functions and commands of jobs are read here and never leave the database, because people paste keys into them.
 
--- minutehand.app_functions() -> (oid, name, writes, calls): the app's functions that put executions into the queue
--- themselves, or call out over HTTP; also those that call such a one.
+-- minutehand.app_functions() -> (oid, name, writes, calls): the app's functions that insert executions themselves, or make HTTP
+-- calls; also functions that call one of these.
 create or replace function minutehand.app_functions()
 returns table (oid oid, name text, writes boolean, calls boolean) language sql stable set search_path = '' as $$
   with source as (
@@ -65,8 +65,8 @@ language sql stable set search_path = '' as $$
       where c.condeferrable))
 $$;
 
--- minutehand.facts_columns(now) -> {"unfilled": [{"table", "column"}]}: columns that must not be null, have no default and
--- are not ours, so that no insert of ours can succeed (R3).
+-- minutehand.facts_columns(now) -> {"unfilled": [{"table", "column"}]}: columns that must not be null, have no default and are not
+-- ours, so that our inserts fail (R3).
 create or replace function minutehand.facts_columns(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with filled (name, columns) as (values
@@ -84,8 +84,8 @@ language sql stable set search_path = '' as $$
     and a.attidentity = '' and a.attgenerated = '' and a.attname <> all (f.columns)
 $$;
 
--- minutehand.cron_jobs() -> [{"id", "name", "schedule"}]: active jobs of pg_cron that touch automations, or null where there
--- is no pg_cron that we may read.
+-- minutehand.cron_jobs() -> [{"id", "name", "schedule"}]: active jobs of pg_cron that concern automations; null without a pg_cron
+-- that we may read.
 create or replace function minutehand.cron_jobs() returns jsonb language plpgsql stable set search_path = '' as $$
 declare
   v_jobs jsonb;
@@ -111,8 +111,8 @@ end
 $$;
 
 -- minutehand.facts_processors(now) -> {"foreign": count, "foreign_seconds": since the newest began, "cron": as
---   minutehand.cron_jobs, "newest": {"mode", "host", "version", "heartbeat_at", "seconds"}}.  Foreign: in work without a
--- token of ours, among the newest 20,000 executions.
+--   minutehand.cron_jobs, "newest": {"mode", "host", "version", "heartbeat_at", "seconds"}}.  Foreign: processing without a token of
+-- ours, among the newest 20,000 executions.
 create or replace function minutehand.facts_processors(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(

@@ -1,10 +1,10 @@
--- What doctor reads of vacuum: how much of our tables is dead, and who keeps PostgreSQL from cleaning up.
+-- What doctor reads of vacuum: how many rows of our tables are dead, and what keeps PostgreSQL from removing them.
 
 -- minutehand.facts_vacuum(now) -> {"autovacuum": bool, "tables": [{"table", "rows", "dead", "seconds": since its last vacuum |
 --   null, "off": bool}], "transactions": [{"pid", "role", "application", "state", "seconds"}], "prepared": [{"gid", "owner",
 --   "seconds"}], "slots": [{"slot", "active", "transactions": how many behind}], "hidden": sessions}
--- Of transactions those that hold a snapshot or have written, the oldest ten.  Hidden: sessions whose transactions this role
--- may not see (it is no member of pg_read_all_stats).
+-- Transactions: the oldest ten that hold a snapshot or have written.  Hidden: sessions whose transactions this role may not see
+-- (it is not a member of pg_read_all_stats).
 create or replace function minutehand.facts_vacuum(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(

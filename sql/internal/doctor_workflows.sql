@@ -1,7 +1,7 @@
--- What doctor reads of the workflows and of the queue: what can never fire, and what waits for a person.
+-- What doctor reads of the workflows and of the queue: what can never run, and what waits for a person.
 
--- minutehand.known_statuses(relation, config) -> text[]: statuses that rows of a watched table have or may have, as far as a
--- bounded look tells: an enum's words, the app's table of statuses (job_statuses.name), some rows, the newest changes.
+-- minutehand.known_statuses(relation, config) -> text[]: statuses that rows of a watched table have or may have, from a bounded
+-- number of reads: an enum's labels, the app's table of statuses (job_statuses.name), some rows, the newest changes.
 create or replace function minutehand.known_statuses(p_relation regclass, p_config jsonb) returns text[]
 language plpgsql stable set search_path = '' as $$
 declare
@@ -34,7 +34,7 @@ end
 $$;
 
 -- minutehand.tables_emitting(trigger_type) -> (type, status, word): the watched tables whose changes have this type; word is the
--- status that stands in the type ("job_completed"), null where none does.
+-- status in the name of the type ("job_completed"), null if there is none.
 create or replace function minutehand.tables_emitting(p_type text)
 returns table (type text, status text, word text) language sql stable set search_path = '' as $$
   select w.config ->> 'type', w.config ->> 'status',
@@ -44,7 +44,7 @@ returns table (type text, status text, word text) language sql stable set search
   where starts_with(p_type, (w.config ->> 'type') || '_')
 $$;
 
--- minutehand.wanted_statuses(conditions, status column) -> statuses that conditions ask for.
+-- minutehand.wanted_statuses(conditions, status column) -> the statuses that conditions name.
 create or replace function minutehand.wanted_statuses(p_conditions jsonb, p_status text) returns setof text
 language sql stable set search_path = '' as $$
   select distinct word.value
@@ -58,8 +58,8 @@ language sql stable set search_path = '' as $$
     and word.value is not null
 $$;
 
--- minutehand.unknown_statuses(workflow, words) -> [{"word", "type"}]: statuses that it waits for and no row is known to have.
--- A type without known words is not judged.
+-- minutehand.unknown_statuses(workflow, words) -> [{"word", "type"}]: statuses that it waits for and that no row is known to have.
+-- A type without known statuses is not checked.
 create or replace function minutehand.unknown_statuses(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(distinct jsonb_build_object('word', wanted.word, 'type', h.type)), '[]')
@@ -81,7 +81,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.steps_for_lint(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
--- last where steps stand there; null when they have more than 16 kB: too long to be brought for a look.
+-- others if they contain steps; null if they have more than 16 kB.
 create or replace function minutehand.steps_for_lint(p_workflow public.automation_workflows) returns jsonb
 language sql stable set search_path = '' as $$
   select case when octet_length(held::text) <= 16384 then held end
@@ -93,9 +93,9 @@ language sql stable set search_path = '' as $$
   ) x
 $$;
 
--- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "unread", "heard", "unmatched"},
--- and as minutehand.steps_for_lint; "steps" is null where that is, and for a workflow with a problem.  `unread`: what of its
--- settings cannot be read; it runs without that.
+-- minutehand.facts_of_workflow(workflow, words) -> {"id", "name", "trigger_type", "problem", "unread", "heard", "unmatched"}, and as
+-- minutehand.steps_for_lint; "steps" is null if that is, and for a workflow with a problem.  `unread`: the settings that cannot be
+-- read; it runs without them.  `heard`: a watched table has changes of its type.
 create or replace function minutehand.facts_of_workflow(p_workflow public.automation_workflows, p_words jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -115,8 +115,8 @@ begin
 end
 $$;
 
--- minutehand.workflow_switches(workflow) -> {switch: what it says}, of those that the row has; null where a json value of the row is
--- one that jsonb refuses.
+-- minutehand.workflow_switches(workflow) -> {switch: value}, of those that the row has; null if a json value of the row is not valid
+-- jsonb.
 create or replace function minutehand.workflow_switches(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
@@ -128,8 +128,8 @@ end
 $$;
 
 -- minutehand.facts_workflows(now) -> {"on": [as facts_of_workflow], "off": count, "torn": [{"id", "name", "switches"}],
---   "words": {type: [status]}}.  Torn: one switch says on, another off.  What cannot be read at all counts as on: it needs
--- to be told.  At most 1,000 of a kind, of the first 10,000.
+--   "words": {type: [status]}}.  Torn: one switch is on, another is off.  A workflow that cannot be read counts as on, so that it is
+-- reported.  At most 1,000 of a kind, of the first 10,000.
 create or replace function minutehand.facts_workflows(p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -164,8 +164,8 @@ end
 $$;
 
 -- minutehand.facts_queue(now) -> {"stale": count, "stale_oldest": due, "held", "uncertain", "unmatched", "set_aside",
---   "no_tenant", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never
--- begun; what is paused is not.  Held: stale ones that a processor has put aside.
+--   "no_tenant", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
+-- paused ones do not count.  Held: those that a processor has set aside as stale.
 create or replace function minutehand.facts_queue(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' set enable_seqscan = off as $$
   with stale as (

@@ -15,8 +15,8 @@ language sql stable as $$
   select p_owner = minutehand.owner() or exists (select from pg_catalog.pg_roles where oid = p_owner and rolsuper)
 $$;
 
--- minutehand.own_functions() -> the functions that we made: all in our schema, and those in public that carry our comment and
--- whose owner is trusted.  Anybody may write a comment on a function of his own.
+-- minutehand.own_functions() -> the functions that we created: all in our schema, and those in public that carry our comment and
+-- whose owner is trusted.  Anybody may write a comment on a function of their own.
 create or replace function minutehand.own_functions() returns setof pg_catalog.pg_proc
 language sql stable set search_path = '' as $$
   select p.*

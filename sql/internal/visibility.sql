@@ -1,7 +1,7 @@
 -- What a signed-in user of the app may see through the API: the policies in grants.sql ask here.  Both read the claims that
 -- the API has checked; they run once a statement, and with our rights, since a user may not read profiles of others.
 
--- minutehand.my_user() -> text: who is signed in, or null.
+-- minutehand.my_user() -> text: the id of the signed-in user, or null.
 create or replace function minutehand.my_user() returns text
 language sql stable security definer set search_path = '' as $$
   select coalesce(

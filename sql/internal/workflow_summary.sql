@@ -1,4 +1,4 @@
--- What a person is shown of a workflow: the one home of "how does it stand?", for ls, show, lint and apply.
+-- The state of a workflow, for ls, show, lint and apply.
 
 -- minutehand.workflow_summary(workflow) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version", "on",
 --   "paused": {"scope", "target", "reason", "paused_at"} | null, "problem", "definition": the row | null}
@@ -15,9 +15,9 @@ language sql stable set search_path = '' as $$
     'problem', minutehand.workflow_problem(p_workflow), 'definition', minutehand.row_of(p_workflow))
 $$;
 
--- minutehand.lint_facts(workflow) -> {"problem", "heard", "unmatched": [{"word", "type", "known": [status]}]}: what the
--- database alone can say against it, saved or not yet.  `heard`: a watched table has changes of its type.  A setting that
--- cannot be read is a problem here, where it can still be mended.
+-- minutehand.lint_facts(workflow) -> {"problem", "heard", "unmatched": [{"word", "type", "known": [status]}]}: what the database
+-- alone can say against it, saved or not.  `heard`: a watched table has changes of its type.  A setting that cannot be read is a
+-- problem here, because it can still be fixed.
 create or replace function minutehand.lint_facts(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -42,9 +42,8 @@ begin
 end
 $$;
 
--- minutehand.newest_executions() -> the newest 20,000 execution logs: what counts and last runs are taken from, since no
--- index serves the question "of this workflow".  Without settings of its own, so that it becomes part of its caller's query,
--- which reads two columns of a row and not all.
+-- minutehand.newest_executions() -> the newest 20,000 executions, for counts and last runs: no index serves "of this workflow".  It has
+-- no settings of its own, so that it becomes part of its caller's query, which reads two columns of a row and not all.
 create or replace function minutehand.newest_executions() returns setof public.automation_execution_logs
 language sql stable as $$
   select * from public.automation_execution_logs order by created_at desc, id desc limit 20000
