@@ -129,18 +129,18 @@ async def _migrate_if_older(store: Store, url: str) -> None:
     await schema.migrate(url)
 
 
-def check_schema_version(found: int) -> None:
+def check_schema_version(version: int) -> None:
     """Raise `SchemaMismatch` unless this is the program's own schema version."""
     from minutehand.store import schema
 
     needed = schema.version()
-    if found < needed:
+    if version < needed:
         raise SchemaMismatch(
-            f"the database has schema version {found}, this program needs {needed}: run minutehand migrate"
+            f"the database has schema version {version}, this program needs {needed}: run minutehand migrate"
         )
-    if found > needed:
+    if version > needed:
         raise SchemaMismatch(
-            f"the database has schema version {found}, this program knows {needed}: upgrade minutehand"
+            f"the database has schema version {version}, this program knows {needed}: upgrade minutehand"
         )
 
 

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 #: Where to find the traceback of a bug.
 TRACEBACK = "the log has the traceback, at request_crashed"
-#: When a caller may try again that found no free lane or no database.
+#: How long a caller waits before it tries again, after it met no free lane or no database.
 RETRY_SECONDS = 5
 
 

@@ -27,13 +27,13 @@ class Tokens:
         >>> Tokens.parse("new, old").all, Tokens.parse(None).all
         (('new', 'old'), ())
         """
-        found = tuple(part.strip() for part in (text or "").split(",") if part.strip())
-        if not all(map(_TOKEN.fullmatch, found)):
+        tokens = tuple(part.strip() for part in (text or "").split(",") if part.strip())
+        if not all(map(_TOKEN.fullmatch, tokens)):
             raise BadConfiguration(
                 "MINUTEHAND_API_TOKEN has spaces, line breaks or non-ASCII characters, not allowed in a header: "
                 "set one token, or two separated by a comma while you rotate them"
             )
-        return cls(found)
+        return cls(tokens)
 
     @property
     def first(self) -> str | None:

@@ -105,5 +105,5 @@ def _program() -> str:
     called, name = sys.argv[0], "minutehand"
     if Path(called).name != name or not Path(called).exists():
         return name
-    found = shutil.which(name)
-    return name if found and Path(found).samefile(called) else shlex.quote(called)
+    on_path = shutil.which(name)
+    return name if on_path and Path(on_path).samefile(called) else shlex.quote(called)

@@ -44,10 +44,10 @@ def program_path() -> str:
     Errors: `BadConfiguration` when it is not installed, or a unit cannot contain its path.
     """
     beside = Path(sys.executable).parent / "minutehand"
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("minutehand")
-    if found is None:
+    command = str(beside) if os.access(beside, os.X_OK) else shutil.which("minutehand")
+    if command is None:
         raise BadConfiguration("the command minutehand is not installed: install it with pipx or pip")
-    path = os.path.abspath(found)
+    path = os.path.abspath(command)
     if not _PLAIN.fullmatch(path):
         raise BadConfiguration(
             f"a unit cannot contain the path {path!r}: install it where the path has plain characters only"

@@ -38,6 +38,8 @@ REPLACED = {
     r"how-a-row-travels|benchmarks[./](ground|window|plan|ceiling)\b": "docs/architecture.md; database, dashboard, …",
     r"docs/plug-ins\.md|test_scenarios_walls|test_doctor_intake": "docs/extending.md; test_scenarios_isolation, …",
     r"\b(design|field|naming)\.md": "docs/invariants.md, docs/architecture.md",
+    r"\b(EngineSettings|PatientEngine|BEAT_SECONDS|LAST_WORDS_SECONDS)\b": "RunSettings, HOUSEKEEPING_SECONDS, …",
+    r"\b(beat_failed|database_away|database_back|tick_done)\b": "housekeeping_failed, database_unreachable, …",
 }
 FOLDERS = ("store", "executor", "dashboard", "scheduler", "sql", "tests", "docs", "benchmarks", ".github", ".ci")
 #: Pictures and generated data are not read.
