@@ -73,7 +73,7 @@ MALFORMED: dict[str, Any] = {
     "step 1 (webhook): `headers` must be an object": [webhook("http://example.com", headers=3)],
     "step 1 (email): its id is longer than": [email() | {"id": "x" * 201}],
     "step 2 (email): several steps have the id 'a'": [email() | {"id": "a"}, email() | {"id": "a"}],
-    "step 101 (email): these are too many steps": [email()] * 101,
+    "step 101 (email): a workflow may have at most 100 steps": [email()] * 101,
 }
 
 
