@@ -162,7 +162,9 @@ def test_the_plans_function_answers_as_the_match_decides(database: Database) -> 
 
 
 def test_a_row_without_an_id_has_no_limit(database: Database) -> None:
-    watched_jobs(database, p_id="search")
+    watched_jobs(database)
+    database.sql("create unique index on jobs (search)")
+    database.call("automation_trigger_add", p_table="jobs", p_id="search")
     workflow(database)
     for status in ("done", "open", "done"):
         move(database, status)
