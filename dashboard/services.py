@@ -18,3 +18,5 @@ class Services:
     lint: Callable[[str], Awaitable[list[Json]]]
     #: The ids of a workflow and a row -> {"conditions", "stops", "steps": […]} as `workflows test -o json`
     dry_run: Callable[[str, str], Awaitable[Json]]
+    #: Where steps run: `local`, or elsewhere.
+    executor: str = "local"

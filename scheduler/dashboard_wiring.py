@@ -65,5 +65,5 @@ def open_dashboard(
         except BadStep as error:
             raise BadRequest(f"it cannot run: {error}") from None
 
-    services = Services(doctor=doctor, lint=lint, dry_run=dry_run_on_row)
+    services = Services(doctor=doctor, lint=lint, dry_run=dry_run_on_row, executor=run.executor)
     return DashboardContext(store, access, version("minutehand"), services, read_only=read_only, database=database.name)

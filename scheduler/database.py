@@ -149,14 +149,19 @@ async def check_schema(store: Store) -> None:
     check_schema_version(await store.schema_version())
 
 
-async def read_metrics(store: Store, *, steps: bool = False) -> Metrics:
-    """Return what `Store.metrics` returns, if it is of this program's schema.
+async def read_metrics(store: Store, executor: str) -> Metrics:
+    """Return what `Store.metrics` returns, if it is of this program's schema, with the verdict on each workflow.
 
     Errors: `SchemaMismatch`, `StoreError`.
     """
-    metrics = await store.metrics(steps=steps)
+    from minutehand.executor.workflow_check import diagnose, with_verdict
+
+    metrics = await store.metrics(facts=True)
     check_schema_version(metrics["schema_version"])
-    return metrics
+    workflows = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in metrics["workflows"]]
+    for workflow in workflows:
+        del workflow["definition"]
+    return {**metrics, "workflows": workflows}
 
 
 async def check_configuration(store: Store) -> None:

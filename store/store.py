@@ -228,9 +228,9 @@ class Store:
         """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough."""
         return await self._timed("automation_execution", p_id=execution_id)
 
-    async def metrics(self, *, steps: bool = False) -> records.Metrics:
-        """Return the metrics of `status` and /metrics; with `steps`, also the definitions of up to 100 workflows."""
-        return await self._timed("automation_metrics", p_steps=steps)
+    async def metrics(self, *, facts: bool = False) -> records.Metrics:
+        """Return the metrics of `status` and /metrics; with `facts`, also the facts and the steps of each workflow."""
+        return await self._timed("automation_metrics", p_facts=facts)
 
     async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
         """Detect incidents; returns the notifications that this caller has to send within two minutes."""
@@ -313,9 +313,9 @@ class Store:
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
-    async def workflows(self, names: list[str] | None = None, *, facts: bool = False) -> list[records.WorkflowRow]:
-        """List workflows by name: all, or those with these names or ids; with `facts`, also their problems."""
-        filters: Json = ({} if names is None else {"names": names}) | ({"facts": True} if facts else {})
+    async def workflows(self, names: list[str] | None = None) -> list[records.WorkflowRow]:
+        """List workflows with their facts, by name: all, or those with these names or ids.  Errors: `NotFound`."""
+        filters: Json = {} if names is None else {"names": names}
         page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=filters)
         rows = page
         while page:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from minutehand.executor.workflow_check import NEVER
 from minutehand.store.records import Metrics, WorkerRow
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Sample = tuple[tuple[str, ...], float]
 
 @dataclass(frozen=True, slots=True, eq=False)  # a registry identifies it by identity
 class MetricsCollector:
-    """A collector of what `Store.metrics` returned."""
+    """A collector of what `Store.metrics` returned, with the verdict on each workflow."""
 
     metrics: Metrics
 
@@ -105,9 +106,9 @@ class MetricsCollector:
         workflows = self.metrics["workflows"]
         on = sum(workflow["on"] for workflow in workflows)
         switches = [(("on",), on), (("off",), len(workflows) - on)]
-        broken = sum(workflow["problem"] is not None for workflow in workflows)
+        broken = sum(workflow["state"] == NEVER for workflow in workflows)
         yield _gauges("workflows", "Workflows, by state.", ("state",), switches)
-        yield _gauge("workflows_broken", "Workflows that will never run.", broken)
+        yield _gauge("workflows_broken", "Workflows that are on and will never run.", broken)
         yield _gauge("pauses", "Pauses of everything, a tenant or a workflow.", len(self.metrics["paused"]))
         yield _gauges(
             "processor_seen_timestamp_seconds",
@@ -118,7 +119,7 @@ class MetricsCollector:
 
 
 def prometheus_text(metrics: Metrics) -> str:
-    """Return what `Store.metrics` returned as text for Prometheus, or for its textfile collector."""
+    """Return metrics, with the verdict on each workflow, as text for Prometheus or for its textfile collector."""
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)

@@ -8,6 +8,7 @@ from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.formatting import duration, parse_time, plural
+from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
 
 #: Executions per tick by default, and the modes that tick once a minute.
@@ -28,12 +29,15 @@ async def overview(request: PageRequest) -> Page:
         lambda: request.store.overview(tenant=tenant, bars_from=stale_from, bar_seconds=span.step),
     )
     figures = state["figures"]
+    executor = request.dashboard.services.executor
+    workflows = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in state["workflows"]]
     minutes = charts.minutes(state["ticks"], request.now)
     return Page(
         "overview.html",
         {
             "figures": figures,
             "state": state,
+            "workflows": workflows,
             "tiles": tiles(figures),
             "strip": charts.strip(minutes),
             "late_ticks": late_ticks(minutes),

@@ -8,6 +8,7 @@ import json
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.pages.executions import add_step_types
 from minutehand.dashboard.pages.workflow_summary import summarize
+from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
 
@@ -17,9 +18,10 @@ MAX_DIFF_LINES = 400
 
 async def workflows(request: PageRequest) -> Page:
     """Show all workflows that the user may see."""
-    rows = await request.query("workflows", lambda: request.store.workflows(facts=True))
+    rows = await request.query("workflows", lambda: request.store.workflows())
     tables = await request.query("triggers", request.store.triggers)
-    visible = [_with_state(row, tables) for row in rows if request.user.sees(_tenant(row))]
+    executor = request.dashboard.services.executor
+    visible = [_with_state(row, tables, executor) for row in rows if request.user.sees(_tenant(row))]
     return Page("workflows.html", {"workflows": visible, "tables": tables})
 
 
@@ -46,7 +48,7 @@ async def workflow(request: PageRequest) -> Page:
     return Page(
         "workflow.html",
         {
-            "workflow": _with_state(row, tables),
+            "workflow": _with_state(row, tables, request.dashboard.services.executor),
             "findings": await request.dashboard.services.lint(row["id"]),
             "versions": with_changes(versions),
             "recent": recent["rows"],
@@ -62,12 +64,9 @@ def _tenant(workflow: Json) -> str | None:
     return tenant
 
 
-def _with_state(workflow: Json, tables: list[Json]) -> Json:
-    problem = workflow["problem"]
-    if problem is None and workflow.get("heard") is False and workflow["trigger_type"] != "manual":
-        problem = f"no watched table has changes of type {workflow['trigger_type']}"
-    state = "off" if not workflow["on"] else "broken" if problem else "paused" if workflow["paused"] else "on"
-    return {**workflow, "summary": summarize(workflow, tables), "problem": problem, "state": state}
+def _with_state(workflow: Json, tables: list[Json], executor: str) -> Json:
+    verdict = with_verdict(workflow, diagnose(workflow, executor=executor))
+    return verdict | {"summary": summarize(workflow, tables)}
 
 
 def with_changes(versions: list[Json]) -> list[Json]:

@@ -118,7 +118,8 @@ def events(facts: Facts) -> list[Result]:
 
 def email(facts: Facts) -> list[Result]:
     """Look whether e-mails can leave, if workflows write any."""
-    writing = [workflow["name"] for workflow in facts.section("workflows")["on"] if _writes_email(workflow)]
+    workflows = facts.section("workflows")["workflows"]
+    writing = [workflow["name"] for workflow in workflows if workflow["on"] and _writes_email(workflow)]
     if facts.executor != "local" or not writing:
         return [ok("no step needs an e-mail provider here")]
     writers = counted(len(writing), "workflow writes", "workflows write")
@@ -134,6 +135,6 @@ def email(facts: Facts) -> list[Result]:
 
 def _writes_email(workflow: Json) -> bool:
     try:
-        return any(step.type == "email" for step in read_steps(workflow))
+        return any(step.type == "email" for step in read_steps(workflow["definition"] or {}))
     except BadStep:
         return False

@@ -39,7 +39,7 @@ def _unwatched(facts: Facts) -> Result:
     if own := feeders(facts):
         told = ", ".join(f"{item['trigger']} on {item['table']}" for item in own[:3])
         return warn(f"no table is watched: executions come from the app's own triggers ({told})", fix)
-    if facts.section("workflows").get("on"):
+    if any(workflow["on"] for workflow in facts.section("workflows").get("workflows", ())):
         return fail("no table is watched, so no change starts a workflow", fix)
     return warn("no table is watched yet", fix)
 

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minutehand.executor.actions.contract import BadStep, RenderError
+from minutehand.executor.actions.contract import RenderError, Step
 from minutehand.executor.actions.descriptions import outline
-from minutehand.executor.dialects import Plan, all_steps, read_plan
-from minutehand.scheduler.doctor.workflows import BY_HAND, near_words
+from minutehand.executor.dialects import all_steps
+from minutehand.executor.workflow_check import Facts, Finding, diagnose
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
-from minutehand.store.records import WorkflowFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing about a workflow: an `error` keeps it from its work, a `warning` may, a `note` is good to know."""
-
-    level: str
-    text: str
-    #: The step's path; None: of the whole.
-    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linted:
-    """What was found of one workflow, and what it would do."""
+    """The findings about one workflow, and what it would do."""
 
     workflow: str
     #: The place in its file, or "saved".
     where: str
+    #: As in `Diagnosis`.
+    state: str
     findings: tuple[Finding, ...]
-    #: A line a step.
+    #: One line for each step.
     does: tuple[str, ...]
 
     @property
@@ -44,49 +35,40 @@ class Linted:
 
     def as_json(self) -> Json:
         """Return it for a program."""
-        findings = [{"level": one.level, "step": one.step, "text": one.text} for one in self.findings]
-        return {"workflow": self.workflow, "where": self.where, "findings": findings, "does": list(self.does)}
+        return {
+            "workflow": self.workflow,
+            "where": self.where,
+            "state": self.state,
+            "findings": [finding.as_json() for finding in self.findings],
+            "does": list(self.does),
+        }
 
 
-async def lint(name: str, where: str, row: Json | None, facts: WorkflowFacts | None, store: Store | None) -> Linted:
-    """Judge a workflow by its row, and by what the database says of it (`minutehand.lint_facts`), where there is one.
+async def lint(name: str, where: str, facts: Facts, store: Store | None, *, executor: str) -> Linted:
+    """Check a workflow by its facts (see `diagnose`), and the templates and the conditions of its steps.
 
-    A row is None when its JSON cannot be read; the facts say why.  Errors: `StoreError`.
+    Errors: `StoreError`.
     """
-    if row is None:
-        problem = (facts["problem"] if facts else None) or "its row cannot be read"
-        return Linted(workflow=name, where=where, findings=(Finding(level="error", text=problem),), does=())
-    plan, findings = _read(row)
-    findings += list(_of_templates(plan))
-    if facts is not None:
-        findings += _of_facts(row, facts, known=findings)
-    elif not row.get("trigger_type"):
-        findings.append(Finding(level="error", text="it has no trigger_type"))
+    diagnosis = diagnose(facts, executor=executor)
+    steps = diagnosis.plan.steps if diagnosis.plan else ()
+    findings = [*diagnosis.findings, *_templates(steps)]
     if store is not None:
-        findings += await _of_conditions(plan, store)
-    return Linted(workflow=name, where=where, findings=tuple(findings), does=tuple(outline(plan.steps)))
+        findings += await _conditions(steps, store)
+    return Linted(
+        workflow=name, where=where, state=diagnosis.state, findings=tuple(findings), does=tuple(outline(steps))
+    )
 
 
-def _read(row: Json) -> tuple[Plan, list[Finding]]:
-    try:
-        plan = read_plan(row)
-    except BadStep as error:
-        return Plan(steps=(), notes=()), [Finding(level="error", text=str(error))]
-    if not plan.steps:
-        return plan, [Finding(level="error", text="it has no steps")]
-    return plan, [Finding(level="note", text=note) for note in plan.notes]
-
-
-def _of_templates(plan: Plan) -> Iterator[Finding]:
-    """Compile every template; whether its variables are there, only a row can tell."""
+def _templates(steps: tuple[Step, ...]) -> Iterator[Finding]:
+    """Compile every template.  Whether its variables exist, only a row can tell."""
     from minutehand.executor.templates.render import check_template
 
-    for step in all_steps(plan.steps):
+    for step in all_steps(steps):
         for place, text in _texts(step.config, ""):
             try:
                 check_template(text)
             except RenderError as error:
-                yield Finding(level="error", step=step.path, text=f"`{place}`: {error}")
+                yield Finding(level="error", about="templates", step=step.path, text=f"`{place}`: {error}")
 
 
 def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
@@ -100,65 +82,51 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{place}[{number}]")
 
 
-def _of_facts(row: Json, facts: WorkflowFacts, known: list[Finding]) -> Iterator[Finding]:
-    problem = facts["problem"]
-    if problem and all(finding.text != problem for finding in known):
-        yield Finding(level="error", text=problem)
-    if not problem and not facts["heard"] and row.get("trigger_type") != BY_HAND:
-        text = f"no watched table has changes of type {row.get('trigger_type')}: minutehand trigger add TABLE"
-        yield Finding(level="warning", text=text)
-    for item in facts["unmatched"]:
-        near = near_words(item["word"], item["known"])
-        seen = f"near it: {', '.join(near)}" if near else f"there are: {', '.join(item['known'][:8])}"
-        text = f"it waits for the status {item['word']!r}, which no {item['type']} is known to have; {seen}"
-        yield Finding(level="warning", text=text)
-
-
-async def _of_conditions(plan: Plan, store: Store) -> list[Finding]:
-    """Let the one evaluator read the conditions of steps; their values may be templates, which it takes for text."""
-    asked = [step for step in all_steps(plan.steps) if step.type == "condition"]
-    trees = [await store.evaluate(step.config["conditions"], {}) for step in asked]
+async def _conditions(steps: tuple[Step, ...], store: Store) -> list[Finding]:
+    """Let the database read the conditions of steps; their values may be templates, which it takes for text."""
+    with_conditions = [step for step in all_steps(steps) if step.type == "condition"]
+    trees = [await store.evaluate(step.config["conditions"], {}) for step in with_conditions]
     return [
-        Finding(level="error", step=step.path, text=f"conditions: {tree['problem']}")
-        for step, tree in zip(asked, trees, strict=True)
+        Finding(level="error", about="conditions", step=step.path, text=f"conditions: {tree['problem']}")
+        for step, tree in zip(with_conditions, trees, strict=True)
         if "problem" in tree
     ]
 
 
-async def lint_saved(store: Store, names: list[str] | None = None) -> list[Linted]:
-    """Judge saved workflows: all, or those of these names or ids.  Errors: `StoreError`."""
-    cards = await store.workflows(names, facts=True)
+async def lint_saved(store: Store, names: list[str] | None = None, *, executor: str = "local") -> list[Linted]:
+    """Check saved workflows: all, or those of these names or ids.  Errors: `StoreError`."""
     return [
-        await lint(
-            card["name"],
-            "saved",
-            card["definition"],
-            {"problem": card["problem"], "heard": card["heard"], "unmatched": card["unmatched"]},
-            store,
-        )
-        for card in cards
+        await lint(facts["name"], "saved", facts, store, executor=executor) for facts in await store.workflows(names)
     ]
 
 
-async def lint_files(found: list[FileWorkflow], store: Store | None) -> list[Linted]:
-    """Judge workflows of files; with a store also by what it would say when they are saved.  Errors: `StoreError`."""
-    linted = []
-    seen: dict[tuple[str | None, ...], str] = {}
-    for one in found:
-        facts = None if store is None else await _facts(one, store)
-        judged = await lint(one.row["name"], one.where, one.row, facts, store)
-        before = seen.setdefault(
-            tuple(one.row.get(key) for key in ("name", "organization_id", "user_id", "id")), one.where
-        )
-        if before != one.where:
-            twice = Finding(level="error", text=f"it stands in {before} too: which of them is meant?")
-            judged = replace(judged, findings=(*judged.findings, twice))
-        linted.append(judged)
-    return linted
+async def lint_files(
+    workflows: Iterable[FileWorkflow], store: Store | None, *, executor: str = "local"
+) -> list[Linted]:
+    """Check workflows of files; with a store also against its tables.  Errors: `StoreError`."""
+    results = []
+    places: dict[tuple[str | None, ...], str] = {}
+    for workflow in workflows:
+        result = await _lint_file(workflow, store, executor)
+        key = tuple(workflow.row.get(name) for name in ("name", "organization_id", "user_id", "id"))
+        other = places.setdefault(key, workflow.where)
+        if other != workflow.where:
+            result = _with(result, f"the same workflow is also in {other}")
+        results.append(result)
+    return results
 
 
-async def _facts(one: FileWorkflow, store: Store) -> WorkflowFacts:
-    try:
-        return await store.save_workflow(one.row, dry_run=True)
-    except BadRequest as error:
-        return {"problem": str(error), "heard": True, "unmatched": []}
+async def _lint_file(workflow: FileWorkflow, store: Store | None, executor: str) -> Linted:
+    facts: Facts = {"trigger_type": workflow.row.get("trigger_type"), "definition": workflow.row}
+    refusal = None
+    if store is not None:
+        try:
+            facts = {**await store.save_workflow(workflow.row, dry_run=True), "definition": workflow.row}
+        except BadRequest as error:
+            refusal = str(error)
+    result = await lint(workflow.row["name"], workflow.where, facts, store, executor=executor)
+    return result if refusal is None else _with(result, refusal)
+
+
+def _with(result: Linted, text: str) -> Linted:
+    return replace(result, findings=(*result.findings, Finding(level="error", about="file", text=text)))

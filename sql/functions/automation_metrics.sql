@@ -1,14 +1,14 @@
--- automation_metrics(p_steps, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
+-- automation_metrics(p_facts, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
 --   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "lost"},
---   "workflows": [{id, name, trigger_type, on, problem, definition?}], "tables": [...], "workers": [...], "paused": [...],
+--   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...],
 --   and as minutehand.recent_figures}
 -- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
 -- 20,000 executions, so that neither a long history nor a long queue costs anything.
--- `workers`: the last of each mode and host, the newest first.  With p_steps the first hundred workflows that are on and have no
--- problem contain their definition as minutehand.steps_for_lint.
+-- `workers`: the last of each mode and host, the newest first.  With p_facts the workflows are as
+-- minutehand.all_workflow_facts.
 -- enable_seqscan, jit: as in automation_tick.
 -- Locks: none.  Errors: none.  Called by: store.metrics.
-create or replace function public.automation_metrics(p_steps boolean default false, p_now timestamptz default null)
+create or replace function public.automation_metrics(p_facts boolean default false, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = ''
 set enable_seqscan = off set jit = off as $$
 declare
@@ -39,19 +39,11 @@ begin
       'no_tenant', (select count(*) from (
         select error from public.automation_events order by id desc limit v_cap) x where error like 'no tenant%'),
       'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events)),
-    'workflows', (
+    'workflows', case when p_facts then minutehand.all_workflow_facts() else (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'id', (w).id, 'name', (w).name, 'trigger_type', (w).trigger_type, 'on', is_on, 'problem', problem)
-        || case when p_steps and is_on and problem is null and nr <= 100
-             then jsonb_build_object('definition', minutehand.steps_for_lint(w)) else '{}' end
-        order by (w).name), '[]')
-      from (
-        select *, count(*) filter (where is_on and problem is null) over (order by (w).name, (w).id) as nr
-        from (
-          select w, minutehand.is_on(w) as is_on, minutehand.workflow_problem(w) as problem
-          from public.automation_workflows w
-          order by w.name
-          limit 1000) listed) numbered),
+        'id', (w).id, 'name', (w).name, 'trigger_type', (w).trigger_type, 'version', (w).version, 'on', minutehand.is_on(w))
+        order by (w).name, (w).id), '[]')
+      from (select w from public.automation_workflows w order by w.name, w.id limit 1000) listed) end,
     'tables', public.automation_triggers(),
     'workers', (
       select coalesce(jsonb_agg(to_jsonb(w) order by w.heartbeat_at desc), '[]')

@@ -1,9 +1,10 @@
 -- automation_overview(p_tenant, p_from, p_seconds, p_now) -> {"now", "figures": as automation_metrics, or of the tenant as
 --   minutehand.tenant_figures, "incidents": the first five that are open, "ticks": [{"at": minute, "first_at", "due", "ran"}] of the
 --   last 60 minutes, oldest first, "behind_since": timestamptz | null, "throughput": {"arrived": n, "ended": n} of the last 15 minutes,
---   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.bars from p_from, "workflows": [{"id",
---   "name", "on", "problem" (why it cannot fire), "paused", "counts": {status: n}, "hours": [n of each of the last 24, oldest first], "failed_hours",
---   "p50", "p95" (seconds from due to the end), "last_run", "last_status"}], "looked_at", "complete"}
+--   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.bars from p_from, "workflows": [{as
+--   minutehand.workflow_facts, "definition": as minutehand.steps_for_lint, "counts": {status: n}, "hours": [n of each of the
+--   last 24, oldest first], "failed_hours", "p50", "p95" (seconds from due to the end), "last_run", "last_status"}] of the 21
+--   that ran last, "looked_at", "complete"}
 -- All that the dashboard's first page shows, in one question.  What is of a day is taken from its newest 20,000 executions:
 -- `complete` says whether that is all of it.  `behind_since`: since when more was due at each look than a tick runs.
 -- Locks: none.  Errors: MH400 more than 1,000 bars.  Called by: store.overview.
@@ -32,7 +33,6 @@ create or replace function minutehand.day_figures(p_tenant text, p_now timestamp
 language plpgsql stable set search_path = '' as $$
 declare
   v_cap constant integer := 20000;
-  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
 begin
   return (
     with recent as materialized (
@@ -61,13 +61,14 @@ begin
       select workflow_id, jsonb_object_agg(status, n) as counts
       from (select workflow_id, status, count(*) as n from recent group by 1, 2) c group by workflow_id
     ), listed as (
-      select w as workflow, w.id, w.name,
-             minutehand.is_paused(minutehand.tenant_of(w), w.id, v_pauses) as is_paused
+      select w as workflow, w.id, w.name
       from public.automation_workflows w
       left join figures f on f.workflow_id = w.id
       where p_tenant is null or p_tenant = minutehand.tenant_of(w)
       order by f.last_run desc nulls last, w.name
-      limit 100
+      limit 21
+    ), context as materialized (
+      select minutehand.workflow_context(array(select distinct (workflow).trigger_type::text from listed)) as value
     )
     select jsonb_build_object(
       'ticks', (
@@ -79,9 +80,8 @@ begin
         left join minutehand.tick_log b on b.minute = m.minute
         left join ran r on r.minute = m.minute),
       'workflows', (
-        select coalesce(jsonb_agg(jsonb_build_object(
-          'id', w.id, 'name', w.name, 'on', minutehand.is_on(w.workflow), 'problem', minutehand.cannot_fire(w.workflow),
-          'paused', w.is_paused,
+        select coalesce(jsonb_agg(minutehand.workflow_facts(w.workflow, context.value) || jsonb_build_object(
+          'definition', minutehand.steps_for_lint(w.workflow),
           'counts', coalesce(c.counts, '{}'), 'p50', round(f.took[1]::numeric, 2), 'p95', round(f.took[2]::numeric, 2),
           'last_run', f.last_run, 'last_status', f.last_status,
           'hours', (
@@ -94,6 +94,7 @@ begin
             left join hours h on h.workflow_id = w.id and h.hour = i.hour))
           order by f.last_run desc nulls last, w.name), '[]')
         from listed w
+        cross join context
         left join figures f on f.workflow_id = w.id
         left join counts c on c.workflow_id = w.id),
       'throughput', (

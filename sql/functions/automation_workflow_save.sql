@@ -1,5 +1,5 @@
 -- automation_workflow_save(p_workflow, p_dry_run, p_actor, p_now) -> {"answer": "created" | "updated" | "unchanged", "id", "name",
---   "version", "changed": [column], "dry_run", as minutehand.lint_facts}
+--   "version", "changed": [column], "dry_run", as minutehand.workflow_facts}
 -- Saves a workflow by its name within its tenant.  p_workflow contains columns of the row, by name: other columns stay as they are,
 -- columns of the app that we do not know are never written, and an empty value ({}, []) where there is none is not a change.
 -- The tenant is its organization_id, else its user_id; without both, the only workflow of that name is meant.  An `id` decides
@@ -41,9 +41,9 @@ begin
       'workflow_save', v_new.id::text, p_actor,
       jsonb_build_object('name', v_new.name, 'version', v_new.version, 'changed', v_changed), v_now);
   end if;
-  return minutehand.lint_facts(v_new) || jsonb_build_object(
-    'answer', v_answer, 'id', v_new.id, 'name', v_new.name, 'version', coalesce(v_new.version, 1),
-    'changed', to_jsonb(v_changed), 'dry_run', p_dry_run);
+  return minutehand.workflow_facts(
+    v_new, minutehand.workflow_context(array[v_new.trigger_type::text])) || jsonb_build_object(
+    'answer', v_answer, 'changed', to_jsonb(v_changed), 'dry_run', p_dry_run);
 end
 $$;
 comment on function public.automation_workflow_save is 'minutehand: saves a workflow by its name';

@@ -1,4 +1,4 @@
--- automation_workflow_show(p_workflow) -> {as minutehand.workflow_summary and minutehand.lint_facts, "switches",
+-- automation_workflow_show(p_workflow) -> {as minutehand.workflow_facts, "definition": the row | null,
 --   "versions": [{"version", "saved_at"}], "executions": {status: count}, "last": as executions are listed | null}
 -- One workflow, named by id or name: how it stands, why it cannot fire, its newest 20 versions, and what became of its
 -- executions among the newest 20,000 of all.
@@ -8,8 +8,9 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 declare
   v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
 begin
-  return minutehand.workflow_summary(v_workflow) || minutehand.lint_facts(v_workflow) || jsonb_build_object(
-    'switches', minutehand.workflow_switches(v_workflow),
+  return minutehand.workflow_facts(
+    v_workflow, minutehand.workflow_context(array[v_workflow.trigger_type::text])) || jsonb_build_object(
+    'definition', minutehand.row_of(v_workflow),
     'versions', (
       select coalesce(jsonb_agg(jsonb_build_object('version', v.version, 'saved_at', v.saved_at)), '[]')
       from (

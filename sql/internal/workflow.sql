@@ -120,19 +120,3 @@ language sql immutable as $$
     ) then 'it has no steps'
   end
 $$;
-
--- minutehand.workflow_problem(workflow) -> text: why it can never run as it is, or null.  Never raises.
-create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
-language plpgsql stable as $$
-declare
-  v_row jsonb;
-begin
-  v_row := to_jsonb(p_workflow);
-  return coalesce(
-    'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(v_row, 'status')),
-    case when p_workflow.trigger_type is null then 'it has no trigger_type' end,
-    minutehand.steps_problem(v_row));
-exception when data_exception then
-  return sqlerrm;
-end
-$$;

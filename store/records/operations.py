@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from minutehand.store.records.executions import FailureGroup, Json
+from minutehand.store.records.workflows import WorkflowFacts
 
 #: Seconds by percentile.
 Percentiles = TypedDict("Percentiles", {"50": float, "95": float, "99": float})
@@ -45,14 +46,13 @@ class EventFigures(TypedDict):
 
 
 class WorkflowState(TypedDict):
-    """A workflow among the metrics; its definition only where steps were requested."""
+    """A workflow among the metrics."""
 
     id: str
     name: str
     trigger_type: str | None
+    version: int
     on: bool
-    problem: str | None
-    definition: NotRequired[Json]
 
 
 class WorkerRow(TypedDict):
@@ -95,7 +95,8 @@ class Metrics(TypedDict):
     oldest_due_seconds: int | None
     dead_rows: int
     events: EventFigures
-    workflows: list[WorkflowState]
+    #: `WorkflowState` of each; if facts were requested, `WorkflowFacts`.
+    workflows: list[Json]
     tables: list[WatchedTable]
     workers: list[WorkerRow]
     paused: list[PauseRow]
@@ -159,14 +160,9 @@ class Throughput(TypedDict):
     ended: int
 
 
-class WorkflowDay(TypedDict):
+class WorkflowDay(WorkflowFacts):
     """A workflow's executions of the last 24 hours.  Percentiles are seconds from due to the end."""
 
-    id: str
-    name: str
-    on: bool
-    problem: str | None
-    paused: bool
     counts: dict[str, int]
     hours: list[int]
     failed_hours: list[int]

@@ -7,19 +7,16 @@ from typing import NotRequired, TypedDict
 from minutehand.store.records.executions import ConditionResult, ExecutionRow, Json
 
 
+class UnknownStatus(TypedDict):
+    """A status that a workflow waits for and no row of its type has ever had, and some that rows have had."""
+
+    word: str
+    type: str
+    known: list[str]
+
+
 class WorkflowFacts(TypedDict):
-    """What `workflows lint` reads of a workflow in the database (minutehand.lint_facts)."""
-
-    #: Why its configuration cannot work.
-    problem: str | None
-    #: Whether a watched table emits its trigger type.
-    heard: bool
-    #: Statuses in its conditions that no row of the table has.
-    unmatched: list[Json]
-
-
-class WorkflowSummary(TypedDict):
-    """A workflow and its state."""
+    """What the database knows of a workflow (minutehand.workflow_facts); `executor/workflow_check.py` judges it."""
 
     id: str
     name: str
@@ -28,20 +25,28 @@ class WorkflowSummary(TypedDict):
     trigger_type: str | None
     version: int
     on: bool
-    #: The pause that applies, in words.
-    paused: str | None
-    #: Why its configuration cannot work.
+    #: The values of the columns that switch it on and off; None where the row cannot be read.
+    switches: Json | None
+    #: The pause that applies.
+    paused: Json | None
+    #: Why its row or its conditions cannot be read.
     problem: str | None
-    definition: Json
+    steps_problem: str | None
+    settings_problem: str | None
+    #: Whether changes of its trigger type can come.
+    emitted: bool
+    #: It names neither organization nor user, and the rows of its table do.
+    lacks_tenant: bool
+    unknown_statuses: list[UnknownStatus]
+    #: Its row, or its steps; None where they cannot be read, or are too long.
+    definition: NotRequired[Json | None]
 
 
-class WorkflowRow(WorkflowSummary):
-    """A workflow in a list; the last two (see `WorkflowFacts`) only where facts were requested."""
+class WorkflowRow(WorkflowFacts):
+    """A workflow in a list."""
 
     last_run: str | None
     last_status: str | None
-    heard: NotRequired[bool]
-    unmatched: NotRequired[list[Json]]
 
 
 class VersionRow(TypedDict):
@@ -57,11 +62,9 @@ class WorkflowVersion(VersionRow):
     definition: Json
 
 
-class WorkflowView(WorkflowSummary, WorkflowFacts):
+class WorkflowView(WorkflowFacts):
     """One workflow, its versions, and its executions among the newest 20,000 of all."""
 
-    #: The columns that switch it on and off.
-    switches: Json
     versions: list[VersionRow]
     #: How many executions by status.
     executions: dict[str, int]
@@ -72,9 +75,6 @@ class SaveResult(WorkflowFacts):
     """A saved workflow: `created`, `updated` (the columns `changed`) or `unchanged`."""
 
     answer: str
-    id: str | None
-    name: str
-    version: int
     changed: list[str]
     dry_run: bool
 

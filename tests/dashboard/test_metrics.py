@@ -11,6 +11,7 @@ from minutehand.dashboard.api.executor_endpoint import CallResult, ExecutorEndpo
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.dashboard.app import make_app
+from minutehand.executor.workflow_check import NEVER
 from minutehand.store.errors import Unreachable
 from minutehand.store.records import Metrics
 from tests.dashboard.prometheus import check_metrics, parse
@@ -57,7 +58,7 @@ def test_an_empty_database_has_every_figure(database: Database) -> None:
 def test_each_figure_tells_its_own(database: Database) -> None:
     metrics = database.call("automation_metrics")
     events = {"recorded": 11, "unmatched": 5, "set_aside": 6, "no_tenant": 7, "lost": 8}
-    broken = {"on": True, "problem": "it has no steps"}
+    broken = {"on": True, "state": NEVER}
     metrics |= {"pending": 1, "due": 2, "processing": 3, "foreign_processing": 4, "oldest_due_seconds": 61}
     metrics |= {
         "uncertain": 9,
@@ -68,7 +69,7 @@ def test_each_figure_tells_its_own(database: Database) -> None:
         "dead_rows": 12,
     }
     metrics |= {"waited_seconds": {"50": 0.25, "99": 3}, "took_seconds": {"95": 1.5}}
-    metrics |= {"workflows": [broken, {"on": True, "problem": None}, {"on": False, "problem": None}]}
+    metrics |= {"workflows": [broken, {"on": True, "state": "on"}, {"on": False, "state": "off"}]}
     metrics["by_workflow"] = [
         {"id": "1", "name": "tell", "ended_last_hour": {"failed": 2, "completed": 3}},
         {"id": "2", "name": "tell", "ended_last_hour": {"failed": 4}},
@@ -102,7 +103,7 @@ def test_whatever_stands_in_a_label_prometheus_reads_it_as_it_was(database: Data
         made["id"],
     )
     database.call("automation_tick", p_worker={"id": HOSTILE, "mode": HOSTILE, "host": HOSTILE})
-    text = prometheus_text(database.call("automation_metrics"))
+    text = prometheus_text(database.call("automation_metrics") | {"workflows": []})
     check_metrics(text)
     told = figures(text)
     assert list(told["processor_seen_timestamp_seconds"]) == [(HOSTILE, HOSTILE)]

@@ -107,7 +107,7 @@ def test_malformed_conditions_match_nothing_and_are_reported(app, ends, minuteha
     assert ends() == {}
     output = minutehand("status").stdout
     for name in CONDITIONS:
-        assert f"workflow '{name}' can never fire: conditions" in output
+        assert f"workflow '{name}' will never run: conditions" in output
 
 
 def test_an_invalid_trigger_config_affects_no_other_workflow(app, ends):

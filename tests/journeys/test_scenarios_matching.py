@@ -81,7 +81,7 @@ def test_an_unknown_operator_or_step_is_reported_and_affects_no_other_workflow(w
     assert 'unknown operator "starts_withh"' in report["Misspelt"][0]
     assert "there is no action `gift_card`" in report["Generous"][0]
     checked = world.minutehand("status", "--check")
-    assert (checked.returncode, "workflow 'Misspelt' can never fire" in checked.stdout) == (3, True)
+    assert (checked.returncode, "workflow 'Misspelt' will never run" in checked.stdout) == (3, True)
     summary = world.drain()
     assert (summary["completed"], summary["failed"]) == (1, 1)
     assert (len(world.shop.requests), world.mails()) == (1, [])
@@ -207,7 +207,7 @@ def test_a_bad_row_affects_no_other_and_completed_means_sent(world: World) -> No
     assert rejected == {"entity_id": orphan, "error": "no tenant: organization_id is null"}
     checked = world.minutehand("status", "--check")
     assert checked.returncode == 3
-    for problem in ("'Object' can never fire", "'List' can never fire", "name no tenant", "2 failed in the last hour"):
+    for problem in ("'Object' will never run", "'List' will never run", "name no tenant", "2 failed in the last hour"):
         assert problem in checked.stdout
 
 

@@ -61,7 +61,16 @@ def test_nothing_of_any_file_is_saved_when_one_has_an_error(
     bad = write(
         minutehand,
         "bad.json",
-        json.dumps([{"name": "Torn", "trigger": "job_completed", "steps": [email(), email(subject="{{ job.")]}]),
+        json.dumps(
+            [
+                {
+                    "name": "Torn",
+                    "organization_id": "north",
+                    "trigger": "job_completed",
+                    "steps": [email(), email(subject="{{ job.")],
+                }
+            ]
+        ),
     )
     done = minutehand("workflows", "apply", good, bad)
     assert (done.returncode, done.stdout) == (2, "")
@@ -123,9 +132,9 @@ def test_lint_says_which_workflow_which_step_and_what_it_would_do(app: App, minu
     ((step, text),) = errors("Bad branch")
     assert (step, "starts_withh" in text) == ("1", True)
     ((step, text),) = errors("Bad conditions")
-    assert (step, text.startswith("conditions: ")) == (None, True)
+    assert (step, text.startswith("will never run: conditions: ")) == (None, True)
     (warning,) = [one for one in told["Unheard"]["findings"] if one["level"] == "warning"]
-    assert "no watched table has changes of type invoice_paid" in warning["text"]
+    assert "no watched table emits 'invoice_paid'" in warning["text"]
     assert minutehand("workflows", "lint", "Good").returncode == 0
     assert minutehand("workflows", "lint", "Nothing").returncode == 2
 

@@ -45,7 +45,7 @@ def test_a_table_that_is_gone_spoils_only_what_needs_it(jobs: Database) -> None:
     assert levels(jobs, "triggers") == ["ok"]
     (result,) = results_of(jobs, "workflows")
     assert (result.level, "automation_workflows" in result.fact) == ("fail", True)
-    assert results_of(jobs, "switches") == [], "once is enough"
+    assert results_of(jobs, "e-mail") == [], "once is enough"
     (result,) = results_of(jobs, "schema")
     assert "automation_workflows" in result.fact
 

@@ -1,4 +1,4 @@
-"""doctor's checks of the workflows: what can never fire, and why; what is off; what cannot send."""
+"""doctor's checks of the workflows: which never run, and why; which are off; what cannot send."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def jobs(database: Database) -> Database:
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"trigger_type": "invoice_paid"}, "no watched table has changes of type invoice_paid"),
+        ({"trigger_type": "invoice_paid"}, "no watched table emits 'invoice_paid'"),
         ({"trigger_type": None}, "it has no trigger_type"),
         ({"steps": []}, "it has no steps"),
         ({"steps": {"type": "email"}}, "steps: expected a list"),
@@ -50,7 +50,7 @@ def test_a_workflow_that_can_never_work_says_why(jobs: Database, columns: dict[s
     assert (result.level, words in result.fact) == ("fail", True), result
     assert made in str(result.fix)
     jobs.sql("update automation_workflows set is_active = false, status = 'off'")
-    assert (levels(jobs, "workflows"), levels(jobs, "switches")) == (["ok"], ["ok"]), "one that is off does no harm"
+    assert levels(jobs, "workflows") == ["ok"], "one that is off does no harm"
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,15 @@ def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Datab
     empty_database.sql(WORKFLOWS)
     adopt(empty_database)
     watched_jobs(empty_database)
-    query = "insert into automation_workflows (name, trigger_type, steps) values (%s, 'job_updated', %s::json)"
+    query = (
+        "insert into automation_workflows (name, organization_id, trigger_type, steps)"
+        " values (%s, 'north', 'job_updated', %s::json)"
+    )
     empty_database.sql(query, "nul", '["\\u0000"]')
     empty_database.sql(query, "empty", "[]")
     empty, nul = results_of(empty_database, "workflows")
-    assert '"empty" can never do its work: it has no steps' in empty.fact
-    assert (nul.level, '"nul" can never do its work: ' in nul.fact) == ("fail", True)
+    assert '"empty" will never run: it has no steps' in empty.fact
+    assert (nul.level, '"nul" will never run: ' in nul.fact) == ("fail", True)
 
 
 @pytest.mark.parametrize(
@@ -97,26 +100,26 @@ def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Datab
 def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: dict[str, Any], words: str) -> None:
     jobs.sql("alter table automation_workflows add column enabled boolean default true")
     workflow(jobs)
-    assert levels(jobs, "switches") == ["ok"]
+    assert levels(jobs, "workflows") == ["ok"]
     workflow(jobs, "off", **columns)
-    assert_fixed_by_sql(jobs, "switches", "warn", '"off" is off by', *words.split(", "))
+    assert_fixed_by_sql(jobs, "workflows", "warn", '"off" is off because', *words.split(", "))
 
 
 @pytest.mark.parametrize(
     ("columns", "word", "near"),
     [
-        ({"trigger_config": {"to_status": ["complete"]}}, "complete", "near it: Completed"),
-        ({"trigger_type": "job_complete"}, "complete", "near it: Completed"),
-        ({"trigger_config": when("status", "complete")}, "complete", "near it: Completed"),
-        ({"trigger_config": when("new.status", ["Scheduled", "gone"], "in")}, "gone", "there are: "),
-        ({"trigger_config": NESTED}, "schedulled", "near it: scheduled"),
+        ({"trigger_config": {"to_status": ["complete"]}}, "complete", "did you mean Completed?"),
+        ({"trigger_type": "job_complete"}, "complete", "did you mean Completed?"),
+        ({"trigger_config": when("status", "complete")}, "complete", "did you mean Completed?"),
+        ({"trigger_config": when("new.status", ["Scheduled", "gone"], "in")}, "gone", "known are "),
+        ({"trigger_config": NESTED}, "schedulled", "did you mean scheduled?"),
     ],
 )
 def test_a_status_that_no_row_has_is_doubtful(jobs: Database, columns: dict[str, Any], word: str, near: str) -> None:
     move(jobs, "Completed")
     workflow(jobs, **columns)
-    (result,) = results_of(jobs, "statuses")
-    assert (result.level, f'the status "{word}"' in result.fact, near in result.fact) == ("warn", True, True), result
+    (result,) = results_of(jobs, "workflows")
+    assert (result.level, f"the status '{word}'" in result.fact, near in result.fact) == ("warn", True, True), result
 
 
 def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(jobs: Database) -> None:
@@ -133,10 +136,10 @@ def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(j
     workflow(jobs, "typed", trigger_type="job_in_progress")
     workflow(jobs, "negative", trigger_config=when("status", "nowhere", "not_equals"))
     workflow(jobs, "another column", trigger_config=when("title", "nowhere"))
-    assert levels(jobs, "statuses") == ["ok"]
+    assert levels(jobs, "workflows") == ["ok"]
     jobs.sql("update automation_workflows set name = 'x', trigger_config = %s::jsonb where name = 'booked'",
              '{"conditions": [{"field": "status", "operator": "equals", "value": "boked"}]}')  # fmt: skip
-    assert ["near it: Booked" in result.fact for result in results_of(jobs, "statuses")] == [True]
+    assert ["did you mean Booked?" in result.fact for result in results_of(jobs, "workflows")] == [True]
 
 
 def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) -> None:

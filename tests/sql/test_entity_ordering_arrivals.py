@@ -60,13 +60,12 @@ def test_a_change_and_a_person_bring_into_line_what_the_workflow_says(
 def test_a_setting_that_cannot_be_read_is_named(database: Database, settings: dict[str, Any], words: str) -> None:
     jobs.watched_jobs(database)
     jobs.workflow(database, settings={"order": "entity", "order_waits": "block"})
-    assert levels(database, "settings") == ["ok"]
+    assert levels(database, "workflows") == ["ok"]
     database.sql("update automation_workflows set settings = %s", Jsonb(settings))
-    (card,) = database.call("automation_workflow_list", p_filter={"facts": True})
-    assert card["problem"] == words
-    (finding,) = results_of(database, "settings")
-    assert (finding.level, finding.fact) == ("warn", f'"tell" runs, but without order: {words}')
-    assert levels(database, "workflows") == ["ok"], "it can do its work"
+    (card,) = database.call("automation_workflow_list", p_filter={})
+    assert card["settings_problem"] == words
+    (result,) = results_of(database, "workflows")
+    assert (result.level, result.fact) == ("warn", f'"tell" runs without ordering: {words}')
 
 
 def test_rows_that_the_app_inserts_come_into_line_with_their_claim(database: Database) -> None:

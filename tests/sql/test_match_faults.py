@@ -113,7 +113,9 @@ def test_a_workflow_of_nonsense_does_not_fire_and_hurts_nobody(database: Databas
         database.sql("update jobs set status = 'done'")
     assert heard == []
     assert fired(database) == ["sane"] * 10
-    (problem,) = [w["problem"] for w in database.call("automation_metrics")["workflows"] if w["name"] == "nonsense"]
+    (problem,) = [
+        w["problem"] for w in database.call("automation_metrics", p_facts=True)["workflows"] if w["name"] == "nonsense"
+    ]
     assert problem
 
 
@@ -185,7 +187,7 @@ def test_conditions_of_a_json_column_that_jsonb_refuses_cost_nobody_else(databas
     database.sql("update automation_workflows set trigger_config = %s where name = 'poison'", nul)
     move(database, "done")
     assert fired(database) == ["sane"]
-    problems = {w["name"]: w["problem"] for w in database.call("automation_metrics")["workflows"]}
+    problems = {w["name"]: w["problem"] for w in database.call("automation_metrics", p_facts=True)["workflows"]}
     assert problems["sane"] is None
     assert "Unicode" in problems["poison"]
 

@@ -188,44 +188,47 @@ def test_of_processors_the_last_of_each_mode_and_host_is_told(database: Database
     assert [told["id"] for told in database.call("automation_metrics")["workers"]] == ["a:3", "a:2", "b:1"]
 
 
-def test_definitions_come_where_they_are_asked_for_of_what_could_run(database: Database) -> None:
+def test_facts_and_definitions_come_on_request(database: Database) -> None:
     workflow(database, "fine")
-    workflow(database, "off", is_active=False)
-    workflow(database, "broken", trigger_type=None)
     workflow(database, "long", steps=[*STEPS, {"type": "notify", "config": {"message": "x" * 17_000}}])
-    told = {one["name"]: one for one in database.call("automation_metrics", p_steps=True)["workflows"]}
-    assert told["fine"]["definition"]["steps"] == STEPS
-    assert told["long"]["definition"] is None
-    assert ["definition" in told[name] for name in ("off", "broken")] == [False, False]
-    assert not any("definition" in one for one in database.call("automation_metrics")["workflows"])
+    workflows = {one["name"]: one for one in database.call("automation_metrics", p_facts=True)["workflows"]}
+    assert workflows["fine"]["definition"]["steps"] == STEPS
+    assert workflows["long"]["definition"] is None
+    plain = database.call("automation_metrics")["workflows"]
+    assert [set(one) for one in plain] == [{"id", "name", "trigger_type", "version", "on"}] * 2
+
+
+def test_definitions_stop_at_one_megabyte(database: Database) -> None:
     database.sql(
         "insert into automation_workflows (name, trigger_type, steps)"
-        " select to_char(i, 'FM000'), 'manual', '[{\"type\": \"stop\"}]' from generate_series(1, 101) i"
+        " select to_char(i, 'FM000'), 'manual',"
+        "  jsonb_build_array(jsonb_build_object('type', 'notify', 'message', repeat('x', 15000)))"
+        " from generate_series(1, 101) i"
     )
-    told = database.call("automation_metrics", p_steps=True)["workflows"]
-    assert [one["name"] for one in told if "definition" in one] == [f"{n:03}" for n in range(1, 101)]
+    workflows = database.call("automation_metrics", p_facts=True)["workflows"]
+    known = [one["name"] for one in workflows if one["definition"] is not None]
+    assert (len(workflows), known) == (101, [f"{n:03}" for n in range(1, 67)])
 
 
 @pytest.mark.parametrize(
-    ("columns", "problem"),
+    ("columns", "problem", "steps_problem"),
     [
-        ({}, None),
-        ({"trigger_type": None}, "it has no trigger_type"),
-        ({"steps": []}, "it has no steps"),
-        ({"steps": {"type": "email"}}, "steps: expected a list"),
-        ({"trigger_config": when("a", "b", "starts_withh")}, "unknown operator"),
-        ({"trigger_config": {"conditions": 7}}, "not a condition"),
-        ({"trigger_config": []}, None),
-        ({"trigger_config": ["a"]}, "conditions: "),
+        ({}, None, None),
+        ({"steps": []}, None, "it has no steps"),
+        ({"steps": {"type": "email"}}, None, "steps: expected a list"),
+        ({"trigger_config": when("a", "b", "starts_withh")}, "unknown operator", None),
+        ({"trigger_config": {"conditions": 7}}, "not a condition", None),
+        ({"trigger_config": []}, None, None),
+        ({"trigger_config": ["a"]}, "conditions: ", None),
     ],
 )
-def test_a_workflow_that_can_never_fire_says_why(
-    database: Database, columns: dict[str, Any], problem: str | None
+def test_the_facts_name_what_cannot_be_read(
+    database: Database, columns: dict[str, Any], problem: str | None, steps_problem: str | None
 ) -> None:
     made = workflow(database, **columns)
-    (told,) = database.call("automation_metrics")["workflows"]
-    assert (told["id"], told["name"], told["on"]) == (made, "tell", True)
-    assert (problem in told["problem"]) if problem else told["problem"] is None
+    (facts,) = database.call("automation_metrics", p_facts=True)["workflows"]
+    assert (facts["id"], facts["name"], facts["on"], facts["steps_problem"]) == (made, "tell", True, steps_problem)
+    assert (problem in facts["problem"]) if problem else facts["problem"] is None
 
 
 def test_switches_pauses_and_workers_are_told(database: Database) -> None:

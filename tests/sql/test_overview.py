@@ -76,8 +76,9 @@ def test_the_overview_shows_a_tenant_its_own_figures_alone(database: Database) -
     assert (everybody["figures"]["pending"], everybody["figures"]["processing"]) == (9, 1)
 
 
-def test_the_overview_says_why_a_workflow_cannot_fire(database: Database) -> None:
-    unheard = workflow(database, trigger_type="invoice_paid")
+def test_the_overview_brings_the_facts_of_each_workflow(database: Database) -> None:
+    unknown = workflow(database, trigger_type="invoice_paid")
     by_hand = workflow(database, trigger_type="manual")
-    seen = {one["id"]: one["problem"] for one in database.call("automation_overview", p_now=NOW)["workflows"]}
-    assert seen == {unheard: "no watched table has changes of type invoice_paid", by_hand: None}
+    workflows = database.call("automation_overview", p_now=NOW)["workflows"]
+    assert {one["id"]: one["emitted"] for one in workflows} == {unknown: False, by_hand: True}
+    assert [one["definition"]["steps"] is None for one in workflows] == [False, False]

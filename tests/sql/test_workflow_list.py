@@ -25,14 +25,14 @@ def test_each_says_how_it_stands(database: Database) -> None:
     workflow(database, "c", steps=[])
     move(database, "done")
     cards = listed(database)
-    assert [(card["name"], card["on"], card["problem"]) for card in cards] == [
+    assert [(card["name"], card["on"], card["steps_problem"]) for card in cards] == [
         ("a", False, None),
         ("b", True, None),
         ("c", True, "it has no steps"),
     ]
     assert (cards[1]["id"], cards[1]["version"], cards[1]["last_status"]) == (made, 1, "pending")
     assert cards[1]["definition"]["name"] == "b"
-    assert (cards[0]["last_run"], "heard" in cards[0]) == (None, False)
+    assert cards[0]["last_run"] is None
 
 
 def test_a_pause_of_anything_above_is_told(database: Database) -> None:
@@ -76,9 +76,9 @@ def test_pages_follow_each_other(database: Database) -> None:
 def test_facts_name_what_the_database_knows(database: Database) -> None:
     watched_jobs(database)
     workflow(database, trigger_config=when("status", "shedulled"))
-    (card,) = listed(database, facts=True)
-    assert card["heard"] is True
-    assert card["unmatched"] == [{"word": "shedulled", "type": "job", "known": ["scheduled"]}]
+    (card,) = listed(database)
+    assert card["emitted"] is True
+    assert card["unknown_statuses"] == [{"word": "shedulled", "type": "job", "known": ["scheduled"]}]
 
 
 def test_one_is_shown_with_its_versions_and_executions(database: Database) -> None:
@@ -91,7 +91,7 @@ def test_one_is_shown_with_its_versions_and_executions(database: Database) -> No
     shown = database.call("automation_workflow_show", p_workflow=made)
     assert (shown["name"], [version["version"] for version in shown["versions"]]) == ("say", [2, 1])
     assert shown["executions"] == {"completed": 1, "pending": 1}
-    assert (shown["last"]["entity_id"], shown["heard"]) == ("J-2", True)
+    assert (shown["last"]["entity_id"], shown["emitted"]) == ("J-2", True)
     assert shown["switches"] == {"is_active": True, "status": "active"}
 
 
@@ -100,7 +100,7 @@ def test_a_row_that_jsonb_refuses_is_shown_with_its_problem(empty_database: Data
     made = adopted.old_app(database)
     adopt(database)
     database.sql("update automation_workflows set settings = %s::json", '{"a": "\\u0000"}')
-    (card,) = listed(database, facts=True)
+    (card,) = listed(database)
     shown = database.call("automation_workflow_show", p_workflow=made)
     for told in (card, shown):
         assert (told["definition"], told["on"]) == (None, False)

@@ -44,17 +44,18 @@ def test_it_is_created_updated_and_left_alone(database: Database) -> None:
     created = save(database)
     (row,) = rows(database)
     assert (row["is_active"], row["status"], row["steps"], row["organization_id"]) == (True, "active", STEPS, "north")
-    assert created == {
+    assert {name: created[name] for name in ("answer", "id", "name", "version", "changed", "dry_run")} == {
         "answer": "created",
         "id": str(row["id"]),
         "name": "Thanks",
         "version": 1,
         "changed": ["is_active", "name", "organization_id", "status", "steps", "trigger_type"],
         "dry_run": False,
-        "problem": None,
-        "heard": True,
-        "unmatched": [{"word": "completed", "type": "job", "known": ["scheduled"]}],
     }
+    facts = ("problem", "steps_problem", "emitted", "lacks_tenant", "unknown_statuses")
+    assert [created[name] for name in facts] == [
+        None, None, True, False, [{"word": "completed", "type": "job", "known": ["scheduled"]}],
+    ]  # fmt: skip
     again = save(database)
     assert (again["answer"], again["version"], again["changed"]) == ("unchanged", 1, [])
     updated = save(database, trigger_config=when("status", "completed"))
@@ -120,15 +121,17 @@ def test_what_cannot_be_saved_is_refused_by_name(database: Database) -> None:
     assert rows(database) == []
 
 
-def test_what_the_database_says_against_it_is_told(database: Database) -> None:
+def test_the_answer_brings_the_facts_of_the_workflow(database: Database) -> None:
     watched_jobs(database)
     assert save(database, trigger_config=when("status", 1, "starts_withh"))["problem"].startswith("conditions: ")
-    assert save(database, steps=[])["problem"] == "it has no steps"
-    assert save(database, trigger_type="invoice_paid")["heard"] is False
+    assert save(database, steps=[])["steps_problem"] == "it has no steps"
+    assert save(database, trigger_type="invoice_paid")["emitted"] is False
     nobody = THANKS | {"name": "Nobody's", "organization_id": None}
     answer = database.call("automation_workflow_save", p_workflow=nobody, p_dry_run=True)
-    assert answer["problem"] == "it names neither organization_id nor user_id: no tenant's changes start it"
-    (item,) = save(database, trigger_type="job_status_changed", trigger_config=when("status", "compleet"))["unmatched"]
+    assert (answer["problem"], answer["lacks_tenant"]) == (None, True)
+    (item,) = save(database, trigger_type="job_status_changed", trigger_config=when("status", "compleet"))[
+        "unknown_statuses"
+    ]
     assert item == {"word": "compleet", "type": "job", "known": ["scheduled"]}
 
 

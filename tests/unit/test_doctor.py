@@ -105,7 +105,7 @@ def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -
     ]
     lines = as_text(results).splitlines()
     assert [line for line in lines if len(line) > WIDTH] == [f"{' ' * 26}fix: {fix}"]
-    assert lines[:2] == ["database", "  ok    backend              fine"]
+    assert lines[:2] == ["database", "  ok    backend           fine"]
     assert lines[-1] == "1 fail, 1 warn, 1 ok"
     printed = as_json(of(), results)
     assert (printed["ok"], printed["warn"], printed["fail"]) == (1, 1, 1)

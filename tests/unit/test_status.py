@@ -148,14 +148,14 @@ def test_a_workflow_whose_steps_cannot_be_read_is_a_problem_where_they_run_here(
     said = status("--check")
     assert said.code == 3
     (problem,) = [line for line in said.out.splitlines() if line.startswith("! ")]
-    assert problem.startswith("! workflow 'unread' can never fire: its steps cannot be read: step 1 (email): ")
+    assert problem.startswith("! workflow 'unread' will never run: step 1 (email): ")
     found = json.loads(status("-o", "json").out)
-    assert [workflow["problem"] is None for workflow in found["workflows"]] == [True, True, False]
+    assert [workflow["state"] for workflow in found["workflows"]] == ["on", "off", "will never run"]
     assert not any("definition" in workflow for workflow in found["workflows"])
     assert parse(status("-o", "prometheus").out)["minutehand_workflows_broken"][()] == 1
     assert status("--check", "--executor", "function").code == 0
     with minutehand.running("status", "--watch", "0.1s") as running:
-        wait_until(lambda: "'unread' can never fire" in running.out.read_text(), "the look of a watch")
+        wait_until(lambda: "'unread' will never run" in running.out.read_text(), "the look of a watch")
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ async def _answer(
     logger, store = get_logger(), database.store
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
-    app = make_app(endpoint, lambda: look(store, worker), lambda: read_metrics(store), tokens, pages)
+    app = make_app(endpoint, lambda: look(store, worker), lambda: read_metrics(store, run.executor), tokens, pages)
     server = Server(app, grace_seconds=run.grace_seconds + FINAL_SETTLE_SECONDS)
 
     def stop() -> None:

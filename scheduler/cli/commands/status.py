@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from minutehand.executor.workflow_check import NEVER
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, print_json, replace_file, shown
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
-from minutehand.store.records import Metrics, PauseRow, WorkflowState
+from minutehand.store.records import Metrics, PauseRow
 
 #: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -85,7 +86,7 @@ def status(
     check = check or any(
         context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
     )
-    look: Look = read_steps_too if executor == "local" else read_metrics
+    look: Look = partial(read_metrics, executor=executor)
     judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
     if every is not None:
         if check or output == "prometheus":
@@ -112,27 +113,6 @@ def status(
     else:
         click.echo(as_text(database, metrics, problems))
     return 3 if check and problems else 0
-
-
-async def read_steps_too(store: Store) -> Metrics:
-    """Look, and read the steps of workflows, up to a bound: those that cannot be read are a problem, too.
-
-    Errors: those of `read_metrics`.
-    """
-    from minutehand.executor.actions.contract import BadStep
-    from minutehand.executor.dialects import read_steps
-
-    metrics = await read_metrics(store, steps=True)
-    for workflow in metrics["workflows"]:
-        definition = workflow.pop("definition", None)
-        if definition is None:
-            continue
-        try:
-            if not read_steps(definition):
-                workflow["problem"] = "it has no step that can be run"
-        except BadStep as error:
-            workflow["problem"] = f"its steps cannot be read: {error}"
-    return metrics
 
 
 async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
@@ -190,8 +170,18 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
         problems.append(f"{counted(count, 'change names', 'changes name')} no tenant: see automation_events.error")
     if count := metrics["foreign_processing"]:
         problems.append(f"{counted(count, 'row is', 'rows are')} processing under another processor")
-    problems += [f"workflow {w['name']!r} can never fire: {w['problem']}" for w in metrics["workflows"] if w["problem"]]
+    problems += workflow_problems(metrics, never_run=True)
     return problems
+
+
+def workflow_problems(metrics: Metrics, *, never_run: bool) -> list[str]:
+    """Return the problems of the workflows that never run, or of the others."""
+    return [
+        f"workflow {workflow['name']!r} {problem}"
+        for workflow in metrics["workflows"]
+        for problem in workflow["problems"]
+        if (workflow["state"] == NEVER) == never_run
+    ]
 
 
 def status_json(database: Database, metrics: Metrics, problems: list[str]) -> Json:
@@ -219,6 +209,7 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     ]
     lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
     lines += [f"! {problem}" for problem in problems]
+    lines += [f"- {problem}" for problem in workflow_problems(metrics, never_run=False)]
     return "\n".join(lines)
 
 
@@ -227,7 +218,7 @@ def hour_of(metrics: Metrics) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
 
 
-def paused(control: PauseRow, workflows: list[WorkflowState]) -> str:
+def paused(control: PauseRow, workflows: list[Json]) -> str:
     """Return one pause for a person: what is held, and why."""
     names = {workflow["id"]: workflow["name"] for workflow in workflows}
     target = names.get(control["target"], control["target"])

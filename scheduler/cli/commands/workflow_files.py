@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minutehand.scheduler.cli.actor import cli_actor
-from minutehand.scheduler.cli.options import backend_options, output_option
+from minutehand.scheduler.cli.options import backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import open_store
@@ -92,6 +92,7 @@ _user = click.option("--user", metavar="ID", help="The same, by user; with --org
 @_user
 @click.option("--dry-run", is_flag=True, help="Check everything, save nothing.")
 @output_option("table", "json")
+@executor_option
 @backend_options
 def apply(
     files: tuple[str, ...],
@@ -99,6 +100,7 @@ def apply(
     user: str | None,
     dry_run: bool,
     output: str,
+    executor: str,
     backend: BackendSettings,
 ) -> int:
     """Save the workflows of FILE (- is stdin) by their names: created, updated or unchanged.
@@ -113,7 +115,7 @@ def apply(
 
     async def go() -> tuple[list[Linted], list[Json]]:
         async with open_store(backend) as store:
-            linted = await lint_files(found, store)
+            linted = await lint_files(found, store, executor=executor)
             if any(one.is_bad for one in linted):
                 return linted, []
             return linted, [
@@ -201,9 +203,15 @@ def _numbered(stem: str, number: int) -> str:
 @_organization
 @_user
 @output_option("table", "json")
+@executor_option
 @backend_options
 def lint(
-    subjects: tuple[str, ...], organization: str | None, user: str | None, output: str, backend: BackendSettings
+    subjects: tuple[str, ...],
+    organization: str | None,
+    user: str | None,
+    output: str,
+    executor: str,
+    backend: BackendSettings,
 ) -> int:
     """Say what is wrong with workflows, and what each step would do: all that are saved, or these, or those of files.
 
@@ -218,9 +226,9 @@ def lint(
     found = [one for file in files for one in _read(file, organization, user)]
 
     async def go(store: Store | None) -> list[Linted]:
-        linted = await lint_files(found, store)
+        linted = await lint_files(found, store, executor=executor)
         if store is not None and (names or not files):
-            linted += await lint_saved(store, names or None)
+            linted += await lint_saved(store, names or None, executor=executor)
         return linted
 
     async def with_store() -> list[Linted]:

@@ -10,7 +10,7 @@ from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.commands.enqueue import read_payload
 from minutehand.scheduler.cli.commands.pause import tell_paused, tell_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
-from minutehand.scheduler.cli.options import backend_options, output_option, run_options
+from minutehand.scheduler.cli.options import backend_options, executor_option, output_option, run_options
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import ask_store
@@ -34,17 +34,18 @@ def workflows() -> None:
     "ls", short_help="List the workflows and how they stand.", epilog="Example: minutehand workflows ls -o json"
 )
 @output_option("table", "json", "jsonl")
+@executor_option
 @backend_options
-def ls(output: str, backend: BackendSettings) -> None:
+def ls(output: str, executor: str, backend: BackendSettings) -> None:
     """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
     from minutehand.scheduler.workflow_files.text import line
 
-    print_rows(
-        [line(card) for card in ask_store(backend, lambda store: store.workflows())],
-        COLUMNS,
-        output,
-        empty="no workflows yet; begin with: minutehand workflows new",
-    )
+    listed = [line(facts, executor) for facts in ask_store(backend, lambda store: store.workflows())]
+    print_rows(listed, COLUMNS, output, empty="no workflows yet; begin with: minutehand workflows new")
+    if output == "table":
+        for workflow in listed:
+            for problem in workflow["problems"]:
+                click.echo(f"! {workflow['name']} {problem}")
 
 
 @workflows.command(
@@ -54,16 +55,20 @@ def ls(output: str, backend: BackendSettings) -> None:
 )
 @click.argument("workflow")
 @output_option("table", "json")
+@executor_option
 @backend_options
-def show(workflow: str, output: str, backend: BackendSettings) -> None:
+def show(workflow: str, output: str, executor: str, backend: BackendSettings) -> None:
     """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
-    found = ask_store(backend, lambda store: store.workflow(workflow))
-    if output == "json":
-        print_json(found)
-    else:
-        from minutehand.scheduler.workflow_files.text import as_text
+    from minutehand.executor.workflow_check import diagnose, with_verdict
+    from minutehand.scheduler.workflow_files.text import as_text
 
-        click.echo(as_text(found))
+    facts = ask_store(backend, lambda store: store.workflow(workflow))
+    if output == "json":
+        diagnosis = diagnose(facts, executor=executor)
+        findings = [finding.as_json() for finding in diagnosis.findings]
+        print_json(with_verdict(facts, diagnosis) | {"findings": findings})
+    else:
+        click.echo(as_text(facts, executor))
 
 
 @workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")

@@ -1,0 +1,230 @@
+-- What the database knows of a workflow.  These are facts alone: executor/workflow_check.py turns them into a state ("on",
+-- "off", "will never run") and its reasons, for lint, doctor, status, `workflows ls` and `show`, /metrics and the dashboard.
+
+-- minutehand.definition_problem(workflow) -> text: why its row or its conditions cannot be read, or null.  Total: a json
+-- column of an app may hold what jsonb refuses.
+create or replace function minutehand.definition_problem(p_workflow public.automation_workflows) returns text
+language plpgsql stable as $$
+begin
+  return 'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(to_jsonb(p_workflow), 'status'));
+exception when data_exception or statement_too_complex then
+  return sqlerrm;
+end
+$$;
+
+-- minutehand.workflow_problem(workflow) -> text: why its own row keeps it from running, or null.
+create or replace function minutehand.workflow_problem(p_workflow public.automation_workflows) returns text
+language sql stable set search_path = '' as $$
+  select coalesce(
+    minutehand.definition_problem(p_workflow),
+    case when p_workflow.trigger_type is null then 'it has no trigger_type' end,
+    minutehand.steps_problem(minutehand.row_of(p_workflow)))
+$$;
+
+-- minutehand.workflow_switches(workflow's row) -> {switch: its value}, of the switches that the row has.
+create or replace function minutehand.workflow_switches(p_row jsonb) returns jsonb
+language sql immutable as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'is_active', p_row -> 'is_active', 'status', p_row -> 'status', 'enabled', p_row -> 'enabled'))
+  where p_row is not null
+$$;
+
+-- minutehand.tables_emitting(trigger type, tables) -> (type, status, has_tenant, statuses, word): the tables of a
+-- minutehand.workflow_context whose changes have this type.  word: the status that the type names ("job_completed"), or null.
+create or replace function minutehand.tables_emitting(p_type text, p_tables jsonb)
+returns table (type text, status text, has_tenant boolean, statuses jsonb, word text)
+language sql immutable set search_path = '' as $$
+  select t.type, t.status, t.has_tenant, t.statuses,
+         case when rest.word not in ('', 'created', 'updated', 'deleted', 'status_changed') then rest.word end
+  from jsonb_to_recordset(p_tables) as t (type text, status text, has_tenant boolean, statuses jsonb)
+  cross join lateral (select substr(p_type, length(t.type) + 2) as word) rest
+  where starts_with(p_type, t.type || '_')
+$$;
+
+-- minutehand.known_statuses(relation, config) -> text[]: statuses that rows of a watched table have or may have: the labels of
+-- an enum, the app's table of statuses (job_statuses.name), 10,000 rows, and the newest 5,000 changes.
+create or replace function minutehand.known_statuses(p_relation regclass, p_config jsonb) returns text[]
+language plpgsql stable set search_path = '' as $$
+declare
+  v_status text := p_config ->> 'status';
+  v_schema text := (select relnamespace::regnamespace::text from pg_catalog.pg_class where oid = p_relation);
+  v_seeds regclass := minutehand.readable(format('%s.%I', v_schema, (p_config ->> 'type') || '_statuses'));
+  v_words text[];
+  v_more text[];
+begin
+  select array_agg(e.enumlabel::text) into v_words
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_enum e on e.enumtypid = a.atttypid
+  where a.attrelid = p_relation and a.attname = v_status;
+  if not exists (select from pg_catalog.pg_attribute where attrelid = p_relation and attname = v_status) then
+    return '{}';
+  end if;
+  execute format('select array_agg(distinct s) from (select %I::text as s from %s limit 10000) x', v_status, p_relation)
+    into v_more;
+  v_words := v_words || v_more;
+  if exists (select from pg_catalog.pg_attribute where attrelid = v_seeds and attname = 'name') then
+    execute format('select array_agg(distinct name::text) from (select name from %s limit 1000) x', v_seeds) into v_more;
+    v_words := v_words || v_more;
+  end if;
+  select array_agg(distinct e.new ->> v_status) into v_more
+  from (select new, types from public.automation_events order by id desc limit 5000) e
+  where e.types && array[(p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_created'];
+  return array(
+    select distinct word from unnest(v_words || v_more) as word where word is not null order by word limit 500);
+end
+$$;
+
+-- minutehand.wanted_statuses(conditions, status column) -> statuses that conditions ask for.
+create or replace function minutehand.wanted_statuses(p_conditions jsonb, p_status text) returns setof text
+language sql stable set search_path = '' as $$
+  select distinct word.value
+  from jsonb_path_query(
+    minutehand.normal_conditions(p_conditions), 'strict $.** ? (exists (@.field) && exists (@.operator))') as leaf
+  cross join lateral jsonb_array_elements_text(
+    case jsonb_typeof(leaf -> 'value') when 'array' then leaf -> 'value' else jsonb_build_array(leaf -> 'value') end)
+    as word (value)
+  where leaf ->> 'operator' in ('equals', 'in', 'changed_to', 'changed_from')
+    and regexp_replace(leaf ->> 'field', '^(new|old|record)\.', '') = p_status
+    and word.value is not null
+$$;
+
+-- minutehand.unknown_statuses(workflow's row, tables) -> [{"word", "type", "known": [at most 20 statuses, first those of the
+--   same first letter]}]: statuses that it waits for and no row is known to have had.  A table without known statuses is left
+-- out.  tables: of a minutehand.workflow_context.
+create or replace function minutehand.unknown_statuses(p_row jsonb, p_tables jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(distinct jsonb_build_object('word', wanted.word, 'type', e.type, 'known', (
+    select jsonb_agg(left(near.word, 60))
+    from (
+      select known.word
+      from jsonb_array_elements_text(e.statuses) as known (word)
+      order by left(lower(known.word), 1) <> left(lower(wanted.word), 1), known.word
+      limit 20) near))), '[]')
+  from (
+    -- job_status_changed is of jobs, but would also be a status of job: the type that says all of it is meant.
+    select * from minutehand.tables_emitting(p_row ->> 'trigger_type', p_tables)
+    order by word nulls first, length(type) desc limit 1
+  ) e
+  cross join lateral (
+    select e.word, true as in_type where e.word is not null
+    union all
+    select w.word, false
+    from minutehand.wanted_statuses(minutehand.conditions_of(p_row, e.status), e.status) as w (word)
+  ) wanted
+  where e.statuses <> '[]' and not exists (
+    select from jsonb_array_elements_text(e.statuses) as known (word)
+    where case when wanted.in_type then minutehand.slug(known.word) = wanted.word
+      else minutehand.fold(known.word) = minutehand.fold(wanted.word) end)
+$$;
+
+-- minutehand.workflow_context(trigger types) -> {"tables": [{"type", "status", "has_tenant", "statuses": [known status]}],
+--   "has_own_source": boolean}: what the facts of workflows of these types are taken from, read once for all of them.
+-- tables: the watched ones that emit one of the types.  has_own_source: a trigger of the app writes executions itself, so that
+-- a workflow can run though no watched table emits its type; read only where there is such a workflow.
+create or replace function minutehand.workflow_context(p_types text[]) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_tables jsonb;
+  v_has_own_source boolean := false;
+begin
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'type', w.config ->> 'type', 'status', w.config ->> 'status', 'has_tenant', w.config ->> 'tenant' is not null,
+    'statuses', to_jsonb(minutehand.known_statuses(w.relation, w.config)))), '[]')
+  into v_tables
+  from minutehand.watched w
+  where exists (select from unnest(p_types) as type where starts_with(type, (w.config ->> 'type') || '_'));
+  if exists (
+    select from unnest(p_types) as type
+    where type <> 'manual' and not exists (select from minutehand.tables_emitting(type, v_tables))
+  ) then
+    v_has_own_source := exists (
+      select from pg_catalog.pg_trigger t
+      join minutehand.app_functions() f on f.oid = t.tgfoid
+      where f.writes and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled in ('O', 'A')
+        and t.tgrelid <> 'public.automation_execution_logs'::regclass
+        and t.tgrelid not in (select relation from minutehand.watched));
+  end if;
+  return jsonb_build_object('tables', v_tables, 'has_own_source', v_has_own_source);
+end
+$$;
+
+-- minutehand.workflow_facts(workflow, context) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version",
+--   "on", "switches", "paused": {"scope", "target", "reason", "paused_at"} | null,
+--   "problem": why its row or conditions cannot be read, "steps_problem", "settings_problem": what of its settings cannot be
+--   read, "emitted": whether changes of its trigger type can come, "lacks_tenant": it names neither organisation nor user,
+--   and its table has tenants, "unknown_statuses": as minutehand.unknown_statuses}
+-- context: minutehand.workflow_context of its trigger type and others.
+create or replace function minutehand.workflow_facts(p_workflow public.automation_workflows, p_context jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_row constant jsonb := minutehand.row_of(p_workflow);
+  v_problem constant text := minutehand.definition_problem(p_workflow);
+  v_type constant text := p_workflow.trigger_type;
+  v_tenant constant text := minutehand.tenant_of(p_workflow);
+begin
+  return jsonb_build_object(
+    'id', p_workflow.id, 'name', p_workflow.name, 'trigger_type', v_type,
+    'organization_id', p_workflow.organization_id, 'user_id', p_workflow.user_id,
+    'version', coalesce(p_workflow.version, 1),
+    'on', minutehand.is_row_on(v_row), 'switches', minutehand.workflow_switches(v_row),
+    'paused', (
+      select to_jsonb(c)
+      from minutehand.pauses_over(v_tenant, p_workflow.id::text) c
+      order by c.scope desc limit 1),
+    'problem', v_problem,
+    'steps_problem', case when v_row is not null then minutehand.steps_problem(v_row) end,
+    'settings_problem', minutehand.order_problem(v_row -> 'settings'),
+    'emitted', coalesce(v_type = 'manual', false) or (p_context -> 'has_own_source')::boolean
+      or exists (select from minutehand.tables_emitting(v_type, p_context -> 'tables')),
+    'lacks_tenant', v_tenant = '' and exists (
+      select from minutehand.tables_emitting(v_type, p_context -> 'tables') e where e.has_tenant),
+    'unknown_statuses', case when v_problem is null
+      then minutehand.unknown_statuses(v_row, p_context -> 'tables') else '[]' end);
+end
+$$;
+
+-- minutehand.steps_for_lint(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
+-- last where steps stand there; null when they have more than 16 kB: too long to be brought for a look.
+create or replace function minutehand.steps_for_lint(p_workflow public.automation_workflows) returns jsonb
+language sql stable set search_path = '' as $$
+  select case when octet_length(held::text) <= 16384 then held end
+  from (
+    select jsonb_build_object('steps', coalesce(nullif(r -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(jsonb_build_object(
+      'template_config', r -> 'template_config', 'workflow_config', r -> 'workflow_config',
+      'action_type', r -> 'action_type', 'action_config', r -> 'action_config')) as held
+    from (select minutehand.row_of(p_workflow) as r) read
+    where r is not null
+  ) x
+$$;
+
+-- minutehand.all_workflow_facts() -> [as minutehand.workflow_facts, with "definition": as minutehand.steps_for_lint], of the first
+-- 1,000 workflows by name.  Definitions stop at 1 MB altogether, and are null from there on.
+create or replace function minutehand.all_workflow_facts() returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_context jsonb;
+begin
+  v_context := minutehand.workflow_context(array(
+    select distinct trigger_type::text from (select * from public.automation_workflows w order by w.name limit 1000) x));
+  return (
+    select coalesce(jsonb_agg(
+      minutehand.workflow_facts(w, v_context)
+        || jsonb_build_object('definition', case when size <= 1000000 then steps end)
+      order by (w).name, (w).id), '[]')
+    from (
+      select w, steps, sum(coalesce(octet_length(steps::text), 0)) over (order by (w).name, (w).id) as size
+      from (
+        select w, minutehand.steps_for_lint(w) as steps
+        from public.automation_workflows w
+        order by w.name, w.id
+        limit 1000) listed) sized);
+end
+$$;
+
+-- minutehand.newest_executions() -> the newest 20,000 execution logs: what counts and last runs are taken from, since no
+-- index serves the question "of this workflow".  Without settings of its own, so that it becomes part of its caller's query,
+-- which reads two columns of a row and not all.
+create or replace function minutehand.newest_executions() returns setof public.automation_execution_logs
+language sql stable as $$
+  select * from public.automation_execution_logs order by created_at desc, id desc limit 20000
+$$;
