@@ -188,7 +188,7 @@ def test_the_output_says_what_is_stale_and_how_to_release_it_even_when_quiet(app
     done = minutehand("run-once", "--quiet")
     first, second, third, _ = done.stdout.splitlines()
     assert first == f"{OLD_PENDING} held as stale: they came due while no processor was running"
-    assert ("minutehand executions ls --code stale" in second, "executions release" in third) == (True, True)
+    assert ("minutehand executions ls code:stale" in second, "executions release" in third) == (True, True)
 
 
 def test_off_marks_nothing_stale_and_an_invalid_threshold_is_refused(app, minutehand):

@@ -92,7 +92,7 @@ def test_the_text_output_says_what_did_not_complete_and_why(app, minutehand):
     app.complete(client=None)
     done = minutehand("run-once")
     assert done.stdout.startswith("1 claimed: 1 failed; 0 still due")
-    assert "Thank the client / J-2019  no_recipient: step 1 (email): no client for this row" in done.stdout
+    assert "Thank the client / J-2019  no_recipient: step 1 (email): the row has no client" in done.stdout
     assert done.returncode == 0
 
 

@@ -32,7 +32,7 @@ def test_without_a_client_no_message_is_sent(world: World) -> None:
     summary = world.drain()
     status, code, reason = world.app.end_of(job)
     assert (status, code) == ("failed", "no_recipient")
-    assert "no client for this row" in str(reason)
+    assert "the row has no client" in str(reason)
     assert summary["executions"][0]["entity_id"] == job
     assert world.nothing_left()
 

@@ -45,7 +45,7 @@ def test_every_command_works_with_a_projects_url_and_key(
     assert (summary["backend"], summary["completed"], summary["executions"][0]["entity_id"]) == ("supabase", 1, job)
     assert [mail.recipients for mail in post.messages] == [("hotel@example.com",)]
     assert len(shop.requests) == 1
-    assert "supabase, schema" in minutehand("status").stdout
+    assert "(supabase), schema" in minutehand("status").stdout
     (listed,) = json.loads(minutehand("executions", "ls", "-o", "json").stdout)
     assert minutehand("executions", "show", listed["id"][:13]).stdout.startswith("Thank the client for")
     assert "started before" not in minutehand("enqueue", "Thank the client", "--row", job, "--key", "k").stdout
