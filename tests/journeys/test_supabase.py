@@ -53,7 +53,7 @@ def test_every_command_works_with_a_projects_url_and_key(
     (pending,) = json.loads(minutehand("executions", "ls", "--status", "pending", "-o", "json").stdout)
     assert minutehand("executions", "cancel", pending["id"]).returncode == 0
     assert minutehand("executions", "retry", pending["id"]).returncode == 2
-    assert minutehand("run-once").stdout.startswith("nothing due (supabase")
+    assert minutehand("run-once").stdout.startswith("nothing due (127.0.0.1:")
 
 
 def test_start_ticks_over_rest_until_it_is_stopped(project: Any, minutehand: Minutehand, post: SmtpReceiver) -> None:
