@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from minutehand.dashboard.presentation.formatting import duration, parse_time, plural
+from minutehand.dashboard.presentation.formatting import parse_time, plural
+from minutehand.executor.durations import format_duration
 from minutehand.store import Json
 
 #: The parts of a bar, from below.
@@ -213,7 +214,7 @@ def duration_bar(detail: Json, now: datetime) -> DurationBar | None:
         running += (last - first).total_seconds()
         at = last
     drawn.append(_part("queued" if at == begin else "waiting", begin, at, end, total))
-    title = f"{duration(total)} in total, running for {duration(running) if running else '0 s'}"
+    title = f"{format_duration(total)} in total, running for {format_duration(running) if running else '0 s'}"
     return DurationBar(
         Markup(  # only our numbers, and an escaped title
             f'<svg class="duration-bar" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
@@ -233,5 +234,5 @@ def _part(state: str, begin: datetime, first: datetime, last: datetime, total: f
     width = max(seconds / total * _WIDTH, 2.5 if is_running else 0.0)  # the shortest attempt stays visible
     return (
         f'<rect class="{state}" x="{min(x, _WIDTH - width):.2f}" y="{0 if is_running else 5}" width="{width:.2f}" '
-        f'height="{_HEIGHT if is_running else _HEIGHT - 10}"><title>{state} {duration(seconds)}</title></rect>'
+        f'height="{_HEIGHT if is_running else _HEIGHT - 10}"><title>{state} {format_duration(seconds)}</title></rect>'
     )

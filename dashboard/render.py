@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from minutehand.dashboard import charts
 from minutehand.dashboard.presentation import formatting
+from minutehand.executor import durations
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -29,8 +30,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters |= {
-        "duration": formatting.duration,
-        "short_duration": formatting.short_duration,
+        "duration": durations.format_duration,
+        "short_duration": durations.format_short,
         "number": formatting.number,
         "plural": formatting.plural,
         "inline": formatting.inline_value,
@@ -74,7 +75,7 @@ def age(text: str | None, now: datetime) -> Markup:
     at = formatting.parse_time(text)
     if at is None:
         return Markup("")
-    return _time_element(at, formatting.short_duration(max(0.0, (now - at).total_seconds())))
+    return _time_element(at, durations.format_short(max(0.0, (now - at).total_seconds())))
 
 
 def _time_element(at: datetime, text: str) -> Markup:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
 from minutehand.dashboard.context import Page, PageRequest
-from minutehand.dashboard.presentation.formatting import duration, parse_time, plural
+from minutehand.dashboard.presentation.formatting import parse_time, plural
+from minutehand.executor.durations import format_duration
 from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
 
@@ -74,7 +75,11 @@ def _oldest(age: float | None) -> tuple[str, str, str]:
     """Return the figure, link and note of the oldest due execution."""
     if age is None:
         return "-", "status:pending", "nothing due"
-    return (duration(age) if age >= 1 else "0 s"), "status:pending", "longest wait" if age >= 1 else "just became due"
+    return (
+        (format_duration(age) if age >= 1 else "0 s"),
+        "status:pending",
+        "longest wait" if age >= 1 else "just became due",
+    )
 
 
 def _success(hour: Json) -> str:
@@ -105,9 +110,9 @@ def backlog(figures: Json, state: Json, now: datetime) -> str:
     text = f"{plural(due, 'execution')} due"
     if ended > arrived:
         seconds = max(60, due / (ended - arrived) * 15 * 60)
-        return f"{text}: done in about {duration(seconds)} at the rate of the last 15 minutes."
+        return f"{text}: done in about {format_duration(seconds)} at the rate of the last 15 minutes."
     if arrived > ended and (behind_since is not None or due > BATCH_SIZE):
-        elapsed = "" if behind_since is None else f" for {duration((now - behind_since).total_seconds())}"
+        elapsed = "" if behind_since is None else f" for {format_duration((now - behind_since).total_seconds())}"
         return (
             f"{text}, backlog is growing{elapsed}: {arrived:,} arrived in the last 15 minutes, {ended:,} ended. "
             "Set a larger --batch-size, or run minutehand worker."

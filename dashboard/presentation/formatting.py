@@ -1,4 +1,4 @@
-"""How times, durations, numbers and executions are written for people: pure functions, shared by pages and commands."""
+"""How times, numbers and executions are written for people: pure functions, shared by pages and commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from minutehand.executor.durations import format_duration
 from minutehand.store import Json
 
 #: The sign of each status.  It stands beside the word, since many people cannot tell the colours apart.
@@ -20,8 +21,6 @@ SIGNS = {
     "cancelled": "⊘",
     "uncertain": "?",
 }
-#: Seconds of each unit.
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def parse_time(text: str | datetime | None) -> datetime | None:
@@ -36,35 +35,6 @@ def parse_time(text: str | datetime | None) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def duration(seconds: float | None) -> str:
-    """Write a duration in at most two units.
-
-    >>> [duration(s) for s in (None, 0.04, 0.5, 3, 75, 3600, 90_000)]
-    ['', '40 ms', '0.5 s', '3 s', '1 min 15 s', '1 h', '1 d 1 h']
-    """
-    if seconds is None:
-        return ""
-    if seconds < 0.1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f}".rstrip("0").rstrip(".") + " s"
-    parts, left = [], round(seconds)
-    for size, unit in _UNITS:
-        if left >= size:
-            parts.append(f"{left // size} {unit}")
-            left %= size
-    return " ".join(parts[:2])
-
-
-def short_duration(seconds: float | None) -> str:
-    """Write a duration in one unit.
-
-    >>> [short_duration(s) for s in (0.2, 3.4, 75, 4000, 90_000)]
-    ['1 s', '3 s', '1 min', '1 h', '1 d']
-    """
-    return "" if seconds is None else " ".join(duration(max(round(seconds), 1)).split()[:2])
 
 
 def seconds_between(begin: str | None, end: str | None) -> float | None:
@@ -108,13 +78,13 @@ def status_reason(row: Json, now: datetime) -> str:
     reason = str(row.get("reason") or "")
     if row["status"] == "processing":
         since = parse_time(row.get("claimed_at"))
-        elapsed = "" if since is None else f" for {duration(max(0, round((now - since).total_seconds())))}"
+        elapsed = "" if since is None else f" for {format_duration(max(0, round((now - since).total_seconds())))}"
         return f"running on {row.get('worker') or 'an unknown processor'}{elapsed}"
     if row["status"] != "pending":
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
     due = parse_time(row.get("scheduled_at"))
     if due is not None and due > now:
-        left = duration(max(round((due - now).total_seconds()), 1))
+        left = format_duration(max(round((due - now).total_seconds()), 1))
         if row.get("code") in (None, "waiting"):
             return f"waiting {left}" + (f": {without_time(reason)}" if reason else "")
         next_run = f"retry in {left}" if row["attempt"] else f"continues in {left}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from minutehand.executor.durations import BadDuration, parse_duration
+
 STATUSES = ("pending", "processing", "completed", "failed", "skipped", "cancelled")
 FIELDS = ("status", "workflow", "entity", "code", "error", "since", "until")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=36_500)
 
 
@@ -84,8 +85,9 @@ def _value(field: str, value: str) -> Any:
 
 
 def _time(field: str, value: str) -> timedelta | str:
-    if (match := _DURATION.fullmatch(value.lower())) is not None:
-        return min(timedelta(seconds=min(float(match[1]) * _SECONDS[match[2]], _LONGEST.total_seconds())), _LONGEST)
+    with suppress(BadDuration):
+        seconds = parse_duration(value, default_unit="second")
+        return timedelta(seconds=min(seconds, _LONGEST.total_seconds()))
     try:
         time = datetime.fromisoformat(value)
     except ValueError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from minutehand.dashboard.presentation.formatting import duration, parse_time, plural, seconds_between, without_time
+from minutehand.dashboard.presentation.formatting import parse_time, plural, seconds_between, without_time
+from minutehand.executor.durations import format_duration
 from minutehand.store import Json
 
 #: What a person did, by the name that the attempt history keeps.
@@ -119,7 +120,7 @@ def _steps(records: list[Json]) -> _Facts:
                 part
                 for part in (
                     str(record.get("code") or "done"),
-                    duration(seconds_between(record.get("startedAt"), record["finishedAt"])),
+                    format_duration(seconds_between(record.get("startedAt"), record["finishedAt"])),
                 )
                 if part
             ),

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, StepRun
+from minutehand.executor.durations import BadDuration, parse_duration
 from minutehand.executor.outcome import StepResult
 
 #: The longest wait.
 MAX_WAIT = timedelta(days=366)
-
-_UNITS = {
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
-    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
-    **dict.fromkeys(("w", "week", "weeks"), timedelta(weeks=1)),
-}
-_FOR = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([a-z]+)\s*", re.IGNORECASE)
 
 
 class WaitAction:
@@ -54,22 +46,14 @@ class WaitAction:
 
 
 def duration(text: str) -> timedelta:
-    """Read a number and its unit.  Errors: `BadStep`.
-
-    >>> [str(duration(text)) for text in ("2 days", "90m", "1.5 hours", "1 week")]
-    ['2 days, 0:00:00', '1:30:00', '1:30:00', '7 days, 0:00:00']
-    """
-    found = _FOR.fullmatch(text)
-    unit = _UNITS.get(found[2].lower()) if found else None
-    if found is None or unit is None:
-        raise BadStep('`for` must be a number of minutes, hours, days or weeks, such as "2 days" or "90m"')
+    """Read a number and its unit, up to the longest wait.  Errors: `BadStep`."""
     try:
-        wait = float(found[1]) * unit
-    except OverflowError:
-        wait = timedelta.max
-    if wait > MAX_WAIT:
+        seconds = parse_duration(text)
+    except BadDuration as error:
+        raise BadStep(f"`for`: {error}") from None
+    if seconds > MAX_WAIT.total_seconds():
         raise BadStep(f"`for`: a wait may last at most {MAX_WAIT.days} days")
-    return wait
+    return timedelta(seconds=seconds)
 
 
 def instant(text: str) -> datetime:

@@ -11,18 +11,10 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects.limits import is_empty, quote
+from minutehand.executor.durations import SECONDS, UNITS, format_exact, split_duration
 
-_SPELLINGS = {
-    "minute": ("m", "min", "mins", "minute", "minutes"),
-    "hour": ("h", "hr", "hrs", "hour", "hours"),
-    "day": ("d", "day", "days"),
-    "week": ("w", "wk", "wks", "week", "weeks"),
-}
-_UNITS = {word: unit for unit, words in _SPELLINGS.items() for word in words}
-_MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 #: Of any unit; the action `wait` has a lower limit.
 _MAX_VALUE = 10_000_000
-_TEXT = re.compile(r"\s*(\d{1,8}(?:\.\d{1,4})?)\s*([A-Za-z]*)\s*", re.ASCII)
 _NO_DELAY = frozenset({"", "none", "immediate", "immediately", "instant"})
 
 _VALUE = ("delayValue", "delay_value")
@@ -30,8 +22,8 @@ _UNIT = ("delayUnit", "delay_unit", "delayType", "delay_type")
 _RELATIVE = ("relative_hours", "relativeHours", "relative_to", "relativeTo", "offset_hours", "offsetHours")
 _UNTIL = ("delay_until", "delayUntil")
 #: `delay_hours: 72`; in a step that only waits also `hours: 72`.
-_UNIT_KEYS = {key: unit for unit in _MINUTES for key in (f"delay_{unit}s", f"delay{unit.capitalize()}s")}
-_UNIT_KEYS_OF_WAIT = {f"{unit}s": unit for unit in _MINUTES}
+_UNIT_KEYS = {key: unit for unit in SECONDS for key in (f"delay_{unit}s", f"delay{unit.capitalize()}s")}
+_UNIT_KEYS_OF_WAIT = {f"{unit}s": unit for unit in SECONDS}
 #: All keys of a delay before an action.
 KEYS = frozenset({"delay", *_VALUE, *_UNIT, *_UNTIL, *_RELATIVE, *_UNIT_KEYS})
 
@@ -82,7 +74,7 @@ def _refuse_relative(holder: dict[str, Any]) -> None:
 
 
 def _delays_of_action(holder: dict[str, Any], default_unit: str | None) -> list[Decimal]:
-    """Return the delays of an action, in minutes, that one object has."""
+    """Return the delays of an action, in seconds, that one object has."""
     delays = []
     delay = holder.get("delay")
     if isinstance(delay, dict):
@@ -112,7 +104,7 @@ def _first_value(holder: dict[str, Any], *keys: str) -> Any:
 
 
 def _parse(value: Any, unit: Any) -> Decimal:
-    """Read one delay, in minutes."""
+    """Read one delay, in seconds."""
     if isinstance(value, str) and value.strip().lower() in _NO_DELAY:
         return Decimal(0)
     number, own_unit = _split(value)
@@ -120,14 +112,14 @@ def _parse(value: Any, unit: Any) -> Decimal:
     if number == 0:
         return Decimal(0)
     if is_empty(unit):
-        raise BadStep(f"a delay of {quote(value)} has no unit: write minutes, hours, days or weeks")
-    known = _UNITS.get(unit.strip().lower()) if isinstance(unit, str) else None
+        raise BadStep(f"a delay of {quote(value)} has no unit: write seconds, minutes, hours, days or weeks")
+    known = UNITS.get(unit.strip().lower()) if isinstance(unit, str) else None
     if known is None:
-        raise BadStep(f"unknown unit {quote(unit)} of a delay: use minutes, hours, days or weeks")
-    minutes = number * _MINUTES[known]
-    if minutes != minutes.to_integral_value():
-        raise BadStep(f"a delay of {quote(value)} {known}s is not a whole number of minutes")
-    return minutes
+        raise BadStep(f"unknown unit {quote(unit)} of a delay: use seconds, minutes, hours, days or weeks")
+    seconds = number * SECONDS[known]
+    if seconds != seconds.to_integral_value():
+        raise BadStep(f"a delay of {quote(value)} {known}s is not a whole number of seconds")
+    return seconds
 
 
 def _split(value: Any) -> tuple[Decimal, str]:
@@ -135,23 +127,16 @@ def _split(value: Any) -> tuple[Decimal, str]:
         if not 0 <= value <= _MAX_VALUE:
             raise BadStep("a delay must not be negative, and at most 10,000,000")
         return Decimal(str(value)), ""
-    match = _TEXT.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    parts = split_duration(value) if isinstance(value, str) else None
+    if parts is None:
         relative = isinstance(value, str) and re.search("before|after", value, re.IGNORECASE)
         why = ": relative delays are not supported yet" if relative else "; write it as `3 days`"
         raise BadStep(f"cannot read the delay {quote(value)}{why}")
-    return Decimal(match[1]), match[2]
+    return parts
 
 
 def _single(delays: list[Decimal]) -> str | None:
     """Return the one length that all keys agree on.  Errors: `BadStep`."""
     if len(set(delays)) > 1:
         raise BadStep("it gives two different lengths of time to wait")
-    return format_delay(int(delays[0])) if delays and delays[0] else None
-
-
-def format_delay(minutes: int) -> str:
-    """Write minutes in the largest unit that counts them whole: 4320 is `3 days`."""
-    unit = next(unit for unit in ("week", "day", "hour", "minute") if minutes % _MINUTES[unit] == 0)
-    number = minutes // _MINUTES[unit]
-    return f"{number} {unit}{'' if number == 1 else 's'}"
+    return format_exact(int(delays[0])) if delays and delays[0] else None

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from datetime import datetime
 
+from minutehand.executor.durations import format_duration
 from minutehand.store.records import AlertRow
 
 #: Incidents that one message spells out; of the rest it gives the number.
@@ -67,5 +68,5 @@ def _lines(incident: AlertRow) -> list[str]:
 
 def _duration(incident: AlertRow) -> str:
     opened, recovered = (datetime.fromisoformat(incident[name] or "") for name in ("opened_at", "recovered_at"))
-    hours, minutes = divmod(max(round((recovered - opened).total_seconds() / 60), 1), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    minutes = max(round((recovered - opened).total_seconds() / 60), 1)
+    return format_duration(minutes * 60)

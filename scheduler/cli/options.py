@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial, reduce, wraps
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 
 from minutehand.executor.base import EXECUTORS
+from minutehand.executor.durations import BadDuration, format_exact, parse_duration
 from minutehand.executor.providers import EMAIL_PROVIDERS, SMS_PROVIDERS, built_in_settings
 from minutehand.executor.settings import ExecutorSettings, Setting
 from minutehand.executor.tracing import is_wanted
@@ -22,26 +22,25 @@ from minutehand.scheduler.config import AlertSettings, BackendSettings, Dashboar
 
 
 class Seconds(click.ParamType[float]):
-    """A length of time: `50`, `50s`, `5m`, `2h`, `1d`; in seconds."""
+    """A duration in seconds: `50`, `50s`, `5m`, `2h`, `3 days`."""
 
     name = "TIME"
-    _UNITS: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse the text; a number passes."""
         if isinstance(value, int | float):
             return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(value).strip().lower())
-        if match is None:
-            self.fail(f"{value!r} is no length of time; write 50s, 5m or 2h", param, ctx)
-        return float(match[1]) * self._UNITS[match[2]]
+        try:
+            return parse_duration(str(value), default_unit="second")
+        except BadDuration as error:
+            self.fail(str(error), param, ctx)
 
 
 SECONDS = Seconds()
 
 
 class SecondsOrOff(Seconds):
-    """A length of time of at least `minimum` seconds, or `off` (None)."""
+    """A duration of at least `minimum` seconds, or `off` (None)."""
 
     def __init__(self, minimum: float) -> None:
         self.minimum = minimum
@@ -52,8 +51,7 @@ class SecondsOrOff(Seconds):
             return None
         seconds = super().convert(value, param, ctx)
         if seconds < self.minimum:
-            least = f"{self.minimum / 86_400:g}d" if self.minimum >= 86_400 else f"{self.minimum / 60:g}m"
-            self.fail(f"{value!r} is too short; write {least} or more, or off", param, ctx)
+            self.fail(f"{value!r} is too short: write {format_exact(int(self.minimum))} or more, or off", param, ctx)
         return seconds
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
+from minutehand.executor.durations import format_short
 from minutehand.scheduler.cli.output import counted, shown
 from minutehand.scheduler.doctor.facts import Facts
-from minutehand.scheduler.doctor.result import Result, each, fail, length, literal, ok, warn
+from minutehand.scheduler.doctor.result import Result, each, fail, literal, ok, warn
 from minutehand.store import Json
 
 #: A processor comes by each minute; after so long it does not.
@@ -27,7 +28,7 @@ def processor(facts: Facts) -> list[Result]:
         return [warn("no processor has been here yet: nothing is run", fix)]
     who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
     if newest["seconds"] > MOST_SILENT_SECONDS:
-        return [warn(f"no processor has been here for {length(newest['seconds'])}; the last: {who}", fix)]
+        return [warn(f"no processor has been here for {format_short(newest['seconds'])}; the last: {who}", fix)]
     return [ok(f"last seen: {who}")]
 
 
@@ -39,7 +40,7 @@ def other_processors(facts: Facts) -> list[Result]:
 
 
 def _foreign(section: Json) -> Result:
-    ago = length(section["foreign_seconds"])
+    ago = format_short(section["foreign_seconds"])
     fact = counted(section["foreign"], "execution runs", "executions run")
     fact = f"{fact} without a token of ours, the newest began {ago} ago"
     if section["foreign_seconds"] < STILL_RUNS_SECONDS:

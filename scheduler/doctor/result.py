@@ -63,15 +63,3 @@ def literal(text: str) -> str:
     'owner''s'
     """
     return "'" + text.replace("'", "''") + "'"
-
-
-def length(seconds: float) -> str:
-    """Say how long.
-
-    >>> length(90), length(7300), length(200_000)
-    ('1 min', '2 h', '2 d')
-    """
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"

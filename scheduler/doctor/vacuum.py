@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from minutehand.executor.durations import format_short
 from minutehand.scheduler.cli.output import counted
 from minutehand.scheduler.doctor.facts import Facts
-from minutehand.scheduler.doctor.result import Result, each, length, literal, ok, warn
+from minutehand.scheduler.doctor.result import Result, each, literal, ok, warn
 from minutehand.store import Json
 
 #: Fewer dead rows than these cost nothing; more than a fifth of a table, and vacuum does not keep up.
@@ -42,7 +43,7 @@ def _off(item: Json) -> Result:
 
 
 def _bloated(item: Json, hidden: int) -> Result:
-    since = "never vacuumed" if item["seconds"] is None else f"last vacuumed {length(item['seconds'])} ago"
+    since = "never vacuumed" if item["seconds"] is None else f"last vacuumed {format_short(item['seconds'])} ago"
     fact = f"{item['table']}: {item['dead']} dead rows beside {item['rows']}, {since}: claims get slower"
     if hidden:
         fact += f"; whose old transaction holds them cannot be seen ({counted(hidden, 'session')} of other roles)"
@@ -61,16 +62,18 @@ def old_transactions(facts: Facts) -> list[Result]:
 
 def _running(item: Json) -> Result:
     who = f"{item['role']} ({item['application'] or 'no application name'}, pid {item['pid']})"
+    age = format_short(item["seconds"])
     return warn(
-        f"a transaction of {who} is {length(item['seconds'])} old, {item['state']}: no row that died since is removed",
+        f"a transaction of {who} is {age} old, {item['state']}: rows that died since then cannot be removed",
         f"select pg_terminate_backend({item['pid']});   -- rolls it back",
     )
 
 
 def _prepared(item: Json) -> Result:
+    age = format_short(item["seconds"])
     return warn(
-        f"prepared transaction {item['gid']} of {item['owner']} waits for its end since {length(item['seconds'])}:"
-        " no row that died since is removed",
+        f"prepared transaction {item['gid']} of {item['owner']} is {age} old:"
+        " rows that died since then cannot be removed",
         f"rollback prepared {literal(item['gid'])};   -- or commit it",
     )
 

@@ -117,7 +117,7 @@ def test_prepared_transactions_and_slots_that_nobody_reads_are_told(logical: Dat
     with psycopg.connect(logical.url) as other:
         other.execute(b"create table t (id int)")
         other.execute(b"prepare transaction 'app''s own'")
-    assert_fixed_by_sql(logical, "old transactions", "warn", "app's own", "since 2 h", now=LATER)
+    assert_fixed_by_sql(logical, "old transactions", "warn", "app's own", "is 2 h old", now=LATER)
     logical.sql("select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
     looked = facts(logical)
     (slot,) = looked.section("vacuum")["slots"]

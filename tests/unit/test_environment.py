@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 
+import click
 import pytest
 
-from minutehand.scheduler.cli.environment import fill_environment, from_files
+from minutehand.scheduler.cli.environment import NAMES, fill_environment, from_files
+from minutehand.scheduler.cli.main import cli
 from minutehand.store.errors import BadConfiguration
 
 
@@ -58,3 +60,13 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     with pytest.raises(BadConfiguration, match="SMTP_URL_FILE"):
         from_files({"SMTP_URL_FILE": str(tmp_path / "bytes")})
+
+
+def test_every_variable_of_an_option_may_be_given_as_a_file():
+    commands = [cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))]
+    commands += [inner for one in commands if isinstance(one, click.Group) for inner in one.commands.values()]
+    variables = {
+        parameter.envvar for one in commands if one for parameter in one.params if isinstance(parameter.envvar, str)
+    }
+    ours = {variable for variable in variables if not variable.startswith("MINUTEHAND_")}
+    assert ours - NAMES == set()

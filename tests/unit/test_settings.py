@@ -12,15 +12,26 @@ from minutehand.scheduler.config import BackendSettings, LogSettings, RunSetting
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("50", 50), ("50s", 50), ("1.5s", 1.5), ("5m", 300), ("2H", 7200), (" 1 d ", 86400), (7, 7), (0.5, 0.5)],
+    [
+        ("50", 50),
+        ("50s", 50),
+        ("1.5s", 1.5),
+        ("5m", 300),
+        ("2H", 7200),
+        (" 1 d ", 86400),
+        ("3 days", 259_200),
+        ("1w", 604_800),
+        (7, 7),
+        (0.5, 0.5),
+    ],
 )
-def test_a_length_of_time_is_read(text, seconds):
+def test_a_duration_is_read(text, seconds):
     assert SECONDS.convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "5 minutes", "1h30m", "nan", "1e9"])
-def test_what_is_no_length_of_time_is_refused(text):
-    with pytest.raises(click.BadParameter, match="no length of time"):
+@pytest.mark.parametrize("text", ["", "s", "-1s", "5 fortnights", "1h30m", "nan", "1e9"])
+def test_an_invalid_duration_is_refused(text):
+    with pytest.raises(click.BadParameter, match="invalid duration"):
         SECONDS.convert(text, None, None)
 
 
