@@ -70,8 +70,8 @@ class LazyGroup(click.Group):
 def cli(context: click.Context) -> None:
     """Run the automations of an app whose data is in Postgres.
 
-    A trigger records each change, `run-once` or `start` runs what is due, and every message that did not go out has a
-    code and a reason.  Settings come from flags, then the environment, then a `.env` file here.
+    A trigger records each change, and `run-once`, `start` or `worker` runs what is due.  Every message that was not
+    sent has a code and a reason.  Settings come from flags, then the environment, then a `.env` file in this folder.
     """
     if context.invoked_subcommand not in WITHOUT_ENVIRONMENT:
         fill_environment()

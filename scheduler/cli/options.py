@@ -51,7 +51,7 @@ class SecondsOrOff(Seconds):
             return None
         seconds = super().convert(value, param, ctx)
         if seconds < self.minimum:
-            self.fail(f"{value!r} is too short: write {format_exact(int(self.minimum))} or more, or off", param, ctx)
+            self.fail(f"{value!r} is too short: write at least {format_exact(int(self.minimum))}, or off", param, ctx)
         return seconds
 
 
@@ -64,7 +64,7 @@ class ExecutorName(click.ParamType[str]):
         """Check the name."""
         name = str(value)
         if name not in EXECUTORS:
-            self.fail(f"there is no executor {name!r}; there are: {', '.join(EXECUTORS.names())}", param, ctx)
+            self.fail(f"unknown executor {name!r}; choose one of: {', '.join(EXECUTORS.names())}", param, ctx)
         return name
 
 
@@ -99,7 +99,7 @@ _BACKEND_OPTIONS = [
         "--home",
         envvar="MINUTEHAND_HOME",
         type=click.Path(path_type=Path),
-        help="Folder of the embedded PostgreSQL, used when no database is named.  [env: MINUTEHAND_HOME]",
+        help="Folder of the embedded PostgreSQL, used when no database is configured.  [env: MINUTEHAND_HOME]",
     ),
     _option(
         "--backend",
@@ -112,80 +112,80 @@ _BACKEND_OPTIONS = [
 executor_option = _option(
     "--executor", envvar="MINUTEHAND_EXECUTOR", type=ExecutorName(), metavar="local|function|http|NAME",
     default=RUN.executor, show_default=True,
-    help="Where the steps run: here, in the edge function, at --executor-url, or in a plug-in's executor."
+    help="Where steps run: here, in the edge function, at --executor-url, or in a plug-in's executor."
     "  [env: MINUTEHAND_EXECUTOR]",
 )  # fmt: skip
 _RUN_OPTIONS = [
     _option(
         "-n", "--batch-size", envvar="MINUTEHAND_BATCH_SIZE", type=click.IntRange(1, 10_000), default=RUN.batch_size,
-        show_default=True, help="Executions of one tick.  [env: MINUTEHAND_BATCH_SIZE]",
+        show_default=True, help="Executions per tick.  [env: MINUTEHAND_BATCH_SIZE]",
     ),
     _option(
         "--concurrency", envvar="MINUTEHAND_CONCURRENCY", type=click.IntRange(1, 1000), default=RUN.concurrency,
         show_default=True,
-        help="Executions in flight at once.  [env: MINUTEHAND_CONCURRENCY]",
+        help="Executions that run at the same time.  [env: MINUTEHAND_CONCURRENCY]",
     ),
     _option(
         "--lease-seconds", envvar="MINUTEHAND_LEASE_SECONDS", type=click.IntRange(10, 86_400),
         default=RUN.lease_seconds, show_default=True,
-        help="How long a claim holds without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
+        help="How long a claim lasts without renewal.  [env: MINUTEHAND_LEASE_SECONDS]",
     ),
     _option(
         "--max-attempts", envvar="MINUTEHAND_MAX_ATTEMPTS", type=click.IntRange(1, 100), default=RUN.max_attempts,
         show_default=True,
-        help="Attempts of one step before it has failed.  [env: MINUTEHAND_MAX_ATTEMPTS]",
+        help="Attempts before a step fails.  [env: MINUTEHAND_MAX_ATTEMPTS]",
     ),
     _option(
         "--grace", "grace_seconds", envvar="MINUTEHAND_GRACE_SECONDS", type=SECONDS, default=RUN.grace_seconds,
         show_default=True,
-        help="How long running executions may go on after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
+        help="How long running executions may continue after SIGTERM.  [env: MINUTEHAND_GRACE_SECONDS]",
     ),
     _option(
         "--hold-later-than", "hold_seconds", envvar="MINUTEHAND_HOLD_LATER_THAN", default=RUN.hold_seconds,
         type=SecondsOrOff(minimum=300.0),  # less would hold what cron's own delay makes late
         metavar="TIME|off", show_default=True,
-        help="After a time without any processor, hold what is late by more.  [env: MINUTEHAND_HOLD_LATER_THAN]",
+        help="After an outage of all processors, hold executions later than this.  [env: MINUTEHAND_HOLD_LATER_THAN]",
     ),
     _option(
         "--keep", "keep_seconds", envvar="MINUTEHAND_KEEP", type=SecondsOrOff(minimum=86_400.0), default="off",
         metavar="TIME|off", show_default=True,
-        help="Delete executions that ended and are older, a bite a tick: 90d.  [env: MINUTEHAND_KEEP]",
+        help="Delete ended executions that are older than this, in small batches: 90d.  [env: MINUTEHAND_KEEP]",
     ),
     executor_option,
     _option(
         "--executor-url", envvar="MINUTEHAND_EXECUTOR_URL", metavar="URL",
-        help="Address of the executor http.  [env: MINUTEHAND_EXECUTOR_URL]",
+        help="URL of the http executor.  [env: MINUTEHAND_EXECUTOR_URL]",
     ),
     _option(
         "--executor-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
-        help="Shown to the executor http; of two the first.  [env: MINUTEHAND_API_TOKEN]",
+        help="Token sent to the http executor; of two, the first.  [env: MINUTEHAND_API_TOKEN]",
     ),
     _option(
         "--executor-timeout", "executor_timeout_seconds", envvar="MINUTEHAND_EXECUTOR_TIMEOUT", type=SECONDS,
         default=RUN.executor_timeout_seconds, show_default=True,
-        help="How long function or http may take to reply.  [env: MINUTEHAND_EXECUTOR_TIMEOUT]",
+        help="How long the function or http executor may take to reply.  [env: MINUTEHAND_EXECUTOR_TIMEOUT]",
     ),
 ]  # fmt: skip
 _PING_OPTIONS = [
     _option(
         "--ping-url", envvar="MINUTEHAND_PING_URL", metavar="URL",
-        help="Told when a run begins and how it ends, as healthchecks.io reads it.  [env: MINUTEHAND_PING_URL]",
+        help="URL to call when a run starts and ends, as healthchecks.io expects.  [env: MINUTEHAND_PING_URL]",
     ),
 ]  # fmt: skip
 _ALERT_OPTIONS = [
     _option(
         "--alert-urls", envvar="MINUTEHAND_ALERT_URLS", metavar="URL …", default="",
-        help="Who is told of trouble: Apprise URLs, separated by spaces.  [env: MINUTEHAND_ALERT_URLS]",
+        help="Where alerts go: Apprise URLs, separated by spaces.  [env: MINUTEHAND_ALERT_URLS]",
     ),
     _option(
         "--alert-failed-share", "share", envvar="MINUTEHAND_ALERT_FAILED_SHARE", type=click.FloatRange(0, 1),
         default=ALERT.share, show_default=True, metavar="SHARE",
-        help="Trouble: so much of a workflow failed within 15 minutes.  [env: MINUTEHAND_ALERT_FAILED_SHARE]",
+        help="Alert when this share of a workflow fails within 15 minutes.  [env: MINUTEHAND_ALERT_FAILED_SHARE]",
     ),
     _option(
         "--alert-max-age", "age_seconds", envvar="MINUTEHAND_ALERT_MAX_AGE", type=SECONDS, default=ALERT.age_seconds,
         show_default=True,
-        help="Trouble: the oldest due execution waits longer.  [env: MINUTEHAND_ALERT_MAX_AGE]",
+        help="Alert when the oldest due execution has waited longer.  [env: MINUTEHAND_ALERT_MAX_AGE]",
     ),
 ]  # fmt: skip
 
@@ -203,18 +203,18 @@ _PROVIDER_SETTINGS = tuple(built_in_settings())
 _EXECUTOR_OPTIONS = [
     _option(
         "--email-via", envvar="MINUTEHAND_EMAIL_VIA", metavar=f"{'|'.join(EMAIL_PROVIDERS.built_in)}|NAME",
-        help="What sends e-mail: a provider, or an edge function; default: the provider that is set up."
+        help="What sends e-mail: a provider or an edge function.  Default: the provider that is configured."
         "  [env: MINUTEHAND_EMAIL_VIA]",
     ),
     _option(
         "--sms-via", envvar="MINUTEHAND_SMS_VIA", metavar=f"{'|'.join(SMS_PROVIDERS.built_in)}|NAME",
-        help="What sends text messages: a provider, or an edge function; default: the provider that is set up."
+        help="What sends text messages: a provider or an edge function.  Default: the provider that is configured."
         "  [env: MINUTEHAND_SMS_VIA]",
     ),
     *map(_provider_option, _PROVIDER_SETTINGS),
     _option(
         "--phone-region", envvar="MINUTEHAND_PHONE_REGION", metavar="CC",
-        help="Country of numbers that name none: US, DE, ….  [env: MINUTEHAND_PHONE_REGION]",
+        help="Country of phone numbers without a country code: US, DE, ….  [env: MINUTEHAND_PHONE_REGION]",
     ),
     _option(
         "--functions", envvar="MINUTEHAND_FUNCTIONS", metavar="NAME,…", default="",
@@ -222,11 +222,11 @@ _EXECUTOR_OPTIONS = [
     ),
     _option(
         "--notify-urls", envvar="MINUTEHAND_NOTIFY_URLS", metavar="URL …", default="",
-        help="Where `notify` goes: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
+        help="Where `notify` steps send: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
     ),
     _option(
         "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
-        help="Signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
+        help="Secret that signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
     ),
     _option(
         "--allow-private-addresses", envvar="MINUTEHAND_ALLOW_PRIVATE_ADDRESSES", metavar="1|HOST:PORT,…", default="",
@@ -248,27 +248,27 @@ _LOG_OPTIONS = [
 _DASHBOARD_OPTIONS = [
     _option(
         "--logins", envvar="MINUTEHAND_LOGINS", metavar="NAME:PASSWORD …", default="",
-        help="Who may look, each with =permissions and @tenant if need be.  [env: MINUTEHAND_LOGINS]",
+        help="Users of the dashboard, optionally with =permissions and @tenant.  [env: MINUTEHAND_LOGINS]",
     ),
     _option(
         "--supabase-users", envvar="MINUTEHAND_SUPABASE_USERS", is_flag=True,
-        help="Let the project's users look, by app_metadata.minutehand_role.  [env: MINUTEHAND_SUPABASE_USERS]",
+        help="Let the project's users log in, by app_metadata.minutehand_role.  [env: MINUTEHAND_SUPABASE_USERS]",
     ),
     _option(
         "--supabase-jwt-secret", envvar="SUPABASE_JWT_SECRET", metavar="SECRET",
-        help="Checks their tokens where the project signs with a secret still.  [env: SUPABASE_JWT_SECRET]",
+        help="Verifies their tokens if the project still signs with a secret.  [env: SUPABASE_JWT_SECRET]",
     ),
     _option(
         "--proxy-header", envvar="MINUTEHAND_PROXY_HEADER", metavar="NAME", default="",
-        help="The header in which a proxy names who looks.  [env: MINUTEHAND_PROXY_HEADER]",
+        help="Header in which a proxy names the user.  [env: MINUTEHAND_PROXY_HEADER]",
     ),
     _option(
         "--proxy-from", envvar="MINUTEHAND_PROXY_FROM", metavar="ADDRESS,…", default="",
-        help="The proxy's addresses; from elsewhere nobody is let in.  [env: MINUTEHAND_PROXY_FROM]",
+        help="Addresses of the proxy; requests from elsewhere are refused.  [env: MINUTEHAND_PROXY_FROM]",
     ),
     _option(
         "--read-only", envvar="MINUTEHAND_READ_ONLY", is_flag=True,
-        help="Nothing can be pressed.  [env: MINUTEHAND_READ_ONLY]",
+        help="Disable all actions of the dashboard.  [env: MINUTEHAND_READ_ONLY]",
     ),
     _option(
         "--dashboard/--no-dashboard", envvar="MINUTEHAND_DASHBOARD", default=True, show_default=True,
@@ -279,14 +279,14 @@ _DASHBOARD_OPTIONS = [
 #: Not among the executor's own: `direct`, which runs nothing, takes it too.
 api_token_option = _option(
     "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
-    help="What callers of `serve` show; two are good while one is rotated.  [env: MINUTEHAND_API_TOKEN]",
+    help="Token that callers of `serve` must send; two are valid during a rotation.  [env: MINUTEHAND_API_TOKEN]",
 )  # fmt: skip
 
 #: Of those that work all day.
 poll_option = _option(
     "--poll-seconds", envvar="MINUTEHAND_POLL_SECONDS", type=SECONDS, default=10.0, show_default=True,
     callback=lambda context, option, value: _at_least(0.1, value),
-    help="Look at least so often, whether or not a hint came.  [env: MINUTEHAND_POLL_SECONDS]",
+    help="Poll at least this often, even without a notification.  [env: MINUTEHAND_POLL_SECONDS]",
 )  # fmt: skip
 
 
@@ -348,13 +348,18 @@ def dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def output_option(*formats: str) -> Callable[[Any], Any]:
     """Add `-o`; the first format is the default."""
     return click.option(
-        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the result."
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Format of the result.",
     )
 
 
-def _at_least(least: float, value: float) -> float:
-    if value < least:
-        raise click.BadParameter(f"must be {least:g} or more")
+def _at_least(minimum: float, value: float) -> float:
+    if value < minimum:
+        raise click.BadParameter(f"must be at least {minimum:g}")
     return value
 
 

@@ -89,7 +89,7 @@ def replace_file(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise click.UsageError(f"can't write {path}: {error.strerror}") from None
     finally:
         with suppress(OSError):
             new.unlink()

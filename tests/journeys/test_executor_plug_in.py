@@ -43,7 +43,7 @@ def test_an_executor_of_a_plug_in_runs_what_is_claimed(database: Database, minut
 def test_an_executor_that_does_not_exist_is_refused_with_those_that_do(minutehand: Minutehand) -> None:
     done = minutehand("run-once", MINUTEHAND_EXECUTOR="celery")
     assert done.returncode == 2
-    assert "there is no executor 'celery'; there are: broken, function, http, local, refuser" in done.stderr
+    assert "unknown executor 'celery'; choose one of: broken, function, http, local, refuser" in done.stderr
     assert "MINUTEHAND_EXECUTOR" in done.stderr
 
 

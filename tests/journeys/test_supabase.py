@@ -49,7 +49,7 @@ def test_every_command_works_with_a_projects_url_and_key(
     (listed,) = json.loads(minutehand("executions", "ls", "-o", "json").stdout)
     assert minutehand("executions", "show", listed["id"][:13]).stdout.startswith("Thank the client for")
     assert "started before" not in minutehand("enqueue", "Thank the client", "--row", job, "--key", "k").stdout
-    assert "was started before" in minutehand("enqueue", "Thank the client", "--row", job, "--key", "k").stdout
+    assert "was already started" in minutehand("enqueue", "Thank the client", "--row", job, "--key", "k").stdout
     (pending,) = json.loads(minutehand("executions", "ls", "--status", "pending", "-o", "json").stdout)
     assert minutehand("executions", "cancel", pending["id"]).returncode == 0
     assert minutehand("executions", "retry", pending["id"]).returncode == 2

@@ -65,7 +65,7 @@ def test_version_says_program_schema_and_python(call):
 def test_triggers_are_added_listed_and_removed(at, database):
     database.sql("create table orders (id int primary key, user_id text, status text, customer int, search text)")
     database.sql("create table people (id int primary key, user_id text)")
-    assert at("trigger", "ls").out.startswith("no table is watched")
+    assert at("trigger", "ls").out.startswith("no tables are watched yet")
     added = at("trigger", "add", "orders", "--link", "customer=people", "--exclude", "search")
     assert (added.code, added.err) == (0, "")
     assert "watching orders: order_created, order_status_changed" in added.out
@@ -152,7 +152,7 @@ def test_enqueue_starts_a_workflow_by_hand(at, app, tmp_path):
     assert (dry.code, "nothing was started" in dry.out, app.executions()) == (0, True, [])
     made = json.loads(at("enqueue", "Thank", "--row", "J-1", "--key", "k", "-o", "json").out)
     assert (made["existed"], made["id"]) == (False, str(app.execution()["id"]))
-    assert "was started before for this key" in at("enqueue", "Thank", "--row", "J-1", "--key", "k").out
+    assert "was already started for this key" in at("enqueue", "Thank", "--row", "J-1", "--key", "k").out
     (tmp_path / "payload.json").write_text('{"who": "you"}')
     at("enqueue", "Thank", "--payload", "@payload.json", "--at", "2030-01-01T00:00:00+01:00")
     later = app.executions()[1]
@@ -191,7 +191,7 @@ def test_status_says_how_things_stand_and_check_when_something_needs_a_person(at
     assert (shape["backend"], len(shape["problems"])) == ("postgres", 1)
     app.complete()
     app.database.sql("update automation_execution_logs set created_at = now() - interval '1 hour', code = null")
-    assert "does a processor run?" in at("status", "--check").out
+    assert "is a processor running?" in at("status", "--check").out
 
 
 def test_the_embedded_server_is_started_named_and_stopped(call):

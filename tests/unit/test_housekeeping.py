@@ -121,10 +121,8 @@ def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: 
     app.workflow(webhook("http://127.0.0.1:9/"))
     app.complete_many(2)
     url = {"DATABASE_URL": database.url}
-    assert (
-        call("pause", "--reason", "wrong prices", **url).out == "everything paused (wrong prices): 2 pending are held\n"
-    )
-    assert call("pause", "--tenant", "north", **url).out == "tenant north paused: 2 pending are held\n"
+    assert call("pause", "--reason", "wrong prices", **url).out == "everything paused (wrong prices): 2 pending held\n"
+    assert call("pause", "--tenant", "north", **url).out == "tenant north paused: 2 pending held\n"
     database.call("automation_pause", p_scope="workflow", p_target="Thank the client")
     said = call("status", **url).out
     for line in ("everything: wrong prices", "tenant north", "workflow Thank the client"):
@@ -132,7 +130,7 @@ def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: 
     assert json.loads(call("pause", "-o", "json", **url).out)["existed"] is True
     resumed = call("resume", **url).out
     assert resumed == (
-        "everything resumed: 2 pending go on when they are due\n"
+        "everything resumed: 2 pending continue when they are due\n"
         "still paused: tenant, workflow; see: minutehand status\n"
     )
     assert call("resume", "--tenant", "north", **url).out.startswith("tenant north resumed: 2 pending")

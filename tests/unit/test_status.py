@@ -39,7 +39,7 @@ def one(database: Database, status: str, age: str) -> None:
     )
 
 
-OLD, FAILED = "! the oldest due execution waits for ", "! 2 failed in the last hour: "
+OLD, FAILED = "! the oldest due execution has waited ", "! 2 failed in the last hour: "
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_one_and_several_are_told_in_words_of_their_own(status, database):
         problems = [line for line in status().out.splitlines() if line.startswith("! ")]
         said += [line for words in told for line in problems if words in line]
     assert [line[2:].split(":")[0] for line in ones] == [
-        "1 send is uncertain",
+        "1 send unconfirmed",
         "1 row is processing under another processor",
         "1 change could not be recorded",
         "1 change was set aside",
         "1 change names no tenant",
     ]
     assert [line[2:].split(":")[0] for line in twos] == [
-        "2 sends are uncertain",
+        "2 sends unconfirmed",
         "2 rows are processing under another processor",
         "2 changes could not be recorded",
         "2 changes were set aside",

@@ -9,15 +9,15 @@ from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import embedded_home
 
 
-@click.group("db", short_help="Look after the embedded PostgreSQL.", epilog='Example: psql "$(minutehand db url)"')
+@click.group("db", short_help="Manage the embedded PostgreSQL.", epilog='Example: psql "$(minutehand db url)"')
 def db() -> None:
-    """The embedded PostgreSQL, which is used when no database is named."""
+    """Manage the embedded PostgreSQL, which is used when no database is configured."""
 
 
 @db.command("url", epilog='Example: psql "$(minutehand db url)"')
 @backend_options
 def url(backend: BackendSettings) -> None:
-    """Start it if need be, and print its address."""
+    """Start the server if it is not running, and print its URL."""
     from minutehand.store.embedded import Embedded
 
     click.echo(Embedded(embedded_home(backend)).start())
@@ -26,7 +26,7 @@ def url(backend: BackendSettings) -> None:
 @db.command("start", epilog="Example: minutehand db start")
 @backend_options
 def start(backend: BackendSettings) -> None:
-    """Start it."""
+    """Start the server."""
     from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(backend))
@@ -38,7 +38,7 @@ def start(backend: BackendSettings) -> None:
 @db.command("stop", epilog="Example: minutehand db stop")
 @backend_options
 def stop(backend: BackendSettings) -> None:
-    """Stop it; its data stays."""
+    """Stop the server; its data stays."""
     from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(backend))
@@ -48,7 +48,7 @@ def stop(backend: BackendSettings) -> None:
 @db.command("status", epilog="Example: minutehand db status")
 @backend_options
 def status(backend: BackendSettings) -> int:
-    """Say whether it runs, and where; exit 3 when not."""
+    """Print whether the server is running, and in which folder.  Exit 3 if it is not running."""
     from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(backend))

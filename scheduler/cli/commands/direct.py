@@ -25,17 +25,19 @@ NO_CLAIM = (
     epilog="\b\nExample: minutehand direct on --url https://automations.example.com/functions/v1/automation-executor",
 )
 def direct() -> None:
-    """Let the database call the executor at once for each new execution (pg_net; the token stands in Vault).
+    """Let the database call the executor at once for each new execution (pg_net; the token is stored in Vault).
 
-    A call is a doorbell: who is called claims first, so that a call lost, late or doubled changes nothing.  Go on
-    running `start`, or `run-once` from cron: it takes what no call reached.
+    A call is only a notification: the executor claims the execution first, so a lost, late or repeated call does no
+    harm.  Keep running `start`, or `run-once` from cron, for executions that no call reached.
     """
 
 
 @direct.command("on", epilog="Example: minutehand direct on --url https://automations.example.com")
-@click.option("--url", required=True, help="Whom to call: `minutehand serve`, or an edge function; with its path.")
+@click.option("--url", required=True, help="URL of `minutehand serve` or of an edge function, with its path.")
 @click.option(
-    "--no-claim", is_flag=True, help="For a function that does not claim: insert as processing, under a lease."
+    "--no-claim",
+    is_flag=True,
+    help="For a function that does not claim: insert executions as processing, with a lease.",
 )
 @click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
 @click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
@@ -44,7 +46,7 @@ def direct() -> None:
 def on(
     url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, backend: BackendSettings
 ) -> None:
-    """Call URL for each new execution that is due; or change how."""
+    """Call URL for each new execution that is due.  Run it again to change the settings."""
     token = Tokens.parse(api_token).first
     done = ask_store(
         backend,
@@ -53,7 +55,7 @@ def on(
         ),
     )
     if done["replaced"]:
-        click.echo(f"-- the app's function, as it was:\n{done['replaced'].rstrip()};\n")
+        click.echo(f"-- the app's previous function:\n{done['replaced'].rstrip()};\n")
     click.echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
     if done["token"]:
         click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={done['token']} where serve runs")
@@ -64,7 +66,7 @@ def on(
 @direct.command("off", epilog="Example: minutehand direct off")
 @backend_options
 def off(backend: BackendSettings) -> None:
-    """Call nobody any more.  Ticks go on; the token stays in Vault."""
+    """Stop the calls.  Ticks continue; the token stays in Vault."""
     was_on = ask_store(backend, lambda store: store.direct_off())["was_on"]
     click.echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
 
@@ -73,21 +75,21 @@ def off(backend: BackendSettings) -> None:
 @api_token_option
 @backend_options
 def rotate(api_token: str | None, backend: BackendSettings) -> None:
-    """Put a new token into Vault: MINUTEHAND_API_TOKEN's first if it is new, else one that is made.
+    """Store a new token in Vault: the first of MINUTEHAND_API_TOKEN if it is new, else a generated one.
 
-    Without a gap: first set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting here.
+    To rotate without an outage, set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting.
     """
     done = ask_store(backend, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
     both = ",".join(filter(None, (done["token"], done["previous"])))
     click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={both} where serve runs,")
-    click.echo(f"and once nothing of before is under way, MINUTEHAND_API_TOKEN={done['token']}")
+    click.echo(f"and when no earlier call is running any more, MINUTEHAND_API_TOKEN={done['token']}")
 
 
 @direct.command("status", epilog="Example: minutehand direct status -o json")
 @output_option("table", "json")
 @backend_options
 def status(output: str, backend: BackendSettings) -> None:
-    """Say whether direct mode is on, and what it lacks."""
+    """Show whether direct mode is on, and what is missing."""
     found = ask_store(backend, lambda store: store.direct_status())
     if output == "json":
         print_json(found)

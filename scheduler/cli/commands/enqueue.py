@@ -23,11 +23,11 @@ from minutehand.scheduler.database import ask_store
     epilog="\b\nExample: minutehand enqueue 'Thank the client' --row J-2019 --key thanks-J-2019",
 )
 @click.argument("workflow")
-@click.option("--row", metavar="ID", help="The row it is about.")
-@click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")
-@click.option("--at", metavar="TIME", help="When, as ISO 8601: 2026-12-24T09:00:00+01:00.  [default: now]")
-@click.option("--key", help="Happen once for this key, however often it is asked.")
-@click.option("--dry-run", is_flag=True, help="Check everything, start nothing.")
+@click.option("--row", metavar="ID", help="The row to start it for.")
+@click.option("--payload", metavar="@FILE|JSON", help="JSON for templates, as trigger.payload; @- reads stdin.")
+@click.option("--at", metavar="TIME", help="Start time in ISO 8601: 2026-12-24T09:00:00+01:00.  [default: now]")
+@click.option("--key", help="Idempotency key: start only once for this key.")
+@click.option("--dry-run", is_flag=True, help="Check everything; start nothing.")
 @output_option("table", "json")
 @backend_options
 def enqueue(
@@ -40,7 +40,7 @@ def enqueue(
     output: str,
     backend: BackendSettings,
 ) -> None:
-    """Start WORKFLOW, named by its name or id, for a row or with a payload."""
+    """Start WORKFLOW (its name or id) for a row or with a payload."""
     when, data = _instant(at), read_payload(payload)
     made = ask_store(
         backend,
@@ -53,7 +53,7 @@ def enqueue(
     elif made["dry_run"]:
         click.echo(f"would start {made['workflow']} at {made['due'][:19]}; nothing was started")
     elif made["existed"]:
-        click.echo(f"{made['workflow']} was started before for this key: {made['id']}")
+        click.echo(f"{made['workflow']} was already started for this key: {made['id']}")
     else:
         click.echo(f"{made['workflow']} is due at {made['due'][:19]}: {made['id']}")
 
@@ -64,7 +64,9 @@ def _instant(text: str | None) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no ISO 8601 time", param_hint="--at") from None
+        raise click.BadParameter(
+            f"can't read {text!r}; write an ISO 8601 time such as 2026-12-24T09:00:00+01:00", param_hint="--at"
+        ) from None
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
@@ -80,7 +82,7 @@ def read_payload(text: str | None) -> Any:
     except OSError as error:
         raise click.BadParameter(str(error), param_hint="--payload") from None
     except ValueError as error:
-        raise click.BadParameter(f"this is no JSON: {error}", param_hint="--payload") from None
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint="--payload") from None
     if not isinstance(payload, dict | list):
-        raise click.BadParameter("a payload is an object or a list", param_hint="--payload")
+        raise click.BadParameter("a payload must be an object or a list", param_hint="--payload")
     return payload

@@ -1,4 +1,4 @@
-"""`minutehand executions` (alias `logs`): what ran, what waits, what failed and why."""
+"""`minutehand executions` (alias `logs`): list, show and change executions."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "co
     epilog="Example: minutehand executions ls --status failed --since 1d",
 )
 def executions() -> None:
-    """What ran, what waits, what failed and why."""
+    """List, show and change executions."""
 
 
 @executions.command("ls", epilog="Example: minutehand executions ls code:uncertain_send since:7d -o json")
 @click.argument("search", metavar="[WORD:VALUE…]", nargs=-1)
-@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
-@click.option("--code", help="A code: no_recipient, rate_limited, uncertain_send, …")
-@click.option("--workflow", help="Its name or id.")
-@click.option("--entity", metavar="ID", help="The row it was about.")
-@click.option("--since", type=SECONDS, help="Not older than: 30m, 1h, 7d.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
+@click.option("--code", help="Only this code: no_recipient, rate_limited, uncertain_send, …")
+@click.option("--workflow", help="Only this workflow: its name or id.")
+@click.option("--entity", metavar="ID", help="Only this row.")
+@click.option("--since", type=SECONDS, help="Only executions newer than: 30m, 1h, 7d.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Maximum number of executions."
+)
 @output_option("table", "json", "jsonl")
 @backend_options
 def ls(
@@ -52,14 +54,14 @@ def ls(
 ) -> None:
     """List executions, newest first.
 
-    Search words are `status:`, `workflow:`, `entity:`, `code:`, `error:`, `since:` and `until:`, as on the dashboard.
+    Search terms are `status:`, `workflow:`, `entity:`, `code:`, `error:`, `since:` and `until:`, as on the dashboard.
     """
     options = {"status": status, "code": code, "workflow": workflow, "entity": entity}
-    asked: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    requested: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if since is not None:
-        asked["since"] = timedelta(seconds=since)
+        requested["since"] = timedelta(seconds=since)
     try:
-        filters = as_filter(asked | parse_search(search), datetime.now(UTC))
+        filters = as_filter(requested | parse_search(search), datetime.now(UTC))
     except BadSearch as error:
         raise click.UsageError(str(error)) from None
     rows = ask_store(backend, lambda store: store.executions(filters, limit=limit))
@@ -71,7 +73,7 @@ def ls(
 @output_option("table", "json")
 @backend_options
 def show(execution_id: str, output: str, backend: BackendSettings) -> None:
-    """Show one execution with its way, steps and sends.  The beginning of its id is enough."""
+    """Show one execution with its timeline, steps and sends.  The beginning of its id is enough."""
     if output == "json":
         print_json(ask_store(backend, lambda store: store.execution(execution_id)))
     else:
@@ -83,17 +85,17 @@ def show(execution_id: str, output: str, backend: BackendSettings) -> None:
 @output_option("table", "json")
 @backend_options
 def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
-    """Run again what failed in these executions; what succeeded is not done twice."""
+    """Retry the failed steps of these executions; completed steps do not run again."""
     return _answered(ask_store(backend, lambda store: store.retry(list(ids), actor=cli_actor())), output)
 
 
 @executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--reason", help="Kept with the execution.")
+@click.option("--reason", help="Reason to store with the execution.")
 @output_option("table", "json")
 @backend_options
 def cancel(ids: tuple[str, ...], reason: str | None, output: str, backend: BackendSettings) -> int:
-    """End pending or processing executions.  What was sent by then stays sent."""
+    """Cancel pending or processing executions.  Messages that were sent stay sent."""
     return _answered(
         ask_store(backend, lambda store: store.cancel(list(ids), reason=reason, actor=cli_actor())), output
     )
@@ -103,28 +105,28 @@ def cancel(ids: tuple[str, ...], reason: str | None, output: str, backend: Backe
     "resolve", epilog="\b\nExample: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
 )
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
-@click.option("--sent", is_flag=True, help="It had arrived: the step is done.")
-@click.option("--resend", is_flag=True, help="It had not: it is sent again, under a new key.")
-@click.option("--drop", is_flag=True, help="It is given up: the step has failed.")
+@click.option("--sent", is_flag=True, help="The message arrived: complete the step.")
+@click.option("--resend", is_flag=True, help="It did not arrive: send it again, with a new key.")
+@click.option("--drop", is_flag=True, help="Mark it as not sent: the step fails.")
 @output_option("table", "json")
 @backend_options
 def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: str, backend: BackendSettings) -> int:
-    """Say what became of sends whose fate was unknown (uncertain_send); then the execution goes on."""
-    said = [word for word, is_said in (("sent", sent), ("resend", resend), ("drop", drop)) if is_said]
-    if len(said) != 1:
-        raise click.UsageError("say what you found out, one of these: --sent, --resend or --drop")
-    return _answered(ask_store(backend, lambda store: store.resolve(list(ids), said[0], actor=cli_actor())), output)
+    """Resolve unconfirmed sends (uncertain_send), so that their executions continue."""
+    verdicts = [name for name, is_set in (("sent", sent), ("resend", resend), ("drop", drop)) if is_set]
+    if len(verdicts) != 1:
+        raise click.UsageError("give exactly one of --sent, --resend or --drop")
+    return _answered(ask_store(backend, lambda store: store.resolve(list(ids), verdicts[0], actor=cli_actor())), output)
 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")
 @click.argument("ids", metavar="[ID…]", nargs=-1)
-@click.option("--stale", is_flag=True, help="All that are held.")
+@click.option("--stale", is_flag=True, help="All held executions.")
 @output_option("table", "json")
 @backend_options
 def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSettings) -> int:
-    """Run what was held as stale, since it came due while no processor ran.  It is due at once."""
+    """Run executions that are held as stale: they came due while no processor was running."""
     if stale == bool(ids):
-        raise click.UsageError("name the executions, or give --stale for all that are held")
+        raise click.UsageError("give the ids of executions, or --stale for all held ones")
     if ids:
         return _answered(
             ask_store(backend, lambda store: store.release(list(ids), actor=cli_actor()))["answers"], output
@@ -148,7 +150,7 @@ async def _release_all(store: Store) -> int:
 
 def _answered(answers: list[Json], output: str) -> int:
     """Print one answer for each id; exit code 2 when any was refused."""
-    print_rows(answers, ("id", "answer", "reason"), output, empty="nothing was asked for")
+    print_rows(answers, ("id", "answer", "reason"), output, empty="no executions given")
     return 2 if any(answer["answer"] in ("refused", "missing") for answer in answers) else 0
 
 

@@ -1,4 +1,4 @@
-"""`minutehand limits`: how many messages may leave, to one recipient and of one tenant."""
+"""`minutehand limits`: how many messages may be sent per recipient and per tenant."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from minutehand.scheduler.database import ask_store
 SCOPES = click.Choice(["recipient", "tenant"])
 COLUMNS = ("scope", "tenant", "channel", "n", "per", "on_exceed")
 
-_channel = click.option("--channel", default="", metavar="email|sms|…", help="Of one channel.  [default: all together]")
-_tenant = click.option("--tenant", default="", metavar="ID", help="Of one tenant.  [default: of each without its own]")
+_channel = click.option(
+    "--channel", default="", metavar="email|sms|…", help="Count only this channel.  [default: all together]"
+)
+_tenant = click.option(
+    "--tenant", default="", metavar="ID", help="Limit for this tenant.  [default: every tenant without its own limit]"
+)
 
 
 @click.group(
     "limits",
-    short_help="How many messages may leave.",
+    short_help="Limit how many messages are sent.",
     epilog="Example: minutehand limits set recipient 3 --per '1 day' --channel sms",
 )
 def limits() -> None:
-    """How many messages may leave, to one recipient and of one tenant; decided when each takes its place."""
+    """Limit how many messages are sent per recipient and per tenant.  Each send is checked when it is reserved."""
 
 
 @limits.command("ls", epilog="Example: minutehand limits ls")
@@ -33,17 +37,17 @@ def limits() -> None:
 @backend_options
 def ls(output: str, backend: BackendSettings) -> None:
     """List the limits."""
-    print_rows(ask_store(backend, lambda store: store.limits()), COLUMNS, output, empty="no limits are set")
+    print_rows(ask_store(backend, lambda store: store.limits()), COLUMNS, output, empty="no limits")
 
 
 @limits.command(
     "set",
-    short_help="Let so many leave within a period.",
+    short_help="Set the number of messages within a period.",
     epilog="Example: minutehand limits set tenant 500 --per '1 hour' --on-exceed delay",
 )
 @click.argument("scope", type=SCOPES)
 @click.argument("n", type=click.IntRange(0, 1_000_000))
-@click.option("--per", default="1 day", show_default=True, metavar="INTERVAL", help="1 hour, 7 days, …")
+@click.option("--per", default="1 day", show_default=True, metavar="INTERVAL", help="The period: 1 hour, 7 days, …")
 @_channel
 @_tenant
 @click.option(
@@ -51,14 +55,14 @@ def ls(output: str, backend: BackendSettings) -> None:
     type=click.Choice(["delay", "drop"]),
     default="delay",
     show_default=True,
-    help="What becomes of more: sent when there is room, or failed with why.",
+    help="Beyond the limit: delay the send, or fail it with a reason.",
 )
 @output_option("table", "json")
 @backend_options
 def set_(
     scope: str, n: int, per: str, channel: str, tenant: str, on_exceed: str, output: str, backend: BackendSettings
 ) -> None:
-    """Let N messages leave to one recipient, or of one tenant, within a period."""
+    """Allow N messages to each recipient, or of each tenant, within a period."""
     given = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
     made = ask_store(backend, lambda store: store.set_limit(scope, actor=cli_actor(), **given))
     if output == "json":
@@ -78,7 +82,7 @@ def rm(scope: str, channel: str, tenant: str, backend: BackendSettings) -> int:
         backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant, actor=cli_actor())
     )
     if answer["answer"] == "missing":
-        click.echo("there is no such limit; see them with: minutehand limits ls", err=True)
+        click.echo("no such limit; list the limits with: minutehand limits ls", err=True)
         return 2
     click.echo(f"removed: {in_words(answer)}")
     return 0

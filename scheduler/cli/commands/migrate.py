@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 @click.command(
     "migrate",
-    short_help="Bring the database to this program's schema.",
+    short_help="Install or update the schema.",
     epilog="\b\nExample: minutehand migrate --print > supabase/migrations/20261123120000_minutehand.sql",
 )
-@click.option("--print", "only_print", is_flag=True, help="Print the SQL instead, as one file; needs no database.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done to which table, and what it locks; do nothing.")
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the SQL as one file instead of applying it; needs no database."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would change in each table, and its locks; change nothing.")
 @backend_options
 def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
-    """Apply tables and functions, in one transaction; safe to repeat, and for several at once.
+    """Create or update our tables and functions in one transaction.  Safe to repeat, also by several processes at once.
 
-    Tables that the app has already are adopted: what is added to them is told first, with its locks.
+    Tables that the app already has are adopted: what is added to them, and the locks, are printed first.
     """
     from minutehand.store import schema
 
@@ -47,7 +49,7 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
 
 def as_text(steps: list[Step]) -> str:
     """Return the steps for a person, a paragraph for each table."""
-    lines = ["These tables are there already. Their rows stay as they are; in one transaction we"]
+    lines = ["These tables exist already. Their rows stay as they are. One transaction will"]
     table = ""
     for step in steps:
         if step.table != table:

@@ -13,16 +13,18 @@ from minutehand.store import Json
 
 
 @click.command(
-    "pause", short_help="Hold all that is pending.", epilog='Example: minutehand pause --reason "wrong price list"'
+    "pause",
+    short_help="Pause everything, or one tenant.",
+    epilog='Example: minutehand pause --reason "wrong price list"',
 )
-@click.option("--tenant", metavar="ID", help="Only this tenant's: its organization_id, else user_id.")
-@click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
+@click.option("--tenant", metavar="ID", help="Pause only this tenant: its organization_id, else user_id.")
+@click.option("--reason", metavar="TEXT", help="The reason; `status` shows it.")
 @output_option("table", "json")
 @backend_options
 def pause(tenant: str | None, reason: str | None, output: str, backend: BackendSettings) -> None:
-    """Hold everything, or one tenant: no processor begins a step or a send any more.
+    """Pause everything, or one tenant: no processor starts a step or a send.
 
-    Changes are recorded as before, and what they start waits.  What has left has left.
+    Changes are still recorded, and the executions they start wait.  Messages that were sent stay sent.
     """
     tell_paused(
         ask_store(
@@ -32,12 +34,12 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
     )
 
 
-@click.command("resume", short_help="Let it run again.", epilog="Example: minutehand resume")
-@click.option("--tenant", metavar="ID", help="Only this tenant's.")
+@click.command("resume", short_help="End a pause.", epilog="Example: minutehand resume")
+@click.option("--tenant", metavar="ID", help="Resume only this tenant.")
 @output_option("table", "json")
 @backend_options
 def resume(tenant: str | None, output: str, backend: BackendSettings) -> None:
-    """End a pause.  What was held is due as before; see it first: minutehand executions ls --status pending."""
+    """End a pause.  Held executions run when due; list them with: minutehand executions ls --status pending."""
     tell_resumed(
         ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant, actor=cli_actor())), output
     )
@@ -52,9 +54,9 @@ def tell_paused(answer: Json, output: str) -> None:
     """Print what is paused, and how much that holds."""
     if output == "json":
         return print_json(answer)
-    word = "was paused already" if answer["existed"] else "paused"
+    word = "was already paused" if answer["existed"] else "paused"
     why = f" ({answer['reason']})" if answer["reason"] else ""
-    return click.echo(f"{answer['name']} {word}{why}: {answer['held']} pending are held")
+    return click.echo(f"{answer['name']} {word}{why}: {answer['held']} pending held")
 
 
 def tell_resumed(answer: Json, output: str) -> None:
@@ -64,7 +66,7 @@ def tell_resumed(answer: Json, output: str) -> None:
     if not answer["existed"]:
         click.echo(f"{answer['name']} was not paused")
     else:
-        click.echo(f"{answer['name']} resumed: {answer['held']} pending go on when they are due")
+        click.echo(f"{answer['name']} resumed: {answer['held']} pending continue when they are due")
     if answer["still_paused"]:
         click.echo(f"still paused: {', '.join(answer['still_paused'])}; see: minutehand status")
     return None

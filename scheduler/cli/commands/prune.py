@@ -12,24 +12,26 @@ from minutehand.store import Store
 
 
 @click.command("prune", short_help="Delete old executions.", epilog="Example: minutehand prune --keep 90d")
-@click.option("--keep", type=SECONDS, required=True, metavar="TIME", help="How long they are kept: 90d.")
+@click.option(
+    "--keep", type=SECONDS, required=True, metavar="TIME", help="Keep executions that are newer than this: 90d."
+)
 @output_option("table", "json")
 @backend_options
 def prune(keep: float, output: str, backend: BackendSettings) -> None:
-    """Delete the executions that ended, and were made longer ago than --keep, with their sends.
+    """Delete ended executions that were created longer ago than --keep, with their sends.
 
-    What waits or runs stays.  It goes in small bites, so that nothing waits for it.  Processors do the same with their
-    own --keep.
+    Pending and running executions stay.  Rows are deleted in small batches, so that locks are short.  Processors do the
+    same with their own --keep.
     """
 
-    async def all_of_it(store: Store) -> int:
+    async def prune_all(store: Store) -> int:
         deleted, more = 0, True
         while more:
-            bite = await store.prune(int(keep))
-            deleted, more = deleted + bite["deleted"], bite["more"]
+            batch = await store.prune(int(keep))
+            deleted, more = deleted + batch["deleted"], batch["more"]
         return deleted
 
-    deleted = ask_store(backend, all_of_it)
+    deleted = ask_store(backend, prune_all)
     if output == "json":
         print_json({"deleted": deleted})
     else:

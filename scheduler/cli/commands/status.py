@@ -1,4 +1,4 @@
-"""`minutehand status`: the first look."""
+"""`minutehand status`: what is due, what failed, and what needs attention."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ Judge = Callable[[Metrics], list[str]]
 
 @click.command(
     "status",
-    short_help="Say how things stand.",
+    short_help="Show status.",
     epilog="Example: minutehand status --check --max-age 10m --max-failed 20",
 )
+@click.option("--check", is_flag=True, help="Exit 3 if anything needs attention; --max-age and --max-failed imply it.")
 @click.option(
-    "--check", is_flag=True, help="Exit 3 when something needs a person; --max-age and --max-failed imply it."
+    "--max-age", type=SECONDS, default=300.0, show_default=True, help="How long the oldest due execution may wait."
 )
-@click.option("--max-age", type=SECONDS, default=300.0, show_default=True, help="How long the oldest due may wait.")
 @click.option(
     "--max-failed",
     type=click.IntRange(0),
     default=0,
     show_default=True,
     metavar="N",
-    help="How many may have failed within the last hour.",
+    help="How many executions may have failed in the last hour.",
 )
 @click.option(
     "--watch",
@@ -54,14 +54,14 @@ Judge = Callable[[Metrics], list[str]]
     is_flag=False,
     flag_value="2s",
     metavar="[TIME]",
-    help="Look again and again; each 2 s, if no time is given.",
+    help="Refresh until interrupted; every 2 s by default.",
 )
 @output_option("table", "json", "prometheus")
 @click.option(
     "--write",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="With -o prometheus: replace FILE as a whole, for the node exporter's textfile collector.",
+    help="With -o prometheus: replace FILE atomically, for the node exporter's textfile collector.",
 )
 @executor_option
 @backend_options
@@ -77,12 +77,12 @@ def status(
     executor: str,
     backend: BackendSettings,
 ) -> int:
-    """Say what is due, what failed, which workflows cannot fire, and who processes.
+    """Show what is due, what failed, which workflows will never run, and the last processor.
 
-    Monitors look at the exit code; `-o prometheus` prints what a textfile collector reads.
+    With --check, monitors can use the exit code; `-o prometheus` prints metrics for a textfile collector.
     """
     if write is not None and output != "prometheus":
-        raise click.UsageError("--write goes with -o prometheus")
+        raise click.UsageError("--write needs -o prometheus")
     check = check or any(
         context.get_parameter_source(limit) is ParameterSource.COMMANDLINE for limit in ("max_age", "max_failed")
     )
@@ -90,9 +90,11 @@ def status(
     judge = partial(found_problems, max_age=max_age, max_failed=max_failed)
     if every is not None:
         if check or output == "prometheus":
-            raise click.UsageError("--watch has no end: it goes with neither --check nor -o prometheus")
+            raise click.UsageError(
+                "--watch runs until interrupted: it cannot be combined with --check or -o prometheus"
+            )
         if every < 0.1:
-            raise click.UsageError("--watch must be 0.1 or more")
+            raise click.UsageError("--watch must be at least 0.1 s")
         asyncio.run(_watch(backend, every, look, judge, as_json=output == "json"))
 
     async def look_once() -> tuple[Database, Metrics]:
@@ -131,7 +133,7 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
                 if as_json:
                     told = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
                 elif redraw:
-                    told = f"{shown(metrics['now'])} UTC, every {every:g} s; Ctrl-C ends it\n\n"
+                    told = f"{shown(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
                     told += as_text(database, metrics, problems)
                 else:
                     told = as_line(metrics, problems)
@@ -156,12 +158,14 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
     failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
     problems = []
     if (metrics["oldest_due_seconds"] or 0) > max_age:
-        problems.append(f"the oldest due execution waits for {metrics['oldest_due_seconds']} s: does a processor run?")
+        problems.append(
+            f"the oldest due execution has waited {metrics['oldest_due_seconds']} s: is a processor running?"
+        )
     if failed > max_failed:
         problems.append(f"{failed} failed in the last hour: minutehand executions ls --status failed")
     if count := metrics["uncertain"]:
-        sends = counted(count, "send is", "sends are")
-        problems.append(f"{sends} uncertain: minutehand executions ls --code uncertain_send")
+        sends = counted(count, "send")
+        problems.append(f"{sends} unconfirmed: minutehand executions ls --code uncertain_send")
     if count := events["lost"]:
         problems.append(f"{counted(count, 'change')} could not be recorded: see the database's log for the warnings")
     if count := events["set_aside"]:
@@ -190,9 +194,10 @@ def status_json(database: Database, metrics: Metrics, problems: list[str]) -> Js
 
 
 def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
-    """Return the first look for a person."""
+    """Return the status as text."""
     tables = (
-        ", ".join(table["table"] for table in metrics["tables"]) or "none; begin with: minutehand trigger add TABLE"
+        ", ".join(table["table"] for table in metrics["tables"])
+        or "none yet; add one with: minutehand trigger add TABLE"
     )
     on = sum(workflow["on"] for workflow in metrics["workflows"])
     workers = metrics["workers"]

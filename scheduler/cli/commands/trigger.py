@@ -1,4 +1,4 @@
-"""`minutehand trigger`: which tables are watched."""
+"""`minutehand trigger`: add, list and remove watched tables."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from minutehand.scheduler.database import ask_store
 COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
 
 
-@click.group("trigger", short_help="Say which tables are watched.", epilog="Example: minutehand trigger add jobs")
+@click.group(
+    "trigger", short_help="Add, list and remove watched tables.", epilog="Example: minutehand trigger add jobs"
+)
 def trigger() -> None:
-    """Watch tables: each change of a watched table is recorded, and starts the workflows that match it."""
+    """Add, list and remove watched tables.  Each change of a watched table is recorded, and may start workflows."""
 
 
 @trigger.command(
     "add", epilog="\b\nExample: minutehand trigger add jobs --link client_id=clients --exclude search_text"
 )
 @click.argument("table")
-@click.option("--id", "id_", default="id", show_default=True, help="The key's column.")
-@click.option("--type", "type_", help="What events are called: job makes job_created.  [default: the table, singular]")
-@click.option("--status", default="status", show_default=True, help="The status column.")
-@click.option("--tenant", help="Column that says whose a row is, or none.  [default: organization_id, else user_id]")
-@click.option("--exclude", default="", metavar="COLUMN,…", help="Columns that are not recorded.")
-@click.option("--link", multiple=True, metavar="COLUMN=TABLE", help="A reference that has no foreign key; repeatable.")
+@click.option("--id", "id_", default="id", show_default=True, help="Column of the primary key.")
+@click.option("--type", "type_", help="Prefix of event names: job gives job_created.  [default: the table, singular]")
+@click.option("--status", default="status", show_default=True, help="Column of the status.")
+@click.option("--tenant", help="Column of the row's tenant, or none.  [default: organization_id, else user_id]")
+@click.option("--exclude", default="", metavar="COLUMN,…", help="Columns not to record.")
+@click.option("--link", multiple=True, metavar="COLUMN=TABLE", help="Reference without a foreign key; repeatable.")
 @click.option("--global", "global_", default="", metavar="TABLE,…", help="Linked tables that belong to no tenant.")
-@click.option("--writable", is_flag=True, help="Let workflows of a row's own tenant write this table.")
+@click.option("--writable", is_flag=True, help="Let workflows write rows of their own tenant in this table.")
 @backend_options
 def add(
     table: str,
@@ -42,7 +44,7 @@ def add(
     writable: bool,
     backend: BackendSettings,
 ) -> None:
-    """Watch TABLE, or change how it is watched."""
+    """Watch TABLE: install the trigger that records its changes.  Run it again to change the settings."""
     links = dict(_pair(text) for text in link)
     given = {
         "id": id_,
@@ -55,7 +57,7 @@ def add(
         "writable": writable,
     }
     added = ask_store(backend, lambda store: store.add_trigger(table, **given))
-    whose = f"whose it is: {added['tenant']}" if added["tenant"] else "one tenant"
+    whose = f"tenant: {added['tenant']}" if added["tenant"] else "one tenant"
     may = "; workflows may write it" if added["writable"] else ""
     click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
 
@@ -64,7 +66,7 @@ def add(
 @click.argument("table")
 @backend_options
 def rm(table: str, backend: BackendSettings) -> None:
-    """Stop watching TABLE.  What is pending stays pending."""
+    """Stop watching TABLE: remove its trigger.  Pending executions stay pending."""
     removed = ask_store(backend, lambda store: store.remove_trigger(table))["removed"]
     click.echo(f"{table} is no longer watched" if removed else f"{table} was not watched")
 
@@ -75,7 +77,7 @@ def rm(table: str, backend: BackendSettings) -> None:
 def ls(output: str, backend: BackendSettings) -> None:
     """List the watched tables."""
     found = ask_store(backend, lambda store: store.triggers())
-    print_rows(found, COLUMNS, output, empty="no table is watched; begin with: minutehand trigger add TABLE")
+    print_rows(found, COLUMNS, output, empty="no tables are watched yet; add one with: minutehand trigger add TABLE")
 
 
 def _pair(text: str) -> tuple[str, str]:

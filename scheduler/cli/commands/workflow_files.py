@@ -90,7 +90,7 @@ _user = click.option("--user", metavar="ID", help="The same, by user; with --org
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
 @_organization
 @_user
-@click.option("--dry-run", is_flag=True, help="Check everything, save nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything; save nothing.")
 @output_option("table", "json")
 @executor_option
 @backend_options

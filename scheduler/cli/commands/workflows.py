@@ -41,7 +41,7 @@ def ls(output: str, executor: str, backend: BackendSettings) -> None:
     from minutehand.scheduler.workflow_files.text import line
 
     listed = [line(facts, executor) for facts in ask_store(backend, lambda store: store.workflows())]
-    print_rows(listed, COLUMNS, output, empty="no workflows yet; begin with: minutehand workflows new")
+    print_rows(listed, COLUMNS, output, empty="no workflows yet; print an example with: minutehand workflows new")
     if output == "table":
         for workflow in listed:
             for problem in workflow["problems"]:
@@ -73,7 +73,7 @@ def show(workflow: str, output: str, executor: str, backend: BackendSettings) ->
 
 @workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")
 @click.argument("workflow")
-@click.option("--reason", metavar="TEXT", help="Why; `status` shows it.")
+@click.option("--reason", metavar="TEXT", help="The reason; `status` shows it.")
 @output_option("table", "json")
 @backend_options
 def pause(workflow: str, reason: str | None, output: str, backend: BackendSettings) -> None:
@@ -104,7 +104,7 @@ def resume(workflow: str, output: str, backend: BackendSettings) -> None:
 )
 @click.argument("workflow")
 @click.option("--row", metavar="ID", help="The row it is about, with its newest change.")
-@click.option("--payload", metavar="@FILE|JSON", help="What templates see as trigger.payload; @- reads stdin.")
+@click.option("--payload", metavar="@FILE|JSON", help="JSON for templates, as trigger.payload; @- reads stdin.")
 @output_option("table", "json")
 @run_options
 def test(
