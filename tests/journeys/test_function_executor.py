@@ -193,7 +193,7 @@ def test_a_function_that_the_platform_ended_is_uncertain(
         ({"MINUTEHAND_EXECUTOR": "http", "MINUTEHAND_EXECUTOR_URL": "http://me:hush@h"}, "put them in a header"),
         (
             {"MINUTEHAND_EXECUTOR": "http", "MINUTEHAND_EXECUTOR_URL": "http://h", "MINUTEHAND_API_TOKEN": "hush\nb"},
-            "MINUTEHAND_API_TOKEN holds a space, a line break",
+            "MINUTEHAND_API_TOKEN has spaces, line breaks",
         ),
         ({"SUPABASE_URL": None}, "SUPABASE_URL is not set"),
         ({"SUPABASE_SERVICE_ROLE_KEY": None}, "SUPABASE_SERVICE_ROLE_KEY is not set"),

@@ -137,8 +137,11 @@ DIALECTS: dict[str, dict[str, Any]] = {
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a": ({"type": "action", "config": {"actionType": "task", "title": "Call"}}, "task"),
     "b": ({"type": "gift_card", "config": {"amount": 50}}, "there is no action `gift_card`"),
-    "e": ({"type": "delay", "config": {"delay_until": "relative", "relative_hours": -2}}, "time-based triggers"),
-    "f": ({"type": "send_email", "delay": "24h_before_appointment", **THANKS}, "time-based triggers"),
+    "e": (
+        {"type": "delay", "config": {"delay_until": "relative", "relative_hours": -2}},
+        "is relative to another time",
+    ),
+    "f": ({"type": "send_email", "delay": "24h_before_appointment", **THANKS}, "relative delays are not supported yet"),
 }
 
 
