@@ -35,6 +35,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def changed(installed: Path, tmp_path: Path, name: str, code: str) -> Path:
+    """A folder with the package, but with other code in one of its files."""
+    site = tmp_path / "site"
+    site.mkdir()
+    for found in installed.iterdir():
+        if found.name != name:
+            (site / found.name).symlink_to(found)
+    (site / name).write_text(code)
+    return site
+
+
 @pytest.fixture
 def minutehand(database: Database, installed: Path, tmp_path: Path) -> Minutehand:
     return Minutehand(tmp_path, {"DATABASE_URL": database.url, "PYTHONPATH": str(installed)})
@@ -42,13 +53,9 @@ def minutehand(database: Database, installed: Path, tmp_path: Path) -> Minutehan
 
 def test_the_action_on_the_page_opens_a_ticket_under_a_key(database: Database, installed: Path, tmp_path: Path) -> None:
     with HttpReceiver() as tickets:
-        site = tmp_path / "site"
-        site.mkdir()
-        for found in installed.iterdir():
-            if found.name != "tickets.py":
-                (site / found.name).symlink_to(found)
         code = (installed / "tickets.py").read_text()
-        (site / "tickets.py").write_text(code.replace("http://127.0.0.1:8400", tickets.url.rstrip("/")))
+        code = code.replace("http://127.0.0.1:8400", tickets.url.rstrip("/"))
+        site = changed(installed, tmp_path, "tickets.py", code)
         minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url, "PYTHONPATH": str(site)})
         app = App(database)
         app.workflow({"type": "ticket", "config": {"title": "Check {{ job.id }}"}})
@@ -96,6 +103,23 @@ def test_the_provider_on_the_page_names_a_setting_that_is_missing(database: Data
         "not_configured",
         True,
     )
+
+
+def test_a_provider_without_sender_is_a_crash_that_a_dry_run_logs_to_stderr(
+    database: Database, installed: Path, tmp_path: Path
+) -> None:
+    code = (installed / "pigeon.py").read_text().replace("sender: str", "other: str")
+    site = changed(installed, tmp_path, "pigeon.py", code)
+    minutehand = Minutehand(tmp_path, {"DATABASE_URL": database.url, "PYTHONPATH": str(site)})
+    app = App(database)
+    app.workflow({"type": "sms", "config": {"to": "+12025550123", "message": "Hello"}}, name="Greet")
+    job = app.complete()
+    settings = {"PIGEON_API_KEY": "hush", "PIGEON_FROM": "+12025550100"}
+    done = minutehand("workflows", "test", "Greet", "--row", job, "-o", "json", **settings)
+    assert done.returncode == 3
+    assert "action_crashed" in json.dumps(json.loads(done.stdout))
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["action_crashed"]
+    assert "hush" not in done.stdout + done.stderr
 
 
 def test_the_target_on_the_page_takes_what_notify_and_alerts_send(database: Database, minutehand: Minutehand) -> None:

@@ -122,8 +122,10 @@ def test(
     Takes the settings of a processor, and fails a step as it would.  Exit 3 when a step would fail.
     """
     from minutehand.executor.dry_run import DryRunStep, dry_run
+    from minutehand.scheduler.logs import configure
     from minutehand.scheduler.workflow_files.dry_run_text import dry_run_json, dry_run_text
 
+    configure(log)
     data = read_payload(payload)
 
     async def go(store: Store) -> tuple[DryRunContext, list[DryRunStep]]:
