@@ -45,7 +45,8 @@ def _open(providers: Registry[ProviderSpec[Provider]], name: str | None, setting
                 return spec.open(settings)
     except (BrokenPlugIn, BadConfiguration) as error:
         raise NotConfigured(str(error)) from error
-    needed = ", or ".join(_variables(providers.load(built_in)) for built_in in providers.built_in)
+    specs = [providers.load(candidate) for candidate in providers.ordered_names()]
+    needed = ", or ".join(_variables(spec) for spec in specs if any(setting.selects for setting in spec.settings))
     raise NotConfigured(f"no {providers.kind} is set up: set {needed}")
 
 

@@ -105,6 +105,16 @@ def test_the_provider_on_the_page_names_a_setting_that_is_missing(database: Data
     )
 
 
+def test_without_any_provider_the_reason_names_the_settings_of_the_one_on_the_page(
+    database: Database, minutehand: Minutehand
+) -> None:
+    app = App(database)
+    app.workflow({"type": "sms", "config": {"to": "+12025550123", "message": "Hello"}})
+    app.complete()
+    minutehand.run_once()
+    assert "PIGEON_API_KEY and PIGEON_FROM" in app.execution()["reason"]
+
+
 def test_a_provider_without_sender_is_a_crash_that_a_dry_run_logs_to_stderr(
     database: Database, installed: Path, tmp_path: Path
 ) -> None:
