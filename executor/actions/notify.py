@@ -52,7 +52,7 @@ async def _notify(urls: tuple[str, ...], title: str, text: str, key: str) -> Ste
     sent = await send_to_all(urls, title, text)
     if sent.unknown:
         numbers = ", ".join(map(str, sent.unknown))
-        reason = f"MINUTEHAND_NOTIFY_URLS: nothing serves URL number {numbers}; check its spelling"
+        reason = f"MINUTEHAND_NOTIFY_URLS, URL number {numbers}: {sent.reason}"
         return StepResult.permanent("not_configured", reason)
     accepted = sum(sent.accepted)
     if accepted == len(urls):

@@ -41,18 +41,18 @@ class Deliveries:
 
     #: Whether each target accepted it, in the order of the URLs; nothing is sent where one is unknown.
     accepted: tuple[bool, ...]
-    #: Which URLs nothing serves, counted from 1.
+    #: Which URLs no target could be made of, counted from 1.
     unknown: tuple[int, ...] = ()
-    #: Why a target did not accept it, without any part of a URL.
+    #: Why a target is unknown or did not accept it, without any part of a URL.
     reason: str = ""
 
 
 async def send_to_all(urls: tuple[str, ...], title: str, text: str) -> Deliveries:
     """Send one message to each target, to all at the same time."""
     targets = [_open(url) for url in urls]
-    if unknown := tuple(number for number, target in enumerate(targets, start=1) if target is None):
-        return Deliveries((False,) * len(urls), unknown)
-    known = [target for target in targets if target is not None]
+    if unknown := {number: target for number, target in enumerate(targets, start=1) if isinstance(target, str)}:
+        return Deliveries((False,) * len(urls), tuple(unknown), "; ".join(dict.fromkeys(unknown.values())))
+    known = [target for target in targets if not isinstance(target, str)]
     with _apprise_log(urls) as log_lines:
         ends = await asyncio.gather(*(target.send(title, text) for target in known), return_exceptions=True)
         reasons = [_reason(end) for end in ends if end is not None] + [log_lines()]
@@ -76,16 +76,20 @@ def _apprise_log(urls: tuple[str, ...]) -> Iterator[Callable[[], str]]:
         yield lines
 
 
-def _open(url: str) -> Target | None:
-    """Return one target, or None where nothing serves the URL."""
+def _open(url: str) -> Target | str:
+    """Return one target, or why there is none."""
     try:
         if (scheme := _scheme(url)) in TARGETS:
             return TARGETS.load(scheme)(url)
         from minutehand.executor.targets.apprise import AppriseTarget
 
         return AppriseTarget(url)
-    except (UnknownTarget, BrokenPlugIn):
-        return None
+    except UnknownTarget:
+        return "nothing serves such a URL; check its spelling"
+    except BrokenPlugIn as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001  a plug-in may raise anything
+        return _reason(error)
 
 
 def _scheme(url: str) -> str:

@@ -63,6 +63,6 @@ class Notifier:
         if accepted:  # sending it again to all because one target failed would be noise
             await self._store.alerts_notified(token, {incident["id"]: incident["what"] for incident in due})
         if accepted < len(self._urls):
-            problem = f"no target serves URL number {sent.unknown[0]}" if sent.unknown else sent.reason
+            problem = f"URL number {sent.unknown[0]}: {sent.reason}" if sent.unknown else sent.reason
             log.warning("alert_failed", reason=f"{accepted} of {len(self._urls)} targets accepted it: {problem}")
         return len(due) if accepted else 0

@@ -84,7 +84,7 @@ def test_a_target_that_apprise_does_not_know_is_named_by_number(
 ) -> None:
     result = tell(target(office), url)
     assert (result.verdict, result.code) == (Verdict.PERMANENT, "not_configured")
-    assert "nothing serves URL number 2" in result.reason
+    assert "URL number 2: nothing serves such a URL" in result.reason
     assert office.requests == [], "nothing leaves to some where others are a mistake"
     assert capfd.readouterr() == ("", "")
 

@@ -143,10 +143,20 @@ def test_the_target_on_the_page_takes_what_notify_and_alerts_send(database: Data
             ("/office", f"Done\nJob {job} is done")
         ]
         bells.then(Answer(status=500))
-        done = minutehand("alerts", "test", MINUTEHAND_ALERT_URLS=f"{url} bell://")
+        done = minutehand("alerts", "test", MINUTEHAND_ALERT_URLS=f"{url} bell:// bell://[hush")
     assert done.returncode == 3
     assert "target 1: did not accept it: the bell answered 500" in done.stdout
     assert "target 2: nothing serves such a URL" in done.stdout
+    assert "target 3: the target failed: ValueError" in done.stdout
+    assert "hush" not in done.stdout + done.stderr
+
+
+def test_a_target_that_does_not_load_is_named(installed: Path, tmp_path: Path) -> None:
+    site = changed(installed, tmp_path, "bell.py", "import a_module_that_is_not_there")
+    minutehand = Minutehand(tmp_path, {"PYTHONPATH": str(site)})
+    done = minutehand("alerts", "test", MINUTEHAND_ALERT_URLS="bell://127.0.0.1:9/office")
+    assert done.returncode == 3
+    assert "the plug-in for the target `bell` (bell:Bell) does not load: ModuleNotFoundError" in done.stdout
 
 
 def test_the_executor_on_the_page_skips_drafts_and_runs_the_rest(database: Database, minutehand: Minutehand) -> None:

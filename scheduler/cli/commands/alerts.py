@@ -77,7 +77,7 @@ def test(alert: AlertSettings, log: LogSettings) -> int:
     results = asyncio.run(send())
     for number, result in enumerate(results, start=1):
         if result.unknown:
-            outcome = "nothing serves such a URL; check its spelling"
+            outcome = result.reason
         else:
             outcome = "accepted it" if all(result.accepted) else f"did not accept it: {result.reason}"
         click.echo(f"target {number}: {outcome}")
