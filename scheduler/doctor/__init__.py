@@ -1,1 +1,1 @@
-"""What `minutehand doctor` looks at: facts are gathered once (`facts`), each check judges some of them, purely."""
+"""The checks of `minutehand doctor`: facts are gathered once (`facts`); each check is a pure function of them."""

@@ -1,4 +1,4 @@
-"""The list of checks, in the order in which they are told."""
+"""The list of checks, in the order in which they are printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minutehand.scheduler.doctor.result import Result, fail
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look: a pure function from what was gathered to what is to be said."""
+    """A check: a pure function from the facts to results."""
 
     group: str
     name: str
@@ -48,20 +48,22 @@ CHECKS = (
 
 
 def run_checks(facts: Facts) -> list[tuple[Check, Result]]:
-    """Let every check look that can; a section that the database could not read is told once."""
-    told: list[tuple[Check, Result]] = []
+    """Run every check that has its facts.  A section that the database could not read is reported once."""
+    reported: list[tuple[Check, Result]] = []
     unread: set[str] = set()
     for check in CHECKS:
         if facts.database is None and check.sections and check.name != "schema":
-            continue  # there is nothing to look at before the schema is there
+            continue  # nothing to check without the schema
         broken = [name for name in check.sections if "unreadable" in facts.section(name)]
         fresh = [name for name in broken if name not in unread]
         unread.update(broken)
         results = [_unreadable(facts, name) for name in fresh] if broken else check.run(facts)
-        told += [(check, result) for result in results]
-    return told
+        reported += [(check, result) for result in results]
+    return reported
 
 
 def _unreadable(facts: Facts, section: str) -> Result:
     why = facts.section(section)["unreadable"]
-    return fail(f"cannot be looked at: {why}", f"{facts.migrate}   # if something is missing; else doctor again")
+    return fail(
+        f"can't read this part: {why}", f"{facts.migrate}   # if something is missing; otherwise run doctor again"
+    )

@@ -1,4 +1,4 @@
-"""The check of direct mode: what it needs of the database, where it is on."""
+"""The check of direct mode: whether it is on and has what it needs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _PARTS = {"pg_net": "pg_net", "vault": "Vault", "cron": "pg_cron"}
 
 
 def direct_mode(facts: Facts) -> list[Result]:
-    """Look whether direct mode is on, and has what it needs: Vault with the token, pg_net, its trigger."""
+    """Check that direct mode, if it is on, has pg_net, its trigger, and the token in Vault."""
     section = facts.section("direct")
     status = section["status"]
-    found = each(status["problems"], _problem)
+    results = each(status["problems"], _problem)
     if status["on"] and section["net_worker"] is False:
-        found.append(warn("pg_net's process does not run: no call leaves", "select net.worker_restart();"))
+        results.append(warn("pg_net's process is not running: no calls are sent", "select net.worker_restart();"))
     has = status | {"cron": section["cron"]}
-    there = ", ".join(f"{name} {'there' if has[key] else 'not there'}" for key, name in _PARTS.items())
-    return found or [ok(f"{'on' if status['on'] else 'off'} ({there})")]
+    parts = ", ".join(f"{name} {'installed' if has[key] else 'not installed'}" for key, name in _PARTS.items())
+    return results or [ok(f"{'on' if status['on'] else 'off'} ({parts})")]
 
 
 def _problem(text: str) -> Result:

@@ -1,4 +1,4 @@
-"""What the checks look at: the database's facts, this program, and its settings; gathered once."""
+"""The facts that the checks use: of the database, of this program and of its settings; gathered once."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from minutehand.store.records import DoctorFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One database and one program, as they stand."""
+    """The facts about one database and one program."""
 
     database_name: str
     backend: str
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
-    #: The answer of `automation_doctor`; None where the database has no such function.
+    #: The result of `automation_doctor`; None if the database has no such function.
     database: DoctorFacts | None = None
     #: Why there are no facts.
     refusal: str = ""
     #: How far the database's clock is ahead of this machine's.
     clock_seconds: float = 0.0
-    #: Name and checksum of each migration that this program brings.
+    #: Name and checksum of each migration of this program.
     migrations: dict[str, str] = field(default_factory=dict)
-    #: Where the steps run: `local`, or elsewhere.
+    #: Where steps run: `local`, or the name of another executor.
     executor: str = "local"
-    #: Why this program cannot send e-mails; empty: it can.
+    #: Why this program cannot send e-mails; empty if it can.
     email_problem: str = ""
 
     def section(self, name: str) -> Json:
@@ -43,14 +43,14 @@ class Facts:
 
     @property
     def migrate(self) -> str:
-        """The command that brings the schema: a project's REST API changes no tables."""
+        """The command that installs the schema.  A project's REST API cannot change tables."""
         if self.kind == "rest":
             return "minutehand migrate --print > supabase/migrations/$(date -u +%Y%m%d%H%M%S)_minutehand.sql"
         return "minutehand migrate"
 
 
 async def gather(target: Database, run: RunSettings, executor: ExecutorSettings) -> Facts:
-    """Ask the database, and look at this program.  Errors: `StoreError`, but for a schema that is not there."""
+    """Collect the facts.  Errors: `StoreError`; a missing schema is a fact."""
     from minutehand.store import schema
 
     store = target.store
@@ -81,7 +81,7 @@ def _email_problem(executor: ExecutorSettings) -> str:
 
 async def _ask(store: Store, now: Callable[[], datetime]) -> tuple[DoctorFacts | None, str, float]:
     try:
-        await store.schema_version()  # so that opening the connection is no part of the round trip
+        await store.schema_version()  # so that the round trip does not include opening the connection
         sent = now()
         facts = await store.doctor()
         received = now()

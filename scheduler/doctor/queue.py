@@ -1,4 +1,4 @@
-"""Checks of the queue: who processes it, who else does, what waits, and whether messages can leave."""
+"""Checks of the queue: its processors, the backlog, lost changes, and whether messages can be sent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, each, fail, literal, ok, warn
 from minutehand.store import Json
 
-#: A processor comes by each minute; after so long it does not.
-MOST_SILENT_SECONDS = 300
-#: Another processor's newest row tells that it still runs.
+#: A processor runs every minute; after this long, none is running.
+MAX_SILENT_SECONDS = 300
+#: If another processor's newest row is more recent than this, that processor is still running.
 STILL_RUNS_SECONDS = 3600
 _SHOW_FOREIGN = (
     "select * from automation_execution_logs where status in ('running', 'processing') and lease_token is null"
@@ -21,120 +21,120 @@ _SHOW_FOREIGN = (
 
 
 def processor(facts: Facts) -> list[Result]:
-    """Say when a processor was last here."""
+    """Report when a processor last ran."""
     newest = facts.section("processors")["newest"]
-    fix = "minutehand run-once   # each minute: crontab.example"
+    fix = "minutehand run-once   # every minute: crontab.example"
     if newest is None:
-        return [warn("no processor has been here yet: nothing is run", fix)]
+        return [warn("no processor has run yet: nothing is executed", fix)]
     who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
-    if newest["seconds"] > MOST_SILENT_SECONDS:
-        return [warn(f"no processor has been here for {format_short(newest['seconds'])}; the last: {who}", fix)]
+    if newest["seconds"] > MAX_SILENT_SECONDS:
+        return [warn(f"no processor has run for {format_short(newest['seconds'])}; last seen: {who}", fix)]
     return [ok(f"last seen: {who}")]
 
 
 def other_processors(facts: Facts) -> list[Result]:
-    """Look for others that work on our rows: executions in work without a lease, jobs of pg_cron."""
+    """Find other processors of our rows: running executions without a lease, and jobs of pg_cron."""
     section = facts.section("processors")
     results = [_foreign(section)] if section["foreign"] else []
-    return [*results, *each(section["cron"] or [], _cron)] or [ok("nobody else works on the executions")]
+    return [*results, *each(section["cron"] or [], _cron)] or [ok("no other processor works on the executions")]
 
 
 def _foreign(section: Json) -> Result:
     ago = format_short(section["foreign_seconds"])
-    fact = counted(section["foreign"], "execution runs", "executions run")
-    fact = f"{fact} without a token of ours, the newest began {ago} ago"
+    fact = counted(section["foreign"], "execution is", "executions are")
+    fact = f"{fact} running without a lease of ours; the newest started {ago} ago"
     if section["foreign_seconds"] < STILL_RUNS_SECONDS:
-        why = "another processor works on them, perhaps sent twice; see docs/switching.md"
+        why = "another processor works on them, so messages may be sent twice; see docs/switching.md"
         return fail(f"{fact}: {why}", _SHOW_FOREIGN)
-    return warn(f"{fact}: another processor left them", _SHOW_FOREIGN)
+    return warn(f"{fact}: another processor left them unfinished", _SHOW_FOREIGN)
 
 
 def _cron(job: Json) -> Result:
     named = f'"{job["name"]}"' if job["name"] else job["id"]
     which = literal(job["name"]) if job["name"] else str(job["id"])
     return warn(
-        f"pg_cron's job {named} ({job['schedule']}) touches automations: unless it calls Minutehand, sent twice",
+        f"pg_cron's job {named} ({job['schedule']}) uses the automation tables:"
+        " unless it calls Minutehand, messages may be sent twice",
         f"select cron.unschedule({which});",
     )
 
 
 def backlog(facts: Facts) -> list[Result]:
-    """Look for executions that should have run long ago: late messages surprise."""
+    """Find executions that should have run long ago, so that their messages come late."""
     section = facts.section("queue")
     results = []
     if section["stale"]:
         fact = counted(section["stale"], "execution is", "executions are")
-        fact = (
-            f"{fact} due for more than an hour and never began, the oldest since {shown(section['stale_oldest'])} UTC"
-        )
+        since = shown(section["stale_oldest"])
+        fact = f"{fact} overdue by more than an hour and never started; the oldest since {since} UTC"
         results.append(warn(fact, "minutehand executions ls --status pending"))
     if section["held"]:
         fact = counted(section["held"], "execution was", "executions were")
-        fact = f"{fact} held: late already when a processor came"
+        fact = f"{fact} held as stale: overdue when a processor started"
         results.append(warn(fact, "minutehand executions ls --code stale"))
-    return results or [ok("nothing is due for more than an hour")]
+    return results or [ok("nothing is overdue by more than an hour")]
 
 
 def sends(facts: Facts) -> list[Result]:
-    """Look for messages of which nobody knows whether they arrived."""
+    """Find unconfirmed sends: the message may have arrived."""
     if uncertain := facts.section("queue")["uncertain"]:
         fact = counted(uncertain, "execution is", "executions are")
-        fact = f"{fact} held: whether the message left is not known"
+        fact = f"{fact} held with an unconfirmed send: the message may have arrived"
         return [warn(fact, "minutehand executions ls --code uncertain_send")]
-    return [ok("no send is uncertain")]
+    return [ok("no unconfirmed sends")]
 
 
-#: Of each kind: what to say of one change, of several, of all; and what mends it.
+#: For each kind: the words for one change and for several, the fact, and the fix.
 _EVENTS = {
     "lost": (
         ("change", "changes"),
-        "could not be recorded at all: see the database's log for the warnings of minutehand",
-        "alter sequence minutehand.lost_events restart;   -- once they are looked at",
+        "could not be recorded: see the warnings of minutehand in the database's log",
+        "alter sequence minutehand.lost_events restart;   -- after you read them",
     ),
     "set_aside": (
         ("change was", "changes were"),
-        "set aside: the match failed five times",
+        "set aside: matching failed five times",
         "select id, table_name, error from automation_events where matched_at is null and match_attempts >= 5;",
     ),
     "unmatched": (
-        ("change waits", "changes wait"),
-        "to be matched for more than 10 minutes",
+        ("change has waited", "changes have waited"),
+        "for more than 10 minutes to be matched",
         "minutehand run-once",
     ),
     "no_tenant": (
-        ("of the newest changes names", "of the newest changes name"),
-        "no tenant: that starts nothing",
+        ("recent change has", "recent changes have"),
+        "no tenant and started nothing",
         "select id, table_name, error from automation_events where error like 'no tenant%' order by id desc limit 20;",
     ),
 }
 
 
 def events(facts: Facts) -> list[Result]:
-    """Look for changes that were recorded badly or not at all."""
+    """Find changes that were lost, set aside, not yet matched, or without a tenant."""
     section = facts.section("queue")
-    found = [warn(f"{counted(section[kind], *words)} {fact}", fix)
+    results = [warn(f"{counted(section[kind], *words)} {fact}", fix)
              for kind, (words, fact, fix) in _EVENTS.items() if section[kind]]  # fmt: skip
-    return found or [ok("every change is matched")]
+    return results or [ok("every change is matched")]
 
 
 def email(facts: Facts) -> list[Result]:
-    """Look whether e-mails can leave, if workflows write any."""
+    """Check that e-mails can be sent, if workflows send any."""
     workflows = facts.section("workflows")["workflows"]
-    writing = [workflow["name"] for workflow in workflows if workflow["on"] and _writes_email(workflow)]
-    if facts.executor != "local" or not writing:
+    sending = [workflow["name"] for workflow in workflows if workflow["on"] and _sends_email(workflow)]
+    if facts.executor != "local" or not sending:
         return [ok("no step needs an e-mail provider here")]
-    writers = counted(len(writing), "workflow writes", "workflows write")
+    senders = counted(len(sending), "workflow sends", "workflows send")
     if not facts.email_problem:
-        return [ok(f"an e-mail provider is set up; {writers} e-mails")]
+        return [ok(f"an e-mail provider is configured; {senders} e-mails")]
     return [
         fail(
-            f'{writers} e-mails ("{writing[0]}"), which will fail: {facts.email_problem}',
+            f'{senders} e-mails ("{sending[0]}"), which will fail: {facts.email_problem}',
             "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
         )
     ]
 
 
-def _writes_email(workflow: Json) -> bool:
+def _sends_email(workflow: Json) -> bool:
     try:
         return any(step.type == "email" for step in read_steps(workflow["definition"] or {}))
     except BadStep:

@@ -1,4 +1,4 @@
-"""A result: how grave, the fact, and what mends it."""
+"""A result of a check: its level, the fact and a fix."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Findings of one check that are told each for itself; the rest is counted.
-MOST = 10
+#: How many results of one kind are listed; the rest is counted.
+MAX_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One line of doctor's answer."""
+    """One line of the output of doctor."""
 
-    #: `ok`, `warn` (look at it) or `fail` (it does not work, or is not safe).
+    #: `ok`, `warn` (somebody should look) or `fail` (it does not work, or is not safe).
     level: str
     fact: str
-    #: A command or a statement to copy; of several lines, each stands for itself.
+    #: A command or statement to copy.
     fix: str | None = None
 
 
@@ -29,7 +29,7 @@ def ok(fact: str) -> Result:
 
 
 def warn(fact: str, fix: str) -> Result:
-    """It may be meant so; somebody should look."""
+    """It may be intended, but somebody should look."""
     return Result(level="warn", fact=fact, fix=fix)
 
 
@@ -38,13 +38,13 @@ def fail(fact: str, fix: str) -> Result:
     return Result(level="fail", fact=fact, fix=fix)
 
 
-def each(items: Iterable[T], tell: Callable[[T], Result]) -> list[Result]:
-    """Tell a result for each item, up to `MOST`, and then how many more there are."""
-    told = [tell(item) for item in items]
-    if len(told) <= MOST:
-        return told
-    rest = Result(level=told[MOST].level, fact=f"and {len(told) - MOST} more of this kind: see -o json", fix=None)
-    return [*told[:MOST], rest]
+def each(items: Iterable[T], report: Callable[[T], Result]) -> list[Result]:
+    """Return a result for each item, up to `MAX_LISTED`, and then the number of the others."""
+    results = [report(item) for item in items]
+    if len(results) <= MAX_LISTED:
+        return results
+    fact = f"and {len(results) - MAX_LISTED} more like this"
+    return [*results[:MAX_LISTED], Result(level=results[MAX_LISTED].level, fact=fact)]
 
 
 def name(identifier: str) -> str:

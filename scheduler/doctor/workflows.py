@@ -1,4 +1,4 @@
-"""The check of the workflows: which of them never run, which may not, and why."""
+"""The check of the workflows: which will never run, which may not run, and why."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, each, fail, literal, ok, warn
 from minutehand.store import Json
 
-# Printed for a person, never run.
+# Printed only; this program does not run it.
 _SWITCH_ON = "update automation_workflows set {assignments} where id = {id};"
 
 
 def workflows(facts: Facts) -> list[Result]:
-    """Look for workflows that are on and never run, wait for an unknown status, or are off by one switch alone."""
+    """Find workflows that are on but never run, wait for an unknown status, or are off by only one switch."""
     workflows = facts.section("workflows")["workflows"]
     diagnoses = [(workflow, diagnose(workflow, executor=facts.executor)) for workflow in workflows]
     problems = [(workflow, finding) for workflow, diagnosis in diagnoses for finding in diagnosis.problems]

@@ -97,7 +97,7 @@ def test_direct_mode_and_its_secret_are_looked_at(project: Project, tmp_path: Pa
     project.database.call("automation_direct_on", p_url="https://example.com/x", p_token="t" * 40)
     _, answer = looked(minutehand)
     (line,) = [line for line in answer["checks"] if line["check"] == "direct mode"]
-    assert (line["level"], line["fact"]) == ("ok", "on (pg_net there, Vault there, pg_cron there)"), line
+    assert (line["level"], line["fact"]) == ("ok", "on (pg_net installed, Vault installed, pg_cron installed)"), line
     project.database.sql("delete from vault.secrets")
     code, answer = looked(minutehand)
     (line,) = [line for line in answer["checks"] if line["check"] == "direct mode"]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from minutehand.scheduler.doctor.checks import run_checks
-from minutehand.scheduler.doctor.result import MOST
+from minutehand.scheduler.doctor.result import MAX_LISTED
 from minutehand.store import schema
 from minutehand.store.errors import BadRequest
 from tests.servers import Database, on_both_servers
@@ -61,10 +61,10 @@ def test_a_locked_table_is_waited_for_two_seconds_a_section(jobs: Database) -> N
 
 
 def test_nothing_is_told_twice_but_more_than_ten_are_counted(jobs: Database) -> None:
-    for number in range(MOST + 3):
+    for number in range(MAX_LISTED + 3):
         workflow(jobs, f"w{number:02}", steps=[])
     results = results_of(jobs, "workflows")
-    assert (len(results), results[-1].level) == (MOST + 1, "fail")
+    assert (len(results), results[-1].level) == (MAX_LISTED + 1, "fail")
     assert results[-1].fact.startswith("and 3 more")
 
 
@@ -102,7 +102,7 @@ def test_a_column_of_ours_that_is_gone_is_named_and_migrate_brings_it_back(jobs:
     [
         ("update automation_migrations set name = '0007_past'", "older: 0008_schema"),
         ("insert into automation_migrations values ('9999_future', 'x', now())", "newer: it has 9999_future"),
-        ("update automation_migrations set checksum = 'x'", "0008_schema came from another"),
+        ("update automation_migrations set checksum = 'x'", "0008_schema came from a different file"),
     ],
 )
 def test_a_schema_that_is_not_this_programs_fails(database: Database, change: str, words: str) -> None:
@@ -122,7 +122,7 @@ def test_a_function_that_was_replaced_or_dropped_is_named(empty_database: Databa
     results = results_of(empty_database, "functions")
     assert [result.level for result in results] == ["fail", "fail"]
     assert "check_automation_rate_limit(text,uuid,text) is not as installed" in results[0].fact
-    assert "minutehand.slug(text) is gone" in results[1].fact
+    assert "minutehand.slug(text) is missing" in results[1].fact
     assert levels(empty_database, "stubs") == ["ok"], "ours is named once"
     asyncio.run(schema.migrate(empty_database.url))
     assert levels(empty_database, "functions") == ["ok"]
@@ -139,7 +139,7 @@ def test_a_policy_that_lets_everyone_in_fails(database: Database) -> None:
 
 def test_a_policy_that_looks_at_nothing_of_the_row_is_doubtful(database: Database) -> None:
     database.sql("create policy members on automation_workflows for select using (current_user <> 'anon')")
-    assert_fixed_by_sql(database, "policies", "warn", "members", "looks at no column")
+    assert_fixed_by_sql(database, "policies", "warn", "members", "uses no column")
 
 
 @pytest.mark.parametrize(

@@ -128,11 +128,11 @@ def test_an_apps_check_that_says_true_to_everything_is_doubtful(database: Databa
 
 def test_a_processor_that_stays_away_is_missed(database: Database) -> None:
     (result,) = results_of(database, "processor")
-    assert (result.level, "no processor has been here yet" in result.fact) == ("warn", True)
+    assert (result.level, "no processor has run yet" in result.fact) == ("warn", True)
     database.call("automation_tick", p_worker={"id": "w", "mode": "start", "host": "box"}, p_now="2030-01-01T12:00:00Z")
     assert levels(database, "processor", now="2030-01-01T12:04:00Z") == ["ok"]
     (result,) = results_of(database, "processor", now="2030-01-01T14:30:00Z")
-    assert (result.level, "for 2 h; the last: start on box" in result.fact) == ("warn", True), result
+    assert (result.level, "for 2 h; last seen: start on box" in result.fact) == ("warn", True), result
 
 
 def test_executions_in_work_without_our_token_tell_of_another_processor(jobs: Database) -> None:
@@ -143,7 +143,7 @@ def test_executions_in_work_without_our_token_tell_of_another_processor(jobs: Da
     assert levels(jobs, "other processors", now="2030-01-01T12:30:00Z") == ["ok"]
     jobs.sql(insert, "running", "2030-01-01T12:00:00Z", None)
     (result,) = results_of(jobs, "other processors", now="2030-01-01T12:30:00Z")
-    assert (result.level, "1 execution runs without a token" in result.fact) == ("fail", True)
+    assert (result.level, "1 execution is running without a lease" in result.fact) == ("fail", True)
     assert jobs.sql(str(result.fix))[0]["status"] == "running"
     assert levels(jobs, "other processors", now="2030-01-01T14:00:00Z") == ["warn"]
 
@@ -172,7 +172,7 @@ def test_executions_that_should_have_run_long_ago_are_told(jobs: Database) -> No
     assert levels(jobs, "backlog", now="2030-01-01T12:00:00Z") == ["ok"], "what waits, and what has begun, is not late"
     jobs.sql(insert, "2030-01-01T10:30:00Z", None, None)
     (result,) = results_of(jobs, "backlog", now="2030-01-01T12:00:00Z")
-    assert (result.level, "1 execution is due" in result.fact, "10:30:00" in result.fact) == ("warn", True, True)
+    assert (result.level, "1 execution is overdue" in result.fact, "10:30:00" in result.fact) == ("warn", True, True)
     jobs.sql("update automation_execution_logs set status = 'skipped', code = 'stale'")
     (result,) = results_of(jobs, "backlog", now="2030-01-01T12:00:00Z")
     assert "3 executions were held" in result.fact

@@ -10,7 +10,7 @@ from minutehand.scheduler.cli.commands.doctor import WIDTH, as_json, as_text
 from minutehand.scheduler.doctor import database, direct
 from minutehand.scheduler.doctor.checks import CHECKS, Check, run_checks
 from minutehand.scheduler.doctor.facts import Facts
-from minutehand.scheduler.doctor.result import MOST, each, fail, ok, warn
+from minutehand.scheduler.doctor.result import MAX_LISTED, each, fail, ok, warn
 
 HERE = Path("/opt/minutehand")
 MIGRATIONS = {"0001_first": "a", "0002_second": "b"}
@@ -32,7 +32,7 @@ def of(**values: object) -> Facts:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("direct", "LISTEN works"),
+        ("direct", "direct connection, LISTEN works"),
         ("session", "session pooler, LISTEN works"),
         ("transaction", "transaction pooler, no LISTEN: workers poll"),
         ("rest", "REST, no LISTEN"),
@@ -70,12 +70,12 @@ def test_a_migration_that_is_missing_between_others_is_named() -> None:
 @pytest.mark.parametrize(
     ("status", "net_worker", "results"),
     [
-        (OFF, None, [("ok", "off (pg_net there, Vault not there, pg_cron there)", None)]),
-        (OFF | {"on": True}, True, [("ok", "on (pg_net there, Vault not there, pg_cron there)", None)]),
+        (OFF, None, [("ok", "off (pg_net installed, Vault not installed, pg_cron installed)", None)]),
+        (OFF | {"on": True}, True, [("ok", "on (pg_net installed, Vault not installed, pg_cron installed)", None)]),
         (
             OFF | {"on": True},
             False,
-            [("warn", "pg_net's process does not run: no call leaves", "select net.worker_restart();")],
+            [("warn", "pg_net's process is not running: no calls are sent", "select net.worker_restart();")],
         ),
         (
             OFF | {"on": True, "problems": ["Vault has no token: minutehand direct rotate"]},
@@ -91,9 +91,9 @@ def test_direct_mode_says_what_it_lacks(status: dict, net_worker: bool | None, r
 
 
 def test_what_there_is_too_much_of_is_counted() -> None:
-    found = each(range(MOST + 5), lambda number: warn(f"number {number}", "fix"))
-    assert [len(found), found[-1].fact, found[-1].level] == [MOST + 1, "and 5 more of this kind: see -o json", "warn"]
-    assert len(each(range(MOST), lambda number: warn("x", "y"))) == MOST
+    found = each(range(MAX_LISTED + 5), lambda number: warn(f"number {number}", "fix"))
+    assert [len(found), found[-1].fact, found[-1].level] == [MAX_LISTED + 1, "and 5 more like this", "warn"]
+    assert len(each(range(MAX_LISTED), lambda number: warn("x", "y"))) == MAX_LISTED
 
 
 def test_the_answer_fits_a_terminal_but_what_is_to_be_copied_is_never_broken() -> None:

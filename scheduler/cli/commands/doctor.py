@@ -1,4 +1,4 @@
-"""`minutehand doctor`: what stands between a change and its message, before a customer finds out."""
+"""`minutehand doctor`: check everything between a change and its message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDTH = 100
 
 @click.command(
     "doctor",
-    short_help="Find what is wrong, and say what mends it.",
+    short_help="Check the installation, and suggest fixes.",
     epilog="Example: minutehand doctor -o json",
 )
 @output_option("table", "json")
@@ -30,9 +30,9 @@ WIDTH = 100
 def doctor(
     output: str, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
 ) -> int:
-    """Look at the database, the workflows and these settings; each line: ok, warn or fail, the fact, and what mends it.
+    """Check the database, the workflows and these settings.  Each line is ok, warn or fail, with a fact and a fix.
 
-    Changes nothing.  Takes the settings of a processor, and judges by them.  Exit 3 when something fails.
+    It changes nothing.  Run it with the settings of a processor.  Exit 3 if a check fails.
     """
 
     async def go() -> Facts:
@@ -69,7 +69,7 @@ def as_json(facts: Facts, told: list[tuple[Check, Result]]) -> dict[str, object]
 
 
 def as_text(told: list[tuple[Check, Result]]) -> str:
-    """Return the results for a person: in groups, what mends below what it mends."""
+    """Return the results as text, in groups, each fix below its fact."""
     lines: list[str] = []
     group = None
     for check, result in told:
@@ -84,7 +84,7 @@ def as_text(told: list[tuple[Check, Result]]) -> str:
 def _lines(check: Check, result: Result) -> list[str]:
     head = f"  {result.level:<4}  {check.name:<16}  "
     wrapped = textwrap.fill(result.fact, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
-    # What is to be copied is never broken.
+    # A fix is copied, so it is never wrapped.
     fix = [f"{' ' * len(head)}fix: {result.fix}"] if result.fix else []
     return [*wrapped.splitlines(), *fix]
 
