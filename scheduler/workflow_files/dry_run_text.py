@@ -12,14 +12,14 @@ from minutehand.store import Json
 from minutehand.store.records import DryRunContext
 
 
-def dry_run_json(facts: DryRunContext, told: list[DryRunStep]) -> Json:
-    """Return a dry run for a program: the row and change, what would stop the execution, and each step's result."""
+def dry_run_json(facts: DryRunContext, results: list[DryRunStep]) -> Json:
+    """Return a dry run as JSON: the row and change, what would stop the execution, and each step's result."""
     workflow = {key: value for key, value in facts["workflow"].items() if key != "definition"}
-    kept = ("entity_id", "since", "trigger_data", "conditions", "stops")
+    names = ("entity_id", "since", "trigger_data", "conditions", "stops")
     return {
         "workflow": workflow,
-        **{key: value for key, value in facts.items() if key in kept},
-        "steps": [_step(one) for one in told],
+        **{key: value for key, value in facts.items() if key in names},
+        "steps": [_step(one) for one in results],
     }
 
 
@@ -40,43 +40,43 @@ def _step(one: DryRunStep) -> Json:
     return step | {"result": one.result.result}
 
 
-def dry_run_text(facts: DryRunContext, told: list[DryRunStep]) -> str:
-    """Return a dry run for a person."""
+def dry_run_text(facts: DryRunContext, results: list[DryRunStep]) -> str:
+    """Return a dry run as text."""
     workflow = facts["workflow"]
-    lines = [f"{workflow['name']} (version {workflow['version']}), {_played_on(facts)}"]
-    lines += [f"! it would not run now: {stop['code']}: {stop['reason']}" for stop in facts["stops"]]
+    lines = [f"{workflow['name']} (version {workflow['version']}), {_subject(facts)}"]
+    lines += [f"! would not run now: {stop['code']}: {stop['reason']}" for stop in facts["stops"]]
     if (conditions := facts["conditions"]) and not conditions.get("held"):
-        lines += [f"    {leaf}" for leaf in _judged(conditions)]
-    for one in told:
+        lines += [f"    {leaf}" for leaf in _leaves(conditions)]
+    for one in results:
         lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
-    failed = sum(one.fails for one in told)
-    end = f"{failed} of {len(told)} steps would fail; " if failed else ""
+    failed = sum(one.fails for one in results)
+    end = f"{failed} of {len(results)} steps would fail; " if failed else ""
     return "\n".join([*lines, f"{end}nothing was sent, nothing was written"])
 
 
-def _judged(tree: Any) -> list[str]:
-    """Return each condition with what it found.
+def _leaves(tree: Any) -> list[str]:
+    """Return each condition with its result and the actual value.
 
-    >>> _judged({"all": [{"field": "status", "operator": "equals", "wanted": "done", "actual": "new", "held": False}]})
+    >>> _leaves({"all": [{"field": "status", "operator": "equals", "wanted": "done", "actual": "new", "held": False}]})
     ['no: status equals done; it is new']
     """
     if isinstance(tree, list):
-        return [line for node in tree for line in _judged(node)]
+        return [line for node in tree for line in _leaves(node)]
     if not isinstance(tree, dict):
         return []
     if "field" not in tree:
-        return [line for group in ("all", "any", "not") for line in _judged(tree.get(group))]
+        return [line for group in ("all", "any", "not") for line in _leaves(tree.get(group))]
     wanted = f" {shown(tree['wanted'])}" if tree.get("wanted") is not None else ""
-    found = tree["problem"] if tree.get("problem") else f"it is {shown(tree.get('actual'))}"
-    return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {found}"]
+    result = tree["problem"] if tree.get("problem") else f"it is {shown(tree.get('actual'))}"
+    return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {result}"]
 
 
-def _played_on(facts: DryRunContext) -> str:
+def _subject(facts: DryRunContext) -> str:
     if facts["entity_id"] is None:
-        return "started by hand with this payload"
+        return "started manually with this payload"
     subject = f"{facts['type']} {facts['entity_id']}"
     if facts["since"] is None:
-        return f"{subject}: no such change of it is known, so nothing is known of the row before"
+        return f"{subject}: no matching change is recorded, so the previous values are unknown"
     return f"{subject} as of its change at {shown(facts['since'])}"
 
 
@@ -92,19 +92,21 @@ def _head(one: DryRunStep) -> str:
         holds = one.result.result.get("held") is True
         return f"{one.step.name}: if {describe_conditions(one.step.config['conditions'])}: {'yes' if holds else 'no'}"
     if one.step.type == "wait":
-        return f"{one.step.name}: waits until {shown(one.result.result.get('until'))}; told here as of now"
+        return (
+            f"{one.step.name}: waits until {shown(one.result.result.get('until'))}; later steps use the current values"
+        )
     return f"{one.step.name}: {describe_step(one.step)}"
 
 
 def _details(one: DryRunStep) -> list[str]:
-    told: Json = {}
+    values: Json = {}
     if one.message is not None:
-        told = one.message.content
+        values = one.message.content
     elif one.write is not None:
-        told = one.write["values"]
+        values = one.write["values"]
     elif one.step.type == "condition":
-        return _judged(one.result.result.get("conditions"))
-    return [line for name, value in told.items() for line in _detail(name, value)]
+        return _leaves(one.result.result.get("conditions"))
+    return [line for name, value in values.items() for line in _detail(name, value)]
 
 
 def _detail(name: str, value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is wrong with a workflow before it runs, and what it would do."""
+"""Check workflows before they run, and describe what they would do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from minutehand.store.errors import BadRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linted:
-    """The findings about one workflow, and what it would do."""
+    """The findings about one workflow, and an outline of its steps."""
 
     workflow: str
-    #: The place in its file, or "saved".
+    #: The file and line, or "saved".
     where: str
     #: As in `Diagnosis`.
     state: str
@@ -34,7 +34,7 @@ class Linted:
         return any(finding.level == "error" for finding in self.findings)
 
     def as_json(self) -> Json:
-        """Return it for a program."""
+        """Return it as JSON."""
         return {
             "workflow": self.workflow,
             "where": self.where,
@@ -60,7 +60,7 @@ async def lint(name: str, where: str, facts: Facts, store: Store | None, *, exec
 
 
 def _templates(steps: tuple[Step, ...]) -> Iterator[Finding]:
-    """Compile every template.  Whether its variables exist, only a row can tell."""
+    """Compile every template.  Whether its variables exist depends on the row."""
     from minutehand.executor.templates.render import check_template
 
     for step in all_steps(steps):
@@ -83,7 +83,7 @@ def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
 
 
 async def _conditions(steps: tuple[Step, ...], store: Store) -> list[Finding]:
-    """Let the database read the conditions of steps; their values may be templates, which it takes for text."""
+    """Let the database check the conditions of steps.  Values that are templates count as text."""
     with_conditions = [step for step in all_steps(steps) if step.type == "condition"]
     trees = [await store.evaluate(step.config["conditions"], {}) for step in with_conditions]
     return [
@@ -111,7 +111,7 @@ async def lint_files(
         key = tuple(workflow.row.get(name) for name in ("name", "organization_id", "user_id", "id"))
         other = places.setdefault(key, workflow.where)
         if other != workflow.where:
-            result = _with(result, f"the same workflow is also in {other}")
+            result = _with(result, f"the same workflow is also defined at {other}")
         results.append(result)
     return results
 

@@ -1,4 +1,4 @@
-"""Workflows as files: what a file says, as columns of a workflow's row, and back.
+"""Convert between workflow files and the columns of a workflow's row.
 
 A file holds one workflow, a list of them, or several YAML documents (scheduler/workflow_files/strict_yaml.py).
 """
@@ -18,12 +18,12 @@ DIALECT = (
     *("trigger_conditions", "template_config", "workflow_config", "action_type", "action_config"),
     *("delivery_window", "multi_channel_config"),
 )
-#: What a workflow in a file may say, in the order in which it is written.
+#: The keys of a workflow in a file, in the order in which they are written.
 KEYS = (
     *("name", "id", "description", "organization_id", "user_id", "trigger", "trigger_type", "conditions"),
     *("trigger_config", "steps", *DIALECT, "settings", "is_active", "status", "enabled"),
 )
-#: What a file leaves out of these is empty; of the others it says nothing.
+#: Keys that become empty if a file omits them; other columns stay as they are.
 EMPTY: Mapping[str, Any] = {"trigger_config": {}, "steps": [], "settings": {}}
 
 _NOTHING: tuple[Any, ...] = (None, {}, [])
@@ -35,7 +35,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileWorkflow:
-    """One workflow of a file: `where` it stands there, and the columns that it says."""
+    """One workflow of a file: its file and line, and the columns that it sets."""
 
     where: str
     row: Json
@@ -50,48 +50,53 @@ def read_file(path: Path) -> list[FileWorkflow]:
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadFile(f"{path}: this is no UTF-8") from None
+        raise BadFile(f"{path}: not valid UTF-8") from None
 
 
 def read_text(text: str, file: str) -> list[FileWorkflow]:
-    """Read workflows from text; `file` names it, and says by its end whether it is JSON.  Errors: `BadFile`."""
-    found = [_workflow(value, place) for value, place in read_values(text, file)]
-    if not found:
-        raise BadFile(f"{file}: it holds no workflow")
-    return found
+    """Read workflows from text.  `file` is its name; it is JSON if the name ends in .json.  Errors: `BadFile`."""
+    workflows = [_workflow(value, place) for value, place in read_values(text, file)]
+    if not workflows:
+        raise BadFile(f"{file}: no workflow in this file")
+    return workflows
 
 
 def _workflow(value: Any, place: Place) -> FileWorkflow:
     if not isinstance(value, dict):
-        place.refuse("a workflow is an object with `name`, `trigger` and `steps`")
+        place.refuse("a workflow must be an object with `name`, `trigger` and `steps`")
     for key, item in value.items():
         if key not in KEYS:
-            place.refuse(f"unknown key {key!r}; there are: {', '.join(KEYS)}", key)
-        kind, words = _KINDS.get(key, (object, ""))
+            place.refuse(f"unknown key {key!r}; the keys are: {', '.join(KEYS)}", key)
+        kind, expected = _KINDS.get(key, (object, ""))
         if item is not None and not isinstance(item, kind):
-            place.refuse(f"`{key}` must be {words}", key)
+            place.refuse(f"`{key}` must be {expected}", key)
     if not isinstance(value.get("name"), str) or not value["name"].strip():
-        place.refuse("`name` is missing: a workflow is saved under it", "name")
+        place.refuse("`name` is missing: workflows are saved by name", "name")
     row = {**EMPTY, **value}
     if "trigger" in row:
         if "trigger_type" in row:
-            place.refuse("`trigger` and `trigger_type` are the same: give one", "trigger")
+            place.refuse("`trigger` and `trigger_type` are the same: use one of them", "trigger")
         row["trigger_type"] = row.pop("trigger")
     if "conditions" in row:
         config = row["trigger_config"] or {}
         if not isinstance(config, dict) or "conditions" in config:
-            place.refuse("`conditions` stands in `trigger_config` too: give one", "conditions")
+            place.refuse("`conditions` is also in `trigger_config`: use one of them", "conditions")
         row["trigger_config"] = {**config, "conditions": row.pop("conditions")}
     return FileWorkflow(where=place.at(), row=row)
 
 
 def as_file(row: Mapping[str, Any], *, with_id: bool = False) -> Json:
-    """Return what a file says of a workflow's row, so that saving it changes nothing."""
+    """Return a workflow's row as the content of a file.  Applying it changes nothing."""
     config = row.get("trigger_config")
-    said = {**row, "id": row.get("id") if with_id else None, "trigger": row.get("trigger_type"), "trigger_type": None}
+    content = {
+        **row,
+        "id": row.get("id") if with_id else None,
+        "trigger": row.get("trigger_type"),
+        "trigger_type": None,
+    }
     if isinstance(config, dict) and list(config) == ["conditions"] and config["conditions"] not in _NOTHING:
-        said |= {"conditions": config["conditions"], "trigger_config": None}
+        content |= {"conditions": config["conditions"], "trigger_config": None}
     for switch, on in (("is_active", True), ("status", "active"), ("enabled", True)):
-        if said.get(switch) == on:
-            said[switch] = None
-    return {key: said[key] for key in KEYS if said.get(key) not in _NOTHING}
+        if content.get(switch) == on:
+            content[switch] = None
+    return {key: content[key] for key in KEYS if content.get(key) not in _NOTHING}

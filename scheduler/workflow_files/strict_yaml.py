@@ -1,7 +1,7 @@
-"""YAML and JSON, read strictly: what JSON can say, within bounds, and where it stands.
+"""Strict YAML and JSON: JSON values only, with limits on size and depth, and the line of each value.
 
-Of YAML, `no`, `12:30` and `2026-01-01` are text, and there are no aliases, tags or merge keys: a file means what it
-looks like, and a small one stays small.
+In YAML, `no`, `12:30` and `2026-01-01` are text.  Aliases, tags and merge keys are refused, so that a small file cannot
+expand to a large value.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Any, NoReturn
 
 from minutehand.store import Json
 
-#: The largest file, in bytes, and how deep it may be nested.
+#: Limits: the size of a file in bytes, and its nesting depth.
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 60
 
 
 class BadFile(Exception):
-    """A file cannot be read; the message names the file, the line and what is wrong."""
+    """A file cannot be read.  The message names the file, the line and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value and its keys stand in a file; JSON tells no lines."""
+    """The line of a value and of its keys in a file; unknown for JSON."""
 
     file: str
     line: int | None = None
     keys: Mapping[str, int] | None = None
 
     def at(self, key: str | None = None) -> str:
-        """Return `file:line`, of a key of the value if it is given and there."""
+        """Return `file:line` of the value, or of its `key` if that is present."""
         line = (self.keys or {}).get(key, self.line) if key else self.line
         return self.file if line is None else f"{self.file}:{line}"
 
@@ -42,7 +42,7 @@ class Place:
 
 
 def read_values(text: str, file: str) -> Iterator[tuple[Any, Place]]:
-    """Read the documents of a file, or the items of those that are lists; JSON where its name says so, else YAML.
+    """Read the documents of a file; a list counts as its items.  JSON if the name ends in .json, else YAML.
 
     Errors: `BadFile`.
     """
@@ -52,7 +52,7 @@ def read_values(text: str, file: str) -> Iterator[tuple[Any, Place]]:
 
 
 def as_yaml(values: Iterable[Json]) -> str:
-    """Write YAML documents that `read_values` reads as the same."""
+    """Write YAML documents that `read_values` reads back unchanged."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -75,17 +75,19 @@ def as_yaml(values: Iterable[Json]) -> str:
 def _from_json(text: str, file: str) -> Iterator[tuple[Any, Place]]:
     place = Place(file)
 
-    def once(pairs: list[tuple[str, Any]]) -> Json:
-        if len(found := dict(pairs)) < len(pairs):
-            place.refuse(f"a key stands twice in one object: {', '.join(sorted(key for key, _ in pairs))[:200]}")
-        return found
+    def unique(pairs: list[tuple[str, Any]]) -> Json:
+        if len(value := dict(pairs)) < len(pairs):
+            place.refuse(f"duplicate key in an object: {', '.join(sorted(key for key, _ in pairs))[:200]}")
+        return value
 
     try:
-        value = json.loads(text, object_pairs_hook=once, parse_constant=lambda name: place.refuse(f"{name} is no JSON"))
+        value = json.loads(
+            text, object_pairs_hook=unique, parse_constant=lambda name: place.refuse(f"{name} is not valid JSON")
+        )
     except RecursionError:
         place.refuse("nested too deeply")
     except ValueError as error:
-        place.refuse(f"this is no JSON: {error}")
+        place.refuse(f"not valid JSON: {error}")
     if _is_too_deep(value):
         place.refuse(f"nested deeper than {MAX_DEPTH} levels")
     for item in value if isinstance(value, list) else [value]:
@@ -103,14 +105,14 @@ def _is_too_deep(value: Any) -> bool:
 # --- YAML -------------------------------------------------------------------------------------------------------------
 
 _TAG = "tag:yaml.org,2002:"
-#: What a plain word means: JSON's words and numbers, no more.  `as_yaml` quotes what others would take for more.
+#: Unquoted scalars: only JSON's words and numbers.  `as_yaml` quotes what other YAML readers would convert.
 _PLAIN = (
     ("null", r"(?:~|null|)", ["~", "n", ""], lambda _: None),
     ("bool", r"(?:true|false)", list("tf"), lambda text: text == "true"),
     ("int", r"-?(?:0|[1-9][0-9]{0,4000})", list("-0123456789"), int),
     ("float", r"-?(?:0|[1-9][0-9]{0,300})\.[0-9]{1,300}(?:e[-+][0-9]{1,3})?", list("-0123456789"), float),
 )
-#: Line breaks to YAML 1.1, which it folds wherever they are not escaped.
+#: Line breaks in YAML 1.1, which are folded unless they are escaped.
 _BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _READ = {_TAG + name: read for name, _, _, read in _PLAIN} | {_TAG + "str": str}
 
@@ -121,17 +123,17 @@ def _from_yaml(text: str, file: str) -> Iterator[tuple[Any, Place]]:
     try:
         for document in _documents(text, file):
             for node in document.value if document.tag == _TAG + "seq" else [document]:
-                if node.tag != _TAG + "null":  # a `---` with nothing behind it
+                if node.tag != _TAG + "null":  # a `---` without content
                     yield _value(node, file), _place(node, file)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise BadFile(f"{file}{line}: this is no YAML: {error.problem}") from None
+        raise BadFile(f"{file}{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise BadFile(f"{file}: this is no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise BadFile(f"{file}: not valid YAML: {' '.join(str(error).split())[:200]}") from None
 
 
 def _documents(text: str, file: str) -> Iterator[Any]:
-    """Compose the documents' nodes; nothing is constructed from them but by `_value`."""
+    """Compose the documents' nodes.  Only `_value` constructs values from them."""
     import yaml
     from yaml.composer import Composer
     from yaml.parser import Parser
@@ -151,7 +153,7 @@ def _documents(text: str, file: str) -> Iterator[Any]:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             here = f"{file}:{event.start_mark.line + 1}"
             if isinstance(event, yaml.AliasEvent):
-                raise BadFile(f"{here}: aliases (*{event.anchor}) are not read: write it out")
+                raise BadFile(f"{here}: aliases (*{event.anchor}) are not supported: repeat the value")
             self.depth += 1
             if self.depth > MAX_DEPTH:
                 raise BadFile(f"{here}: nested deeper than {MAX_DEPTH} levels")
@@ -167,24 +169,24 @@ def _documents(text: str, file: str) -> Iterator[Any]:
 
 
 def _value(node: Any, file: str) -> Any:
-    """Return a node as JSON.  Errors: `BadFile` for what JSON cannot say, by line."""
+    """Return a node as a JSON value.  Errors: `BadFile`, with the line, for anything else."""
     if node.tag == _TAG + "seq" and node.id == "sequence":
         return [_value(item, file) for item in node.value]
     if node.tag == _TAG + "map" and node.id == "mapping":
-        found: Json = {}
+        value: Json = {}
         for key, item in node.value:
             if key.tag != _TAG + "str":
-                _place(key, file).refuse("a key must be text; quote it")
-            if key.value in found:
-                _place(key, file).refuse(f"the key {key.value!r} stands here twice")
-            found[key.value] = _value(item, file)
-        return found
+                _place(key, file).refuse("a key must be text: quote it")
+            if key.value in value:
+                _place(key, file).refuse(f"duplicate key {key.value!r}")
+            value[key.value] = _value(item, file)
+        return value
     if node.tag not in _READ or node.id != "scalar":
-        _place(node, file).refuse(f"the tag {node.tag.replace(_TAG, '!!')} is not read")
+        _place(node, file).refuse(f"the tag {node.tag.replace(_TAG, '!!')} is not supported")
     try:
         return _READ[node.tag](node.value)
     except ValueError:  # an explicit `!!int x`
-        _place(node, file).refuse(f"{node.value[:40]!r} is not what its tag says")
+        _place(node, file).refuse(f"{node.value[:40]!r} does not match its tag")
 
 
 def _place(node: Any, file: str) -> Place:

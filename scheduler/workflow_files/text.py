@@ -1,4 +1,4 @@
-"""Workflows, and what lint finds in them, as text for a person."""
+"""Workflows and lint findings as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minutehand.store import Json
 
 
 def line(facts: Json, executor: str) -> Json:
-    """Return a workflow as `ls` lists it: its facts without the definition, but with its verdict and `steps`."""
+    """Return a workflow as `ls` lists it: its facts without the definition, with its verdict and `steps`."""
     diagnosis = diagnose(facts, executor=executor)
     listed = with_verdict(facts, diagnosis) | {"steps": summarize_steps(diagnosis.plan.steps) if diagnosis.plan else ""}
     del listed["definition"]
@@ -45,7 +45,7 @@ def _outline(diagnosis: Diagnosis) -> list[str]:
 
 
 def lint_text(results: Sequence[Linted]) -> str:
-    """Return what lint found: each workflow, what is wrong with it, and what it would do."""
+    """Return the result of lint: each workflow, its findings, and an outline of its steps."""
     lines = []
     for result in results:
         lines.append(f"{result.workflow} ({result.where})")

@@ -40,21 +40,21 @@ def doctor(
             return await gather(database, run, executor)
 
     facts = asyncio.run(go())
-    told = run_checks(facts)
+    results = run_checks(facts)
     if output == "json":
-        print_json(as_json(facts, told))
+        print_json(as_json(facts, results))
     else:
-        click.echo(as_text(told))
-    return 3 if any(result.level == "fail" for _, result in told) else 0
+        click.echo(as_text(results))
+    return 3 if any(result.level == "fail" for _, result in results) else 0
 
 
-def as_json(facts: Facts, told: list[tuple[Check, Result]]) -> dict[str, object]:
+def as_json(facts: Facts, results: list[tuple[Check, Result]]) -> dict[str, object]:
     """Return the results for a program."""
     return {
         "backend": facts.backend,
         "database": facts.database_name,
         "kind": facts.kind,
-        **_counts(told),
+        **_counts(results),
         "checks": [
             {
                 "group": check.group,
@@ -63,21 +63,21 @@ def as_json(facts: Facts, told: list[tuple[Check, Result]]) -> dict[str, object]
                 "fact": result.fact,
                 "fix": result.fix,
             }
-            for check, result in told
+            for check, result in results
         ],
     }
 
 
-def as_text(told: list[tuple[Check, Result]]) -> str:
+def as_text(results: list[tuple[Check, Result]]) -> str:
     """Return the results as text, in groups, each fix below its fact."""
     lines: list[str] = []
     group = None
-    for check, result in told:
+    for check, result in results:
         if check.group != group:
             lines += ["", check.group] if lines else [check.group]
             group = check.group
         lines += _lines(check, result)
-    counts = _counts(told)
+    counts = _counts(results)
     return "\n".join([*lines, "", f"{counts['fail']} fail, {counts['warn']} warn, {counts['ok']} ok"])
 
 
@@ -89,6 +89,6 @@ def _lines(check: Check, result: Result) -> list[str]:
     return [*wrapped.splitlines(), *fix]
 
 
-def _counts(told: list[tuple[Check, Result]]) -> dict[str, int]:
-    counted = Counter(result.level for _, result in told)
+def _counts(results: list[tuple[Check, Result]]) -> dict[str, int]:
+    counted = Counter(result.level for _, result in results)
     return {level: counted[level] for level in ("ok", "warn", "fail")}

@@ -63,12 +63,12 @@ def set_(
     scope: str, n: int, per: str, channel: str, tenant: str, on_exceed: str, output: str, backend: BackendSettings
 ) -> None:
     """Allow N messages to each recipient, or of each tenant, within a period."""
-    given = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
-    made = ask_store(backend, lambda store: store.set_limit(scope, actor=cli_actor(), **given))
+    options = {"n": n, "per": per, "channel": channel, "tenant": tenant, "on_exceed": on_exceed}
+    limit = ask_store(backend, lambda store: store.set_limit(scope, actor=cli_actor(), **options))
     if output == "json":
-        print_json(made)
+        print_json(limit)
     else:
-        click.echo(f"set: {in_words(made)}")
+        click.echo(f"set: {in_words(limit)}")
 
 
 @limits.command("rm", epilog="Example: minutehand limits rm recipient --channel sms")

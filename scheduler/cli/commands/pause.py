@@ -26,7 +26,7 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
 
     Changes are still recorded, and the executions they start wait.  Messages that were sent stay sent.
     """
-    tell_paused(
+    print_paused(
         ask_store(
             backend, lambda store: store.pause(scope=scope_of(tenant), target=tenant, reason=reason, actor=cli_actor())
         ),
@@ -40,7 +40,7 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
 @backend_options
 def resume(tenant: str | None, output: str, backend: BackendSettings) -> None:
     """End a pause.  Held executions run when due; list them with: minutehand executions ls --status pending."""
-    tell_resumed(
+    print_resumed(
         ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant, actor=cli_actor())), output
     )
 
@@ -50,8 +50,8 @@ def scope_of(tenant: str | None) -> str:
     return "all" if tenant is None else "tenant"
 
 
-def tell_paused(answer: Json, output: str) -> None:
-    """Print what is paused, and how much that holds."""
+def print_paused(answer: Json, output: str) -> None:
+    """Print what is paused, and how many executions that holds."""
     if output == "json":
         return print_json(answer)
     word = "was already paused" if answer["existed"] else "paused"
@@ -59,8 +59,8 @@ def tell_paused(answer: Json, output: str) -> None:
     return click.echo(f"{answer['name']} {word}{why}: {answer['held']} pending held")
 
 
-def tell_resumed(answer: Json, output: str) -> None:
-    """Print what goes on, and which pauses remain."""
+def print_resumed(answer: Json, output: str) -> None:
+    """Print what is resumed, and which pauses remain."""
     if output == "json":
         return print_json(answer)
     if not answer["existed"]:

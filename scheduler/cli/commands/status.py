@@ -21,12 +21,12 @@ from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
 from minutehand.store.records import Metrics, PauseRow
 
-#: At a terminal: to the top left corner; wipe the rest of a line, and what stands below.  Wiping first would flicker.
+#: Terminal codes: go to the top left corner, clear the rest of a line, clear the lines below.  Clearing first flickers.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 #: Returns the figures.  Errors: `StoreError`.
 Look = Callable[[Store], Awaitable[Metrics]]
-#: Returns what needs a person, in words.
+#: Returns the problems that need attention, as text.
 Judge = Callable[[Metrics], list[str]]
 
 
@@ -118,7 +118,7 @@ def status(
 
 
 async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judge, *, as_json: bool) -> None:
-    """Look until interrupted; a database that is away may come back.  Errors: `BadConfiguration`."""
+    """Refresh until interrupted; an unreachable database may come back.  Errors: `BadConfiguration`."""
     redraw = not as_json and sys.stdout.isatty()
     async with open_database(backend) as database:
         while True:
@@ -127,21 +127,21 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
             except BadConfiguration:
                 raise
             except StoreError as error:
-                _tell(f"! {error}", redraw=redraw, err=not redraw)
+                _print(f"! {error}", redraw=redraw, err=not redraw)
             else:
                 problems = judge(metrics)
                 if as_json:
-                    told = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
+                    text = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
                 elif redraw:
-                    told = f"{shown(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
-                    told += as_text(database, metrics, problems)
+                    text = f"{shown(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
+                    text += as_text(database, metrics, problems)
                 else:
-                    told = as_line(metrics, problems)
-                _tell(told, redraw=redraw)
+                    text = as_line(metrics, problems)
+                _print(text, redraw=redraw)
             await asyncio.sleep(every)
 
 
-def _tell(text: str, *, redraw: bool, err: bool = False) -> None:
+def _print(text: str, *, redraw: bool, err: bool = False) -> None:
     if redraw:
         text = _HOME + "".join(f"{line}{_WIPE_LINE}\n" for line in text.splitlines()) + _WIPE_REST
     click.echo(text, err=err, nl=not redraw)
@@ -154,7 +154,7 @@ def as_line(metrics: Metrics, problems: list[str]) -> str:
 
 
 def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
-    """Return what needs a person, in words."""
+    """Return the problems that need attention, as text."""
     failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
     problems = []
     if (metrics["oldest_due_seconds"] or 0) > max_age:

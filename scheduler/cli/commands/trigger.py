@@ -46,7 +46,7 @@ def add(
 ) -> None:
     """Watch TABLE: install the trigger that records its changes.  Run it again to change the settings."""
     links = dict(_pair(text) for text in link)
-    given = {
+    options = {
         "id": id_,
         "type": type_,
         "status": status,
@@ -56,7 +56,7 @@ def add(
         "global": _names(global_),
         "writable": writable,
     }
-    added = ask_store(backend, lambda store: store.add_trigger(table, **given))
+    added = ask_store(backend, lambda store: store.add_trigger(table, **options))
     whose = f"tenant: {added['tenant']}" if added["tenant"] else "one tenant"
     may = "; workflows may write it" if added["writable"] else ""
     click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
@@ -76,8 +76,8 @@ def rm(table: str, backend: BackendSettings) -> None:
 @backend_options
 def ls(output: str, backend: BackendSettings) -> None:
     """List the watched tables."""
-    found = ask_store(backend, lambda store: store.triggers())
-    print_rows(found, COLUMNS, output, empty="no tables are watched yet; add one with: minutehand trigger add TABLE")
+    rows = ask_store(backend, lambda store: store.triggers())
+    print_rows(rows, COLUMNS, output, empty="no tables are watched yet; add one with: minutehand trigger add TABLE")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from minutehand.scheduler.workflow_files.lint import Linted
     from minutehand.scheduler.workflow_files.parse import FileWorkflow
 
-#: Passes `lint`, and applies as it stands to an app with a table of jobs.
+#: Passes `lint`, and works unchanged in an app with a table of jobs.
 EXAMPLE = """\
 # A workflow: when it fires, and what it does then.  Check it:  minutehand workflows lint FILE --organization ID
 # Save it: minutehand workflows apply FILE --organization ID    test it: minutehand workflows test NAME --row ID
@@ -72,19 +72,21 @@ settings:
 
 @click.command("new", epilog="Example: minutehand workflows new > thanks.yaml")
 def new() -> None:
-    """Print an example to change: a workflow with its comments."""
+    """Print an example workflow with comments, to start from."""
     click.echo(EXAMPLE, nl=False)
 
 
 _organization = click.option(
-    "--organization", metavar="ID", help="Whose they are, where a file names neither organisation nor user."
+    "--organization", metavar="ID", help="Organisation of workflows that name neither organisation nor user."
 )
-_user = click.option("--user", metavar="ID", help="The same, by user; with --organization both are written.")
+_user = click.option(
+    "--user", metavar="ID", help="User of workflows that name neither; may be combined with --organization."
+)
 
 
 @click.command(
     "apply",
-    short_help="Save the workflows of files by their names.",
+    short_help="Save workflows from files.",
     epilog="Example: minutehand workflows apply thanks.yaml --organization north",
 )
 @click.argument("files", metavar="FILE…", nargs=-1, required=True)
@@ -103,30 +105,30 @@ def apply(
     executor: str,
     backend: BackendSettings,
 ) -> int:
-    """Save the workflows of FILE (- is stdin) by their names: created, updated or unchanged.
+    """Save the workflows of FILE (- is stdin) by name, and print which were created, updated or unchanged.
 
-    They are linted first: nothing is saved, and the exit code is 2, when any of them has an error.  Workflows that no
-    file names are left alone.
+    They are linted first.  If any workflow has an error, nothing is saved, and the exit code is 2.  Workflows that are
+    in none of the files do not change.
     """
     from minutehand.scheduler.workflow_files.lint import lint_files
     from minutehand.scheduler.workflow_files.text import lint_text
 
-    found = [one for file in files for one in _read(file, organization, user)]
+    workflows = [one for file in files for one in _read(file, organization, user)]
 
     async def go() -> tuple[list[Linted], list[Json]]:
         async with open_store(backend) as store:
-            linted = await lint_files(found, store, executor=executor)
+            linted = await lint_files(workflows, store, executor=executor)
             if any(one.is_bad for one in linted):
                 return linted, []
             return linted, [
                 await store.save_workflow(one.row, dry_run=dry_run, actor=cli_actor()) | {"where": one.where}
-                for one in found
+                for one in workflows
             ]
 
     linted, saved = asyncio.run(go())
-    told = [one for one in linted if any(finding.level != "note" for finding in one.findings)]
-    if told:
-        click.echo(lint_text(told), err=True)
+    reported = [one for one in linted if any(finding.level != "note" for finding in one.findings)]
+    if reported:
+        click.echo(lint_text(reported), err=True)
     if not saved:
         click.echo("minutehand: nothing was saved", err=True)
         return 2
@@ -139,16 +141,17 @@ _WOULD = {"created": "would create", "updated": "would update", "unchanged": "un
 
 
 @click.command(
-    "export", short_help="Write workflows as files.", epilog="Example: minutehand workflows export --dir workflows"
+    "export", short_help="Export workflows as files.", epilog="Example: minutehand workflows export --dir workflows"
 )
 @click.argument("names", metavar="[NAME]…", nargs=-1)
 @click.option("--dir", "folder", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False),
-              help="A file for each, named after it.  [default: all to stdout]")  # fmt: skip
+              help="Write one file per workflow into this folder.  [default: all to stdout]")  # fmt: skip
 @backend_options
 def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings) -> int:
-    """Write workflows as files, such that applying them changes nothing: all, or those of these names or ids.
+    """Export all workflows, or those with these names or ids, as YAML.  Applying the output changes nothing.
 
-    Steps stay in the shape that the app gave them.  What cannot be read is named and left out, with exit code 3.
+    Steps keep the format that the app uses.  A workflow that cannot be read is reported and skipped; the exit code is
+    then 3.
     """
     from minutehand.scheduler.workflow_files.parse import as_file
     from minutehand.scheduler.workflow_files.strict_yaml import as_yaml
@@ -157,12 +160,10 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
         async with open_store(backend) as store:
             return await store.workflows(list(names) or None)
 
-    cards = asyncio.run(go())
-    keys = [_key(card) for card in cards]
+    rows = asyncio.run(go())
+    keys = [_key(row) for row in rows]
     written = [
-        as_file(card["definition"], with_id=keys.count(_key(card)) > 1)
-        for card in cards
-        if card["definition"] is not None
+        as_file(row["definition"], with_id=keys.count(_key(row)) > 1) for row in rows if row["definition"] is not None
     ]
     if folder is None:
         click.echo(as_yaml(written), nl=False)
@@ -171,15 +172,15 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
         for name, one in zip(_file_names(written), written, strict=True):
             (folder / name).write_text(as_yaml([one]), encoding="utf-8")
             click.echo(str(folder / name))
-    unread = [card for card in cards if card["definition"] is None]
-    for card in unread:
-        click.echo(f"minutehand: {card['name']} is left out: {card['problem']}", err=True)
-    return 3 if unread else 0
+    skipped = [row for row in rows if row["definition"] is None]
+    for row in skipped:
+        click.echo(f"minutehand: {row['name']} was skipped: {row['problem']}", err=True)
+    return 3 if skipped else 0
 
 
-def _key(card: WorkflowRow) -> tuple[str, str]:
-    """What `apply` finds a saved workflow by."""
-    return card["name"], card["organization_id"] or card["user_id"] or ""
+def _key(row: WorkflowRow) -> tuple[str, str]:
+    """The key by which `apply` finds a saved workflow."""
+    return row["name"], row["organization_id"] or row["user_id"] or ""
 
 
 def _file_names(workflows: list[Json]) -> list[str]:
@@ -196,7 +197,7 @@ def _numbered(stem: str, number: int) -> str:
 
 @click.command(
     "lint",
-    short_help="Say what is wrong, and what each step would do.",
+    short_help="Check workflows, and show what each step would do.",
     epilog="Example: minutehand workflows lint thanks.yaml",
 )
 @click.argument("subjects", metavar="[NAME|FILE]…", nargs=-1)
@@ -213,20 +214,20 @@ def lint(
     executor: str,
     backend: BackendSettings,
 ) -> int:
-    """Say what is wrong with workflows, and what each step would do: all that are saved, or these, or those of files.
+    """Check all saved workflows, or the given ones, or those of files, and show what each step would do.
 
-    Files need no database; where one is configured, their conditions and statuses are checked too.  Exit 3 when
-    something is wrong.
+    Files need no database; if one is configured, their conditions and statuses are checked too.  Exit 3 if any
+    workflow has an error.
     """
     from minutehand.scheduler.workflow_files.lint import lint_files, lint_saved
     from minutehand.scheduler.workflow_files.text import lint_text
 
     files = [subject for subject in subjects if _is_file(subject)]
     names = [subject for subject in subjects if not _is_file(subject)]
-    found = [one for file in files for one in _read(file, organization, user)]
+    workflows = [one for file in files for one in _read(file, organization, user)]
 
     async def go(store: Store | None) -> list[Linted]:
-        linted = await lint_files(found, store, executor=executor)
+        linted = await lint_files(workflows, store, executor=executor)
         if store is not None and (names or not files):
             linted += await lint_saved(store, names or None, executor=executor)
         return linted
@@ -247,13 +248,13 @@ def lint(
 
 
 def _read(file: str, organization: str | None, user: str | None) -> list[FileWorkflow]:
-    """Read a file's workflows; those that name no tenant are the given one's."""
-    given = {key: it for key, it in (("organization_id", organization), ("user_id", user)) if it}
-    found = _parsed(file)
-    for one in found:
+    """Read a file's workflows; those without a tenant get the given one."""
+    tenant = {key: it for key, it in (("organization_id", organization), ("user_id", user)) if it}
+    workflows = _parsed(file)
+    for one in workflows:
         if all(one.row.get(name) is None for name in ("organization_id", "user_id", "id")):
-            one.row.update(given)
-    return found
+            one.row.update(tenant)
+    return workflows
 
 
 def _parsed(file: str) -> list[FileWorkflow]:

@@ -1,4 +1,4 @@
-"""`minutehand workflows`: what there is, how it stands, and what it would do.  Files are in workflow_files.py."""
+"""`minutehand workflows`: list, show, pause and dry-run workflows.  The commands for files are in workflow_files.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.commands.enqueue import read_payload
-from minutehand.scheduler.cli.commands.pause import tell_paused, tell_resumed
+from minutehand.scheduler.cli.commands.pause import print_paused, print_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option, run_options
 from minutehand.scheduler.cli.output import print_json, print_rows
@@ -23,21 +23,21 @@ COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
 
 @click.group(
     "workflows",
-    short_help="Write, check, dry-run and pause workflows.",
+    short_help="List, check, dry-run, pause, export and apply workflows.",
     epilog="Example: minutehand workflows lint",
 )
 def workflows() -> None:
-    """The users' rules: as files, checked, tried on a real row, and their state."""
+    """List, check, dry-run, pause, export and apply workflows."""
 
 
 @workflows.command(
-    "ls", short_help="List the workflows and how they stand.", epilog="Example: minutehand workflows ls -o json"
+    "ls", short_help="List workflows and their state.", epilog="Example: minutehand workflows ls -o json"
 )
 @output_option("table", "json", "jsonl")
 @executor_option
 @backend_options
 def ls(output: str, executor: str, backend: BackendSettings) -> None:
-    """List the workflows: when they fire, whether they run, what they do, and when they last ran."""
+    """List workflows: their trigger, state, steps and last run."""
     from minutehand.scheduler.workflow_files.text import line
 
     listed = [line(facts, executor) for facts in ask_store(backend, lambda store: store.workflows())]
@@ -50,7 +50,7 @@ def ls(output: str, executor: str, backend: BackendSettings) -> None:
 
 @workflows.command(
     "show",
-    short_help="Show a workflow, and why it may not fire.",
+    short_help="Show a workflow, and why it may not run.",
     epilog="Example: minutehand workflows show 'Thank the client'",
 )
 @click.argument("workflow")
@@ -58,7 +58,7 @@ def ls(output: str, executor: str, backend: BackendSettings) -> None:
 @executor_option
 @backend_options
 def show(workflow: str, output: str, executor: str, backend: BackendSettings) -> None:
-    """Show WORKFLOW, named by its name or id: its steps, why it cannot fire, its versions and executions."""
+    """Show WORKFLOW (its name or id): its steps, problems, versions and executions."""
     from minutehand.executor.workflow_check import diagnose, with_verdict
     from minutehand.scheduler.workflow_files.text import as_text
 
@@ -77,8 +77,8 @@ def show(workflow: str, output: str, executor: str, backend: BackendSettings) ->
 @output_option("table", "json")
 @backend_options
 def pause(workflow: str, reason: str | None, output: str, backend: BackendSettings) -> None:
-    """Hold WORKFLOW: no processor begins a step or a send of it.  Changes are recorded as before, and wait."""
-    tell_paused(
+    """Pause WORKFLOW: no processor starts its steps or sends.  Changes are still recorded, and its executions wait."""
+    print_paused(
         ask_store(
             backend, lambda store: store.pause(scope="workflow", target=workflow, reason=reason, actor=cli_actor())
         ),
@@ -91,19 +91,19 @@ def pause(workflow: str, reason: str | None, output: str, backend: BackendSettin
 @output_option("table", "json")
 @backend_options
 def resume(workflow: str, output: str, backend: BackendSettings) -> None:
-    """Let WORKFLOW run again; what was held is due as before."""
-    tell_resumed(
+    """Resume WORKFLOW: held executions run when they are due."""
+    print_resumed(
         ask_store(backend, lambda store: store.resume(scope="workflow", target=workflow, actor=cli_actor())), output
     )
 
 
 @workflows.command(
     "test",
-    short_help="Dry run on a row: nothing is sent.",
+    short_help="Dry run with a row: nothing is sent.",
     epilog="Example: minutehand workflows test 'Thank the client' --row J-2019",
 )
 @click.argument("workflow")
-@click.option("--row", metavar="ID", help="The row it is about, with its newest change.")
+@click.option("--row", metavar="ID", help="The row to test with; its newest change is used.")
 @click.option("--payload", metavar="@FILE|JSON", help="JSON for templates, as trigger.payload; @- reads stdin.")
 @output_option("table", "json")
 @run_options
@@ -133,14 +133,14 @@ def test(
         return facts, await dry_run(facts, executor, store.evaluate)
 
     try:
-        facts, told = ask_store(backend, go)
+        facts, results = ask_store(backend, go)
     except BadStep as error:
         raise BadRequest(f"{workflow!r} cannot run: {error}") from None
     if output == "json":
-        print_json(dry_run_json(facts, told))
+        print_json(dry_run_json(facts, results))
     else:
-        click.echo(dry_run_text(facts, told))
-    return 3 if any(one.fails for one in told) else 0
+        click.echo(dry_run_text(facts, results))
+    return 3 if any(one.fails for one in results) else 0
 
 
 for of_files in (new, apply, export, lint):
