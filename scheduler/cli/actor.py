@@ -1,4 +1,4 @@
-"""Who runs the command: kept in the database with what they change."""
+"""The person who runs the command, as stored with each change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The environment, completed before any option is read: `.env` below it, and secrets from files.
+"""Complete the environment before options are read: from `.env`, and from files with secrets.
 
-Flags > environment > `.env` > defaults.  Every variable `NAME` may be given as `NAME_FILE`, the path of a file that
-holds it, as container secrets are.
+Flags > environment > `.env` > defaults.  Each variable `NAME` may also be set as `NAME_FILE`, the path of a file with
+the value, as for container secrets.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def fill_environment(folder: Path | None = None) -> None:
         from dotenv import dotenv_values
 
         for name, value in dotenv_values(file, interpolate=False).items():
-            # A name that is given as a file outside is given: `.env` stands below the environment, however it came.
+            # The environment wins over `.env`, also when it names a file (NAME_FILE).
             if value is not None and f"{name}_FILE" not in os.environ:
                 os.environ.setdefault(name, value)
     os.environ.update(from_files(os.environ))
 
 
 def from_files(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the `NAME_FILE`s hold, for names that are not set themselves.  Errors: `BadConfiguration`."""
-    found = {}
+    """Return the values of the `NAME_FILE`s whose `NAME` is not set.  Errors: `BadConfiguration`."""
+    values = {}
     for key in environ:
         name = key.removesuffix("_FILE")
         if name == key or name in environ or not (name in NAMES or name.startswith("MINUTEHAND_")):
             continue
-        found[name] = read_variable(environ, name)
-    return found
+        values[name] = read_variable(environ, name)
+    return values

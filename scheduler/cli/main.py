@@ -1,7 +1,7 @@
-"""The command line: `minutehand`.  A command is imported when it is called, so that a cron run pays for its own only.
+"""The command line: `minutehand`.  Commands are imported when they are called, so that a cron run starts fast.
 
-Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 executions failed and `--fail-on` was asked;
-69 the database is unreachable; 78 bad configuration; 130 interrupted; 143 a second SIGTERM came.
+Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 executions failed and `--fail-on` was set;
+69 the database is unreachable; 78 bad configuration; 130 interrupted; 143 a second SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from minutehand.scheduler.cli.environment import fill_environment
 from minutehand.scheduler.exit_codes import exit_code
 from minutehand.store.errors import StoreError
 
-#: Where each command lives: module and attribute.  An alias is a second name of the same.
+#: The module and attribute of each command.  `logs` is an alias of `executions`.
 COMMANDS = {
     "demo": "minutehand.scheduler.cli.commands.demo:demo",
     "migrate": "minutehand.scheduler.cli.commands.migrate:migrate",
@@ -41,15 +41,15 @@ COMMANDS = {
     "db": "minutehand.scheduler.cli.commands.db:db",
     "version": "minutehand.scheduler.cli.commands.version:version",
 }
-#: These never look at a `.env` file: the demo has a world of its own.
+#: These do not read `.env`: the demo has its own database and servers.
 WITHOUT_ENVIRONMENT = ("demo", "version")
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order a newcomer meets them."""
+        """Return the names in the order in which a new user needs them."""
         return [name for name in COMMANDS if name != "logs"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -78,7 +78,7 @@ def cli(context: click.Context) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit; the one place where an error becomes a line and a code."""
+    """Run the command line and exit.  Only here errors become messages and exit codes."""
     sys.exit(run(arguments))
 
 
@@ -99,7 +99,7 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo(f"minutehand: {error}", err=True)
         return exit_code(error)
     except SystemExit:
-        return 0  # click's word for a reader that went away, as `| head` does
+        return 0  # raised by click when the reader closes the pipe, as `| head` does
 
 
 if __name__ == "__main__":

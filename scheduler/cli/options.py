@@ -69,7 +69,7 @@ class ExecutorName(click.ParamType[str]):
 
 
 class Option(click.Option):
-    """An option whose errors also name its variable: the bad value may stand there."""
+    """An option whose errors also name its variable, where the bad value may come from."""
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """See click."""
@@ -78,7 +78,7 @@ class Option(click.Option):
 
 
 _option = partial(click.option, cls=Option)
-#: The records' own defaults: no option has another.
+#: The defaults of the options are those of the records.
 RUN, ALERT, LOG = RunSettings(), AlertSettings(), LogSettings()
 
 _BACKEND_OPTIONS = [
@@ -108,7 +108,7 @@ _BACKEND_OPTIONS = [
         help="Use this backend even if others are configured.  [env: MINUTEHAND_BACKEND]",
     ),
 ]
-#: `status`, which runs nothing, takes it too: who runs the steps is who reads them.
+#: Separate because commands that only check workflows also take it.
 executor_option = _option(
     "--executor", envvar="MINUTEHAND_EXECUTOR", type=ExecutorName(), metavar="local|function|http|NAME",
     default=RUN.executor, show_default=True,
@@ -276,13 +276,13 @@ _DASHBOARD_OPTIONS = [
     ),
 ]  # fmt: skip
 
-#: Not among the executor's own: `direct`, which runs nothing, takes it too.
+#: Separate from the executor's options because `direct`, which runs nothing, also takes it.
 api_token_option = _option(
     "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
     help="Token that callers of `serve` must send; two are valid during a rotation.  [env: MINUTEHAND_API_TOKEN]",
 )  # fmt: skip
 
-#: Of those that work all day.
+#: For the commands that run continuously.
 poll_option = _option(
     "--poll-seconds", envvar="MINUTEHAND_POLL_SECONDS", type=SECONDS, default=10.0, show_default=True,
     callback=lambda context, option, value: _at_least(0.1, value),
@@ -291,11 +291,11 @@ poll_option = _option(
 
 
 def backend_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which database; the command gets them as `backend: BackendSettings`."""
+    """Add the options that choose the database; the command gets `backend: BackendSettings`."""
 
     @wraps(command)
-    def called(**given: Any) -> Any:
-        return command(backend=_taken(_backend_settings, _BACKEND_OPTIONS, given), **given)
+    def called(**values: Any) -> Any:
+        return command(backend=_take(_backend_settings, _BACKEND_OPTIONS, values), **values)
 
     return _with(called, _BACKEND_OPTIONS)
 
@@ -308,15 +308,15 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(command)
-    def called(**given: Any) -> Any:
-        run = _taken(RunSettings, _RUN_OPTIONS, given)
-        run = replace(run, alert=_taken(AlertSettings, _ALERT_OPTIONS, given), **_taken(dict, _PING_OPTIONS, given))
-        executor = _taken(partial(_executor_settings, given["backend"]), _EXECUTOR_OPTIONS, given)
+    def called(**values: Any) -> Any:
+        run = _take(RunSettings, _RUN_OPTIONS, values)
+        run = replace(run, alert=_take(AlertSettings, _ALERT_OPTIONS, values), **_take(dict, _PING_OPTIONS, values))
+        executor = _take(partial(_executor_settings, values["backend"]), _EXECUTOR_OPTIONS, values)
         if run.executor in ("function", "http"):
             from minutehand.scheduler.executor_config import with_remote
 
-            run, executor = with_remote(run, executor, given["backend"])
-        return command(run=run, executor=executor, log=_taken(LogSettings, _LOG_OPTIONS, given), **given)
+            run, executor = with_remote(run, executor, values["backend"])
+        return command(run=run, executor=executor, log=_take(LogSettings, _LOG_OPTIONS, values), **values)
 
     return backend_options(
         _with(called, [*_RUN_OPTIONS, *_ALERT_OPTIONS, *_PING_OPTIONS, *_EXECUTOR_OPTIONS, *_LOG_OPTIONS])
@@ -324,23 +324,23 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def alert_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say who is told of what; the command gets `alert: AlertSettings` and `log: LogSettings`."""
+    """Add the options of alerts; the command gets `alert: AlertSettings` and `log: LogSettings`."""
 
     @wraps(command)
-    def called(**given: Any) -> Any:
+    def called(**values: Any) -> Any:
         return command(
-            alert=_taken(AlertSettings, _ALERT_OPTIONS, given), log=_taken(LogSettings, _LOG_OPTIONS, given), **given
+            alert=_take(AlertSettings, _ALERT_OPTIONS, values), log=_take(LogSettings, _LOG_OPTIONS, values), **values
         )
 
     return _with(called, [*_ALERT_OPTIONS, *_LOG_OPTIONS])
 
 
 def dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say who may look at the dashboard; the command gets `dashboard: DashboardSettings`."""
+    """Add the options of the dashboard's users; the command gets `dashboard: DashboardSettings`."""
 
     @wraps(command)
-    def called(**given: Any) -> Any:
-        return command(dashboard=_taken(DashboardSettings, _DASHBOARD_OPTIONS, given), **given)
+    def called(**values: Any) -> Any:
+        return command(dashboard=_take(DashboardSettings, _DASHBOARD_OPTIONS, values), **values)
 
     return _with(called, _DASHBOARD_OPTIONS)
 
@@ -367,10 +367,10 @@ def _with(command: Callable[..., Any], options: list[Any]) -> Callable[..., Any]
     return reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-def _taken(make: Callable[..., Any], options: list[Any], given: dict[str, Any]) -> Any:
-    """Make a record of these options, and take them out of what the command is given."""
+def _take(make: Callable[..., Any], options: list[Any], values: dict[str, Any]) -> Any:
+    """Make a record of these options, and remove them from `values`."""
     names = [parameter.name for parameter in _with(lambda: None, options).__click_params__]  # type: ignore[attr-defined]
-    return make(**{name: given.pop(name) for name in names})
+    return make(**{name: values.pop(name) for name in names})
 
 
 def _backend_settings(
@@ -381,7 +381,7 @@ def _backend_settings(
     home: Path | None,
     backend: str | None,
 ) -> BackendSettings:
-    """Complete the options with what the command line alone may know."""
+    """Return the settings, with whether a person is at the terminal."""
     return BackendSettings(
         database_url=database_url or None,
         home=home,
@@ -393,14 +393,14 @@ def _backend_settings(
 
 
 def _executor_settings(
-    backend: BackendSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **given: Any
+    backend: BackendSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **values: Any
 ) -> ExecutorSettings:
     names = frozenset(name.strip() for name in functions.split(",") if name.strip())
-    if names or given["email_via"] or given["sms_via"]:
+    if names or values["email_via"] or values["sms_via"]:
         from minutehand.scheduler.executor_config import functions_of
 
-        given |= functions_of(backend)
-    chosen = {setting.variable: given.pop(setting.variable.lower()) for setting in _PROVIDER_SETTINGS}
+        values |= functions_of(backend)
+    chosen = {setting.variable: values.pop(setting.variable.lower()) for setting in _PROVIDER_SETTINGS}
     flags = {variable: value for variable, value in chosen.items() if value is not None}
     return ExecutorSettings(
         provider_values=ChainMap(flags, os.environ),  # a provider of a plug-in has variables, but no flags
@@ -408,7 +408,7 @@ def _executor_settings(
         functions=names,
         notify_urls=tuple(notify_urls.split()),
         traces=is_wanted(os.environ),
-        **given,
+        **values,
     )
 
 

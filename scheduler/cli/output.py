@@ -1,4 +1,4 @@
-"""How results are printed: tables for people, JSON and JSON Lines for programs; to stdout, all else to stderr."""
+"""Print results to stdout: tables for people, JSON and JSON Lines for programs.  All else goes to stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty: str) -> None:
-    """Print a list as `table`, `json` or `jsonl`; `empty` is said where a table would have no row."""
+    """Print a list as `table`, `json` or `jsonl`; `empty` is printed instead of a table without rows."""
     if form == "json":
         print_json(list(rows))
     elif form == "jsonl":
@@ -33,7 +33,7 @@ def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty
 
 
 def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
-    """Return aligned text; the last column is never padded, and may be as long as it is.
+    """Return aligned text.  The last column is neither padded nor cut.
 
     >>> print(table([{"id": 1, "status": None}], ["id", "status"]))
     id  status
@@ -48,7 +48,7 @@ def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a cell: one line, whatever it holds.
+    """Return a value as one line of text.
 
     >>> shown("2026-11-23T19:14:09.930994+00:00"), shown(["a", "b"]), shown(True)
     ('2026-11-23 19:14:09', 'a, b', 'yes')
@@ -66,23 +66,23 @@ def shown(value: Any) -> str:
 
 
 #: Where the database stops counting.
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
-    """Return a count with its words; those for several are by default the same with an s.
+    """Return a count with its noun; the plural adds an s by default.
 
     >>> counted(1, "change"), counted(0, "send is", "sends are"), counted(10_000, "change")
     ('1 change', '0 sends are', '10000 or more changes')
     """
-    number = f"{count} or more" if count >= MOST_COUNTED else str(count)
+    number = f"{count} or more" if count >= MAX_COUNTED else str(count)
     return f"{number} {one if count == 1 else many or one + 's'}"
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file that others read at any time: they find the old one or the new one, whole.
+    """Replace a file atomically: readers see the old or the new content.
 
-    Errors: `click.UsageError`; then the old one stays.
+    Errors: `click.UsageError`; then the old content stays.
     """
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:

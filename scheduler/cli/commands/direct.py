@@ -11,7 +11,7 @@ from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
 
-#: What `on --no-claim` means, said each time.
+#: Printed by every `on --no-claim`.
 NO_CLAIM = (
     "! --no-claim: an execution is `processing` from its insert, for a function that does not claim. No limit is "
     "applied to rows that the app inserts; the function must mark the log itself (status, completed_at); a tick takes "
@@ -90,14 +90,14 @@ def rotate(api_token: str | None, backend: BackendSettings) -> None:
 @backend_options
 def status(output: str, backend: BackendSettings) -> None:
     """Show whether direct mode is on, and what is missing."""
-    found = ask_store(backend, lambda store: store.direct_status())
+    details = ask_store(backend, lambda store: store.direct_status())
     if output == "json":
-        print_json(found)
+        print_json(details)
     else:
-        click.echo("\n".join([*as_lines(found), *(f"! {problem}" for problem in found["problems"])]))
+        click.echo("\n".join([*as_lines(details), *(f"! {problem}" for problem in details["problems"])]))
 
 
-def as_lines(found: Json) -> list[str]:
+def as_lines(details: Json) -> list[str]:
     """Return the status for a person."""
     names = ("on", "url", "timeout_ms", "no_claim", "function", "pg_net", "vault", "secret")
-    return [f"{name:<11} {shown(found[name])}" for name in names]
+    return [f"{name:<11} {shown(details[name])}" for name in names]

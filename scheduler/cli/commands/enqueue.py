@@ -42,20 +42,20 @@ def enqueue(
 ) -> None:
     """Start WORKFLOW (its name or id) for a row or with a payload."""
     when, data = _instant(at), read_payload(payload)
-    made = ask_store(
+    execution = ask_store(
         backend,
         lambda store: store.enqueue(
             workflow, row=row, payload=data, at=when, key=key, dry_run=dry_run, actor=cli_actor()
         ),
     )
     if output == "json":
-        print_json(made)
-    elif made["dry_run"]:
-        click.echo(f"would start {made['workflow']} at {made['due'][:19]}; nothing was started")
-    elif made["existed"]:
-        click.echo(f"{made['workflow']} was already started for this key: {made['id']}")
+        print_json(execution)
+    elif execution["dry_run"]:
+        click.echo(f"would start {execution['workflow']} at {execution['due'][:19]}; nothing was started")
+    elif execution["existed"]:
+        click.echo(f"{execution['workflow']} was already started for this key: {execution['id']}")
     else:
-        click.echo(f"{made['workflow']} is due at {made['due'][:19]}: {made['id']}")
+        click.echo(f"{execution['workflow']} is due at {execution['due'][:19]}: {execution['id']}")
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -154,25 +154,25 @@ def _answered(answers: list[Json], output: str) -> int:
     return 2 if any(answer["answer"] in ("refused", "missing") for answer in answers) else 0
 
 
-def as_text(found: Json) -> str:
+def as_text(execution: Json) -> str:
     """Return one execution (`Store.execution_detail`) for a person."""
-    lines = [f"{found['workflow']} for {found['entity_id'] or 'no row'}: {found['status']}"]
-    if found["code"] or found["reason"]:
-        lines.append(f"  {found['code'] or ''}: {found['reason'] or ''}".rstrip(": "))
+    lines = [f"{execution['workflow']} for {execution['entity_id'] or 'no row'}: {execution['status']}"]
+    if execution["code"] or execution["reason"]:
+        lines.append(f"  {execution['code'] or ''}: {execution['reason'] or ''}".rstrip(": "))
     for label, name in (("id", "id"), ("due", "scheduled_at"), ("caused by", "caused_by"), ("worker", "worker")):
-        if found[name] is not None:
-            lines.append(f"  {label:<10} {shown(found[name])}")
-    if found.get("waits_for"):
-        lines.append(f"  {'waits':<10} {found['waits_for']}")
-    lines.append(f"  {'attempt':<10} {found['attempt']} of {found['max_attempts'] or '-'}")
-    lines.append(f"  {'trigger':<10} {json.dumps(found['trigger_data'], ensure_ascii=False)}")
-    for entry in timeline(found, with_recipients=True):
+        if execution[name] is not None:
+            lines.append(f"  {label:<10} {shown(execution[name])}")
+    if execution.get("waits_for"):
+        lines.append(f"  {'waits':<10} {execution['waits_for']}")
+    lines.append(f"  {'attempt':<10} {execution['attempt']} of {execution['max_attempts'] or '-'}")
+    lines.append(f"  {'trigger':<10} {json.dumps(execution['trigger_data'], ensure_ascii=False)}")
+    for entry in timeline(execution, with_recipients=True):
         detail = f"  ({entry.detail})" if entry.detail else ""
         lines.append(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.text}{detail}")
-    for step in found["steps"]:
+    for step in execution["steps"]:
         why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
         lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
-    for send in found["sends"]:
+    for send in execution["sends"]:
         number = f" ({send['external_id']})" if send["external_id"] else ""
         lines.append(f"  {send['channel']} to {send['recipient']}: {send['status']}{number}")
     return "\n".join(lines)

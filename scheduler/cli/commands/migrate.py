@@ -38,13 +38,13 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
         return
     url, name = start_postgres(backend), choose_backend(backend)
 
-    def tell(steps: list[Step]) -> None:
+    def print_steps(steps: list[Step]) -> None:
         click.echo(as_text(steps), err=not dry_run)
 
-    report = asyncio.run(schema.migrate(url, tell=tell, dry_run=dry_run))
+    report = asyncio.run(schema.migrate(url, tell=print_steps, dry_run=dry_run))
     applied = ", ".join(report.applied) or "nothing new"
-    said = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions "
-    click.echo(f"would be {said}would be current; nothing was changed" if dry_run else f"{said}are current")
+    summary = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions "
+    click.echo(f"would be {summary}would be current; nothing was changed" if dry_run else f"{summary}are current")
 
 
 def as_text(steps: list[Step]) -> str:
@@ -56,8 +56,8 @@ def as_text(steps: list[Step]) -> str:
             table = step.table
             rows = "never counted" if step.rows is None else f"about {step.rows:,}"
             lines.append(f"{table} (rows: {rows})")
-        said = f"{step.what} {', '.join(step.names)}"
-        lines += textwrap.wrap(said, 100, initial_indent="  ", subsequent_indent="    ")
+        text = f"{step.what} {', '.join(step.names)}"
+        lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
         lines.append(f"    lock: {step.lock}")
     lines.append("Each lock is held to the end of the transaction: the app's statements on these tables wait.")
     return "\n".join(lines)
