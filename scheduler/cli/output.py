@@ -39,7 +39,7 @@ def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
     id  status
     1   -
     """
-    lines = [list(columns)] + [[shown(row.get(column)) for column in columns] for row in rows]
+    lines = [list(columns)] + [[format_value(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)), line[-1]]).rstrip()
@@ -47,10 +47,10 @@ def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
     )
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as one line of text.
 
-    >>> shown("2026-11-23T19:14:09.930994+00:00"), shown(["a", "b"]), shown(True)
+    >>> format_value("2026-11-23T19:14:09.930994+00:00"), format_value(["a", "b"]), format_value(True)
     ('2026-11-23 19:14:09', 'a, b', 'yes')
     """
     if value is None or value == "" or value == [] or value == {}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.durations import format_short
-from minutehand.scheduler.cli.output import counted, shown
+from minutehand.scheduler.cli.output import counted, format_value
 from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, each, fail, literal, ok, warn
 from minutehand.store import Json
@@ -26,7 +26,7 @@ def processor(facts: Facts) -> list[Result]:
     fix = "minutehand run-once   # every minute: crontab.example"
     if newest is None:
         return [warn("no processor has run yet: nothing is executed", fix)]
-    who = f"{newest['mode']} on {newest['host']}, {shown(newest['heartbeat_at'])} UTC"
+    who = f"{newest['mode']} on {newest['host']}, {format_value(newest['heartbeat_at'])} UTC"
     if newest["seconds"] > MAX_SILENT_SECONDS:
         return [warn(f"no processor has run for {format_short(newest['seconds'])}; last seen: {who}", fix)]
     return [ok(f"last seen: {who}")]
@@ -65,7 +65,7 @@ def backlog(facts: Facts) -> list[Result]:
     results = []
     if section["stale"]:
         fact = counted(section["stale"], "execution is", "executions are")
-        since = shown(section["stale_oldest"])
+        since = format_value(section["stale_oldest"])
         fact = f"{fact} overdue by more than an hour and never started; the oldest since {since} UTC"
         results.append(warn(fact, "minutehand executions ls --status pending"))
     if section["held"]:

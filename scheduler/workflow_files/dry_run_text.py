@@ -7,7 +7,7 @@ from typing import Any
 
 from minutehand.executor.actions.descriptions import describe_conditions, describe_step
 from minutehand.executor.dry_run import DryRunStep
-from minutehand.scheduler.cli.output import shown
+from minutehand.scheduler.cli.output import format_value
 from minutehand.store import Json
 from minutehand.store.records import DryRunContext
 
@@ -66,8 +66,8 @@ def _leaves(tree: Any) -> list[str]:
         return []
     if "field" not in tree:
         return [line for group in ("all", "any", "not") for line in _leaves(tree.get(group))]
-    wanted = f" {shown(tree['wanted'])}" if tree.get("wanted") is not None else ""
-    result = tree["problem"] if tree.get("problem") else f"it is {shown(tree.get('actual'))}"
+    wanted = f" {format_value(tree['wanted'])}" if tree.get("wanted") is not None else ""
+    result = tree["problem"] if tree.get("problem") else f"it is {format_value(tree.get('actual'))}"
     return [f"{'yes' if tree.get('held') else 'no'}: {tree['field']} {tree['operator']}{wanted}; {result}"]
 
 
@@ -77,7 +77,7 @@ def _subject(facts: DryRunContext) -> str:
     subject = f"{facts['type']} {facts['entity_id']}"
     if facts["since"] is None:
         return f"{subject}: no matching change is recorded, so the previous values are unknown"
-    return f"{subject} as of its change at {shown(facts['since'])}"
+    return f"{subject} as of its change at {format_value(facts['since'])}"
 
 
 def _head(one: DryRunStep) -> str:
@@ -92,9 +92,8 @@ def _head(one: DryRunStep) -> str:
         holds = one.result.result.get("held") is True
         return f"{one.step.name}: if {describe_conditions(one.step.config['conditions'])}: {'yes' if holds else 'no'}"
     if one.step.type == "wait":
-        return (
-            f"{one.step.name}: waits until {shown(one.result.result.get('until'))}; later steps use the current values"
-        )
+        until = format_value(one.result.result.get("until"))
+        return f"{one.step.name}: waits until {until}; later steps use the current values"
     return f"{one.step.name}: {describe_step(one.step)}"
 
 

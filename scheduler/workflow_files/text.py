@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from minutehand.executor.actions.descriptions import outline, summarize_steps
 from minutehand.executor.workflow_check import Diagnosis, diagnose, with_verdict
-from minutehand.scheduler.cli.output import shown
+from minutehand.scheduler.cli.output import format_value
 from minutehand.scheduler.workflow_files.lint import Linted
 from minutehand.store import Json
 
@@ -25,18 +25,18 @@ def as_text(workflow: Json, executor: str) -> str:
     lines = [f"{workflow['name']}: {diagnosis.state}"]
     lines += [f"  ! {finding}" for finding in diagnosis.findings if finding.level != "note"]
     if paused := workflow["paused"]:
-        lines.append(f"  ! paused since {shown(paused['paused_at'])}: {paused['reason'] or 'no reason given'}")
+        lines.append(f"  ! paused since {format_value(paused['paused_at'])}: {paused['reason'] or 'no reason given'}")
     for label, name in (("id", "id"), ("organization", "organization_id"), ("user", "user_id"),
                         ("trigger", "trigger_type"), ("version", "version")):  # fmt: skip
         if workflow[name] is not None:
-            lines.append(f"  {label:<13}{shown(workflow[name])}")
-    switches = ", ".join(f"{key} = {shown(value)}" for key, value in (workflow["switches"] or {}).items())
+            lines.append(f"  {label:<13}{format_value(workflow[name])}")
+    switches = ", ".join(f"{key} = {format_value(value)}" for key, value in (workflow["switches"] or {}).items())
     counts = ", ".join(f"{count} {status}" for status, count in sorted(workflow["executions"].items()))
     lines += [f"  {'switches':<13}{switches or '-'}", f"  {'executions':<13}{counts or 'none yet'}"]
     if last := workflow["last"]:
         why = f" ({last['code']}: {last['reason']})" if last["code"] else ""
-        lines.append(f"  {'last':<13}{shown(last['created_at'])} {last['status']}{why}")
-    saved = ", ".join(f"{one['version']} ({shown(one['saved_at'])})" for one in workflow["versions"][:5])
+        lines.append(f"  {'last':<13}{format_value(last['created_at'])} {last['status']}{why}")
+    saved = ", ".join(f"{one['version']} ({format_value(one['saved_at'])})" for one in workflow["versions"][:5])
     return "\n".join([*lines, f"  {'versions':<13}{saved or '-'}", *_outline(diagnosis)])
 
 

@@ -6,7 +6,7 @@ import click
 
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.scheduler.cli.options import SECONDS, api_token_option, backend_options, output_option
-from minutehand.scheduler.cli.output import print_json, shown
+from minutehand.scheduler.cli.output import format_value, print_json
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
@@ -100,4 +100,4 @@ def status(output: str, backend: BackendSettings) -> None:
 def as_lines(details: Json) -> list[str]:
     """Return the status for a person."""
     names = ("on", "url", "timeout_ms", "no_claim", "function", "pg_net", "vault", "secret")
-    return [f"{name:<11} {shown(details[name])}" for name in names]
+    return [f"{name:<11} {format_value(details[name])}" for name in names]

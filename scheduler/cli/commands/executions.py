@@ -12,7 +12,7 @@ from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_fil
 from minutehand.dashboard.presentation.timeline import timeline
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
-from minutehand.scheduler.cli.output import print_json, print_rows, shown
+from minutehand.scheduler.cli.output import format_value, print_json, print_rows
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
@@ -161,7 +161,7 @@ def as_text(execution: Json) -> str:
         lines.append(f"  {execution['code'] or ''}: {execution['reason'] or ''}".rstrip(": "))
     for label, name in (("id", "id"), ("due", "scheduled_at"), ("caused by", "caused_by"), ("worker", "worker")):
         if execution[name] is not None:
-            lines.append(f"  {label:<10} {shown(execution[name])}")
+            lines.append(f"  {label:<10} {format_value(execution[name])}")
     if execution.get("waits_for"):
         lines.append(f"  {'waits':<10} {execution['waits_for']}")
     lines.append(f"  {'attempt':<10} {execution['attempt']} of {execution['max_attempts'] or '-'}")

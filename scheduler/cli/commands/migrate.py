@@ -43,8 +43,8 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
 
     report = asyncio.run(schema.migrate(url, tell=print_steps, dry_run=dry_run))
     applied = ", ".join(report.applied) or "nothing new"
-    summary = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions "
-    click.echo(f"would be {summary}would be current; nothing was changed" if dry_run else f"{summary}are current")
+    summary = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions"
+    click.echo(f"dry run: {summary}; nothing was changed" if dry_run else f"{summary} are current")
 
 
 def as_text(steps: list[Step]) -> str:

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from minutehand.executor.workflow_check import NEVER
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
-from minutehand.scheduler.cli.output import counted, print_json, replace_file, shown
+from minutehand.scheduler.cli.output import counted, format_value, print_json, replace_file
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
@@ -133,7 +133,7 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
                 if as_json:
                     text = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
                 elif redraw:
-                    text = f"{shown(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
+                    text = f"{format_value(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
                     text += as_text(database, metrics, problems)
                 else:
                     text = as_line(metrics, problems)
@@ -150,7 +150,7 @@ def _print(text: str, *, redraw: bool, err: bool = False) -> None:
 def as_line(metrics: Metrics, problems: list[str]) -> str:
     """Return one look as one line."""
     counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
-    return "  ! ".join([f"{shown(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
+    return "  ! ".join([f"{format_value(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
 
 
 def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
@@ -202,7 +202,9 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     on = sum(workflow["on"] for workflow in metrics["workflows"])
     workers = metrics["workers"]
     seen = (
-        f"{workers[0]['mode']} on {workers[0]['host']}, {shown(workers[0]['heartbeat_at'])} UTC" if workers else "never"
+        f"{workers[0]['mode']} on {workers[0]['host']}, {format_value(workers[0]['heartbeat_at'])} UTC"
+        if workers
+        else "never"
     )
     lines = [
         f"database    {database.name} ({database.store.backend}), schema {metrics['schema_version']}",
