@@ -235,7 +235,10 @@ def test_a_late_match_takes_a_bounded_number_of_locks(database: Database) -> Non
     database.sql("set minutehand.blocked = 'matching'")
     database.sql("update jobs set status = 'done'")
     with session(database, autocommit=False) as tick:
-        assert match(tick)["executions"] == 1000
+        started = 0
+        while (count := match(tick)["executions"]) > 0:  # a call has a limit of time
+            started += count
+        assert started == 1000
         assert tick.one("select count(*) as n from pg_locks where locktype = 'advisory'")["n"] <= 256
 
 

@@ -114,6 +114,7 @@ def test_it_is_counted_for_each_row_status_and_workflow(database: Database) -> N
     workflow(database, "two")
     for status in ("done", "open", "DONE"):
         database.sql("update jobs set status = %s", status)
+        match(database)  # what the trigger's budget left, on a busy machine
     assert sorted(fired(database)) == [
         *["one"] * 4,
         *["one: rate_limited"] * 2,

@@ -8,7 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.servers import Database, on_both_servers
-from tests.sql.jobs import fired, move, watched_jobs, when, workflow
+from tests.sql.jobs import fired, match, move, watched_jobs, when, workflow
 
 pytestmark = on_both_servers
 
@@ -78,6 +78,7 @@ def test_all_that_a_workflow_says_of_a_change_must_hold(jobs: Database) -> None:
     for number, (columns, _) in enumerate(SAYS):
         workflow(jobs, f"{number:02} {columns}"[:150], **columns)
     move(jobs, "Completed")
+    match(jobs)  # what the trigger's budget left, on a busy machine
     assert fired(jobs) == [f"{number:02} {columns}"[:150] for number, (columns, fires) in enumerate(SAYS) if fires]
 
 
