@@ -5,7 +5,8 @@
 -- dropped and created again, a concurrent statement of the app could fail to find it.  A file that changes the parameter
 -- names or the result of such a function drops it first, by its signature.
 -- Remembers which functions exist, so that drop_stale.sql can drop those that were not applied again.
--- A function with one of our names but without our comment belongs to someone else; it is refused by name.
+-- A function with one of our names belongs to someone else if it lacks our comment, or if its owner is neither a superuser
+-- nor the owner of our schema nor the role that migrates; it is refused by name (R17).
 -- Locks: none on tables.  Errors: P0001.  Called by: store/schema.py, on both backends.
 do $$
 declare
@@ -14,8 +15,11 @@ begin
   for v_function in
     select p.oid::regprocedure as signature
     from pg_catalog.pg_proc p
+    join pg_catalog.pg_roles owner on owner.oid = p.proowner
+    join pg_catalog.pg_namespace ours on ours.nspname = 'minutehand'
     where p.pronamespace = 'public'::regnamespace and p.proname = any (:names)
-      and coalesce(obj_description(p.oid, 'pg_proc'), '') not like 'minutehand:%'
+      and (coalesce(obj_description(p.oid, 'pg_proc'), '') not like 'minutehand:%'
+           or not owner.rolsuper and owner.rolname <> current_user and p.proowner <> ours.nspowner)
   loop
     raise exception 'function % exists, and Minutehand did not create it', v_function.signature
       using hint = 'Rename or drop it, then run migrate again; nothing was changed.';

@@ -194,7 +194,7 @@ def test_the_output_says_what_is_stale_and_how_to_release_it_even_when_quiet(app
 def test_off_marks_nothing_stale_and_an_invalid_threshold_is_refused(app, minutehand):
     minutehand("migrate")
     refused = minutehand("run-once", MINUTEHAND_HOLD_LATER_THAN="10s")
-    assert (refused.returncode, "5m or more, or off" in refused.stderr) == (2, True)
+    assert (refused.returncode, "at least 5 minutes, or off" in refused.stderr) == (2, True)
     assert "MINUTEHAND_HOLD_LATER_THAN" in refused.stderr
     refused = minutehand("start", "--every", "2h")
     assert (refused.returncode, "--hold-later-than" in refused.stderr) == (2, True)

@@ -199,4 +199,4 @@ def test_each_tick_deletes_a_batch_of_old_executions(app, minutehand, post):
     minutehand.run_once("--keep", "30d")
     assert [row["entity_id"] for row in app.executions()] == [young]
     assert minutehand("prune", "--keep", "30d").stdout == "0 deleted\n"
-    assert "write at least 1d" in minutehand("run-once", "--keep", "1h").stderr
+    assert "write at least 1 day" in minutehand("run-once", "--keep", "1h").stderr
