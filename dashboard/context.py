@@ -157,6 +157,7 @@ def render_page(dashboard: DashboardContext, request: PageRequest | None, page: 
         "path": "" if request is None else request.http.url.path,
         "user": None if request is None else request.user,
         "token": "" if request is None else dashboard.access.form_token(request.user),
+        "backend": dashboard.store.backend,
         "database": dashboard.database if request is not None and request.user.tenant is None else "",
         "version": dashboard.version,
         "read_only": dashboard.read_only,

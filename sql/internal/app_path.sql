@@ -31,6 +31,7 @@ begin
   if not exists (
     select from pg_catalog.pg_trigger
     where tgrelid = 'public.communication_logs'::regclass and tgname = 'minutehand_path_left'
+      and tgfoid = 'minutehand.leave_app_path()'::regprocedure
   ) then
     create or replace trigger minutehand_path_entered before insert or update on public.automation_execution_logs
       for each statement execute function minutehand.enter_app_path();

@@ -61,10 +61,11 @@ begin
   if not exists (
     select from pg_catalog.pg_trigger
     where tgrelid = 'public.automation_workflows'::regclass and tgname = 'minutehand_keep_version'
+      and tgfoid = 'minutehand.keep_version()'::regprocedure
   ) then
-    create trigger minutehand_number_version before insert or update on public.automation_workflows
+    create or replace trigger minutehand_number_version before insert or update on public.automation_workflows
       for each row execute function minutehand.number_version();
-    create trigger minutehand_keep_version after insert or update on public.automation_workflows
+    create or replace trigger minutehand_keep_version after insert or update on public.automation_workflows
       for each row execute function minutehand.keep_version();
   end if;
 end

@@ -58,7 +58,9 @@ def test_every_page_is_sound_over_rest(visit: Visit, names: dict[str, str]) -> N
         assert page.locator("h1").count() == 1, path
         assert page.locator("main .problem-page .bad").count() == 0, path
         visit.check()
-    assert "127.0.0.1:" in visit.open("/").inner_text("footer")
+    footer = visit.open("/").inner_text("footer")
+    assert "supabase backend" in footer
+    assert "127.0.0.1:" in footer
 
 
 def test_actions_reach_the_project(visit: Visit, names: dict[str, str], project: Project) -> None:

@@ -140,3 +140,26 @@ def test_a_function_of_our_name_and_comment_with_another_owner_is_refused(databa
         theirs.sql(f"comment on function public.{name} is 'minutehand: ours'")
         with pytest.raises(psycopg.errors.RaiseException, match=f"{name}.* exists, and Minutehand did not create it"):
             database.connection.execute(("set check_function_bodies = off;" + functions()).encode())
+
+
+@pytest.mark.parametrize(
+    ("table", "trigger", "function"),
+    [
+        ("automation_workflows", "minutehand_keep_version", "minutehand.keep_version()"),
+        ("communication_logs", "minutehand_path_left", "minutehand.leave_app_path()"),
+    ],
+)
+def test_a_trigger_of_our_name_on_our_table_is_replaced_by_ours(
+    database: Database, table: str, trigger: str, function: str
+) -> None:
+    database.sql(SPY)
+    database.sql(
+        f"create or replace trigger {trigger} after insert on {table} for each row execute function spy_trigger()"
+    )
+    database.connection.execute(("set check_function_bodies = off;" + functions()).encode())
+    (row,) = database.sql(
+        "select tgfoid::regprocedure::text as function from pg_trigger where tgrelid = %s::regclass and tgname = %s",
+        table,
+        trigger,
+    )
+    assert row["function"] == function
