@@ -114,7 +114,7 @@ def _with_hidden_link(run: RunnableStep, result: StepResult, variable: str = "cl
     link = re.split(r"[.\[]", variable, maxsplit=1)[0]
     for name in (link, "customer") if link == "client" else (link,):
         if name in run.hidden_links:
-            return StepResult.permanent("link_other_tenant", f"{result.reason}: {run.hidden_links[name]}")
+            return StepResult.permanent("link_other_tenant", run.hidden_links[name])
     return result
 
 

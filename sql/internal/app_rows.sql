@@ -66,7 +66,7 @@ begin
      or p_link -> 'columns' <@ jsonb_build_array(p_config ->> 'tenant', coalesce(p_config ->> 'user', 'user_id')) then
     return null;
   elsif v_linked_organization is null and v_linked_user is null then
-    return format('%s names no tenant: a row of table %s is shown only after minutehand trigger add … --global %s',
+    return format('%s is not shown: table %s has no tenant; to show it to every tenant: minutehand trigger add … --global %s',
                   p_link ->> 'name', p_link ->> 'table', p_link ->> 'table');
   end if;
   v_linked_organization := minutehand.effective_organization(v_linked_organization, v_linked_user);
