@@ -269,7 +269,7 @@ def test_a_client_of_another_tenant_is_not_read(app, minutehand, post):
     app.workflow(email(message="Hello"))
     job = app.complete(client="C-3")
     minutehand.run_once()
-    assert app.end_of(job)[:2] == ("failed", "no_recipient")
+    assert app.end_of(job)[:2] == ("failed", "link_other_tenant")
     assert post.messages == []
 
 

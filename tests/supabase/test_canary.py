@@ -63,7 +63,9 @@ grant execute on function newer to service_role
 def app(stack: Stack) -> Iterator[Project]:
     """A project with the app's objects, whose limits are soon reached."""
     with stack.project(migrated=False, max_rows=7, statement_timeout_ms=300) as project:
+        assert not knows(project, "rows")  # the cache is filled, so what is known afterwards is known by the reload
         project.owner.sql(APP)
+        wait_until(lambda: knows(project, "rows"), "the reload")
         yield project
 
 
