@@ -3,7 +3,7 @@
 POST /functions/v1/automation-executor   run one execution now (api/executor_endpoint.py)
 GET  /healthz                            the process is alive
 GET  /readyz                             the database is reachable, with the right schema; the worker is not stuck
-GET  /metrics                            metrics for Prometheus (api/metrics.py)
+GET  /metrics                            metrics for Prometheus, behind a token of their own (api/metrics.py)
 GET  /                                   the dashboard (routes.py)
 """
 
@@ -37,7 +37,11 @@ ReadMetrics = Callable[[], Awaitable[Metrics]]
 
 
 def make_app(
-    endpoint: ExecutorEndpoint, ready: Ready, read_metrics: ReadMetrics, tokens: Tokens, pages: Sequence[BaseRoute] = ()
+    endpoint: ExecutorEndpoint,
+    ready: Ready,
+    read_metrics: ReadMetrics,
+    metrics_tokens: Tokens,
+    pages: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application; `pages` are the routes of the dashboard."""
     queries = QueryCache()
@@ -53,8 +57,8 @@ def make_app(
         return JSONResponse({"status": "ready"})
 
     async def metrics(request: Request) -> Response:
-        if not tokens.accept(request.headers.get("authorization", "")):
-            return unauthorized()
+        if not metrics_tokens.accept(request.headers.get("authorization", "")):
+            return unauthorized(metrics_tokens.variable)
         try:
             return Response(prometheus_text(await queries("metrics", read_metrics)), media_type=CONTENT_TYPE)
         except (StoreError, TimeoutError) as error:

@@ -382,9 +382,9 @@ class Store:
         """Store a new token for direct mode: this one, or a random one."""
         return await self._driver.call("automation_direct_rotate", p_token=token)
 
-    async def direct_status(self) -> records.DirectStatus:
-        """Return whether direct mode is on, and what is missing for it."""
-        return await self._driver.call("automation_direct_status")
+    async def direct_status(self, *, digests: list[str] | None = None) -> records.DirectStatus:
+        """Return whether direct mode is on, what is missing for it, and whether its token has one of these digests."""
+        return await self._driver.call("automation_direct_status", p_digests=digests)
 
     async def evaluate(
         self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"

@@ -2,6 +2,8 @@
 
 The call only says which execution to look at.  It is claimed here first, and runs as the database describes it, so a
 lost, late or repeated call changes nothing.  Only `executionId` is read from the body.
+
+With direct mode's token the answer is the status alone: pg_net keeps replies where roles of the database may read them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from minutehand.dashboard.api.problems import problem, try_again_later, unauthorized
-from minutehand.dashboard.api.tokens import Tokens
+from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.store.errors import NotFound, StoreError
 from minutehand.store.records import ExecutionView
 
@@ -64,27 +66,29 @@ class InvalidCall(Exception):
 class ExecutorEndpoint:
     """Handles calls for executions."""
 
-    def __init__(self, run: RunExecution, tokens: Tokens, version: str) -> None:
+    def __init__(self, run: RunExecution, tokens: ServeTokens, version: str) -> None:
         self._run = run
         self._tokens = tokens
         self._version = version
 
     async def handle(self, request: Request) -> Response:
         """Handle one call."""
-        if not self._tokens.accept(request.headers.get("authorization", "")):
-            return unauthorized()
+        authorization = request.headers.get("authorization", "")
+        may_read, may_wake = self._tokens.api.accept(authorization), self._tokens.direct.accept(authorization)
+        if not (may_read or may_wake):
+            return unauthorized(self._tokens.api.variable, self._tokens.direct.variable)
         try:
             body = parse_json(await _read(request))
             if isinstance(body, dict) and body.get("test") is True:
-                return JSONResponse({"success": True, "version": self._version})
+                return JSONResponse({"success": True} | ({"version": self._version} if may_read else {}))
             execution_id = execution_id_of(body)
         except InvalidCall as error:
             return problem(error.status, str(error))
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
-        return await self._run_named(execution_id)
+        return await self._run_named(execution_id, response_to if may_read else status_response_to)
 
-    async def _run_named(self, execution_id: str) -> Response:
+    async def _run_named(self, execution_id: str, respond: Callable[[CallResult], Response]) -> Response:
         try:
             result = await self._run(execution_id)
         except AllLanesBusy:
@@ -93,7 +97,7 @@ class ExecutorEndpoint:
             return problem(404, f"execution {execution_id} does not exist", executionId=execution_id)
         except StoreError:  # the log has its message, which may name hosts
             return try_again_later("the database is unreachable; see /readyz and the log", executionId=execution_id)
-        return response_to(result)
+        return respond(result)
 
 
 async def _read(request: Request) -> bytes:
@@ -141,7 +145,7 @@ def response_to(result: CallResult) -> Response:
     """Return the execution's state: 200 when it ended or this call ran it, else 409 with what it waits for."""
     execution = result.execution
     id_, status, code, reason = (execution[name] for name in ("id", "status", "code", "reason"))
-    if status in _ENDED or (status == "pending" and result.ran):
+    if _is_done(result):
         state = {"executionId": id_, "status": status, "code": code, "reason": reason, "results": execution["steps"]}
         return JSONResponse({"success": status == "completed", **state})
     # `status` is taken: it is a member of every problem (RFC 9457 §3.1.3).
@@ -149,3 +153,17 @@ def response_to(result: CallResult) -> Response:
     if status == "pending":
         return problem(409, execution["waits_for"] or "another processor is claiming it", **fields)
     return problem(409, "another processor is running it", **fields)
+
+
+def status_response_to(result: CallResult) -> Response:
+    """Return the execution's status alone, with the status codes of `response_to`."""
+    id_, status = result.execution["id"], result.execution["status"]
+    if _is_done(result):
+        return JSONResponse({"success": status == "completed", "executionId": id_, "status": status})
+    return problem(409, "it may not run now, or another processor has it", executionId=id_, executionStatus=status)
+
+
+def _is_done(result: CallResult) -> bool:
+    """Return whether the execution ended, or this call ran it as far as it goes now."""
+    status = result.execution["status"]
+    return status in _ENDED or (status == "pending" and result.ran)

@@ -36,9 +36,9 @@ def try_again_later(detail: str, **more: Any) -> ProblemResponse:
     return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)}, **more)
 
 
-def unauthorized() -> ProblemResponse:
-    """Return a 401: the request has no valid token."""
-    detail = "send one of the tokens of MINUTEHAND_API_TOKEN: Authorization: Bearer …"
+def unauthorized(*variables: str) -> ProblemResponse:
+    """Return a 401: the request has no token of these variables."""
+    detail = f"send a token of {' or '.join(variables)}: Authorization: Bearer …"
     return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -276,11 +276,24 @@ _DASHBOARD_OPTIONS = [
     ),
 ]  # fmt: skip
 
-#: Separate from the executor's options because `direct`, which runs nothing, also takes it.
-api_token_option = _option(
-    "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
-    help="Token that callers of `serve` must send; two are valid during a rotation.  [env: MINUTEHAND_API_TOKEN]",
+#: Separate because `direct`, which serves nothing, also takes it.
+direct_token_option = _option(
+    "--direct-token", envvar="MINUTEHAND_DIRECT_TOKEN", metavar="TOKEN[,TOKEN]",
+    help="Token of direct mode: runs an execution, reads its status alone; of two, both are valid."
+    "  [env: MINUTEHAND_DIRECT_TOKEN]",
 )  # fmt: skip
+_TOKEN_OPTIONS = [
+    _option(
+        "--api-token", envvar="MINUTEHAND_API_TOKEN", metavar="TOKEN[,TOKEN]",
+        help="Token of callers that run an execution and read its results; of two, both are valid."
+        "  [env: MINUTEHAND_API_TOKEN]",
+    ),
+    direct_token_option,
+    _option(
+        "--metrics-token", envvar="MINUTEHAND_METRICS_TOKEN", metavar="TOKEN[,TOKEN]",
+        help="Token of callers that read /metrics; of two, both are valid.  [env: MINUTEHAND_METRICS_TOKEN]",
+    ),
+]  # fmt: skip
 
 #: For the commands that run continuously.
 poll_option = _option(
@@ -343,6 +356,18 @@ def dashboard_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(dashboard=_take(DashboardSettings, _DASHBOARD_OPTIONS, values), **values)
 
     return _with(called, _DASHBOARD_OPTIONS)
+
+
+def token_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the tokens that callers of `serve` send; the command gets `tokens: ServeTokens`."""
+
+    @wraps(command)
+    def called(**values: Any) -> Any:
+        from minutehand.dashboard.api.tokens import ServeTokens
+
+        return command(tokens=_take(ServeTokens.parse, _TOKEN_OPTIONS, values), **values)
+
+    return _with(called, _TOKEN_OPTIONS)
 
 
 def output_option(*formats: str) -> Callable[[Any], Any]:

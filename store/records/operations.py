@@ -293,6 +293,8 @@ class DirectStatus(TypedDict):
     pg_net: bool
     vault: bool
     secret: bool
+    #: Whether the token in Vault has one of the digests that were given.
+    secret_listed: NotRequired[bool]
     problems: list[str]
 
 

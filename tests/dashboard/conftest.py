@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dashboard.served import TOKENS, Serve, Served
+from tests.dashboard.served import DIRECT_TOKENS, METRICS_TOKENS, TOKENS, Serve, Served
 from tests.journeys.app import Minutehand
 from tests.journeys.conftest import app, minutehand, post, shop
 
@@ -16,7 +16,11 @@ __all__ = ["app", "minutehand", "post", "serve", "served", "shop"]
 @pytest.fixture
 def serve(minutehand: Minutehand) -> Serve:
     """Start `serve` with these options, on a free port."""
-    minutehand.environment["MINUTEHAND_API_TOKEN"] = TOKENS
+    minutehand.environment |= {
+        "MINUTEHAND_API_TOKEN": TOKENS,
+        "MINUTEHAND_DIRECT_TOKEN": DIRECT_TOKENS,
+        "MINUTEHAND_METRICS_TOKEN": METRICS_TOKENS,
+    }
     return Serve(minutehand)
 
 

@@ -14,6 +14,8 @@ from minutehand.scheduler.demo.receivers import HttpReceiver
 from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
 
 TOKENS = "a-new-token,an-old-token"
+DIRECT_TOKENS = "a-direct-token,an-old-direct-token"
+METRICS_TOKENS = "a-metrics-token,an-old-metrics-token"
 PATH = "/functions/v1/automation-executor"
 
 

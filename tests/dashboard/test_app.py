@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from minutehand.dashboard.api import executor_endpoint, tokens
 from minutehand.dashboard.api.executor_endpoint import PATH, CallResult, ExecutorEndpoint
-from minutehand.dashboard.api.tokens import Tokens
+from minutehand.dashboard.api.tokens import ServeTokens, Tokens
 from minutehand.dashboard.app import make_app
 from minutehand.dashboard.auth.loopback import Loopback
 from minutehand.dashboard.context import DashboardContext
@@ -20,6 +20,8 @@ from minutehand.dashboard.services import Services
 from minutehand.dashboard.sse import EventStream
 from minutehand.store import Store
 from minutehand.store.records import Metrics
+
+SERVE_TOKENS = ServeTokens.parse(api_token="t", direct_token="d", metrics_token="m")
 
 
 async def broken(execution_id: str) -> CallResult:
@@ -35,8 +37,7 @@ async def figures() -> Metrics:
 
 
 def ask(method: str, path: str, **how: object) -> httpx.Response:
-    tokens = Tokens.parse("t")
-    app = make_app(ExecutorEndpoint(broken, tokens, "1"), ready, figures, tokens)
+    app = make_app(ExecutorEndpoint(broken, SERVE_TOKENS, "1"), ready, figures, SERVE_TOKENS.metrics)
 
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -51,7 +52,7 @@ def test_a_bug_is_told_without_its_words_and_logged_with_its_trace() -> None:
     token = {"Authorization": "Bearer t"}
     with capture_logs() as logs:
         answers = [ask("POST", PATH, json=body, headers=token), ask("GET", "/readyz")]
-        answers.append(ask("GET", "/metrics", headers=token))
+        answers.append(ask("GET", "/metrics", headers={"Authorization": "Bearer m"}))
     for answer in answers:
         assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
         assert "secret" not in answer.text
@@ -64,7 +65,7 @@ def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
 
     services = Services(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look())
     dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", services)
-    app = make_app(ExecutorEndpoint(broken, Tokens.parse("t"), "1"), ready, figures, Tokens.parse("t"),
+    app = make_app(ExecutorEndpoint(broken, SERVE_TOKENS, "1"), ready, figures, SERVE_TOKENS.metrics,
                    routes(dashboard, EventStream(dashboard)))  # fmt: skip
 
     async def go() -> httpx.Response:

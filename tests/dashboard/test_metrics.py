@@ -9,7 +9,7 @@ import httpx
 
 from minutehand.dashboard.api.executor_endpoint import CallResult, ExecutorEndpoint
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
-from minutehand.dashboard.api.tokens import Tokens
+from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.dashboard.app import make_app
 from minutehand.executor.workflow_check import NEVER
 from minutehand.store.errors import Unreachable
@@ -20,7 +20,7 @@ from tests.docs.pages import page, rows, section, words
 from tests.journeys.app import wait_until
 from tests.servers import Database
 
-TOKEN = {"Authorization": "Bearer a-new-token"}
+TOKEN = {"Authorization": "Bearer a-metrics-token"}
 FIGURES = {
     "pending", "due", "processing", "foreign_processing", "oldest_due_seconds", "uncertain", "dead_rows",
     "executions_last_hour", "ended_last_hour", "workflow_ended_last_hour", "waited_last_hour_seconds",
@@ -175,8 +175,8 @@ def test_however_many_ask_a_page_at_once_the_database_is_asked_once() -> None:
         raise Unreachable("away")
 
     async def ask(path: str) -> set[int]:
-        tokens = Tokens.parse("a-new-token")
-        app = make_app(ExecutorEndpoint(run, tokens, "1"), ready, away, tokens)
+        tokens = ServeTokens.parse(api_token=None, direct_token=None, metrics_token="a-metrics-token")
+        app = make_app(ExecutorEndpoint(run, tokens, "1"), ready, away, tokens.metrics)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             answers = await asyncio.gather(*(client.get(path, headers=TOKEN) for _ in range(50)))
         return {answer.status_code for answer in answers}

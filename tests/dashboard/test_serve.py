@@ -157,11 +157,14 @@ def test_it_is_alive_without_a_database_and_ready_with_one(serve, database):
         assert served.get("/healthz").status_code == 200
 
 
+NO_TOKENS = dict.fromkeys(("MINUTEHAND_API_TOKEN", "MINUTEHAND_DIRECT_TOKEN", "MINUTEHAND_METRICS_TOKEN"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": None}, "set MINUTEHAND_API_TOKEN"),
-        (("--no-dashboard",), {"MINUTEHAND_API_TOKEN": " , "}, "set MINUTEHAND_API_TOKEN"),
+        (("--no-dashboard",), NO_TOKENS, "set MINUTEHAND_API_TOKEN"),
+        (("--no-dashboard",), NO_TOKENS | {"MINUTEHAND_API_TOKEN": " , "}, "set MINUTEHAND_API_TOKEN"),
         ((), {"MINUTEHAND_API_TOKEN": "two\nlines"}, "line break"),
         (("--no-dashboard", "--host", "203.0.113.1"), {}, "cannot listen on 203.0.113.1:0"),
         (("--no-dashboard", "--host", "nowhere.invalid"), {}, "cannot listen on nowhere.invalid:0"),

@@ -14,7 +14,7 @@ import structlog
 
 from minutehand.dashboard import query_cache
 from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
-from minutehand.dashboard.api.tokens import Tokens
+from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.dashboard.app import make_app
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.commands.serve import look
@@ -83,12 +83,12 @@ def test_readyz_tells_a_stuck_worker_from_an_idle_one(app: App, quick: None) -> 
     async def go() -> None:
         store = Store.postgres(app.database.url)
         worker = Worker(store, RunSettings(), ExecutorSettings(), LogSettings(), poll_seconds=0.1)
-        tokens = Tokens.parse(TOKENS)
+        tokens = ServeTokens.parse(api_token=TOKENS, direct_token=None, metrics_token=None)
 
         async def nothing(*_: Any) -> Any:
             raise AssertionError("nobody asks for it")
 
-        page = make_app(ExecutorEndpoint(nothing, tokens, "1"), lambda: look(store, worker), nothing, tokens)
+        page = make_app(ExecutorEndpoint(nothing, tokens, "1"), lambda: look(store, worker), nothing, tokens.metrics)
         working = asyncio.ensure_future(worker.work())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(page), base_url="http://test") as client:
 

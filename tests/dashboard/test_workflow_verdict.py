@@ -104,5 +104,5 @@ def test_both_pages_and_the_metrics_say_the_same(workflows: App, minutehand: Min
             assert [str(escape(problem)) in block for problem in one["problems"]] == [True] * len(one["problems"])
             assert (NEVER in block) == (one["state"] == NEVER)
     never = sum(one["state"] == NEVER for one in listed.values())
-    metrics = served.client.get(served.url + "/metrics", headers={"Authorization": "Bearer a-new-token"}).text
+    metrics = served.client.get(served.url + "/metrics", headers={"Authorization": "Bearer a-metrics-token"}).text
     assert parse(metrics)["minutehand_workflows_broken"][()] == never

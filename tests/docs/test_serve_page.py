@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from minutehand.dashboard.api.executor_endpoint import BODY_SECONDS, MAX_BODY_BYTES
-from tests.docs.pages import ROOT, page, rows
+from tests.docs.pages import ROOT, page, rows, section
 
 #: Given by the router, by `try_again_later`, and as plain JSON.
 OTHERS = {"405", "503", "200"}
@@ -14,7 +14,7 @@ OTHERS = {"405", "503", "200"}
 def test_every_reply_is_told_and_no_other() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "dashboard").rglob("*.py"))
     in_code = set(re.findall(r"\b(?:problem|InvalidCall)\(\s*(\d{3})", sources)) | OTHERS
-    on_page = [row[0] for row in rows(page("serve.md"))]
+    on_page = [row[0] for row in rows(section(page("serve.md"), "## Replies"))]
     assert on_page == sorted(in_code)
 
 

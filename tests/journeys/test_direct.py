@@ -30,7 +30,7 @@ def app(database) -> App:
 def serving(app: App, minutehand) -> Iterator[Served]:
     """Direct mode is on, pg_net delivers its calls, and `serve` answers them."""
     token = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
-    with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
+    with Serve(minutehand)(MINUTEHAND_DIRECT_TOKEN=token) as served:
         assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
         with delivering(app.database):
             yield served
@@ -39,7 +39,7 @@ def serving(app: App, minutehand) -> Iterator[Served]:
 def token_of(done) -> str:
     """The token in a command's output."""
     assert done.returncode == 0, done.stderr
-    return done.stdout.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
+    return done.stdout.split("MINUTEHAND_DIRECT_TOKEN=")[1].split()[0]
 
 
 def responses(app: App) -> list[dict]:
@@ -61,7 +61,11 @@ def test_a_change_sends_a_message_at_once_without_a_tick(app, minutehand, shop):
         app.complete()
         wait_until(lambda: len(responses(app)) == 1, "the reply")
     assert [row["status_code"] for row in responses(app)] == [200]
-    assert json.loads(responses(app)[0]["content"])["status"] == "completed"
+    assert json.loads(responses(app)[0]["content"]) == {
+        "success": True,
+        "executionId": str(app.execution()["id"]),
+        "status": "completed",
+    }
     assert len(shop.requests) == 1
     assert minutehand.run_once()["claimed"] == 0
 
@@ -106,7 +110,7 @@ def test_a_rotated_token_is_valid_beside_the_old_one_and_then_alone(app, minuteh
     new = both.split(",")[0]
     assert both == f"{new},{old}"
     for tokens, status in ((old, 401), (both, 200), (new, 200)):
-        with Serve(minutehand)(MINUTEHAND_API_TOKEN=tokens) as served:
+        with Serve(minutehand)(MINUTEHAND_DIRECT_TOKEN=tokens) as served:
             assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
             before = len(responses(app))
             with delivering(app.database):
@@ -114,7 +118,7 @@ def test_a_rotated_token_is_valid_beside_the_old_one_and_then_alone(app, minuteh
                 wait_until(partial(heard_more_than, app, before), "the reply")
             assert responses(app)[-1]["status_code"] == status
     # Without a gap: the receiver gets the new token first.
-    done = minutehand("direct", "rotate", MINUTEHAND_API_TOKEN=f"newest,{new}")
+    done = minutehand("direct", "rotate", MINUTEHAND_DIRECT_TOKEN=f"newest,{new}")
     assert token_of(done) == f"newest,{new}"
     assert minutehand.run_once()["completed"] == 1
     assert len(shop.requests) == 3
@@ -129,10 +133,10 @@ def test_the_command_says_what_is_on_what_is_missing_and_what_it_replaces(app, m
     on = ("direct", "on", "--url", "https://automations.example.com/x", "--timeout", "3s")
     refused = minutehand(*on)
     assert (refused.returncode, "--replace" in refused.stderr) == (2, True)
-    done = minutehand(*on, "--replace", "--no-claim", MINUTEHAND_API_TOKEN="from-the-environment,older")
+    done = minutehand(*on, "--replace", "--no-claim", MINUTEHAND_DIRECT_TOKEN="from-the-environment,older")
     assert "begin return new; end" in done.stdout
     assert "calls https://automations.example.com/x (timeout 3 s)" in done.stdout
-    assert "MINUTEHAND_API_TOKEN" not in done.stdout, "a token from the environment is not printed"
+    assert "MINUTEHAND_DIRECT_TOKEN" not in done.stdout, "a token from the environment is not printed"
     assert "the function must mark the log itself" in done.stderr
     app.database.sql("delete from vault.secrets")
     status = minutehand("direct", "status")
@@ -159,7 +163,7 @@ def deploy(project, shop) -> str:
     project.deploy(
         "automation-executor",
         FUNCTION,
-        MINUTEHAND_API_TOKEN="a-new-token,an-old-token",
+        MINUTEHAND_DIRECT_TOKEN="a-new-token,an-old-token",
         RESEND_API_KEY="re_123",
         RESEND_BASE_URL=shop.url,
         EMAIL_FROM="app@example.com",
@@ -218,11 +222,11 @@ def test_the_edge_function_repeats_a_send_under_the_same_key_and_reports_failure
     hosted.complete()
     one = hosted.execution()["id"]
     shop.then(Answer(), Answer(status=502), Answer(body=b'{"id": "mail-2"}'))
-    first = call(url, one).json()
-    assert (first["success"], first["status"], first["code"]) == (False, "pending", "uncertain_send")
+    assert call(url, one).json() == {"executionId": str(one), "success": False, "status": "pending"}
+    assert hosted.execution()["code"] == "uncertain_send"
     hosted.make_due()
-    second = call(url, one).json()
-    assert (second["status"], second["code"]) == ("failed", "partial")
+    assert call(url, one).json() == {"executionId": str(one), "success": False, "status": "failed"}
+    assert hosted.execution()["code"] == "partial"
     keys = [request.headers["idempotency-key"] for request in shop.requests]
     assert keys == [f"{one}:1", f"{one}:2", f"{one}:2"]
     assert [step["status"] for step in hosted.execution()["actions_executed"]] == ["success", "success", "failed"]
@@ -240,5 +244,6 @@ def test_the_edge_function_invents_no_recipient_and_sends_no_braces(hosted, proj
     url = deploy(project, shop)
     hosted.workflow(MAIL)
     hosted.complete(client=None)
-    assert call(url, hosted.execution()["id"]).json()["code"] == "no_recipient"
+    assert call(url, hosted.execution()["id"]).json()["status"] == "failed"
+    assert hosted.execution()["code"] == "no_recipient"
     assert shop.requests == []

@@ -71,15 +71,18 @@ def test_direct_mode_and_serve_work_over_rest(project: Any, minutehand: Minuteha
     app = App(project.owner)
     app.workflow(webhook(shop.url))
     output = minutehand("direct", "on", "--url", "http://127.0.0.1:9/").stdout
-    token = output.split("MINUTEHAND_API_TOKEN=")[1].split()[0]
-    with Serve(minutehand)(MINUTEHAND_API_TOKEN=token) as served:
+    token = output.split("MINUTEHAND_DIRECT_TOKEN=")[1].split()[0]
+    with Serve(minutehand)(MINUTEHAND_DIRECT_TOKEN=token) as served:
         assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
         with delivering(project.database):
             app.complete()
             wait_until(lambda: app.execution()["status"] == "completed", "the execution that the database called for")
     assert len(shop.requests) == 1
-    (reply,) = project.database.sql("select status_code from net._http_response")
+    (reply,) = project.database.sql("select status_code, content from net._http_response")
     assert reply["status_code"] == 200
+    assert set(json.loads(reply["content"])) == {"success", "executionId", "status"}
+    refused = minutehand("serve", "--port", "0", MINUTEHAND_API_TOKEN=token)
+    assert (refused.returncode, "MINUTEHAND_DIRECT_TOKEN" in refused.stderr) == (78, True)
     assert json.loads(minutehand("direct", "status", "-o", "json").stdout)["problems"] == []
     assert json.loads(minutehand("doctor", "-o", "json").stdout)["kind"] == "rest"
 

@@ -1,7 +1,7 @@
 // An example of an executor for direct mode, as an edge function of your project.  It claims the execution that a call
 // names, sends its e-mail steps through Resend, and settles it.  However often it is called, each execution runs once.
 //
-//   supabase secrets set MINUTEHAND_API_TOKEN=… RESEND_API_KEY=… EMAIL_FROM=app@example.com
+//   supabase secrets set MINUTEHAND_DIRECT_TOKEN=… RESEND_API_KEY=… EMAIL_FROM=app@example.com
 //   supabase functions deploy automation-executor --no-verify-jwt      (the token is not a JWT; checked below)
 //   minutehand direct on --url https://<project>.supabase.co/functions/v1/automation-executor
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -31,11 +31,11 @@ Deno.serve(async (request) => {
 /** Check the bearer token, in constant time; two tokens are valid while one is rotated. */
 function isAuthorized(authorization: string | null): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  const tokens = env("MINUTEHAND_API_TOKEN").split(",").map((token) => token.trim()).filter(Boolean);
+  const tokens = env("MINUTEHAND_DIRECT_TOKEN").split(",").map((token) => token.trim()).filter(Boolean);
   return tokens.map((token) => timingSafeEqual(digest(`Bearer ${token}`), digest(authorization ?? ""))).includes(true);
 }
 
-/** Claim, run, settle. */
+/** Claim, run, settle.  The reply is the status alone: roles of the database can read the token, and pg_net's replies. */
 async function run(executionId: string): Promise<Response> {
   const token = crypto.randomUUID();
   const request = { p_token: token, p_ids: [executionId], p_limit: 1, p_worker: "edge", p_lease_seconds: LEASE_SECONDS };
@@ -47,7 +47,7 @@ async function run(executionId: string): Promise<Response> {
   const workflow = claim.workflows[`${execution.workflow_id}:${execution.workflow_version ?? 0}`];
   const outcome = await runSteps(execution, workflow.definition, token);
   const [settled] = await call("automation_settle", { p_outcomes: [{ id: execution.id, token, ...outcome }] });
-  return answer(200, { ...settled, executionId, success: settled.status === "completed", results: outcome.steps ?? [] });
+  return answer(200, { executionId, status: settled.status, success: settled.status === "completed" });
 }
 
 /** Run the steps that have no record yet; each is recorded before the next one begins. */

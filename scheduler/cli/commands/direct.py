@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minutehand.dashboard.api.tokens import Tokens
-from minutehand.scheduler.cli.options import SECONDS, api_token_option, backend_options, output_option
+from minutehand.scheduler.cli.options import SECONDS, backend_options, direct_token_option, output_option
 from minutehand.scheduler.cli.output import format_value, print_json
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
@@ -41,13 +41,13 @@ def direct() -> None:
 )
 @click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
 @click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
-@api_token_option
+@direct_token_option
 @backend_options
 def on(
-    url: str, no_claim: bool, timeout: float, replace: bool, api_token: str | None, backend: BackendSettings
+    url: str, no_claim: bool, timeout: float, replace: bool, direct_token: str | None, backend: BackendSettings
 ) -> None:
     """Call URL for each new execution that is due.  Run it again to change the settings."""
-    token = Tokens.parse(api_token).first
+    token = _first(direct_token)
     done = ask_store(
         backend,
         lambda store: store.direct_on(
@@ -58,7 +58,7 @@ def on(
         click.echo(f"-- the app's previous function:\n{done['replaced'].rstrip()};\n")
     click.echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
     if done["token"]:
-        click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={done['token']} where serve runs")
+        click.echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={done['token']} where serve runs")
     if no_claim:
         click.echo(NO_CLAIM, err=True)
 
@@ -72,17 +72,19 @@ def off(backend: BackendSettings) -> None:
 
 
 @direct.command("rotate", epilog="Example: minutehand direct rotate")
-@api_token_option
+@direct_token_option
 @backend_options
-def rotate(api_token: str | None, backend: BackendSettings) -> None:
-    """Store a new token in Vault: the first of MINUTEHAND_API_TOKEN if it is new, else a generated one.
+def rotate(direct_token: str | None, backend: BackendSettings) -> None:
+    """Store a new token in Vault: the first of MINUTEHAND_DIRECT_TOKEN if it is new, else a generated one.
 
-    To rotate without an outage, set MINUTEHAND_API_TOKEN=new,old where serve runs, then rotate with the same setting.
+    To rotate without an outage, set MINUTEHAND_DIRECT_TOKEN=new,old where serve runs, then rotate with the same
+    setting.
     """
-    done = ask_store(backend, lambda store: store.direct_rotate(token=Tokens.parse(api_token).first))
+    token = _first(direct_token)
+    done = ask_store(backend, lambda store: store.direct_rotate(token=token))
     both = ",".join(filter(None, (done["token"], done["previous"])))
-    click.echo(f"the token in Vault is new; set MINUTEHAND_API_TOKEN={both} where serve runs,")
-    click.echo(f"and when no earlier call is running any more, MINUTEHAND_API_TOKEN={done['token']}")
+    click.echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={both} where serve runs,")
+    click.echo(f"and when no earlier call is running any more, MINUTEHAND_DIRECT_TOKEN={done['token']}")
 
 
 @direct.command("status", epilog="Example: minutehand direct status -o json")
@@ -95,6 +97,10 @@ def status(output: str, backend: BackendSettings) -> None:
         print_json(details)
     else:
         click.echo("\n".join([*as_lines(details), *(f"! {problem}" for problem in details["problems"])]))
+
+
+def _first(direct_token: str | None) -> str | None:
+    return Tokens.parse(direct_token, "MINUTEHAND_DIRECT_TOKEN").first
 
 
 def as_lines(details: Json) -> list[str]:

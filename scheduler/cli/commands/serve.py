@@ -13,19 +13,19 @@ import click
 
 from minutehand.executor.base import open_executor
 from minutehand.executor.settings import ExecutorSettings
-from minutehand.scheduler.cli.options import api_token_option, dashboard_options, poll_option, run_options
+from minutehand.scheduler.cli.options import dashboard_options, poll_option, run_options, token_options
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, LogSettings, RunSettings
 from minutehand.scheduler.dashboard_wiring import open_access
 from minutehand.scheduler.database import Database, check_configuration, check_schema, open_database, read_metrics
 from minutehand.scheduler.engine.housekeeping import notifier_of
 from minutehand.scheduler.process.shutdown import FINAL_SETTLE_SECONDS, stopped_by_signals
 from minutehand.store import Store
-from minutehand.store.errors import BadConfiguration, Unreachable
+from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from minutehand.dashboard.api.tokens import Tokens
+    from minutehand.dashboard.api.tokens import ServeTokens
     from minutehand.dashboard.auth.base import Access
     from minutehand.dashboard.context import DashboardContext
     from minutehand.scheduler.engine.on_demand import OnDemand
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--with-worker", is_flag=True, help="Also run due executions, as `worker` does.")
 @poll_option
-@api_token_option
+@token_options
 @dashboard_options
 @run_options
 def serve(
@@ -55,7 +55,7 @@ def serve(
     port: int,
     with_worker: bool,
     poll_seconds: float,
-    api_token: str | None,
+    tokens: ServeTokens,
     dashboard: DashboardSettings,
     backend: BackendSettings,
     run: RunSettings,
@@ -64,20 +64,19 @@ def serve(
 ) -> None:
     """Serve the dashboard at /, and POST /functions/v1/automation-executor, which runs the execution in its body.
 
-    The dashboard needs no login on this machine; with any other --host it does.  API calls need MINUTEHAND_API_TOKEN.
+    The dashboard needs no login on this machine; with any other --host it does.  API calls need MINUTEHAND_API_TOKEN,
+    calls of direct mode MINUTEHAND_DIRECT_TOKEN, /metrics MINUTEHAND_METRICS_TOKEN.
     Executions that no call names are run by `start`, by `run-once` from cron, or by a worker in this process
     (--with-worker).  SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are
     released.
     """
-    from minutehand.dashboard.api.tokens import Tokens
     from minutehand.dashboard.server import listen
     from minutehand.scheduler.logs import configure
 
-    tokens = Tokens.parse(api_token)
-    if tokens.first is None and not dashboard.dashboard:
+    if not tokens.any and not dashboard.dashboard:
         raise BadConfiguration(
             "the HTTP API needs a token: set MINUTEHAND_API_TOKEN (create one with openssl rand -hex 32), "
-            "and pass the same token to `minutehand direct on`"
+            "or for direct mode alone MINUTEHAND_DIRECT_TOKEN, which `minutehand direct on` prints"
         )
     access = open_access(host, backend, dashboard) if dashboard.dashboard else None
     configure(log)
@@ -91,7 +90,7 @@ def serve(
 
 async def _serve(
     listener: socket.socket,
-    tokens: Tokens,
+    tokens: ServeTokens,
     access: Access | None,
     settings: DashboardSettings,
     poll_seconds: float | None,
@@ -105,6 +104,7 @@ async def _serve(
     async with open_database(backend) as database:
         store = database.store
         await check_configuration(store)
+        await check_tokens(store, tokens)
         dashboard = worker = None
         if access is not None:
             from minutehand.scheduler.dashboard_wiring import open_dashboard
@@ -117,6 +117,26 @@ async def _serve(
         async with open_executor(run.executor, store, executor, stopping=lambda: on_demand.stopping) as opened:
             on_demand = OnDemand(store, opened.execute, run, worker=f"{socket.gethostname()}:{os.getpid()}")
             await _answer(listener, tokens, database, on_demand, worker, run, dashboard)
+
+
+async def check_tokens(store: Store, tokens: ServeTokens) -> None:
+    """Refuse tokens that open more than direct mode's and are in Vault as direct mode's.
+
+    Errors: `BadConfiguration`; an unreachable database is no reason to end.
+    """
+    if not tokens.wider_digests:
+        return
+    try:
+        status = await store.direct_status(digests=tokens.wider_digests)
+    except BadConfiguration:
+        raise
+    except StoreError:
+        return
+    if status.get("secret_listed"):
+        raise BadConfiguration(
+            "direct mode's token, which roles of the database can read, is also in MINUTEHAND_API_TOKEN or "
+            "MINUTEHAND_METRICS_TOKEN: move it to MINUTEHAND_DIRECT_TOKEN, and set a new token there"
+        )
 
 
 async def look(store: Store, worker: Worker | None) -> None:
@@ -132,7 +152,7 @@ async def look(store: Store, worker: Worker | None) -> None:
 
 async def _answer(
     listener: socket.socket,
-    tokens: Tokens,
+    tokens: ServeTokens,
     database: Database,
     on_demand: OnDemand,
     worker: Worker | None,
@@ -152,7 +172,9 @@ async def _answer(
     logger, store = get_logger(), database.store
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
-    app = make_app(endpoint, lambda: look(store, worker), lambda: read_metrics(store, run.executor), tokens, pages)
+    app = make_app(
+        endpoint, lambda: look(store, worker), lambda: read_metrics(store, run.executor), tokens.metrics, pages
+    )
     server = Server(app, grace_seconds=run.grace_seconds + FINAL_SETTLE_SECONDS)
 
     def stop() -> None:
