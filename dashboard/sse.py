@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from minutehand.dashboard.auth.base import Denied
+from minutehand.dashboard.connections import max_connections
 from minutehand.dashboard.context import HEADERS, DashboardContext
 from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store.errors import StoreError
@@ -18,6 +19,9 @@ from minutehand.store.records import Metrics
 
 #: Seconds between two queries, and between two keep-alive comments when nothing changes.
 POLL_SECONDS, KEEP_ALIVE_SECONDS = 1.0, 15.0
+
+#: Streams at once; each holds a connection.  Past that, a page asks again after so many milliseconds.
+MAX_STREAMS, RETRY_MILLISECONDS = 100, 30_000
 
 #: Figures that change only with the queue.  Those "of the last hour" change with the clock, too.
 _FIGURES = (
@@ -42,6 +46,8 @@ class EventStream:
         except Denied as denied:
             return denied.response
         headers = {**HEADERS, "cache-control": "no-store", "x-accel-buffering": "no"}
+        if len(self._listeners) >= min(MAX_STREAMS, max_connections() // 4):
+            return Response(f"retry: {RETRY_MILLISECONDS}\n\n", media_type="text/event-stream", headers=headers)
         return StreamingResponse(self._events(), media_type="text/event-stream", headers=headers)
 
     def stop(self) -> None:

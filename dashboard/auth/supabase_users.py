@@ -8,7 +8,6 @@ a server can write.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,11 @@ from urllib.parse import quote
 
 import jwt
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from minutehand.dashboard.api.problems import RETRY_SECONDS
 from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import PERMISSIONS, User
-from minutehand.executor.http.client import HttpClient, HttpError
-from minutehand.executor.settings import ExecutorSettings
 
 COOKIE = "minutehand"
 #: The permissions of each value of the claim `app_metadata.minutehand_role`.
@@ -39,6 +37,8 @@ TIMEOUT_SECONDS = 10.0
 #: Concurrent sign-ins, and the seconds that a wrong password costs.  The auth server limits us as one client, so that
 #: guesses must not use up what others need.
 SIGN_INS, WRONG_SECONDS = 5, 1.0
+#: Requests that wait for a key that is not known here.  Past that, the answer is 503.
+LOOKUPS = 20
 #: Never `none`, and never HS256 with a public key as its secret.
 _ALGORITHMS = ("ES256", "RS256", "EdDSA")
 
@@ -64,6 +64,11 @@ class ProjectKeys(jwt.PyJWKClient):
             raise jwt.PyJWKClientConnectionError("the project's keys cannot be fetched")
         return last.get_jwk_set()
 
+    def known(self, key_id: str) -> jwt.PyJWK | None:
+        """Return a key that is valid here, without a fetch; None if there is none of this id."""
+        keys = self.jwk_set_cache.get() if self.jwk_set_cache else None
+        return next((key for key in keys or () if key.key_id == key_id and key.public_key_use in ("sig", None)), None)
+
 
 class SupabaseUsers(Access):
     """Admits users of a project whose role allows it."""
@@ -73,7 +78,7 @@ class SupabaseUsers(Access):
     def __init__(self, url: str, key: str, *, secret: str | None = None) -> None:
         super().__init__()
         self._url = url
-        self._headers = {"apikey": key, "content-type": "application/json"}
+        self._headers = {"apikey": key}
         #: Signs the tokens of a project that has no asymmetric keys yet.
         self._secret = secret
         self._keys = ProjectKeys(
@@ -83,8 +88,10 @@ class SupabaseUsers(Access):
             timeout=TIMEOUT_SECONDS,
             cooldown_duration=REFETCH_SECONDS,
         )
-        #: Fetches keys.  One thread of its own, so that a slow auth server delays sign-ins and nothing else.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="project-keys")
+        #: Threads of its own, so that a slow auth server, or its name server, delays sign-ins and nothing else.
+        self._key_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="project-keys")
+        self._sign_in_threads = ThreadPoolExecutor(max_workers=SIGN_INS, thread_name_prefix="sign-in")
+        self._looking_up = asyncio.Semaphore(LOOKUPS)
         self._signing_in = asyncio.Semaphore(SIGN_INS)
 
     async def authenticate(self, request: Request) -> User:
@@ -97,7 +104,10 @@ class SupabaseUsers(Access):
         return user
 
     async def user_of(self, token: str) -> User | None:
-        """Return the user of a token; None if it is invalid or expired, or if its user has no role."""
+        """Return the user of a token; None if it is invalid or expired, or if its user has no role.
+
+        Errors: `Denied` if it cannot be checked now.
+        """
         try:
             claims = await self._verified(token)
         except jwt.PyJWTError:
@@ -116,14 +126,13 @@ class SupabaseUsers(Access):
         )
 
     async def _verified(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token.  Errors: `PyJWTError`."""
+        """Return the claims of a token.  Errors: `PyJWTError`, `Denied`."""
         header = jwt.get_unverified_header(token)
         key: Any
         if header.get("alg") == "HS256" and self._secret is not None:
             key, algorithm = self._secret, "HS256"
         elif header.get("alg") in _ALGORITHMS:
-            loop = asyncio.get_running_loop()
-            key = await loop.run_in_executor(self._thread, self._keys.get_signing_key, str(header.get("kid")))
+            key = await self._signing_key(str(header.get("kid")))
             algorithm = key.algorithm_name  # `decode` refuses a header that names another one
         else:
             raise jwt.InvalidAlgorithmError
@@ -131,12 +140,24 @@ class SupabaseUsers(Access):
             token, key, algorithms=[algorithm], audience="authenticated", options={"require": ["exp", "sub", "aud"]}
         )
 
+    async def _signing_key(self, key_id: str) -> jwt.PyJWK:
+        """Return one of the project's keys.  Errors: `PyJWTError`, `Denied` if too many requests wait for a key."""
+        if (known := self._keys.known(key_id)) is not None:
+            return known
+        if self._looking_up.locked():
+            busy = "The auth server is slow, and too many requests wait for it. Try again in a moment.\n"
+            raise Denied(PlainTextResponse(busy, 503, headers={"Retry-After": str(RETRY_SECONDS)}))
+        async with self._looking_up:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._key_thread, self._keys.get_signing_key, key_id)
+
     async def sign_in(self, email: str, password: str) -> tuple[str, int]:
         """Return the token that the project issues, and for how many seconds it is valid.  Errors: `SignInFailed`."""
         if self._signing_in.locked():
             raise SignInFailed("Too many people are signing in. Try again in a moment.")
         async with self._signing_in:
-            answer = await self._request_token(email, password)
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(self._sign_in_threads, self._request_token, email, password)
             token = answer.get("access_token")
             if not isinstance(token, str):
                 await asyncio.sleep(WRONG_SECONDS)
@@ -145,17 +166,17 @@ class SupabaseUsers(Access):
             raise SignInFailed(f"This user may not see the dashboard: app_metadata.{CLAIM} names no role.")
         return token, int(answer.get("expires_in", 3600))
 
-    async def _request_token(self, email: str, password: str) -> dict[str, Any]:
+    def _request_token(self, email: str, password: str) -> dict[str, Any]:
         """Return the auth server's answer; empty if it refused or did not answer."""
-        body = json.dumps({"email": email, "password": password}).encode()
+        import httpx
+
         try:
-            async with HttpClient(ExecutorSettings()) as client:
-                response = await client.request(
-                    "POST", f"{self._url}/auth/v1/token?grant_type=password",
-                    headers=self._headers, body=body, timeout_seconds=TIMEOUT_SECONDS, trusted=True,
-                )  # fmt: skip
-            answer = json.loads(response.body) if response.status == 200 else {}
-        except (HttpError, ValueError):
+            response = httpx.post(
+                f"{self._url}/auth/v1/token?grant_type=password", headers=self._headers,
+                json={"email": email, "password": password}, timeout=TIMEOUT_SECONDS, trust_env=False,
+            )  # fmt: skip
+            answer = response.json() if response.status_code == 200 else {}
+        except (httpx.HTTPError, ValueError):
             return {}
         return answer if isinstance(answer, dict) else {}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from minutehand.dashboard.auth.base import Denied
@@ -152,12 +152,15 @@ async def visible_ids(dashboard: DashboardContext, user: User, ids: list[str]) -
 
 
 async def read_form(request: Request) -> list[tuple[str, str]]:
-    """Read the fields of a form.  Errors: `Denied` when it is too large."""
+    """Read the fields of a form.  Errors: `Denied` when it is too large or does not arrive."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise Denied(PlainTextResponse("The form is too large.\n", 413))
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise Denied(PlainTextResponse("The form is too large.\n", 413))
+    except ClientDisconnect:
+        raise Denied(Response(status_code=400)) from None  # nobody reads it
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 

@@ -29,6 +29,8 @@ def login_route(dashboard: DashboardContext) -> Handler:
         back = local_path(form.get("back", "/"))
         try:
             token, seconds = await access.sign_in(form.get("email", ""), form.get("password", ""))
+        except Denied as denied:
+            return denied.response
         except SignInFailed as error:
             return render_page(dashboard, None, Page("login.html", {"back": back, "problem": str(error)}, 401))
         response = RedirectResponse(back, 303, headers=HEADERS)

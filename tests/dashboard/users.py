@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
 from tests.dashboard.served import Serve, Served
+from tests.journeys.app import Gate
 
 
 class Project(HttpReceiver):
@@ -22,19 +23,29 @@ class Project(HttpReceiver):
         super().__init__()
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.claims: dict[str, Any] = {}
+        #: Requests wait for it, where it is set.
+        self.gate: Gate | None = None
 
     def token(self, key: Any = None, alg: str = "ES256", kid: str = "k1", **claims: Any) -> str:
         """Return a token of a user of the project."""
         payload = {"sub": "u-1", "email": "ann@example.com", "aud": "authenticated", "exp": time.time() + 60, **claims}
         return jwt.encode(payload, key or self.key, algorithm=alg, headers={"kid": kid})
 
+    @property
+    def sign_ins(self) -> int:
+        """Sign-ins that were asked for."""
+        return sum("/token" in request.path for request in self.requests)
+
     def _take(self, request: Request) -> Answer:
+        super()._take(request)
         if request.path.endswith("jwks.json"):
             key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-            return Answer(body=json.dumps({"keys": [key | {"kid": "k1", "alg": "ES256", "use": "sig"}]}).encode())
-        if json.loads(request.body)["password"] == "right":
-            return Answer(body=json.dumps({"access_token": self.token(**self.claims), "expires_in": 60}).encode())
-        return Answer(status=400, body=b'{"error_code": "invalid_credentials"}')
+            body: Any = {"keys": [key | {"kid": "k1", "alg": "ES256", "use": "sig"}]}
+        elif json.loads(request.body)["password"] == "right":
+            body = {"access_token": self.token(**self.claims), "expires_in": 60}
+        else:
+            return Answer(status=400, body=b'{"error_code": "invalid_credentials"}', after=self.gate)
+        return Answer(body=json.dumps(body).encode(), after=self.gate)
 
 
 def role(name: str, **more: str) -> dict[str, Any]:
