@@ -22,6 +22,7 @@ from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflo
 from minutehand.store.batch import Batch
 from minutehand.store.errors import BadConfiguration
 from minutehand.store.json import dumps
+from minutehand.store.secret_names import without_secrets
 
 #: The key of the call as the execution's only step, by which a person resolves it (automation_resolve).
 CALL = "(call)"
@@ -114,7 +115,8 @@ def call_body(execution: Execution, context: Context) -> bytes:
 def call_context(execution: Execution, context: Context) -> Json:
     """Return what the callee sees: what templates see, with the row's id under the names that the app's executor reads.
 
-    After a person's retry, `completed_steps` are the steps that need not run again (R7).
+    After a person's retry, `completed_steps` are the steps that need not run again (R7).  Columns that look like
+    secrets are left out, and named in `left_out`: the callee can read them from the database.
     """
     payload = template_context(execution, context)
     payload["trigger_data"] = payload.pop("trigger")
@@ -122,7 +124,9 @@ def call_context(execution: Execution, context: Context) -> Json:
         payload |= {f"{context.type}_id": execution.entity_id, f"{context.type}Id": execution.entity_id}
     if done := [key for key, record in execution.recorded.items() if record.get("status") == "success"]:
         payload["completed_steps"] = done
-    return payload
+    shown: Json
+    shown, left_out = without_secrets(payload)
+    return shown | ({"left_out": left_out} if left_out else {})
 
 
 def on_uncertain(workflow: Workflow) -> OnUncertain:

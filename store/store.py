@@ -13,6 +13,7 @@ from minutehand.store import records
 from minutehand.store.drivers import Driver
 from minutehand.store.errors import Conflict, Unreachable
 from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
+from minutehand.store.secret_names import hide_secrets
 
 #: Seconds between attempts of a call that is safe to repeat.
 _PAUSES = (0.1, 0.5, 2.0)
@@ -226,7 +227,10 @@ class Store:
 
     async def execution(self, execution_id: str) -> records.ExecutionView:
         """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough."""
-        return await self._timed("automation_execution", p_id=execution_id)
+        found: records.ExecutionView = await self._timed("automation_execution", p_id=execution_id)
+        found["trigger_data"] = hide_secrets(found["trigger_data"])
+        found["steps"] = hide_secrets(found["steps"])
+        return found
 
     async def metrics(self, *, facts: bool = False) -> records.Metrics:
         """Return the metrics of `status` and /metrics; with `facts`, also the facts and the steps of each workflow."""
@@ -281,7 +285,10 @@ class Store:
 
     async def execution_detail(self, execution_id: str) -> records.ExecutionDetail:
         """Return one execution and everything that happened around it.  Errors: `NotFound`, `Conflict`."""
-        return await self._timed("automation_execution_detail", p_id=execution_id)
+        found: records.ExecutionDetail = await self._timed("automation_execution_detail", p_id=execution_id)
+        for part in ("trigger_data", "steps", "event", "conditions"):
+            found[part] = hide_secrets(found[part])
+        return found
 
     async def overview(
         self, *, tenant: str | None = None, bars_from: datetime | None = None, bar_seconds: int = 60

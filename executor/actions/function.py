@@ -12,7 +12,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT
-from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
+from minutehand.executor.http.outgoing import identity_headers, step_body
 from minutehand.executor.http.response import HttpResponse
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.text.unicode_checks import storable
@@ -48,22 +48,19 @@ class FunctionAction:
                 "not_configured", "where the functions are is not set: SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY"
             )
         url = f"{settings.functions_url.rstrip('/')}/{name}"
-        given = run.step.config.get("body")
-        body, content_type = encode_body(default_body(run) if given is None else run.render_value(given))
-        headers = {"content-type": content_type, **settings.functions_headers}
+        body = step_body(run)
+        headers = {"content-type": body.content_type, **settings.functions_headers}
 
         async def deliver(key: str) -> StepResult:
             called = headers | identity_headers(key, run.execution_id)
             # The operator's address: it may be private.
-            response = await run.http.request("POST", url, headers=called, body=body, trusted=True)
+            response = await run.http.request("POST", url, headers=called, body=body.data, trusted=True)
             if failure := response.as_failure(datetime.now(UTC)) or _reported_failure(name, response):
                 return failure
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
-        message = Message(
-            channel="function", recipient=name, sender=USER_AGENT, content=body_excerpt(run.step.config, body)
-        )
+        message = Message(channel="function", recipient=name, sender=USER_AGENT, content=body.shown)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 

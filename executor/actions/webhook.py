@@ -15,7 +15,7 @@ from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, BadTarget, parse_url, shown_url
-from minutehand.executor.http.outgoing import body_excerpt, default_body, encode_body, identity_headers
+from minutehand.executor.http.outgoing import Body, identity_headers, step_body
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
@@ -70,18 +70,18 @@ class WebhookAction:
             return error.as_result()
         except BadSecret as error:
             return StepResult.permanent("not_configured", str(error))
-        body, content_type = _body(run, method)
-        headers = _headers(run, content_type)
+        body = Body(b"", "", {}) if method == "GET" else step_body(run)
+        headers = _headers(run, body.content_type)
 
         async def deliver(key: str) -> StepResult:
-            signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body, secret)
-            response = await run.http.request(method, url, headers=signed, body=body)
+            signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body.data, secret)
+            response = await run.http.request(method, url, headers=signed, body=body.data)
             if failure := response.as_failure(datetime.now(UTC)):
                 return failure
             send = Send(channel="webhook", recipient=recipient, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
-        content = {"method": method, "url": recipient} | body_excerpt(config, body)
+        content = {"method": method, "url": recipient} | body.shown
         message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
@@ -110,15 +110,7 @@ def _method(config: dict[str, Any]) -> str:
     return method
 
 
-def _body(run: StepRun, method: str) -> tuple[bytes, str | None]:
-    """Return the body and its content type; by default the app's contract."""
-    if method == "GET":
-        return b"", None
-    given = run.step.config.get("body")
-    return encode_body(default_body(run) if given is None else run.render_value(given))
-
-
-def _headers(run: StepRun, content_type: str | None) -> dict[str, str]:
+def _headers(run: StepRun, content_type: str) -> dict[str, str]:
     """Return the step's headers, with names in lower case."""
     headers = {"content-type": content_type} if content_type else {}
     for name, value in (run.step.config.get("headers") or {}).items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.tracing import traceparent
+from minutehand.store.secret_names import without_secrets
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
@@ -17,9 +18,27 @@ MAX_BODY_BYTES = 5_000_000
 MAX_SHOWN = 2000
 
 
-def default_body(run: StepRun) -> dict[str, Any]:
-    """Return the body of a call whose step has none: the app's contract."""
-    return {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": run.context}
+class Body(NamedTuple):
+    """The body of a step's call."""
+
+    data: bytes
+    content_type: str
+    #: What the step's record and a dry run keep of it: the beginning of the step's own body, or `left_out`.
+    shown: dict[str, Any]
+
+
+def step_body(run: StepRun) -> Body:
+    """Return the body that the step gives, else the app's contract without columns that look like secrets.
+
+    Errors: `BadStep`, `RenderError`.
+    """
+    given = run.step.config.get("body")
+    if given is not None:
+        data, content_type = encode_body(run.render_value(given))
+        return Body(data, content_type, body_excerpt(data))
+    context, left_out = without_secrets(run.context)
+    body = {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": context}
+    return Body(*encode_body(body), {"left_out": left_out} if left_out else {})
 
 
 def encode_body(value: Any) -> tuple[bytes, str]:
@@ -39,14 +58,12 @@ def encode_body(value: Any) -> tuple[bytes, str]:
     return body, content_type
 
 
-def body_excerpt(config: dict[str, Any], body: bytes) -> dict[str, str]:
+def body_excerpt(body: bytes) -> dict[str, str]:
     """Return the beginning of the step's own body, for records; the default body needs no copy.
 
-    >>> body_excerpt({}, b"x"), len(body_excerpt({"body": "…"}, b"x" * 5000)["body"])
-    ({}, 2001)
+    >>> len(body_excerpt(b"x" * 5000)["body"])
+    2001
     """
-    if config.get("body") is None or not body:
-        return {}
     text = body.decode()
     return {"body": text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"}
 

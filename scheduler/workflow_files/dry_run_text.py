@@ -10,17 +10,21 @@ from minutehand.executor.dry_run import DryRunStep
 from minutehand.scheduler.cli.output import format_value
 from minutehand.store import Json
 from minutehand.store.records import DryRunContext
+from minutehand.store.secret_names import hide_secrets
 
 
 def dry_run_json(facts: DryRunContext, results: list[DryRunStep]) -> Json:
     """Return a dry run as JSON: the row and change, what would stop the execution, and each step's result."""
     workflow = {key: value for key, value in facts["workflow"].items() if key != "definition"}
     names = ("entity_id", "since", "trigger_data", "conditions", "stops")
-    return {
-        "workflow": workflow,
-        **{key: value for key, value in facts.items() if key in names},
-        "steps": [_step(one) for one in results],
-    }
+    shown: Json = hide_secrets(
+        {
+            "workflow": workflow,
+            **{key: value for key, value in facts.items() if key in names},
+            "steps": [_step(one) for one in results],
+        }
+    )
+    return shown
 
 
 def _step(one: DryRunStep) -> Json:
@@ -46,7 +50,7 @@ def dry_run_text(facts: DryRunContext, results: list[DryRunStep]) -> str:
     lines = [f"{workflow['name']} (version {workflow['version']}), {_subject(facts)}"]
     lines += [f"! would not run now: {stop['code']}: {stop['reason']}" for stop in facts["stops"]]
     if (conditions := facts["conditions"]) and not conditions.get("held"):
-        lines += [f"    {leaf}" for leaf in _leaves(conditions)]
+        lines += [f"    {leaf}" for leaf in _leaves(hide_secrets(conditions))]
     for one in results:
         lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
     failed = sum(one.fails for one in results)

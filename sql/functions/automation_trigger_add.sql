@@ -26,13 +26,13 @@ begin
   end if;
   perform minutehand.need_column(v_relation, column_name)
   from (
-    select v_tenant union select nullif(p_status, 'status')
-    union select jsonb_array_elements_text(p_exclude) union select jsonb_object_keys(p_links)
+    select v_tenant union select nullif(p_status, 'status') union select jsonb_object_keys(p_links)
   ) as needed (column_name);
   perform minutehand.check_key(v_relation, p_id);
   v_config := jsonb_build_object(
     'id', p_id, 'type', coalesce(p_type, minutehand.singular(lower(v_class.relname))), 'status', p_status,
     'tenant', v_tenant, 'user', 'user_id', 'exclude', p_exclude, 'links', p_links, 'writable', p_writable);
+  perform minutehand.check_excluded(v_relation, v_config);
   if p_global <> '[]' then
     v_config := v_config || jsonb_build_object('global_tables', minutehand.global_tables(v_relation, v_config, p_global));
   end if;
@@ -71,6 +71,31 @@ begin
 end
 $$;
 
+-- minutehand.check_excluded(relation, config): nothing, or MH404 where an excluded name is neither a column nor, as "link.column",
+-- one of a linked table.
+create or replace function minutehand.check_excluded(p_relation regclass, p_config jsonb) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_name text;
+  v_target oid;
+begin
+  for v_name in select jsonb_array_elements_text(p_config -> 'exclude') loop
+    if position('.' in v_name) = 0 or minutehand.has_column(p_relation, v_name) then
+      perform minutehand.need_column(p_relation, v_name);
+    else
+      select l.target into v_target
+      from minutehand.linked_tables(p_relation, p_config) l
+      where l.name = split_part(v_name, '.', 1);
+      if v_target is null then
+        raise exception 'table % has no link %', p_relation, split_part(v_name, '.', 1)
+          using errcode = 'MH404', hint = 'A link is named after its column: client_id gives client.';
+      end if;
+      perform minutehand.need_column(v_target, substr(v_name, position('.' in v_name) + 1));
+    end if;
+  end loop;
+end
+$$;
+
 -- minutehand.check_key(relation, column): nothing, or MH400 where the column does not tell rows apart.
 create or replace function minutehand.check_key(p_relation regclass, p_column text) returns void
 language plpgsql stable set search_path = '' as $$
@@ -92,9 +117,7 @@ $$;
 create or replace function minutehand.need_column(p_relation regclass, p_column text) returns void
 language plpgsql stable set search_path = '' as $$
 begin
-  if p_column is not null and not exists (
-      select from pg_catalog.pg_attribute
-      where attrelid = p_relation and attname = p_column and attnum > 0 and not attisdropped) then
+  if p_column is not null and not minutehand.has_column(p_relation, p_column) then
     raise exception 'table % has no column %', p_relation, p_column
       using errcode = 'MH404', hint = 'Name another with --id, --tenant or --exclude.';
   end if;

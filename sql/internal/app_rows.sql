@@ -29,7 +29,8 @@ begin
         then format(' order by minutehand.why_hidden($3, to_jsonb(t), %L, to_jsonb(x)) nulls first', v_link.words) end);
     v_linked := v_linked || format(
       ' || case when l%1$s.found is null or h%1$s.why is not null then ''{}''::jsonb '
-      'else jsonb_build_object(%2$L, l%1$s.found) end', v_link.nr, v_link.name);
+      'else jsonb_build_object(%2$L, l%1$s.found - %3$L::text[]) end', v_link.nr, v_link.name,
+      array(select jsonb_array_elements_text(v_link.words -> 'exclude')));
     v_hidden := v_hidden || format(
       ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, h%1$s.why) end',
       v_link.nr, v_link.name);
@@ -108,7 +109,8 @@ $$;
 -- `condition` joins x, the linked row, to t on all columns of the constraint.  A foreign key of several columns has the name of
 -- the one that does not name the tenant.  `words` is what minutehand.why_hidden takes: {"name", "columns": of the link, "table",
 -- "tenant", "user": the linked table's own tenant columns, which its watch says, else organization_id and user_id, "shown":
--- true where each tenant sees its rows (--global, or watched with --tenant none)}.
+-- true where each tenant sees its rows (--global, or watched with --tenant none), "exclude": its columns that are not shown:
+-- those of its own watch, and those that p_config excludes as "link.column"}.
 create or replace function minutehand.linked_tables(p_relation oid, p_config jsonb)
 returns table (name text, target oid, condition text, is_unique boolean, words jsonb)
 language sql stable set search_path = '' as $$
@@ -148,7 +150,8 @@ language sql stable set search_path = '' as $$
            'name', place.name, 'columns', n.link_columns, 'table', place.label,
            'tenant', coalesce(w.config ->> 'tenant', 'organization_id'), 'user', coalesce(w.config ->> 'user', 'user_id'),
            'shown', coalesce(w.config is not null and w.config ->> 'tenant' is null, false)
-             or coalesce(p_config -> 'global_tables', '[]') ? place.label)
+             or coalesce(p_config -> 'global_tables', '[]') ? place.label,
+           'exclude', coalesce(w.config -> 'exclude', '[]') || minutehand.excluded_of_link(p_config, place.name))
   from named n
   join pg_catalog.pg_class t on t.oid = n.target and t.relnamespace = (select relnamespace from schema_of)
   join pg_catalog.pg_namespace s on s.oid = t.relnamespace
@@ -167,6 +170,27 @@ language sql stable set search_path = '' as $$
   ) joined
   where joined.columns = cardinality(n.link_columns) and minutehand.is_readable(n.target)
   order by n.named_by, cardinality(n.link_columns) desc
+$$;
+
+-- minutehand.excluded_of_link(config, link) -> [column]: what the config excludes of a linked row: "client.notes" is notes.
+create or replace function minutehand.excluded_of_link(p_config jsonb, p_link text) returns jsonb
+language sql immutable as $$
+  select coalesce(jsonb_agg(substr(name, length(p_link) + 2)), '[]')
+  from jsonb_array_elements_text(coalesce(p_config -> 'exclude', '[]')) as name
+  where starts_with(name, p_link || '.')
+$$;
+
+-- minutehand.closed_links() -> [{"table", "link", "target", "config"}]: links of watched tables whose rows are never shown, because
+-- the linked table has no column that names a tenant.
+create or replace function minutehand.closed_links() returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'table', w.name, 'link', l.name, 'target', l.words ->> 'table', 'config', w.config) order by w.name, l.name), '[]')
+  from minutehand.watched w
+  cross join lateral minutehand.linked_tables(w.relation, w.config) l
+  where w.config ->> 'tenant' is not null and not (l.words ->> 'shown')::boolean
+    and not l.words -> 'columns' <@ jsonb_build_array(w.config ->> 'tenant', coalesce(w.config ->> 'user', 'user_id'))
+    and not minutehand.has_column(l.target, l.words ->> 'tenant') and not minutehand.has_column(l.target, l.words ->> 'user')
 $$;
 
 -- minutehand.column_names(relation, numbers) -> the names of these columns, in this order.

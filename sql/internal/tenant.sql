@@ -29,6 +29,35 @@ create or replace function minutehand.same_tenant(
   end, false)
 $$;
 
+-- minutehand.is_of_workflow(log, workflow) -> boolean: does this execution belong to its workflow's tenant?  Whoever may insert
+-- executions may name any workflow: one of another tenant is not shown, does not run and does not count for its limits.
+-- An execution or a workflow without a tenant belongs to an app with a single one.
+create or replace function minutehand.is_of_workflow(
+  p_log public.automation_execution_logs, p_workflow public.automation_workflows
+) returns boolean language sql immutable as $$
+  select minutehand.tenant_of(p_log) = '' or minutehand.tenant_of(p_workflow) = '' or minutehand.same_tenant(
+    p_log.organization_id::text, p_log.user_id::text, p_workflow.organization_id::text, p_workflow.user_id::text)
+$$;
+
+-- minutehand.is_of_definition(log, definition) -> boolean: the same for a kept version.  A workflow may be deleted, and its id
+-- inserted again by another tenant.
+create or replace function minutehand.is_of_definition(p_log public.automation_execution_logs, p_definition jsonb)
+returns boolean language sql immutable as $$
+  select minutehand.tenant_of(p_log) = '' or coalesce(p_definition ->> 'organization_id', p_definition ->> 'user_id') is null
+    or minutehand.same_tenant(
+      p_log.organization_id::text, p_log.user_id::text, p_definition ->> 'organization_id', p_definition ->> 'user_id')
+$$;
+
+-- minutehand.is_row_of_workflow(row, config, workflow) -> boolean: does a row of a watched table belong to the workflow's tenant?
+-- Each row does where the table has a single tenant.
+create or replace function minutehand.is_row_of_workflow(
+  p_row jsonb, p_config jsonb, p_workflow public.automation_workflows
+) returns boolean language sql immutable as $$
+  select p_config ->> 'tenant' is null or minutehand.same_tenant(
+    minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
+    p_workflow.organization_id::text, p_workflow.user_id::text)
+$$;
+
 -- minutehand.organization_of(row, config) -> text: the organization that a row of a watched table names, or null.
 create or replace function minutehand.organization_of(p_row jsonb, p_config jsonb) returns text
 language sql immutable as $$
@@ -46,20 +75,27 @@ begin
 end
 $$;
 
--- minutehand.profile_organization(user) -> text: the organisation in the user's row of public.profiles, where the app has such
--- a table; else null.
+-- minutehand.profile_organization(user) -> text: the user's organisation: the claim app_metadata.organization_id, which only a
+-- server can write (user_metadata is the user's own), else the organisation in the user's row of public.profiles; null where
+-- the app has neither.
 create or replace function minutehand.profile_organization(p_user text) returns text
 language plpgsql stable set search_path = '' as $$
 declare
   v_key text;
   v_found text;
 begin
+  if minutehand.has_column(minutehand.readable('auth.users'), 'raw_app_meta_data')
+     and has_table_privilege(minutehand.owner(), 'auth.users', 'select') then
+    execute 'select raw_app_meta_data::jsonb ->> ''organization_id'' from auth.users where id::text = $1'
+    into v_found using p_user;
+  end if;
+  if v_found is not null then
+    return v_found;
+  end if;
   select a.attname into v_key
   from pg_catalog.pg_attribute a
   where a.attrelid = minutehand.readable('public.profiles') and a.attname in ('user_id', 'id') and not a.attisdropped
-    and exists (
-      select from pg_catalog.pg_attribute o
-      where o.attrelid = a.attrelid and o.attname = 'organization_id' and not o.attisdropped)
+    and minutehand.has_column(a.attrelid, 'organization_id')
   order by a.attname desc  -- user_id before id
   limit 1;
   if v_key is not null then
@@ -68,4 +104,11 @@ begin
   end if;
   return v_found;
 end
+$$;
+
+-- minutehand.has_column(relation, name) -> boolean; false for no relation.
+create or replace function minutehand.has_column(p_relation oid, p_name text) returns boolean
+language sql stable as $$
+  select exists (
+    select from pg_catalog.pg_attribute where attrelid = p_relation and attname = p_name and attnum > 0 and not attisdropped)
 $$;
