@@ -13,6 +13,7 @@ import psycopg
 from minutehand.store import adoption
 from minutehand.store.drivers.postgres import explain, where
 from minutehand.store.errors import Conflict, SchemaMismatch
+from minutehand.store.records import Json
 
 #: The advisory lock of every migration: "minuteha" in ASCII.  The transaction holds it, so it works behind a pooler.
 _LOCK = 0x6D696E7574656861
@@ -39,6 +40,8 @@ class Report:
     applied: list[str]
     functions: int
     version: int
+    #: Links of watched tables whose rows no workflow sees (minutehand.closed_links).
+    closed_links: list[Json]
 
 
 def sql_root() -> Path:
@@ -125,16 +128,20 @@ async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_
     sources = [path.read_text() for path in pending] + [functions()]
     if steps := await adoption.plan(connection, sources, (sql_root() / "internal" / "checks.sql").read_text()):
         tell(steps)
+    closed_links: list[Json] = []
     if not dry_run:
         for path in pending:
             await connection.execute(path.read_bytes())
             await connection.execute(_record(path).encode())
         await connection.execute(functions().encode())
         await connection.execute("notify pgrst, 'reload schema'")
+        row = await (await connection.execute("select minutehand.closed_links()")).fetchone()
+        closed_links = row[0] if row else []
     return Report(
         applied=[path.stem for path in pending],
         functions=len(list((sql_root() / "functions").glob("*.sql"))),
         version=version(),
+        closed_links=closed_links,
     )
 
 

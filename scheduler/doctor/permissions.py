@@ -47,6 +47,19 @@ def row_security(facts: Facts) -> list[Result]:
     ]
 
 
+def profiles(facts: Facts) -> list[Result]:
+    """Find users of the app who may say themselves to which organisation they belong."""
+
+    def report(item: Json) -> Result:
+        return fail(
+            f"profiles.organization_id: {item['by']} may {item['command']} it; it decides to which organisation a"
+            " user's rows belong",
+            f"revoke {item['command']} on public.profiles from {item['by']};   -- grant it again on the other columns",
+        )
+
+    return each(facts.section("grants")["profiles"], report) or [ok("no user can change the organisation of a profile")]
+
+
 def policies(facts: Facts) -> list[Result]:
     """Find policies that do not depend on the row: they allow everyone."""
     return each(facts.section("grants")["policies"], _policy) or [ok("every policy depends on the row")]

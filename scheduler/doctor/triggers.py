@@ -34,6 +34,35 @@ def triggers(facts: Facts) -> list[Result]:
     ]
 
 
+def links(facts: Facts) -> list[Result]:
+    """Find links whose rows are never shown, since their table has no tenant."""
+
+    def report(item: Json) -> Result:
+        return warn(hidden_link(item), show_link_command(item))
+
+    return each(facts.section("triggers")["closed_links"], report) or [
+        ok("every linked table has a tenant, or is global")
+    ]
+
+
+def hidden_link(item: Json) -> str:
+    """Say which link of a watched table is never shown, and why."""
+    return f"{item['table']}: {item['link']} is not shown to workflows: table {item['target']} has no tenant column"
+
+
+def show_link_command(item: Json) -> str:
+    """Return the command that shows the linked table to every tenant; it repeats the watch's other settings."""
+    config = item["config"]
+    words = ["minutehand trigger add", item["table"], "--id", config["id"], "--type", config["type"]]
+    words += ["--status", config["status"], "--tenant", config["tenant"]]
+    if config["exclude"]:
+        words += ["--exclude", ",".join(config["exclude"])]
+    for column, target in config["links"].items():
+        words += ["--link", f"{column}={target}"]
+    words += ["--global", ",".join([*config.get("global_tables", ()), item["target"]])]
+    return " ".join(words + ["--writable"] * bool(config["writable"]))
+
+
 def _unwatched(facts: Facts) -> Result:
     fix = "minutehand trigger add TABLE"
     if own := feeders(facts):

@@ -73,8 +73,7 @@ begin
   v_log.entity_id := p_entity_id;
   v_log.organization_id := p_workflow.organization_id::text;
   v_log.user_id := p_workflow.user_id::text;
-  select * into v_limit from minutehand.rate_limited_until(
-    p_workflow.id, p_workflow.settings::jsonb, p_entity_id, p_new_status, p_now);
+  select * into v_limit from minutehand.rate_limited_until(p_workflow, p_entity_id, p_new_status, p_now);
   return (
     select coalesce(jsonb_agg(jsonb_build_object('code', s.code, 'reason', s.reason) order by s.nr), '[]')
     from (

@@ -29,7 +29,8 @@ begin
     raise exception 'there is no execution %', p_id
       using errcode = 'MH404', hint = 'See them with: minutehand executions ls';
   end if;
-  return minutehand.execution_json(v_log, (select name from public.automation_workflows where id = v_log.workflow_id))
+  return minutehand.execution_json(v_log, (
+      select w.name from public.automation_workflows w where w.id = v_log.workflow_id and minutehand.is_of_workflow(v_log, w)))
     || jsonb_build_object(
       'steps', coalesce(v_log.actions_executed::jsonb, '[]'),
       'sends', (

@@ -15,18 +15,8 @@ declare
   v_old jsonb;
 begin
   select * into v_log from public.automation_execution_logs where id = (v_answer ->> 'id')::uuid;
-  -- The app may write any event's id into an execution: a row of another tenant is not shown.
-  select * into v_event
-  from public.automation_events e
-  where e.id = v_log.event_id and case
-    when e.organization_id is not null then e.organization_id = v_log.organization_id::text
-    when e.user_id is not null then e.user_id = v_log.user_id::text
-    else true end;
-  select coalesce(
-    (select definition from public.automation_workflow_versions v
-     where v.workflow_id = v_log.workflow_id and v.version = v_log.workflow_version),
-    (select minutehand.definition(minutehand.row_of(w)) from public.automation_workflows w where w.id = v_log.workflow_id))
-  into v_definition;
+  v_event := minutehand.event_of(v_log);
+  v_definition := minutehand.definition_of(v_log);
   if v_event.id is not null then
     v_status := minutehand.status_column((select w.config from minutehand.watched w where w.name = v_event.table_name));
     v_old := minutehand.row_before(v_event);
@@ -49,11 +39,11 @@ begin
           select * from public.automation_execution_logs o
           where o.entity_id = v_log.entity_id and o.id <> v_log.id and minutehand.tenant_of(o) = minutehand.tenant_of(v_log)
           order by o.created_at desc limit 10) l
-        left join public.automation_workflows w on w.id = l.workflow_id),
+        left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)),
       'cause', (
         select minutehand.execution_json(l, w.name)
         from public.automation_execution_logs l
-        left join public.automation_workflows w on w.id = l.workflow_id
+        left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)
         where l.id = v_log.caused_by and minutehand.tenant_of(l) = minutehand.tenant_of(v_log))));
 end
 $$;

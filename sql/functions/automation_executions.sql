@@ -19,7 +19,7 @@ begin
     order by l.created_at desc, l.id desc
     limit least(greatest(coalesce(p_limit, 1000), 0), 1000)
   ) l
-  left join public.automation_workflows w on w.id = l.workflow_id);
+  left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w));
 end
 $$;
 comment on function public.automation_executions is 'minutehand: lists executions, newest first';

@@ -16,27 +16,28 @@ declare
 begin
   return (
     with failed as materialized (
-      select l.id, l.workflow_id, l.entity_id, l.created_at, coalesce(l.code, '') as code,
+      select l.id, l.workflow_id, w.name as workflow, l.entity_id, l.created_at, coalesce(l.code, '') as code,
              coalesce(l.reason, l.error_message, '') as reason,
              minutehand.error_pattern(coalesce(l.reason, l.error_message)) as message,
              24 - ceil(extract(epoch from v_now - l.created_at) / 3600)::integer as hour
       from public.automation_execution_logs l
+      left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)
       where minutehand.matches_filter(l, v_filter)
       order by l.created_at desc, l.id desc
       limit v_cap
     ), grouped as (
-      select workflow_id, code, message, count(*) as n, count(distinct entity_id) as entities,
+      select workflow_id, workflow, code, message, count(*) as n, count(distinct entity_id) as entities,
              min(created_at) as first_seen, max(created_at) as last_seen,
              (array_agg(id order by created_at desc, id desc))[1] as sample,
              array_agg(hour) filter (where hour >= 0) as hours
       from failed
-      group by workflow_id, code, message
+      group by workflow_id, workflow, code, message
       order by n desc, last_seen desc
       limit least(greatest(coalesce(p_limit, 50), 1), 200)
     )
     select jsonb_build_object(
       'groups', coalesce(jsonb_agg(jsonb_build_object(
-        'workflow_id', g.workflow_id, 'workflow', w.name, 'message', g.message, 'count', g.n, 'code', g.code,
+        'workflow_id', g.workflow_id, 'workflow', g.workflow, 'message', g.message, 'count', g.n, 'code', g.code,
         'rows', g.entities, 'first_seen', g.first_seen, 'last_seen', g.last_seen,
         'sample', (
           select jsonb_build_object('id', f.id, 'entity_id', f.entity_id, 'reason', left(f.reason, 500))
@@ -47,8 +48,7 @@ begin
           left join (select hour, count(*) as n from unnest(g.hours) as hour group by hour) c on c.hour = h.hour))
         order by g.n desc, g.last_seen desc), '[]'),
       'looked_at', (select count(*) from failed), 'complete', (select count(*) < v_cap from failed))
-    from grouped g
-    left join public.automation_workflows w on w.id = g.workflow_id);
+    from grouped g);
 end
 $$;
 comment on function public.automation_failures is 'minutehand: failed executions, in groups';

@@ -39,15 +39,14 @@ begin
           'label', minutehand.label_of(l), 'workflow_version', l.workflow_version, 'caused_by', l.caused_by,
           'waits_for', minutehand.waiting_reason(l, v_now)) order by l.created_at desc, l.id desc), '[]')
       from unnest(v_found) l
-      left join public.automation_workflows w on w.id = l.workflow_id),
+      left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)),
     'definitions', (
       select coalesce(jsonb_object_agg(
-        u.workflow_id || ':' || coalesce(u.workflow_version, 0),
-        coalesce(v.definition, minutehand.definition(to_jsonb(w)))), '{}')
-      from (select distinct l.workflow_id, l.workflow_version from unnest(v_found) l where l.workflow_id is not null) u
-      left join public.automation_workflow_versions v
-        on v.workflow_id = u.workflow_id and v.version = u.workflow_version
-      left join public.automation_workflows w on w.id = u.workflow_id),
+        u.workflow_id || ':' || coalesce(u.workflow_version, 0), minutehand.definition_of(u.log)), '{}')
+      from (
+        select distinct on (l.workflow_id, l.workflow_version) l.workflow_id, l.workflow_version, l as log
+        from unnest(v_found) l
+        where l.workflow_id is not null) u),
     'next', case
       when v_last.id is not null then jsonb_build_array(v_last.created_at, v_last.id)
       when v_back_to is not null then jsonb_build_array(v_back_to, '00000000-0000-0000-0000-000000000000') end,

@@ -21,12 +21,12 @@ begin
       select coalesce(jsonb_object_agg(status, n), '{}')
       from (
         select case status when 'running' then 'processing' else status end as status, count(*) as n
-        from minutehand.newest_executions()
-        where workflow_id = v_workflow.id group by 1) s),
+        from minutehand.newest_executions() l
+        where l.workflow_id = v_workflow.id and minutehand.is_of_workflow(l, v_workflow) group by 1) s),
     'last', (
       select minutehand.execution_json(l, v_workflow.name)
       from minutehand.newest_executions() l
-      where l.workflow_id = v_workflow.id order by l.created_at desc, l.id desc limit 1));
+      where l.workflow_id = v_workflow.id and minutehand.is_of_workflow(l, v_workflow) order by l.created_at desc, l.id desc limit 1));
 end
 $$;
 comment on function public.automation_workflow_show is 'minutehand: one workflow, its versions and its executions';

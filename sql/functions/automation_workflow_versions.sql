@@ -11,7 +11,10 @@ begin
       'version', v.version, 'saved_at', v.saved_at, 'definition', v.definition) order by v.version desc), '[]')
     from (
       select * from public.automation_workflow_versions
-      where workflow_id = v_workflow.id order by version desc limit 20) v);
+      where workflow_id = v_workflow.id
+        and (definition ->> 'organization_id', definition ->> 'user_id')
+          is not distinct from (v_workflow.organization_id::text, v_workflow.user_id::text)
+      order by version desc limit 20) v);
 end
 $$;
 comment on function public.automation_workflow_versions is 'minutehand: what was saved of a workflow over time';

@@ -24,23 +24,20 @@ begin
     return jsonb_build_object('answer', 'already');
   end if;
 
-  -- The wall stands around the workflow: who inserted the execution may have named any tenant.
+  -- Only the workflow says whose rows it may write.  Whoever inserts an execution may name any tenant, and the user of an event
+  -- is a member of the workflow's organisation, with rows of their own.
   select * into v_workflow from public.automation_workflows where id = v_log.workflow_id;
-  v_log.organization_id := v_workflow.organization_id::text;
-  if v_workflow.user_id is not null or v_workflow.organization_id is null then
-    v_log.user_id := v_workflow.user_id::text;
-  end if;
   select * into v_watched
   from minutehand.watched
   where name = p_table and table_name not like 'automation\_%';
-  v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_log);
+  v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_workflow);
   if v_refusal is not null then
     return jsonb_build_object('answer', 'refused', 'code', 'not_writable', 'reason', v_refusal);
   end if;
 
   perform set_config('minutehand.cause', p_execution_id::text, true);
   begin
-    v_id := minutehand.write_row(v_watched.relation, v_watched.config, p_operation, p_id, p_values, v_log);
+    v_id := minutehand.write_row(v_watched.relation, v_watched.config, p_operation, p_id, p_values, v_workflow);
   exception when data_exception or integrity_constraint_violation or syntax_error_or_access_rule_violation
                  or raise_exception then  -- the app's own rules too: a generated column, a policy, a trigger that says no
     perform set_config('minutehand.cause', '', true);
@@ -65,7 +62,7 @@ comment on function public.automation_write_record is 'minutehand: writes a row 
 -- minutehand.why_not_writable(…) -> text: null when these words may be written there.
 create or replace function minutehand.why_not_writable(
   p_relation oid, p_config jsonb, p_table text, p_operation text, p_values jsonb,
-  p_log public.automation_execution_logs
+  p_workflow public.automation_workflows
 ) returns text language plpgsql stable set search_path = '' as $$
 declare
   v_unknown text;
@@ -84,9 +81,12 @@ begin
     return 'the columns that name the tenant cannot be written';
   elsif p_operation = 'update' and p_values ? (p_config ->> 'id') then
     return 'the key of a row cannot be changed';
-  elsif p_config ->> 'tenant' is not null
-        and minutehand.tenant_of(p_log) = '' then
+  elsif p_config ->> 'tenant' is not null and minutehand.tenant_of(p_workflow) = '' then
     return 'the workflow has no tenant';
+  elsif p_operation = 'create' and p_config ->> 'tenant' is not null
+        and minutehand.tenant_columns(p_relation, p_config, p_workflow) = '{}' then
+    return format('a new row of table %s would belong to nobody: the workflow names no %s', p_table,
+                  case when p_config ->> 'tenant' = p_config ->> 'user' then 'user' else 'organisation' end);
   end if;
   select string_agg(key, ', ' order by key) into v_unknown
   from jsonb_object_keys(p_values) as key
@@ -102,12 +102,10 @@ $$;
 
 -- minutehand.write_row(…) -> the row's key, or null when no row of this tenant has it.
 create or replace function minutehand.write_row(
-  p_relation oid, p_config jsonb, p_operation text, p_id text, p_values jsonb, p_log public.automation_execution_logs
+  p_relation oid, p_config jsonb, p_operation text, p_id text, p_values jsonb, p_workflow public.automation_workflows
 ) returns text language plpgsql set search_path = '' as $$
 declare
   v_id_column text := p_config ->> 'id';
-  v_tenant_column text := p_config ->> 'tenant';
-  v_user_column text := coalesce(p_config ->> 'user', 'user_id');
   v_values jsonb := p_values;
   v_columns text;
   v_id text;
@@ -118,14 +116,8 @@ declare
     select format_type(atttypid, -1)
     from pg_catalog.pg_attribute where attrelid = p_relation and attname = v_id_column and not attisdropped);
 begin
-  if v_tenant_column is not null and p_operation = 'create' then
-    v_values := v_values || jsonb_strip_nulls(jsonb_build_object(v_tenant_column, coalesce(
-      p_log.organization_id::text, p_log.user_id::text)));
-    if v_user_column <> v_tenant_column and exists (
-        select from pg_catalog.pg_attribute
-        where attrelid = p_relation and attname = v_user_column and not attisdropped) then
-      v_values := v_values || jsonb_strip_nulls(jsonb_build_object(v_user_column, p_log.user_id::text));
-    end if;
+  if p_operation = 'create' then
+    v_values := v_values || minutehand.tenant_columns(p_relation, p_config, p_workflow);
   end if;
   select string_agg(format('%I', key), ', ' order by key) into v_columns from jsonb_object_keys(v_values) as key;
   -- Made while the search_path is empty, so that it names all in full.
@@ -138,13 +130,12 @@ begin
     -- (columns) = row(columns of a record made from the values): each value is cast by its column's own type.
     v_statement := format(
       'update %1$s t set (%2$s) = (select %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1)) '
-      'where t.%3$I = $2::%6$s and (%4$L is null or minutehand.same_tenant(pg_catalog.to_jsonb(t) ->> %4$L, '
-      'pg_catalog.to_jsonb(t) ->> %5$L, $3, $4)) returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column, v_tenant_column, v_user_column, v_id_type);
+      'where t.%3$I = $2::%4$s and minutehand.is_row_of_workflow(pg_catalog.to_jsonb(t), $3, $4) returning t.%3$I::text',
+      p_relation::regclass, v_columns, v_id_column, v_id_type);
   end if;
   -- The app's own triggers name things without a schema (see sql/internal/app_path.sql).  It ends with this function.
   perform set_config('search_path', 'public, extensions, pg_temp', true);
-  execute v_statement into v_id using v_values, p_id, p_log.organization_id::text, p_log.user_id::text;
+  execute v_statement into v_id using v_values, p_id, p_config, p_workflow;
   get diagnostics v_count = row_count;
   if v_count > 1 then  -- undone by the caller's block
     raise exception '% rows of % have % %: none was written', v_count, p_relation::regclass, v_id_column, p_id
@@ -152,4 +143,21 @@ begin
   end if;
   return v_id;
 end
+$$;
+
+-- minutehand.tenant_columns(relation, config, workflow) -> the columns that say whose a new row is: the workflow's organisation and
+-- user, as far as the table has columns for them and the workflow names them.
+create or replace function minutehand.tenant_columns(
+  p_relation oid, p_config jsonb, p_workflow public.automation_workflows
+) returns jsonb language sql stable set search_path = '' as $$
+  select case
+    when p_config ->> 'tenant' is null then '{}'
+    else coalesce(jsonb_object_agg(c.name, c.value) filter (where c.value is not null), '{}') end
+  from (
+    select p_config ->> 'tenant' as name, p_workflow.organization_id::text as value
+    where p_config ->> 'tenant' <> p_config ->> 'user'
+    union all
+    select p_config ->> 'user', p_workflow.user_id::text
+    where minutehand.has_column(p_relation, p_config ->> 'user')
+  ) c
 $$;

@@ -5,9 +5,9 @@ create or replace function public.check_automation_rate_limit(p_job_id text, p_w
 returns boolean language sql stable security definer set search_path = '' as $$
   select (
     select l.until
-    from minutehand.rate_limited_until(
-      p_workflow_id, (select w.settings::jsonb from public.automation_workflows w where w.id = p_workflow_id),
-      p_job_id, p_status, minutehand.clock()) l
+    from public.automation_workflows w
+    cross join lateral minutehand.rate_limited_until(w, p_job_id, p_status, minutehand.clock()) l
+    where w.id = p_workflow_id
   ) is null
 $$;
 comment on function public.check_automation_rate_limit is 'minutehand: may this workflow fire now for this row?';

@@ -65,17 +65,18 @@ begin
   end if;
   p_log.entity_id := coalesce(p_log.entity_id, minutehand.entity_of(v_data));
   p_log.workflow_version := coalesce(v_workflow.version, 1);
-  p_log.organization_id := coalesce(p_log.organization_id::text, v_workflow.organization_id::text);
+  -- The organisation of an execution that names a user alone is the user's own, not the workflow's: else whoever may insert
+  -- executions could start any organisation's workflows.
+  p_log.organization_id := coalesce(p_log.organization_id::text, case
+    when p_log.user_id is null or p_log.user_id::text = v_workflow.user_id::text then v_workflow.organization_id::text
+    else minutehand.profile_organization(p_log.user_id::text) end);
   p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
   p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(v_workflow.settings::jsonb) end;
   p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
   select * into v_limit from minutehand.rate_limited_until(
-    v_workflow.id, v_workflow.settings::jsonb, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
+    v_workflow, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
 
-  if minutehand.tenant_of(v_workflow) <> ''
-     and not minutehand.same_tenant(
-       p_log.organization_id::text, p_log.user_id::text,
-       v_workflow.organization_id::text, v_workflow.user_id::text) then
+  if not minutehand.is_of_workflow(p_log, v_workflow) then
     p_log.status := 'failed';
     p_log.code := 'other_tenant';
     p_log.reason := 'the execution names another tenant than its workflow';

@@ -29,14 +29,15 @@ end
 $$;
 
 -- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow without a cause; a bulk change counts once.
+-- An execution that names another tenant than its workflow does not count.
 -- Reads the newest 50,000 executions, by their index: a tick must stay cheap, and a loop is young.
 create or replace function minutehand.starts_by_workflow(p_from timestamptz, p_to timestamptz)
 returns table (workflow_id uuid, starts bigint) language sql stable as $$
   select s.workflow_id, count(*)
   from (
-    select distinct l.workflow_id, l.created_at
+    select distinct l.workflow_id, l.created_at, l.organization_id, l.user_id
     from (
-      select workflow_id, created_at, caused_by, status
+      select workflow_id, created_at, caused_by, status, organization_id::text, user_id::text
       from public.automation_execution_logs
       where created_at > p_from and created_at <= p_to
       order by created_at desc, id desc
@@ -44,6 +45,9 @@ returns table (workflow_id uuid, starts bigint) language sql stable as $$
     ) l
     where l.caused_by is null and l.status <> 'skipped' and l.workflow_id is not null
   ) s
+  join public.automation_workflows w on w.id = s.workflow_id
+  where coalesce(s.organization_id, s.user_id) is null or minutehand.tenant_of(w) = '' or minutehand.same_tenant(
+    s.organization_id, s.user_id, w.organization_id::text, w.user_id::text)
   group by s.workflow_id
 $$;
 

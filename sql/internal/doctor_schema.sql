@@ -82,7 +82,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.facts_grants(now) -> {"roles": those of Supabase that exist, "callable": [{"function", "by"}], "uncallable":
---   [function], "unprotected": [{"table", "by"}], "policies": [{"table", "policy", "command", "open"}]}
+--   [function], "unprotected": [{"table", "by"}], "policies": [{"table", "policy", "command", "open"}],
+--   "profiles": [{"by", "command"}]: who may set the organisation in a profile, which decides whose rows a user's are}
 -- Callable: by roles that must not call it.  Uncallable: not by service_role.  Unprotected: no row level security, but a grant.
 -- A policy is listed if it reads no column of the row, so that it cannot tell one tenant's rows from another's; `open` if it is
 -- simply true.  A policy that names service_role is taken to be for that role.
@@ -136,5 +137,24 @@ language sql stable set search_path = '' as $$
       select coalesce(jsonb_agg(jsonb_build_object(
         'table', p.table, 'policy', p.policy, 'command', p.command, 'open', p.said = 'true')
         order by p.table, p.policy), '[]')
-      from policy p where p.said !~ 'service_role' and p.said <> 'false'))
+      from policy p where p.said !~ 'service_role' and p.said <> 'false'),
+    'profiles', minutehand.who_sets_organizations())
+$$;
+
+-- minutehand.who_sets_organizations() -> [{"by": role, "command": "insert" | "update"}]: the app's users who may write
+-- public.profiles.organization_id, of any row: whether a policy compares its new value is not known here.
+create or replace function minutehand.who_sets_organizations() returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object('by', r.rolname, 'command', c.command) order by r.rolname, c.command), '[]')
+  from pg_catalog.pg_class p
+  join pg_catalog.pg_roles r on r.rolname in ('anon', 'authenticated')
+  cross join (values ('insert', 'a'), ('update', 'w')) as c (command, letter)
+  where p.oid = to_regclass('public.profiles') and minutehand.has_column(p.oid, 'organization_id')
+    and has_column_privilege(r.oid, p.oid, 'organization_id', c.command)
+    and (not p.relrowsecurity or exists (
+      select from pg_catalog.pg_policy y
+      where y.polrelid = p.oid and y.polpermissive and y.polcmd in (c.letter::"char", '*')
+        and (0 = any (y.polroles) or exists (
+          select from unnest(y.polroles) as role where role <> 0 and pg_has_role(r.oid, role, 'usage')))
+        and coalesce(pg_get_expr(y.polwithcheck, y.polrelid), pg_get_expr(y.polqual, y.polrelid)) is distinct from 'false'))
 $$;

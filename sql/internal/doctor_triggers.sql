@@ -24,7 +24,7 @@ returns table (oid oid, name text, writes boolean, calls boolean) language sql s
 $$;
 
 -- minutehand.facts_triggers(now) -> {"watched": [{"table", "type", "enabled"}], "twins": [{"table", "trigger"}],
---   "others": [{"table", "trigger", "function", "writes", "calls"}], "deferrable": [{"table", "constraint", "kind",
+--   "closed_links": as minutehand.closed_links, "others": [{"table", "trigger", "function", "writes", "calls"}], "deferrable": [{"table", "constraint", "kind",
 --   "definition"}]}.  A twin is our own trigger function under another name; others are the app's: those that write
 -- executions, and on watched tables and on the queue also those that call out.
 create or replace function minutehand.facts_triggers(p_now timestamptz) returns jsonb
@@ -42,6 +42,7 @@ language sql stable set search_path = '' as $$
         'id', w.config ->> 'id', 'unique', minutehand.is_unique(w.relation, w.config ->> 'id')) order by w.table_name), '[]')
       from minutehand.watched w
       join placed p on p.tgrelid = w.relation and p.trigger = 'minutehand_capture'),
+    'closed_links', minutehand.closed_links(),
     'twins', (
       select coalesce(jsonb_agg(jsonb_build_object('table', p.table, 'trigger', p.trigger) order by 1), '[]')
       from placed p

@@ -23,3 +23,36 @@ language sql stable as $$
     'new_status', t.data -> 'new_status'))
   from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
 $$;
+
+-- minutehand.definition_of(log) -> jsonb: the definition that an execution runs: of its version, else the workflow's row.  Null
+-- where it is another tenant's.
+create or replace function minutehand.definition_of(p_log public.automation_execution_logs) returns jsonb
+language sql stable set search_path = '' as $$
+  select found.definition
+  from (
+    select coalesce(
+      (
+        select v.definition
+        from public.automation_workflow_versions v
+        where v.workflow_id = p_log.workflow_id and v.version = p_log.workflow_version
+      ), (
+        select minutehand.definition(minutehand.row_of(w))
+        from public.automation_workflows w
+        where w.id = p_log.workflow_id
+      )) as definition
+  ) found
+  where minutehand.is_of_definition(p_log, found.definition)
+$$;
+
+-- minutehand.event_of(log) -> the event that an execution names, if it is about the same row and of the same tenant: whoever may
+-- insert executions may name any event.
+create or replace function minutehand.event_of(p_log public.automation_execution_logs) returns public.automation_events
+language sql stable set search_path = '' as $$
+  select e
+  from public.automation_events e
+  where e.id = p_log.event_id and e.entity_id is not distinct from p_log.entity_id
+    and e.table_name = minutehand.table_of(p_log.trigger_data::jsonb)
+    and (
+      minutehand.tenant_of(p_log) = '' or coalesce(e.organization_id, e.user_id) is null
+      or minutehand.same_tenant(e.organization_id, e.user_id, p_log.organization_id::text, p_log.user_id::text))
+$$;

@@ -57,9 +57,7 @@ begin
     raise exception 'there is no row % in %', p_row, p_table using errcode = 'MH404', hint = 'Name it by its id.';
   end if;
   v_config := v_row.config;
-  if v_config ->> 'tenant' is not null and not minutehand.same_tenant(
-      minutehand.organization_of(v_row.found, v_config), v_row.found ->> (v_config ->> 'user'),
-      p_workflow.organization_id::text, p_workflow.user_id::text) then
+  if not minutehand.is_row_of_workflow(v_row.found, v_config, p_workflow) then
     raise exception 'row % of % belongs to another tenant than workflow "%"', p_row, p_table, p_workflow.name
       using errcode = 'MH400', hint = 'Name a row of the same organisation or user.';
   end if;

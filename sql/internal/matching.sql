@@ -186,7 +186,7 @@ begin
   end if;
   if v_log.status = 'pending' then
     select * into v_limit from minutehand.rate_limited_until(
-      p_workflow.id, p_workflow.settings::jsonb, p_event.entity_id, p_new_status, p_event.occurred_at);
+      p_workflow, p_event.entity_id, p_new_status, p_event.occurred_at);
     if v_limit.until is not null and v_limit.delay then
       v_log.scheduled_at := v_limit.until;
     elsif v_limit.until is not null then

@@ -32,17 +32,18 @@ begin
 end
 $$;
 
--- minutehand.rate_limited_until(workflow, settings, entity, new status, at) -> (until, delay, reason); until is null when it may run.
--- Counts executions in flight or done, not those skipped, cancelled or failed.  The caller holds what serializes it: the app's
+-- minutehand.rate_limited_until(workflow, entity, new status, at) -> (until, delay, reason); until is null when it may run.
+-- Counts executions of the workflow's tenant in flight or done, not those skipped, cancelled or failed.  The caller holds what serializes it: the app's
 -- own lock on the changed row, or the advisory lock rate_limit_lock.
 create or replace function minutehand.rate_limited_until(
-  p_workflow_id uuid, p_settings jsonb, p_entity_id text, p_new_status text, p_at timestamptz,
+  p_workflow public.automation_workflows, p_entity_id text, p_new_status text, p_at timestamptz,
   out until timestamptz, out delay boolean, out reason text
 ) language plpgsql stable as $$
 declare
+  v_workflow_id constant uuid := p_workflow.id;  -- an adopted table's ids may be of another type than its executions'
   v_limit record;
 begin
-  select * into v_limit from minutehand.rate_limit(p_settings);
+  select * into v_limit from minutehand.rate_limit(p_workflow.settings::jsonb);
   if v_limit.n is null or p_entity_id is null then
     return;
   end if;
@@ -55,7 +56,8 @@ begin
       as fires_at
   ) f
   where l.entity_id = p_entity_id
-    and l.workflow_id = p_workflow_id
+    and l.workflow_id = v_workflow_id
+    and minutehand.is_of_workflow(l, p_workflow)
     and f.fires_at > p_at - v_limit.per
     and l.status in ('pending', 'processing', 'running', 'completed')
     and minutehand.fold(l.trigger_data ->> 'new_status') is not distinct from minutehand.fold(p_new_status)

@@ -13,6 +13,7 @@ import pytest
 
 from minutehand.store import schema
 from tests.servers import Database, on_both_servers
+from tests.sql.doctor import levels
 
 pytestmark = on_both_servers
 
@@ -194,3 +195,33 @@ def test_a_later_upgrade_closes_what_was_opened(roles: Database) -> None:
     migrate(roles.url)
     query = "select has_function_privilege('anon', 'automation_schema_version()', 'execute') as may"
     assert not roles.one(query)["may"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "level"),
+    [
+        ("", "ok"),
+        ("grant update on profiles to authenticated", "fail"),
+        ("grant update (name) on profiles to authenticated", "ok"),
+        ("grant update (organization_id) on profiles to authenticated", "fail"),
+        ("grant insert on profiles to authenticated", "fail"),
+        ("alter table profiles enable row level security; grant update on profiles to authenticated", "ok"),
+        (
+            "alter table profiles enable row level security; grant update on profiles to authenticated;"
+            " create policy own on profiles for update using (id = current_user)",
+            "fail",
+        ),
+        (
+            "alter table profiles enable row level security; grant update on profiles to authenticated;"
+            " create policy own on profiles for select using (id = current_user)",
+            "ok",
+        ),
+    ],
+)
+def test_doctor_fails_where_users_may_choose_their_organisation(roles: Database, statements: str, level: str) -> None:
+    roles.sql("create table profiles (id text primary key, organization_id text, name text)")
+    roles.sql("revoke all on profiles from anon, authenticated")
+    migrate(roles.url)
+    if statements:
+        roles.sql(statements)
+    assert set(levels(roles, "profiles")) == {level}

@@ -65,7 +65,8 @@ def test_a_locked_table_leaves_events_for_the_tick(database: Database, table: st
     with locked(database, table):
         assert update_all(database) == []
     assert counts(database) == (1000, 1000, 0)
-    assert [match(database)["matched"] for _ in range(3)] == [500, 500, 0]
+    while match(database)["matched"]:  # as many as a tick takes at most, or has the time for
+        pass
     assert counts(database) == (1000, 0, 1000)
     assert lost(database) == 0
 

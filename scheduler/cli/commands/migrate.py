@@ -31,6 +31,7 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
 
     Tables that the app already has are adopted: what is added to them, and the locks, are printed first.
     """
+    from minutehand.scheduler.doctor.triggers import hidden_link, show_link_command
     from minutehand.store import schema
 
     if only_print:
@@ -45,6 +46,8 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
     applied = ", ".join(report.applied) or "nothing new"
     summary = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions"
     click.echo(f"dry run: {summary}; nothing was changed" if dry_run else f"{summary} are current")
+    for link in report.closed_links:
+        click.echo(f"{hidden_link(link)}; to show it to every tenant: {show_link_command(link)}", err=True)
 
 
 def as_text(steps: list[Step]) -> str:
