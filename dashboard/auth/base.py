@@ -30,8 +30,13 @@ class Access(ABC):
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
-    @abstractmethod
     async def authenticate(self, request: Request) -> User:
+        """Return the user of a request that no other site made.  Errors: `Denied`."""
+        check_site(request)
+        return await self.identify(request)
+
+    @abstractmethod
+    async def identify(self, request: Request) -> User:
         """Return the user of a request.  Errors: `Denied`."""
 
     def form_token(self, user: User) -> str:
@@ -43,6 +48,18 @@ class Access(ABC):
         check_origin(request)
         if not hmac.compare_digest(token.encode(), self.form_token(user).encode()):
             raise Denied(PlainTextResponse("This page is out of date. Go back, reload it, and try again.\n", 403))
+
+
+def check_site(request: Request, *, links: bool = True) -> None:
+    """Errors: `Denied` if a page of another site made the browser send this.
+
+    Without a login, and with HTTP Basic, a browser would send it as the user.  With `links`, a link that leads here is
+    fine.
+    """
+    headers = request.headers
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not (links and is_link):
+        raise Denied(PlainTextResponse("Another site requested this. Open it from the dashboard.\n", 403))
 
 
 def check_origin(request: Request) -> None:

@@ -37,7 +37,7 @@ class Logins(Access):
         super().__init__()
         self._all = tuple(parse(part) for part in text.split())
 
-    async def authenticate(self, request: Request) -> User:
+    async def identify(self, request: Request) -> User:
         """See `Access`."""
         name, password = credentials(request.headers.get("authorization", ""))
         digest = _digest(password)

@@ -17,7 +17,7 @@ NAMES = ("localhost", "127.0.0.1", "::1")
 class Loopback(Access):
     """Admits requests that name loopback as their host."""
 
-    async def authenticate(self, request: Request) -> User:
+    async def identify(self, request: Request) -> User:
         """See `Access`."""
         if any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
             text = "A proxy forwarded this request. Set a login for the dashboard: MINUTEHAND_LOGINS.\n"

@@ -29,7 +29,7 @@ class Proxied(Access):
                 "10.0.0.0/24. Otherwise anybody could send the header."
             )
 
-    async def authenticate(self, request: Request) -> User:
+    async def identify(self, request: Request) -> User:
         """See `Access`."""
         peer = request.client.host if request.client else ""
         try:

@@ -94,7 +94,7 @@ class SupabaseUsers(Access):
         self._looking_up = asyncio.Semaphore(LOOKUPS)
         self._signing_in = asyncio.Semaphore(SIGN_INS)
 
-    async def authenticate(self, request: Request) -> User:
+    async def identify(self, request: Request) -> User:
         """See `Access`."""
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         token = credentials if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")

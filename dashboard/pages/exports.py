@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
-from minutehand.dashboard.auth.base import Denied
+from minutehand.dashboard.auth.base import Denied, check_site
 from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
 from minutehand.dashboard.presentation.formatting import label
@@ -38,6 +38,7 @@ def export_route(dashboard: DashboardContext) -> Handler:
     async def handler(request: Request) -> Response:
         format_ = request.path_params["format"]
         try:
+            check_site(request, links=False)
             user = await dashboard.access.authenticate(request)
             user.require("view")  # the columns are those of the list
             terms = parse_search(split_terms(request.query_params.get("q", "")))

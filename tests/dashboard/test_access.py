@@ -96,6 +96,25 @@ def test_a_host_name_that_was_rebound_to_loopback_is_refused(served: Served) -> 
         assert served.client.get(served.url, headers={"Host": host}).status_code in (400, 421), host
 
 
+@pytest.mark.parametrize("logins", [None, LOGINS], ids=["loopback", "logins"])
+def test_another_site_cannot_make_a_browser_fetch_pages_or_files(serve: Serve, logins: str | None) -> None:
+    def fetch(path: str, site: str, mode: str, dest: str) -> int:
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+        return served.client.get(served.url + path, headers=headers, auth=OPS).status_code
+
+    with serve(MINUTEHAND_LOGINS=logins) as served:
+        for path in ("/", "/executions", "/executions.csv", "/executions/x/steps/1/html"):
+            for site in ("cross-site", "same-site"):  # a page of localhost:3000 is of the same site
+                for how in (("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe"), ("no-cors", "script")):
+                    assert fetch(path, site, *how) == 403, (path, site, how)
+        link, file = ("navigate", "document"), "/executions.csv"
+        assert fetch("/executions", "cross-site", *link) == 200, "a link leads here"
+        assert fetch(file, "cross-site", *link) == 403, "a page could start many downloads"
+        for site in ("none", "same-origin"):
+            assert (fetch("/", site, *link), fetch(file, site, *link)) == (200, 200)
+        assert fetch("/", "same-origin", "cors", "empty") == 200
+
+
 def test_without_the_dashboard_only_the_api_answers(serve: Serve) -> None:
     with serve("--no-dashboard", "--host", "127.0.0.1") as served:
         assert served.get("/").status_code == 404
