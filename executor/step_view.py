@@ -34,7 +34,7 @@ class RunnableStep(StepRun, Protocol):
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None
     #: See `Context.hidden_links`.
-    hidden_links: dict[str, str]
+    hidden_links: dict[str, Json]
 
     @property
     def sends(self) -> bool:
@@ -56,7 +56,7 @@ class StepView:
     renderer: Renderer
     evaluate: Evaluate
     #: See `Context.hidden_links`.
-    hidden_links: dict[str, str] = field(default_factory=dict)
+    hidden_links: dict[str, Json] = field(default_factory=dict)
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None = None
 
@@ -114,7 +114,7 @@ def _with_hidden_link(run: RunnableStep, result: StepResult, variable: str = "cl
     link = re.split(r"[.\[]", variable, maxsplit=1)[0]
     for name in (link, "customer") if link == "client" else (link,):
         if name in run.hidden_links:
-            return StepResult.permanent("link_other_tenant", run.hidden_links[name])
+            return StepResult.permanent(**run.hidden_links[name])  # its code and reason
     return result
 
 

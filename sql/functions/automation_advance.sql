@@ -34,10 +34,8 @@ begin
       if not minutehand.is_unstorable(sqlstate) then
         raise;
       end if;
-      v_answers := v_answers || jsonb_build_array(jsonb_build_object(
-        'id', v_item -> 'id', 'held', true, 'type', null, 'row', null, 'old', null, 'links', null,
-        'stop', jsonb_build_object('ended', 'failed', 'code', 'unrecordable',
-          'reason', format('what the step did could not be stored: %s', sqlerrm))));
+      v_answers := v_answers || jsonb_build_array(minutehand.stopped_context(
+        v_item, 'unrecordable', format('what the step did could not be stored: %s', sqlerrm)));
     end;
   end loop;
   return v_answers;

@@ -30,7 +30,7 @@ begin
   if p_row is not null then
     p_row := minutehand.checked_row_id(v_workflow, v_table, p_row);
     select r.key, r.found, r.links, r.hidden into v_row
-    from minutehand.read_rows(v_watched.relation, v_watched.config, array[p_row]) r;
+    from minutehand.read_app_rows(v_watched.relation, v_watched.config, array[p_row]) r;
     select e.* into v_event
     from (select * from public.automation_events order by id desc limit 5000) e
     where e.entity_id = p_row and e.table_name = v_table and v_workflow.trigger_type = any (e.types)

@@ -1,12 +1,78 @@
 -- Rows of the app's watched tables, with the rows that they refer to.
 
--- minutehand.read_rows(relation, config, keys) -> (key, found, links, hidden): the rows of a watched table, each with the rows
--- that it refers to, `{"client": {…}}`; one query, however many.  `hidden` names the linked rows that exist and are not shown,
--- with the reason: `{"client": "…"}` (minutehand.why_hidden).
+-- minutehand.read_app_rows(relation, config, keys) -> (key, found, links, hidden, problem): the rows of a watched table, each with
+-- the rows that it refers to, `{"client": {…}}`.  `hidden` names the linked rows that exist and are not shown, and why:
+-- {"client": {"code": "link_other_tenant" (minutehand.why_hidden) | "link_unreadable", "reason"}}.  `problem` says why the row
+-- itself cannot be read (`found` is null then): its json holds what jsonb cannot, it has more than 256 MB, or one of its
+-- columns is computed and fails.  Such a row costs its neighbours nothing.
+create or replace function minutehand.read_app_rows(p_relation oid, p_config jsonb, p_keys text[])
+returns table (key text, found jsonb, links jsonb, hidden jsonb, problem text)
+language plpgsql stable set search_path = '' as $$
+declare
+  v_key text;
+begin
+  begin
+    return query select r.*, null::text from minutehand.read_rows_batch(p_relation, p_config, p_keys) r;
+    return;
+  exception when others then
+    if not minutehand.is_unreadable(sqlstate) then
+      raise;
+    end if;  -- find out which one, each in a block of its own
+  end;
+  for v_key in select distinct k from unnest(p_keys) as k loop
+    return query select * from minutehand.read_row(p_relation, p_config, v_key);
+  end loop;
+end
+$$;
+
+-- minutehand.read_row(relation, config, key) -> minutehand.read_app_rows of one key: without the links that cannot be read.
+-- Messages name the SQLSTATE alone: the error's own text may quote a value of another tenant's row.
+create or replace function minutehand.read_row(p_relation oid, p_config jsonb, p_key text)
+returns table (key text, found jsonb, links jsonb, hidden jsonb, problem text)
+language plpgsql stable set search_path = '' as $$
+declare
+  v_row record;
+  v_part record;
+  v_name text;
+begin
+  begin
+    select r.* into v_row from minutehand.read_rows_batch(p_relation, p_config, array[p_key], '{}') r;
+  exception when others then
+    if not minutehand.is_unreadable(sqlstate) or sqlstate like '42%' then  -- a missing right is the operator's to give
+      raise;
+    end if;
+    return query select p_key, null::jsonb, '{}'::jsonb, '{}'::jsonb,
+      format('row %s of %s cannot be read (SQLSTATE %s)', p_key, p_relation::regclass, sqlstate);
+    return;
+  end;
+  if v_row.key is null then
+    return;
+  end if;
+  for v_name in select distinct l.name from minutehand.linked_tables(p_relation, p_config) l loop
+    begin
+      select v_row.links || r.links as links, v_row.hidden || r.hidden as hidden into v_part
+      from minutehand.read_rows_batch(p_relation, p_config, array[p_key], array[v_name]) r;
+      v_row.links := v_part.links;
+      v_row.hidden := v_part.hidden;
+    exception when others then
+      if not minutehand.is_unreadable(sqlstate) then
+        raise;
+      end if;
+      v_row.hidden := v_row.hidden || jsonb_build_object(v_name, jsonb_build_object(
+        'code', 'link_unreadable', 'reason', format('%s cannot be read (SQLSTATE %s)', v_name, sqlstate)));
+    end;
+  end loop;
+  return query select v_row.key, v_row.found, v_row.links, v_row.hidden, null::text;
+end
+$$;
+
+-- minutehand.read_rows_batch(relation, config, keys, names) -> (key, found, links, hidden): one query, however many; raises when
+-- one of them cannot be read.  With the links of these names alone; null: with all.
 -- The keys are cast to the column's type, so that its index serves; one that is none of that type finds nothing, and
 -- costs its neighbours nothing but the index.  Where the key column is not unique, a key that several rows have finds nothing.
-create or replace function minutehand.read_rows(p_relation oid, p_config jsonb, p_keys text[])
-returns table (key text, found jsonb, links jsonb, hidden jsonb)
+create or replace function minutehand.read_rows_batch(
+  p_relation oid, p_config jsonb, p_keys text[], p_names text[] default null
+) returns table (key text, found jsonb, links jsonb, hidden jsonb)
 language plpgsql stable set search_path = '' as $$
 declare
   v_id text := p_config ->> 'id';
@@ -18,7 +84,10 @@ declare
   v_joins text := '';
   v_query text;
 begin
-  for v_link in select l.*, row_number() over () as nr from minutehand.linked_tables(p_relation, p_config) l loop
+  for v_link in
+    select l.*, row_number() over () as nr
+    from minutehand.linked_tables(p_relation, p_config) l where p_names is null or l.name = any (p_names)
+  loop
     v_joins := v_joins || format(
       ' left join lateral (select to_jsonb(x) as found from %1$s x where %2$s%5$s limit 1) l%3$s on true'
       ' left join lateral (select minutehand.why_hidden($3, to_jsonb(t), %4$L, l%3$s.found) as why'
@@ -32,8 +101,9 @@ begin
       'else jsonb_build_object(%2$L, l%1$s.found - %3$L::text[]) end', v_link.nr, v_link.name,
       array(select jsonb_array_elements_text(v_link.words -> 'exclude')));
     v_hidden := v_hidden || format(
-      ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, h%1$s.why) end',
-      v_link.nr, v_link.name);
+      ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, '
+      '%3$L::jsonb || jsonb_build_object(''reason'', h%1$s.why)) end',
+      v_link.nr, v_link.name, jsonb_build_object('code', 'link_other_tenant'));
   end loop;
   v_query := format('select t.%I::text, to_jsonb(t) - $2, %s, %s from %s t%s where ',
     v_id, v_linked, v_hidden, p_relation::regclass, v_joins);

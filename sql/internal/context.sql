@@ -1,8 +1,58 @@
 -- Context: what an execution is about, read fresh before each step (R15).
 
--- minutehand.read_contexts(items, now) -> automation_context's answer.
--- One statement that computes each of its parts once.  Its plan is kept: planning it costs more than ten rows do.
+-- minutehand.read_contexts(items, now) -> automation_context's answer.  An item that cannot be read stops alone: `unreadable`.
+-- All items together may exceed the 256 MB of a jsonb: then those stop that have more than 1 MB, as in the claim.
 create or replace function minutehand.read_contexts(p_items jsonb, p_now timestamptz) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_item jsonb;
+  v_context jsonb;
+  v_contexts jsonb := '[]';
+  v_are_too_large boolean;
+begin
+  begin
+    return minutehand.read_contexts_batch(p_items, p_now);
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;  -- find out which one, each in a block of its own
+    v_are_too_large := sqlstate = '54000';
+  end;
+  for v_item in select value from jsonb_array_elements(p_items) order by value ->> 'id' loop
+    begin
+      v_context := minutehand.read_contexts_batch(jsonb_build_array(v_item), p_now) -> 0;
+      if v_are_too_large and pg_column_size(v_context) > 1000000 then
+        v_context := minutehand.stopped_context(
+          v_item, 'unreadable', 'its row and the linked rows are larger than 1 MB, and more than the batch can hold');
+      end if;
+      v_contexts := v_contexts || jsonb_build_array(v_context);
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
+      v_contexts := v_contexts || jsonb_build_array(minutehand.stopped_context(
+        v_item, 'unreadable', format('what it is about cannot be read (SQLSTATE %s)', sqlstate)));
+    end;
+  end loop;
+  return v_contexts;
+end
+$$;
+
+-- minutehand.stopped_context(item, code, reason) -> the context of an execution that must end as failed.
+create or replace function minutehand.stopped_context(p_item jsonb, p_code text, p_reason text) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'id', p_item -> 'id', 'type', null, 'row', null, 'old', null, 'links', null,
+    'held', exists (
+      select from public.automation_execution_logs l
+      where l.id = minutehand.to_uuid(p_item ->> 'id') and l.lease_token = minutehand.to_uuid(p_item ->> 'token')
+        and l.lease_expires_at is not null),
+    'stop', jsonb_build_object('ended', 'failed', 'code', p_code, 'reason', p_reason))
+$$;
+
+-- minutehand.read_contexts_batch(items, now) -> contexts: one set-based pass; raises when one of the items cannot be read.
+-- One statement that computes each of its parts once.  Its plan is kept: planning it costs more than ten rows do.
+create or replace function minutehand.read_contexts_batch(p_items jsonb, p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
 declare
   v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
@@ -16,20 +66,24 @@ begin
   ), tables as materialized (
     select w.relation, w.config, w.name from minutehand.watched w
   ), current_rows as materialized (
-    select t.name as table_name, r.key, r.found as row, r.links, r.hidden
+    select t.name as table_name, r.key, r.found as row, r.links, r.hidden, r.problem
     from (
       select table_name, array_agg(distinct entity_id) as ids
       from requested where entity_id is not null group by table_name
     ) q
     join tables t on t.name = q.table_name
-    cross join lateral minutehand.read_rows(t.relation, t.config, q.ids) r
+    cross join lateral minutehand.read_app_rows(t.relation, t.config, q.ids) r
   )
   select jsonb_agg(jsonb_build_object(
     'id', q.id,
     'held', coalesce((q.log).lease_token = q.token and (q.log).lease_expires_at is not null, false),
     'stop', (
       select jsonb_build_object('ended', m.ended, 'code', m.code, 'reason', m.reason)
-      from minutehand.may_run(q.log, w, e.operation, c.row, t.config, v_pauses) m order by m.nr limit 1),
+      from (
+        select * from minutehand.may_run(q.log, w, e.operation, c.row, t.config, v_pauses)
+        union all
+        select 3, 'failed', 'unreadable', c.problem where c.problem is not null
+      ) m order by m.nr, m.code limit 1),
     'type', t.config -> 'type',
     'status', minutehand.status_column(t.config),
     'row', coalesce(c.row, case when e.operation = 'DELETE' then e.old end),

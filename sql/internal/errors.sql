@@ -13,3 +13,10 @@ create or replace function minutehand.is_temporary_error(p_sqlstate text) return
 language sql immutable as $$
   select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
 $$;
+
+-- minutehand.is_unreadable(sqlstate) -> boolean: the row that was read is at fault, or what computes it: reading it again fails
+-- again.  Not so what minutehand.is_temporary_error names, but for class 42: a view may call what its owner may not.
+create or replace function minutehand.is_unreadable(p_sqlstate text) returns boolean
+language sql immutable as $$
+  select left(p_sqlstate, 2) = '42' or left(p_sqlstate, 2) <> '08' and not minutehand.is_temporary_error(p_sqlstate)
+$$;

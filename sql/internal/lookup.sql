@@ -38,7 +38,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.checked_row_id(workflow, table, id) -> the id as the table writes it ("7" for "007" where ids are numbers).
--- Errors: MH404 no such table or row, MH400 the row is another tenant's.
+-- Errors: MH404 no such table or row, MH400 the row is another tenant's, or cannot be read.
 create or replace function minutehand.checked_row_id(p_workflow public.automation_workflows, p_table text, p_row text)
 returns text language plpgsql stable set search_path = '' as $$
 declare
@@ -49,12 +49,15 @@ begin
     raise exception 'no watched table has the trigger type "%" of workflow "%"', p_workflow.trigger_type, p_workflow.name
       using errcode = 'MH404', hint = 'Watch the table first: minutehand trigger add TABLE.';
   end if;
-  select w.config, r.key, r.found into v_row
+  select w.config, r.key, r.found, r.problem into v_row
   from minutehand.watched w
-  cross join lateral minutehand.read_rows(w.relation, w.config, array[p_row]) r
+  cross join lateral minutehand.read_app_rows(w.relation, w.config, array[p_row]) r
   where w.name = p_table;
   if not found then
     raise exception 'there is no row % in %', p_row, p_table using errcode = 'MH404', hint = 'Name it by its id.';
+  end if;
+  if v_row.problem is not null then
+    raise exception '%', v_row.problem using errcode = 'MH400', hint = 'Correct the row, or name another.';
   end if;
   v_config := v_row.config;
   if not minutehand.is_row_of_workflow(v_row.found, v_config, p_workflow) then

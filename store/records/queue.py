@@ -174,8 +174,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
-    #: Linked rows that exist and are not shown, by name, and why: each belongs to another tenant, or to none.
-    hidden_links: dict[str, str] = field(default_factory=dict)
+    #: Linked rows that exist and are not shown, by name, and why: `{"code", "reason"}`.
+    hidden_links: dict[str, Json] = field(default_factory=dict)
     #: The status column, whose spelling conditions fold (R9).
     status_column: str = "status"
     #: An earlier worker handed the execution over and never reported its end (`automation_begin_calls`).

@@ -105,8 +105,8 @@ class DryRunContext(TypedDict):
     row: Json | None
     old: Json | None
     links: Json | None
-    #: Links whose rows are not shown, and why.
-    hidden_links: dict[str, str] | None
+    #: See `Context.hidden_links`.
+    hidden_links: dict[str, Json] | None
     #: When the change that it repeats occurred.
     since: str | None
     conditions: ConditionResult | None

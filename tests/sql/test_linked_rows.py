@@ -78,7 +78,7 @@ def test_a_table_without_a_tenant_is_shown_only_where_the_operator_says_so(datab
     fill(database, NORTH, NORTH)
     links, hidden = linked(database)
     assert "vendor" not in links
-    assert "--global vendors" in hidden["vendor"]
+    assert "--global vendors" in hidden["vendor"]["reason"]
     entry = database.call("automation_trigger_add", p_table="jobs", p_global=["public.vendors"])
     assert entry["global_tables"] == ["vendors"]
     links = database.call("automation_dry_run", p_workflow="tell", p_row="J-1")["links"]
@@ -182,7 +182,7 @@ def test_a_key_that_several_rows_have_finds_none_of_them(database: Database) -> 
         "alter table jobs drop constraint jobs_pkey; insert into jobs (id, organization_id) values ('J-1', 'south')"
     )
     seen = database.sql(
-        "select r.* from minutehand.watched w, minutehand.read_rows(w.relation, w.config, array['J-1']) r"
+        "select r.* from minutehand.watched w, minutehand.read_app_rows(w.relation, w.config, array['J-1']) r"
         " where w.table_name = 'jobs'"
     )
     assert seen == []
