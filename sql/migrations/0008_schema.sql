@@ -102,11 +102,15 @@ $$;
 
 -- Adopted tables.
 
--- Tables that existed before the first migration: they keep their rows, row level security, policies and grants.
+-- Tables that existed before the first migration: they keep their rows, row level security, policies and grants.  `columns`
+-- are those that they had: the app's own (minutehand.protected_columns).
 create table if not exists minutehand.adopted (table_name text primary key, adopted_at timestamptz not null default now());
+alter table minutehand.adopted add column if not exists columns text[];
 -- Not those that an interrupted first migration made; the default of their id identifies them.
-insert into minutehand.adopted (table_name)
-select name
+insert into minutehand.adopted (table_name, columns)
+select name, array(
+  select attname::text from pg_catalog.pg_attribute
+  where attrelid = to_regclass('public.' || name) and attnum > 0 and not attisdropped order by attnum)
 from unnest(array['automation_workflows', 'automation_execution_logs', 'communication_logs']) as name
 where to_regclass('public.' || name) is not null
   and to_regclass('public.automation_migrations') is null
@@ -114,6 +118,19 @@ where to_regclass('public.' || name) is not null
     select from pg_catalog.pg_attrdef d
     where d.adrelid = to_regclass('public.' || name) and pg_get_expr(d.adbin, d.adrelid) = 'minutehand.new_id()')
 on conflict do nothing;
+-- Schema 7 did not write them down: what stands before the first column that it added.
+update minutehand.adopted t
+set columns = array(
+  select a.attname::text
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attribute first on first.attrelid = a.attrelid and first.attname = added.column_name
+  where a.attrelid = to_regclass('public.' || t.table_name) and a.attnum > 0 and not a.attisdropped
+    and a.attnum < first.attnum
+  order by a.attnum)
+from (values
+  ('automation_workflows', 'version'), ('automation_execution_logs', 'event_id'), ('communication_logs', 'execution_id')
+) as added (table_name, column_name)
+where t.table_name = added.table_name and t.columns is null;
 
 
 -- Workflows: the users' rules.

@@ -105,3 +105,30 @@ def test_nobody_but_the_servers_role_may_call_any_of_our_functions(project: Proj
         and row["signature"] != "minutehand.new_id()"
     ]
     assert wrong == []
+
+
+def test_what_a_signed_in_user_writes_into_our_columns_is_not_kept(project: Project) -> None:
+    """A team may let its users insert executions: leases, attempts and times are still ours (R17)."""
+    project.owner.sql("grant insert, update on automation_execution_logs to authenticated")
+    project.owner.sql(
+        "create policy own on automation_execution_logs for all to authenticated"
+        " using (user_id = (select minutehand.my_user()))"
+    )
+    nonsense = {"attempt": -2147483648, "past": 5, "lease_expires_at": "infinity", "scheduled_at": "-infinity"}
+
+    async def insert(client: AsyncClient) -> Any:
+        row = {"user_id": ANN, "status": "failed", "error_message": "mine", **nonsense}
+        return (await client.table("automation_execution_logs").insert(row).execute()).data
+
+    async def update(client: AsyncClient) -> Any:
+        change = {"status": "pending", **nonsense}
+        return (await client.table("automation_execution_logs").update(change).eq("user_id", ANN).execute()).data
+
+    jwt = project.user_jwt(ANN)
+    fresh = {"attempt": 0, "past": None, "lease_expires_at": None, "scheduled_at": None}
+    for verb, status in ((insert, "failed"), (update, "pending")):
+        (row,) = ask(project, project.publishable_key, verb, bearer=jwt)
+        assert {name: row[name] for name in fresh} == fresh
+        assert (row["status"], row["error_message"]) == (status, "mine")
+    (row,) = ask(project, project.secret_key, update)
+    assert (row["attempt"], row["past"]) == (-2147483648, 5)
