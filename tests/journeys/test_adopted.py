@@ -76,7 +76,7 @@ def test_migrate_first_says_what_it_does_to_which_table(app, minutehand):
         "replace by wider ones the CHECKs communication_logs_status_check, communication_logs_type_check",
         "lock: ACCESS EXCLUSIVE; reads each row once",
         "add the triggers minutehand_path_entered, minutehand_path_left",
-        "add the triggers minutehand_number_version, minutehand_keep_version",
+        "add the triggers minutehand_guard, minutehand_number_version, minutehand_keep_version",
     ):
         assert line in " ".join(done.stderr.split())
     assert max(map(len, done.stderr.splitlines())) <= 100
