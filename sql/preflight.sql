@@ -26,7 +26,7 @@ begin
     ('0008_schema', 'public.automation_events',
      'id bigint, occurred_at timestamptz, table_name text, operation text, types text[], entity_id text, user_id text, '
      'organization_id text, old json, new json, cause uuid, dedupe_key text, matched_at timestamptz, '
-     'match_attempts integer, match_after timestamptz, error text', ''),
+     'match_attempts integer, match_after timestamptz, error text', 'cut_columns text[]'),
     ('0008_schema', 'public.automation_execution_logs',
      'id uuid, workflow_id uuid, trigger_type text, status text, trigger_data json, created_at timestamptz',
      'event_id bigint, user_id any, organization_id any, entity_id text, attempt integer, max_attempts integer, '

@@ -87,6 +87,10 @@ class Store:
         """
         return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
 
+    async def match(self, event_ids: list[int]) -> records.MatchResult:
+        """Match events that a tick picked: start the workflows that they start."""
+        return await self._timed("automation_match", p_ids=event_ids)
+
     async def prune(self, keep_seconds: int) -> records.PruneResult:
         """Delete some of the executions that ended and are older."""
         return await self._repeated("automation_prune", p_keep_seconds=keep_seconds)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.database import check_schema_version
 from minutehand.store import Json, Store, Tick
+from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
 
 if TYPE_CHECKING:
     from minutehand.scheduler.alerts.notifier import Notifier
@@ -60,7 +61,7 @@ class Housekeeper:
         self.stopping = True
 
     async def run(self) -> Tick:
-        """Find lost leases, match late changes, check the breaker, record the heartbeat; then prune.
+        """Find lost leases, check the breaker, record the heartbeat, match late changes; then prune.
 
         It repeats while there is a stale backlog to hold.  Returns the last pass, with `held` of all.
         Errors: `StoreError`.
@@ -73,12 +74,30 @@ class Housekeeper:
             held += tick.held
             self._after_pass()
             self._warn_of_breaker(tick)
+            if tick.to_match:
+                tick = replace(tick, due=tick.due + await self._match(tick.to_match))
             if not tick.holding or self.stopping:
                 break
         await self._prune()
         for _ in range(tick.bulk_actions):  # also those whose server is gone
             await self._store.bulk_step(limit=BULK_LIMIT)
         return replace(tick, held=held)
+
+    async def _match(self, event_ids: list[int]) -> int:
+        """Match late changes, and return how many executions they started.
+
+        What is due runs whether this succeeds or not: the next pass tries again.
+        """
+        try:
+            return (await self._store.match(event_ids))["executions"]
+        except (Unreachable, BadConfiguration):
+            raise
+        except StoreError as error:
+            import structlog
+
+            configure_logs(self._log)
+            structlog.get_logger().warning("matching_failed", events=len(event_ids), reason=str(error))
+            return 0
 
     async def alert(self) -> None:
         """Notify people of incidents.  Errors: none."""

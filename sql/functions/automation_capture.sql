@@ -99,6 +99,12 @@ begin
     end if;
   end if;
 
+  if coalesce(pg_column_size(p_new), 0) + coalesce(pg_column_size(p_old), 0) > 262144 then
+    v_event.cut_columns := minutehand.columns_too_large(p_new, p_old);
+    p_old := p_old - coalesce(v_event.cut_columns, '{}');
+    p_new := p_new - coalesce(v_event.cut_columns, '{}');
+  end if;
+
   v_event.occurred_at := minutehand.clock();
   v_event.table_name := coalesce(p_config ->> 'table', p_table);
   v_event.operation := p_operation;
@@ -115,10 +121,12 @@ begin
     v_event.matched_at := v_event.occurred_at;
   end if;
   insert into public.automation_events (
-    occurred_at, table_name, operation, types, entity_id, user_id, organization_id, old, new, cause, matched_at, error)
+    occurred_at, table_name, operation, types, entity_id, user_id, organization_id, old, new, cause, matched_at, error,
+    cut_columns)
   values (
     v_event.occurred_at, v_event.table_name, v_event.operation, v_event.types, v_event.entity_id, v_event.user_id,
-    v_event.organization_id, v_event.old, v_event.new, v_event.cause, v_event.matched_at, v_event.error)
+    v_event.organization_id, v_event.old, v_event.new, v_event.cause, v_event.matched_at, v_event.error,
+    v_event.cut_columns)
   returning id into v_event.id;
 
   if v_event.matched_at is not null and v_event.error is null then
@@ -127,25 +135,42 @@ begin
 end
 $$;
 
+-- minutehand.columns_too_large(new, old) -> the columns whose values are not recorded: those of more than 256 kB, and of what is
+-- left the ones of more than 8 kB if it still exceeds 1 MB.  Null when there is none.
+create or replace function minutehand.columns_too_large(p_new jsonb, p_old jsonb) returns text[]
+language sql immutable as $$
+  with sizes as (
+    select key, max(pg_column_size(value)) as bytes
+    from (select * from jsonb_each(p_new) union all select * from jsonb_each(p_old)) as v
+    group by key
+  ), total as (
+    select sum(bytes) filter (where bytes <= 262144) > 1048576 as is_too_large from sizes
+  )
+  select array_agg(key order by key) from sizes, total where bytes > 262144 or is_too_large and bytes > 8192
+$$;
+
 -- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or
 -- after any error, the event is marked unmatched, and the next tick matches it.
 create or replace function minutehand.match_now(p_event public.automation_events, p_config jsonb) returns void
 language plpgsql as $$
 declare
+  c_most constant bigint := 10000;  -- comparisons: about 50 ms
   v_started constant timestamptz := clock_timestamp();
   v_spent_ms double precision := coalesce(nullif(current_setting('minutehand.matching_ms', true), ''), '0');
   v_problem text;
 begin
   begin
-    v_problem := (minutehand.match_event(p_event, p_config, v_started + interval '50 ms', false)).problem;
+    v_problem := (minutehand.match_event(p_event, p_config, v_started + interval '50 ms', false, c_most)).problem;
   exception when others then
     v_problem := sqlerrm;
     if sqlstate = '55P03' then
       perform set_config('minutehand.blocked', 'matching', true);
+    elsif sqlstate = 'MH413' then
+      v_problem := 'budget';
     else
       -- Again, with a block for each workflow, so that one that fails does not affect the others.
       begin
-        v_problem := (minutehand.match_event(p_event, p_config, v_started + interval '50 ms', true)).problem;
+        v_problem := (minutehand.match_event(p_event, p_config, v_started + interval '50 ms', true, c_most)).problem;
       exception when others then
         v_problem := sqlerrm;
         if sqlstate = '55P03' then

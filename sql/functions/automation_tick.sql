@@ -1,7 +1,8 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "matched", "paused", "tripped": [names], "held", "holding"}
--- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, unmatched events, the loop breaker
--- (`tripped`: workflows that this call paused), pruning; and what a caller needs to decide whether to claim.  p_worker: {"id",
+--   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "held", "holding"}
+-- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
+-- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
+-- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
 -- "mode", "host", "version", "listens"}.  Any number may run at once.
 -- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
 -- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
@@ -15,7 +16,6 @@ set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_lost integer;
-  v_matched jsonb;
   v_tripped jsonb;
   v_due integer;
   v_backlog record;
@@ -28,8 +28,8 @@ begin
     on conflict (id) do update set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens;
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
-  v_matched := minutehand.match_events(500, v_now);
   v_tripped := minutehand.trip_breakers(v_now);
+  -- Before events are picked: it waits for those that were unmatched when the processors stopped.
   select * into v_backlog from minutehand.skip_stale(5000, v_now);
   perform minutehand.prune(500, v_now);
   perform minutehand.prune_audit(500, v_now);
@@ -42,7 +42,7 @@ begin
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
-    'lost_leases', v_lost, 'matched', v_matched -> 'matched', 'held', v_backlog.held, 'holding', v_backlog.holding,
+    'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held, 'holding', v_backlog.holding,
     'tripped', v_tripped,
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
     'paused', (select everything from minutehand.pauses));

@@ -9,21 +9,31 @@ language plpgsql immutable
 as $$
 declare
   v_normal jsonb := minutehand.normal_conditions(p_conditions);
+  v_count bigint := minutehand.comparisons(v_normal, p_new, p_old, p_status_column);
 begin
+  if v_count > minutehand.most_comparisons() then
+    return jsonb_build_object('held', false, 'problem', minutehand.too_many_comparisons(v_count));
+  end if;
   return minutehand.describe_conditions(v_normal, p_new, p_old, p_status_column)
     || case when v_normal ? 'problem' then '{"held": false}' else '{}' end::jsonb;
 end
 $$;
 
--- The verdict alone, for the trigger and the tick.
+-- The verdict alone, for the trigger and the tick.  Errors: MH413 more than p_most comparisons, MH400 more than are ever made.
 create or replace function minutehand.conditions_met(
-  p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status')
+  p_conditions jsonb, p_new jsonb, p_old jsonb, p_status_column text default 'status', p_most bigint default null)
 returns boolean
 language plpgsql immutable
 as $$
 declare
   v_normal jsonb := minutehand.normal_conditions(p_conditions);
+  v_count bigint := minutehand.comparisons(v_normal, p_new, p_old, p_status_column);
 begin
+  if v_count > minutehand.most_comparisons() then
+    raise exception '%', minutehand.too_many_comparisons(v_count) using errcode = 'MH400';
+  elsif v_count > p_most then
+    raise exception 'left to the tick: % comparisons', v_count using errcode = 'MH413';
+  end if;
   return not v_normal ? 'problem' and coalesce(minutehand.conditions_verdict(v_normal, p_new, p_old, p_status_column), false);
 end
 $$;
@@ -192,4 +202,89 @@ as $$
     when length(p_value::text) > 1000 then to_jsonb(left(p_value #>> '{}', 1000) || ' ...')
     else p_value
   end
+$$;
+
+-- minutehand.most_comparisons() -> how many comparisons one workflow's conditions may need on one row: about 0.3 s.
+create or replace function minutehand.most_comparisons() returns bigint language sql immutable as $$ select 50000 $$;
+
+create or replace function minutehand.too_many_comparisons(p_count bigint) returns text
+language sql immutable
+as $$
+  select format('the conditions need %s comparisons on this row; at most %s are made', p_count, minutehand.most_comparisons())
+$$;
+
+-- minutehand.comparisons(normal conditions, new, old, status column) -> bigint: a bound of the work of evaluating them on a row, before
+-- anything is compared: one for each pair of values (5 us), one more for each 1,000 bytes of them, and 4 for a pair of statuses,
+-- which are folded.  0 where both are small: an item of a list has at least 5 bytes, so that it is below 10,000.
+create or replace function minutehand.comparisons(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+returns bigint
+language plpgsql immutable
+as $$
+begin
+  if pg_column_size(p_normal)::bigint * (pg_column_size(p_new) + coalesce(pg_column_size(p_old), 0)) <= 250000 then
+    return 0;
+  end if;
+  return (
+    select coalesce(sum(minutehand.leaf_comparisons(leaf, p_new, p_old, p_status_column)), 0)
+    from jsonb_path_query(p_normal, 'strict $.** ? (exists (@.field) && exists (@.operator))') as leaf);
+end
+$$;
+
+-- minutehand.leaf_comparisons(leaf, new, old, status column) -> bigint: the same for one leaf in normal form.
+create or replace function minutehand.leaf_comparisons(p_leaf jsonb, p_new jsonb, p_old jsonb, p_status_column text)
+returns bigint
+language plpgsql immutable
+as $$
+declare
+  v_actual jsonb := p_new -> (p_leaf ->> 'field');
+  v_was jsonb := p_old -> (p_leaf ->> 'field');
+  v_wanted jsonb := p_leaf -> 'value';
+  v_path text[];
+  v_listed bigint;
+  v_items bigint;
+  v_bytes bigint;
+  v_each bigint;
+begin
+  if v_actual is null then  -- a path, or a prefix
+    v_path := string_to_array(regexp_replace(p_leaf ->> 'field', '^(new|old|record)[.]', ''), '.');
+    v_actual := p_new #> v_path;
+    v_was := p_old #> v_path;
+  end if;
+  v_bytes := greatest(pg_column_size(v_actual), pg_column_size(v_was), 0);
+  v_listed := case when jsonb_typeof(v_wanted) = 'array' then jsonb_array_length(v_wanted) else 1 end;
+  if v_bytes <= 1000 and v_listed = 1 then
+    return 1;
+  end if;
+  v_items := greatest(
+    case when jsonb_typeof(v_actual) = 'array' then jsonb_array_length(v_actual) end,
+    case when jsonb_typeof(v_was) = 'array' then jsonb_array_length(v_was) end, 1);
+  v_each := case when p_leaf ->> 'field' like '%' || p_status_column then 4 else 1 end;
+  return case
+    when p_leaf ->> 'operator' in ('in', 'not_in') then v_listed * (v_each * (1 + v_items) + v_bytes / 1000)
+    when p_leaf ->> 'operator' in ('contains', 'not_contains')
+      then v_items * (v_each + pg_column_size(v_wanted) / 1000) + v_bytes / 1000
+    else v_listed * (v_each + v_bytes / 1000)
+  end;
+end
+$$;
+
+-- minutehand.check_recorded(conditions, columns) -> nothing, or MH400 where they compare one of these columns, whose values were too
+-- large to be recorded.
+create or replace function minutehand.check_recorded(p_conditions jsonb, p_cut_columns text[]) returns void
+language plpgsql immutable
+as $$
+declare
+  v_field text;
+begin
+  select leaf ->> 'field' into v_field
+  from jsonb_path_query(
+    minutehand.normal_conditions(p_conditions), 'strict $.** ? (exists (@.field) && exists (@.operator))') as leaf
+  where leaf ->> 'field' = any (p_cut_columns)
+     or split_part(regexp_replace(leaf ->> 'field', '^(new|old|record)[.]', ''), '.', 1) = any (p_cut_columns)
+  limit 1;
+  if v_field is not null then
+    raise exception 'a condition compares "%", whose value was too large to be recorded with the change', left(v_field, 60)
+      using errcode = 'MH400';
+  end if;
+end
 $$;

@@ -1,68 +1,59 @@
 -- Matching: which workflows does a change start?
 
--- minutehand.match_events(limit, now) -> {"matched": events, "executions": created, "set_aside": events}
--- Matches events that the trigger left unmatched (over its budget, after an error, a locked table).  Any number may run at once.
--- An event that fails is tried again with a growing delay, and set aside with its error after 5 attempts; if the database is
--- at fault (a column is missing, the disk is full), it is tried until that is fixed.  No event is started after 3 s: the
--- platform ends a statement after 8 s, and all its work would be lost.
--- Locks: the events (skip locked), then sorted advisory locks on rows (R10).  Called by: automation_tick.
-create or replace function minutehand.match_events(p_limit integer, p_now timestamptz) returns jsonb
+-- minutehand.pick_unmatched(limit, now) -> ids of events that the trigger left unmatched (over its budget, after an error, a locked
+-- table), for one call of automation_match, which follows in a transaction of its own.  Their attempt is counted here.  If that
+-- call does not come back, they have an attempt without an error, and are tried again later and in smaller numbers, so that one
+-- that cannot be matched does not take others with it.  Fewest attempts first, unless others have waited for a minute; tenants
+-- take turns, among the oldest 5,000.
+create or replace function minutehand.pick_unmatched(p_limit integer, p_now timestamptz) returns bigint[]
 language plpgsql set search_path = '' as $$
 declare
-  v_deadline constant timestamptz := clock_timestamp() + interval '3 s';
-  v_events public.automation_events[];
-  v_event public.automation_events;
-  v_result record;
-  v_made integer := 0;
-  v_matched integer := 0;
-  v_set_aside integer := 0;
+  v_next record;
+  v_ids bigint[];
 begin
-  select array_agg(e order by e.id) into v_events
+  select found.match_attempts as attempts, found.is_lost into v_next
   from (
-    select *
+    values (1, 1, p_now - interval '1 minute'), (2, 2, p_now - interval '1 minute'), (3, 3, p_now - interval '1 minute'),
+           (4, 4, p_now - interval '1 minute'), (5, 0, p_now), (6, 1, p_now), (7, 2, p_now), (8, 3, p_now), (9, 4, p_now)
+  ) as turns (turn, attempts, due)
+  cross join lateral (
+    select match_attempts, match_attempts > 0 and error is null as is_lost
     from public.automation_events
-    where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
-    order by id
-    limit p_limit
-    for update skip locked
-  ) e;
-  if v_events is null then
-    return jsonb_build_object('matched', 0, 'executions', 0, 'set_aside', 0);
+    where matched_at is null and match_attempts = turns.attempts and (match_after is null or match_after <= turns.due)
+    order by match_after, id
+    limit 1
+  ) found
+  order by turns.turn
+  limit 1;
+  if not found then
+    return '{}';
   end if;
-
-  -- The rate limit is counted under these locks; sorted, so that two ticks never wait for each other in a circle.
-  perform pg_advisory_xact_lock(key)
-  from (select distinct minutehand.rate_limit_lock(null, entity_id) as key from unnest(v_events) order by 1) keys;
-
-  foreach v_event in array v_events loop
-    exit when clock_timestamp() > v_deadline;
-    begin
-      select * into v_result
-      from minutehand.match_event(
-        v_event,
-        (select config from minutehand.watched where name = v_event.table_name limit 1),
-        null, true);
-    exception when others then
-      select sqlerrm as problem, minutehand.is_temporary_error(sqlstate) as passing into v_result;
-    end;
-    if v_result.problem is null then
-      update public.automation_events set matched_at = p_now, error = null where id = v_event.id;
-      v_matched := v_matched + 1;
-    else
-      update public.automation_events
-      set match_attempts = case when v_result.passing then least(match_attempts + 1, 4) else match_attempts + 1 end,
-          match_after = p_now + minutehand.backoff(match_attempts + 1),
-          error = v_result.problem
-      where id = v_event.id
-      returning v_set_aside + (match_attempts >= 5)::integer into v_set_aside;
-    end if;
-  end loop;
-  if v_matched > 0 then
-    select count(*) into v_made
-    from public.automation_execution_logs
-    where event_id in (select e.id from unnest(v_events) e);
-  end if;
-  return jsonb_build_object('matched', v_matched, 'executions', v_made, 'set_aside', v_set_aside);
+  with oldest as (
+    select e.id, row_number() over (partition by coalesce(e.organization_id, e.user_id) order by e.id) as turn
+    from (
+      select id, organization_id, user_id
+      from public.automation_events
+      where matched_at is null and match_attempts = v_next.attempts and (match_after is null or match_after <= p_now)
+        and (match_attempts > 0 and error is null) = v_next.is_lost
+      order by match_after, id
+      limit 5000
+    ) e
+  ), free as (
+    select e.id, o.turn
+    from oldest o
+    join public.automation_events e on e.id = o.id
+    order by o.turn, o.id
+    limit case when v_next.is_lost then p_limit / (10 ^ least(v_next.attempts, 3))::integer + 1 else p_limit end
+    for update of e skip locked
+  ), picked as (
+    update public.automation_events e
+    set match_attempts = e.match_attempts + 1, match_after = p_now + minutehand.backoff(e.match_attempts + 1)
+    from free
+    where e.id = free.id and e.matched_at is null and e.match_attempts = v_next.attempts
+    returning e.id, free.turn
+  )
+  select array_agg(id order by turn, id) into v_ids from picked;
+  return coalesce(v_ids, '{}');
 end
 $$;
 
@@ -81,17 +72,19 @@ $$;
 
 -- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was decided;
 -- passing is true when the database is at fault for everything that failed.
--- Past the deadline it stops with problem `budget`.  With `isolate` each workflow has a block of its own, so that one that fails
+-- Past the deadline it stops with problem `budget`; so it does at conditions of more than `most` comparisons
+-- (minutehand.comparisons), which the trigger leaves to the tick.  With `isolate` each workflow has a block of its own, so that one that fails
 -- does not affect the others; without it, an error leaves through the caller's block (a block costs a subtransaction, and nearly
 -- no event needs more than one).
 create or replace function minutehand.match_event(
-  p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean,
+  p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean, p_most bigint,
   out problem text, out passing boolean
 ) language plpgsql as $$
 declare
   v_workflow public.automation_workflows;
-  v_old jsonb := minutehand.row_before(p_event);
-  v_new jsonb := minutehand.row_after(p_event);
+  -- As values of their own: what is read of a stored row is unpacked anew each time.
+  v_old jsonb := minutehand.row_before(p_event) || '{}';
+  v_new jsonb := minutehand.row_after(p_event) || '{}';
   v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
   v_made boolean := false;
 begin
@@ -102,16 +95,19 @@ begin
       exit;
     elsif p_isolate then
       begin
-        v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old) or v_made;
+        v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old, p_most) or v_made;
       exception when others then
         if sqlstate = '55P03' then
           raise;  -- the next workflow would wait for the same lock
+        elsif sqlstate = 'MH413' then
+          problem := coalesce(problem, 'budget');
+          exit;
         end if;
         passing := passing and minutehand.is_temporary_error(sqlstate);
         problem := concat_ws('; ', problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
       end;
     else
-      v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old) or v_made;
+      v_made := minutehand.start_if_matching(v_workflow, p_event, p_config, v_new, v_old, p_most) or v_made;
     end if;
   end loop;
   if v_made then
@@ -148,16 +144,26 @@ begin
 end
 $$;
 
--- minutehand.start_if_matching(workflow, event, config, new, old) -> boolean: did this change start an execution of this workflow?
+-- minutehand.start_if_matching(workflow, event, config, new, old, most) -> boolean: did this change start an execution of this
+-- workflow?  Errors: MH413 its conditions need more than `most` comparisons on this row; MH400 they compare a column that was
+-- not recorded.
 create or replace function minutehand.start_if_matching(
-  p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb
+  p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb,
+  p_most bigint
 ) returns boolean language plpgsql as $$
 declare
   v_status text := minutehand.status_column(p_config);
   v_row jsonb := minutehand.row_of(p_workflow);
+  v_conditions jsonb;
 begin
-  if not minutehand.is_row_on(v_row)
-     or not minutehand.conditions_met(minutehand.conditions_of(v_row, v_status), p_new, p_old, v_status) then
+  if not minutehand.is_row_on(v_row) then
+    return false;
+  end if;
+  v_conditions := minutehand.conditions_of(v_row, v_status);
+  if p_event.cut_columns is not null then
+    perform minutehand.check_recorded(v_conditions, p_event.cut_columns);
+  end if;
+  if not minutehand.conditions_met(v_conditions, p_new, p_old, v_status, p_most) then
     return false;
   end if;
   perform minutehand.start_execution(p_workflow, p_event, p_config, p_new ->> v_status, p_old ->> v_status);

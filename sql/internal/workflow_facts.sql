@@ -67,7 +67,9 @@ begin
     v_words := v_words || v_more;
   end if;
   select array_agg(distinct e.new ->> v_status) into v_more
-  from (select new, types from public.automation_events order by id desc limit 5000) e
+  from (
+    select case when pg_column_size(new) < 65536 then new end as new, types  -- a large row is not unpacked for its status
+    from public.automation_events order by id desc limit 5000) e
   where e.types && array[(p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_created'];
   return array(
     select distinct word from unnest(v_words || v_more) as word where word is not null order by word limit 500);

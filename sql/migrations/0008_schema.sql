@@ -192,10 +192,14 @@ create table if not exists public.automation_events (
   match_after timestamptz,
   error text
 );
+-- Columns whose value was too large to be recorded (minutehand.recorded).
+alter table public.automation_events add column if not exists cut_columns text[];
 create unique index if not exists automation_events_dedupe
   on public.automation_events (dedupe_key) where dedupe_key is not null;
 create index if not exists automation_events_unmatched
   on public.automation_events (id) where matched_at is null;
+create index if not exists automation_events_to_match
+  on public.automation_events (match_attempts, match_after, id) where matched_at is null;
 
 -- Counts changes that could not be recorded.  A sequence needs no table, so a locked table cannot stop it.
 create sequence if not exists minutehand.lost_events;

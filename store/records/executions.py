@@ -207,6 +207,16 @@ class PruneResult(TypedDict):
     more: bool
 
 
+class MatchResult(TypedDict):
+    """What became of the events that a tick picked."""
+
+    matched: int
+    #: Executions that the matched events have.
+    executions: int
+    #: Events that failed for the last time.
+    set_aside: int
+
+
 class EnqueueResult(TypedDict):
     """The execution that a person started; `existed` when its key was used before."""
 

@@ -211,7 +211,8 @@ class Tick:
     due_capped: bool
     next_seconds: float | None
     lost_leases: int
-    matched: int
+    #: Ids of unmatched events, for `Store.match`.
+    to_match: list[int]
     paused: bool
     #: Workflows that the breaker paused in this call, by name.
     tripped: list[str]

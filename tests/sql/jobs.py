@@ -98,8 +98,10 @@ def at(database: Database, instant: str) -> None:
 
 def match(database: Database, instant: str | None = None, *, limit: int = 500) -> Any:
     """Match the unmatched events, as the tick does."""
-    query = "select minutehand.match_events(%s, coalesce(%s::timestamptz, now())) as result"
-    return database.one(query, limit, instant)["result"]
+    picked = database.one(
+        "select minutehand.pick_unmatched(%s, coalesce(%s::timestamptz, now())) as ids", limit, instant
+    )
+    return database.call("automation_match", p_ids=picked["ids"], p_now=instant)
 
 
 @contextmanager

@@ -148,8 +148,11 @@ def failure(step: str, **more: Any) -> dict[str, Any]:
 
 
 def tick(database: Database, now: datetime = NOW, **arguments: Any) -> Any:
-    """One beat of housekeeping."""
-    return database.call("automation_tick", p_now=now, **arguments)
+    """The housekeeping of one tick, and what follows it: matching the events that it picked."""
+    answer = database.call("automation_tick", p_now=now, **arguments)
+    if answer["to_match"]:
+        database.call("automation_match", p_ids=answer["to_match"], p_now=now)
+    return answer
 
 
 @contextmanager

@@ -125,8 +125,8 @@ def test_past_its_budget_the_trigger_leaves_events_to_the_tick(database: Databas
     # A slow evaluator, as a huge number of conditions is: 30 ms a row.
     database.sql(
         "alter function minutehand.conditions_met rename to fast_verdict;"
-        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text) returns boolean"
-        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d); end $$"
+        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text, e bigint) returns boolean"
+        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d, e); end $$"
     )
     database.sql("update jobs set status = 'done'")
     all_events, unmatched, made = counts(database)
@@ -147,8 +147,8 @@ def test_one_slow_row_stops_at_its_own_budget(database: Database) -> None:
         workflow(database, f"w{number}")
     database.sql(
         "alter function minutehand.conditions_met rename to fast_verdict;"
-        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text) returns boolean"
-        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d); end $$"
+        "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text, e bigint) returns boolean"
+        " language plpgsql as $$ begin perform pg_sleep(0.03); return minutehand.fast_verdict(a, b, c, d, e); end $$"
     )
     move(database, "done")
     decided = fired(database)
