@@ -47,6 +47,16 @@ def test_a_tick_returns_what_is_due(backend: Backend) -> None:
     assert backend.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
 
 
+def test_events_that_a_tick_picked_are_matched(backend: Backend) -> None:
+    backend.database.sql("set minutehand.blocked = 'matching'")
+    backend.app.complete_many(2)
+    backend.database.sql("reset minutehand.blocked")
+    tick = backend.run(lambda store: store.tick({"id": "h:1", "mode": "run-once", "host": "h", "version": "0"}))
+    assert (len(tick.to_match), tick.due) == (4, 0)
+    matched = backend.run(lambda store: store.match(tick.to_match))
+    assert matched == {"matched": 4, "executions": 2, "set_aside": 0}
+
+
 def test_a_claim_repeated_with_its_token_brings_the_same_and_spends_nothing(backend: Backend) -> None:
     jobs = {backend.app.complete() for _ in range(3)}
     token = str(uuid.uuid4())

@@ -54,6 +54,10 @@ def script(database: Database) -> None:
     database.connection.execute(schema.script().encode())
 
 
+#: Columns that schema 7 did not have.
+NEW_COLUMNS = {("minutehand.adopted", "columns"), ("automation_events", "cut_columns")}
+
+
 def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
     """The rows of each table, by names as they are now; without what a migration writes down about itself."""
     tables = database.sql(
@@ -65,8 +69,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
             rows = [{RENAMED_COLUMNS.get(key, key): value for key, value in row.items()} for row in rows]
-        if name == "minutehand.adopted":
-            rows = [{key: value for key, value in row.items() if key != "columns"} for row in rows]
+        rows = [{key: value for key, value in row.items() if (name, key) not in NEW_COLUMNS} for row in rows]
         found[RENAMED_TABLES.get(name, name)] = sorted(rows, key=str)
     return found
 
