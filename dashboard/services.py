@@ -18,5 +18,8 @@ class Services:
     lint: Callable[[str], Awaitable[list[Json]]]
     #: The ids of a workflow and a row -> {"conditions", "stops", "steps": […]} as `workflows test -o json`
     dry_run: Callable[[str, str], Awaitable[Json]]
+    #: A workflow's row -> the secrets by which receivers verify its webhooks, newest first; empty where none is set,
+    #: and where the operator's own signs, which no page shows.
+    webhook_secrets: Callable[[Json], Awaitable[list[str]]]
     #: Where steps run: `local`, or elsewhere.
     executor: str = "local"

@@ -83,6 +83,11 @@ class DryStepRun(StepView):
         definition: Json = self.facts["workflow"]["definition"]
         return definition
 
+    @property
+    def webhook_tenant(self) -> None:
+        """See the contract; a dry run signs nothing."""
+        return None
+
     async def send(
         self,
         message: Message,

@@ -63,6 +63,7 @@ class ExecutorSettings:
     functions_headers: dict[str, str] = field(default_factory=dict)
     #: Targets of `notify` (Apprise URLs).
     notify_urls: tuple[str, ...] = ()
+    #: Signs webhooks: `whsec_…`, or `new,old` (executor/webhook_secrets.py).
     webhook_secret: str | None = None
     #: Private addresses that workflows may reach: `False` none, `True` all, or `host:port` pairs.
     allow_private_addresses: bool | frozenset[str] = False

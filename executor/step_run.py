@@ -16,7 +16,7 @@ from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
-from minutehand.store.records import ConditionResult
+from minutehand.store.records import ConditionResult, WebhookTenant
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
@@ -71,6 +71,11 @@ class LocalStepRun(StepView):
     def definition(self) -> dict[str, Any]:
         """See the contract."""
         return self.execution.workflow.definition
+
+    @property
+    def webhook_tenant(self) -> WebhookTenant | None:
+        """See the contract."""
+        return self.execution.workflow.webhook_tenant
 
     async def send(
         self,

@@ -9,6 +9,7 @@ from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.services import Services
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.webhook_secrets import BadSecret, secrets_of
 from minutehand.scheduler.config import BackendSettings, DashboardSettings, RunSettings
 from minutehand.scheduler.database import Database, supabase_project
 from minutehand.store import Json
@@ -65,5 +66,14 @@ def open_dashboard(
         except BadStep as error:
             raise BadRequest(f"it cannot run: {error}") from None
 
-    services = Services(doctor=doctor, lint=lint, dry_run=dry_run_on_row, executor=run.executor)
+    async def webhook_secrets(workflow: Json) -> list[str]:
+        signer = await store.webhook_signer(organization=workflow["organization_id"], user=workflow["user_id"])
+        try:
+            return secrets_of(executor.webhook_secret, signer.tenant) if signer.tenant else []
+        except BadSecret:
+            return []  # each webhook step says so
+
+    services = Services(
+        doctor=doctor, lint=lint, dry_run=dry_run_on_row, webhook_secrets=webhook_secrets, executor=run.executor
+    )
     return DashboardContext(store, access, version("minutehand"), services, read_only=read_only, database=database.name)

@@ -10,6 +10,7 @@ from typing import TextIO, cast
 
 import structlog
 
+from minutehand.scheduler.cli.terminal import escape_event
 from minutehand.scheduler.config import LogSettings
 
 
@@ -29,9 +30,7 @@ def configure(settings: LogSettings) -> None:
     """Set up logging for this process."""
     form = settings.log_format
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
-    )
+    renderer: structlog.typing.Processor = _console_renderer() if console else structlog.processors.JSONRenderer()
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -47,6 +46,12 @@ def configure(settings: LogSettings) -> None:
         cache_logger_on_first_use=True,
     )
     _include_libraries(processors, renderer, max(level, logging.WARNING))
+
+
+def _console_renderer() -> structlog.typing.Processor:
+    """Return what writes an event as text.  Its colours are our own; a value cannot act on the terminal."""
+    render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return lambda logger, name, event: render(logger, name, escape_event(event))
 
 
 def _include_libraries(

@@ -397,6 +397,13 @@ class Store:
         """Return whether direct mode is on, what is missing for it, and whether its token has one of these digests."""
         return await self._driver.call("automation_direct_status", p_digests=digests)
 
+    async def webhook_signer(
+        self, *, organization: str | None = None, user: str | None = None
+    ) -> records.WebhookSigner:
+        """Return whose secret signs the webhooks of workflows of this organization, else of this user."""
+        row = await self._driver.call("automation_webhook_tenant", p_organization=organization, p_user=user)
+        return records.WebhookSigner.from_row(row)
+
     async def evaluate(
         self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"
     ) -> records.ConditionResult:

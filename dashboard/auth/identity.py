@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: `view` shows the pages, `payloads` also shows row data, recipients and messages; the others each allow an action.
-PERMISSIONS = ("view", "payloads", "retry", "cancel", "pause", "resolve")
+#: `view` shows the pages, `payloads` also shows row data, recipients and messages, `secrets` the webhook secret of a
+#: tenant; the others each allow an action.
+PERMISSIONS = ("view", "payloads", "retry", "cancel", "pause", "resolve", "secrets")
+#: What users have whose permissions nobody named: all but `secrets`, which must be named.
+DEFAULT_PERMISSIONS = frozenset(PERMISSIONS) - {"secrets"}
 
 
 class Forbidden(Exception):

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, User
+from minutehand.dashboard.auth.identity import DEFAULT_PERMISSIONS, PERMISSIONS, User
 from minutehand.store.errors import BadConfiguration
 
 _LOGIN = re.compile(
@@ -67,7 +67,7 @@ def parse(text: str) -> Login:
             "MINUTEHAND_LOGINS is not valid: write name:password or name:password=view,retry, separated by spaces. "
             "A password contains no space, colon, = or @."
         )
-    allowed = set((match["permissions"] or ",".join(PERMISSIONS)).split(",")) - {""}
+    allowed = DEFAULT_PERMISSIONS if match["permissions"] is None else set(match["permissions"].split(",")) - {""}
     if unknown := allowed - set(PERMISSIONS):
         raise BadConfiguration(
             f"MINUTEHAND_LOGINS: {match['name']} has the unknown permission {sorted(unknown)[0]!r}. "

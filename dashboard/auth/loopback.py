@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, User
+from minutehand.dashboard.auth.identity import DEFAULT_PERMISSIONS, User
 
 #: Host names of loopback.  Another `Host` belongs to a site whose DNS name points to this machine (DNS rebinding).
 NAMES = ("localhost", "127.0.0.1", "::1")
@@ -23,7 +23,7 @@ class Loopback(Access):
             text = "A proxy forwarded this request. Set a login for the dashboard: MINUTEHAND_LOGINS.\n"
             raise Denied(PlainTextResponse(text, 421))
         if is_loopback(request.headers.get("host", "")):
-            return User(name="this machine", permissions=frozenset(PERMISSIONS))
+            return User(name="this machine", permissions=DEFAULT_PERMISSIONS)
         raise Denied(PlainTextResponse("Without a login, the dashboard answers only at http://127.0.0.1.\n", 421))
 
 

@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, User
+from minutehand.dashboard.auth.identity import DEFAULT_PERMISSIONS, User
 from minutehand.store.errors import BadConfiguration
 
 
 class Proxied(Access):
     """Admits the user that the header names, if the request comes from an address of the proxy."""
 
-    def __init__(self, header: str, addresses: str, permissions: frozenset[str] = frozenset(PERMISSIONS)) -> None:
+    def __init__(self, header: str, addresses: str, permissions: frozenset[str] = DEFAULT_PERMISSIONS) -> None:
         super().__init__()
         self._header = header
         self._permissions = permissions

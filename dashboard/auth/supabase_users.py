@@ -20,16 +20,18 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from minutehand.dashboard.api.problems import RETRY_SECONDS
 from minutehand.dashboard.auth.base import Access, Denied
-from minutehand.dashboard.auth.identity import PERMISSIONS, User
+from minutehand.dashboard.auth.identity import DEFAULT_PERMISSIONS, User
 
 COOKIE = "minutehand"
 #: The permissions of each value of the claim `app_metadata.minutehand_role`.
 ROLES: Mapping[str, frozenset[str]] = {
-    "admin": frozenset(PERMISSIONS),
+    "admin": DEFAULT_PERMISSIONS,
     "operator": frozenset({"view", "retry", "cancel"}),
     "viewer": frozenset({"view"}),
 }
 CLAIM = "minutehand_role"
+#: The claim of `app_metadata` that adds the permission `secrets` when it is true.
+SECRETS_CLAIM = "minutehand_secrets"
 #: Seconds for which the project's keys are valid here, and between two fetches for a key that is missing.
 KEYS_SECONDS, REFETCH_SECONDS = 600.0, 10.0
 #: Seconds that the auth server may take to answer.
@@ -121,7 +123,7 @@ class SupabaseUsers(Access):
         tenant = metadata.get("minutehand_tenant")
         return User(
             name=str(claims.get("email") or claims["sub"]),
-            permissions=permissions,
+            permissions=permissions | ({"secrets"} if metadata.get(SECRETS_CLAIM) is True else frozenset()),
             tenant=None if tenant in (None, "*") else str(tenant),
         )
 

@@ -55,6 +55,9 @@ async def workflow(request: PageRequest) -> Page:
             "row_id": row_id,
             "dry_run": dry_run,
             "dry_run_problem": problem,
+            "webhook_secrets": (
+                await request.dashboard.services.webhook_secrets(row) if request.user.may("secrets") else []
+            ),
         },
     )
 

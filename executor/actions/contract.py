@@ -17,6 +17,7 @@ from minutehand.executor.outcome import OnUncertain, StepResult
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
     from minutehand.executor.settings import ExecutorSettings
+    from minutehand.store.records import WebhookTenant
 
 
 class BadStep(Exception):
@@ -109,6 +110,11 @@ class StepRun(Protocol):
     @property
     def definition(self) -> dict[str, Any]:
         """The workflow's row as it was when the execution matched: `name`, `settings`, `user_id`, `organization_id`."""
+        ...
+
+    @property
+    def webhook_tenant(self) -> WebhookTenant | None:
+        """The tenant whose secret signs webhooks (executor/webhook_secrets.py); None: the operator's own signs."""
         ...
 
     def render(self, template: str, *, html: bool = False) -> str:

@@ -17,6 +17,7 @@ from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.http.client import USER_AGENT, BadTarget, parse_url, shown_url
 from minutehand.executor.http.outgoing import Body, identity_headers, step_body
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
+from minutehand.executor.webhook_secrets import BadSecret, signing_keys
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "GET")
 
@@ -29,10 +30,6 @@ _OURS = frozenset(
     | {"accept-encoding", "idempotency-key", "webhook-id", "webhook-timestamp", "webhook-signature"}
     | {"x-minutehand-cause"}
 )
-
-
-class BadSecret(Exception):
-    """The operator's webhook secret is not `whsec_` followed by base64."""
 
 
 class WebhookAction:
@@ -64,8 +61,7 @@ class WebhookAction:
         url = str(run.render_value(config["url"]))
         try:
             recipient = shown_url(parse_url(url))
-            given = run.settings.webhook_secret
-            secret = signing_key(given) if given else None
+            keys = signing_keys(run.settings.webhook_secret, run.webhook_tenant)
         except BadTarget as error:
             return error.as_result()
         except BadSecret as error:
@@ -74,7 +70,7 @@ class WebhookAction:
         headers = _headers(run, body.content_type)
 
         async def deliver(key: str) -> StepResult:
-            signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body.data, secret)
+            signed = headers | identity_headers(key, run.execution_id) | _stamp(key, body.data, keys)
             response = await run.http.request(method, url, headers=signed, body=body.data)
             if failure := response.as_failure(datetime.now(UTC)):
                 return failure
@@ -90,17 +86,6 @@ def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     """The `webhook-signature` of Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-
-
-def signing_key(secret: str) -> bytes:
-    """Return the bytes that a `whsec_…` secret stands for.  Errors: `BadSecret`."""
-    try:
-        key = base64.b64decode(secret.strip().removeprefix("whsec_"), validate=True)
-    except ValueError:
-        key = b""
-    if not key or not secret.strip().startswith("whsec_"):
-        raise BadSecret("the webhook secret (MINUTEHAND_WEBHOOK_SECRET) must be whsec_ followed by base64")
-    return key
 
 
 def _method(config: dict[str, Any]) -> str:
@@ -129,10 +114,10 @@ def _check_name(name: object) -> None:
         raise BadStep(f"header `{name}` is set by Minutehand: remove it")
 
 
-def _stamp(key: str, body: bytes, secret: bytes | None) -> dict[str, str]:
-    """Return the headers that prove the request's time and sender."""
+def _stamp(message_id: str, body: bytes, keys: list[bytes]) -> dict[str, str]:
+    """Return the headers that prove the request's time and sender, with a signature for each key."""
     now = int(time.time())
     stamp = {"webhook-timestamp": str(now)}
-    if secret:
-        stamp["webhook-signature"] = sign(secret, key, now, body)
+    if keys:
+        stamp["webhook-signature"] = " ".join(sign(key, message_id, now, body) for key in keys)
     return stamp

@@ -6,15 +6,19 @@ Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 exec
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
+from traceback import format_exception
+from types import TracebackType
 from typing import Any
 
 import click
 
 from minutehand.scheduler.cli.environment import fill_environment
+from minutehand.scheduler.cli.terminal import echo, echo_text, joined
 from minutehand.scheduler.exit_codes import exit_code
-from minutehand.store.errors import StoreError
+from minutehand.store.errors import EmbeddedUnavailable, StoreError
 
 #: The module and attribute of each command.  `logs` is an alias of `executions`.
 COMMANDS = {
@@ -30,6 +34,7 @@ COMMANDS = {
     "workflows": "minutehand.scheduler.cli.commands.workflows:workflows",
     "executions": "minutehand.scheduler.cli.commands.executions:executions",
     "logs": "minutehand.scheduler.cli.commands.executions:executions",
+    "webhook-secret": "minutehand.scheduler.cli.commands.webhook_secret:webhook_secret",
     "limits": "minutehand.scheduler.cli.commands.limits:limits",
     "pause": "minutehand.scheduler.cli.commands.pause:pause",
     "resume": "minutehand.scheduler.cli.commands.pause:resume",
@@ -79,7 +84,13 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.  Only here errors become messages and exit codes."""
+    sys.excepthook = _print_traceback
     sys.exit(run(arguments))
+
+
+def _print_traceback(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Print a bug; its words may come from a row."""
+    echo_text("".join(format_exception(kind, error, traceback)), err=True, nl=False)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -90,13 +101,17 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        echo_text(text.getvalue(), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("minutehand: interrupted", err=True)
+        echo("minutehand: interrupted", err=True)
         return 130
     except StoreError as error:
-        click.echo(f"minutehand: {error}", err=True)
+        # Only the embedded server's own words have lines; a row's could look like ours.
+        lines = str(error).splitlines() if isinstance(error, EmbeddedUnavailable) else [str(error)]
+        echo_text(joined([f"minutehand: {lines[0]}", *lines[1:]]), err=True)
         return exit_code(error)
     except SystemExit:
         return 0  # raised by click when the reader closes the pipe, as `| head` does

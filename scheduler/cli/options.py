@@ -199,6 +199,12 @@ def _provider_option(setting: Setting) -> Any:
     )  # fmt: skip
 
 
+#: Separate because `webhook-secret show` also takes it.
+webhook_secret_option = _option(
+    "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET[,SECRET]",
+    help="Secret that signs webhooks, and from which each tenant's is derived: whsec_…; of two, both sign."
+    "  [env: MINUTEHAND_WEBHOOK_SECRET]",
+)  # fmt: skip
 _PROVIDER_SETTINGS = tuple(built_in_settings())
 _EXECUTOR_OPTIONS = [
     _option(
@@ -224,10 +230,7 @@ _EXECUTOR_OPTIONS = [
         "--notify-urls", envvar="MINUTEHAND_NOTIFY_URLS", metavar="URL …", default="",
         help="Where `notify` steps send: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
     ),
-    _option(
-        "--webhook-secret", envvar="MINUTEHAND_WEBHOOK_SECRET", metavar="SECRET",
-        help="Secret that signs webhooks: whsec_….  [env: MINUTEHAND_WEBHOOK_SECRET]",
-    ),
+    webhook_secret_option,
     _option(
         "--allow-private-addresses", envvar="MINUTEHAND_ALLOW_PRIVATE_ADDRESSES", metavar="1|HOST:PORT,…", default="",
         help="Private addresses that workflows may reach.  [env: MINUTEHAND_ALLOW_PRIVATE_ADDRESSES]",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 
 import click
 
+from minutehand.executor.text.display import escaped, json_text
+from minutehand.scheduler.cli.terminal import echo, echo_text
 from minutehand.store import Json
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    echo_text(json_text(value, indent=2))
 
 
 def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty: str) -> None:
@@ -25,11 +27,11 @@ def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty
         print_json(list(rows))
     elif form == "jsonl":
         for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
+            echo_text(json_text(row))
     elif not rows:
-        click.echo(empty)
+        echo(empty)
     else:
-        click.echo(table(rows, columns))
+        echo_text(table(rows, columns))
 
 
 def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
@@ -47,8 +49,12 @@ def table(rows: Sequence[Json], columns: Sequence[str]) -> str:
     )
 
 
+#: Line breaks and runs of spaces are one space in a table.
+_SPACES = re.compile(r"[ \t\r\n]+")
+
+
 def format_value(value: Any) -> str:
-    """Return a value as one line of text.
+    """Return a value as one line of text for a terminal.
 
     >>> format_value("2026-11-23T19:14:09.930994+00:00"), format_value(["a", "b"]), format_value(True)
     ('2026-11-23 19:14:09', 'a, b', 'yes')
@@ -58,8 +64,8 @@ def format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(str, value))
-    text = " ".join(str(value).split())
+        return escaped(", ".join(map(str, value)))
+    text = escaped(_SPACES.sub(" ", str(value)).strip(" "))
     if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T":
         return text[:19].replace("T", " ")
     return text

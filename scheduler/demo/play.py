@@ -146,9 +146,13 @@ def _problems(smtp: SmtpReceiver, http: HttpReceiver, secret: str) -> list[str]:
 
 
 def _is_signed(request: Request, secret: str) -> bool:
-    """Return whether the signature is valid, checked as a receiver would."""
-    from minutehand.executor.actions.webhook import sign, signing_key
+    """Return whether the signature is valid, checked as its organization would."""
+    from minutehand.executor.actions.webhook import sign
+    from minutehand.executor.webhook_secrets import signing_keys
+    from minutehand.store.records import WebhookTenant
 
+    tenant = WebhookTenant(kind="organization", id="north")  # the workflows with webhooks are north's
     sent_at = int(request.headers["webhook-timestamp"])
-    signature = sign(signing_key(secret), request.headers["webhook-id"], sent_at, request.body)
+    (key,) = signing_keys(secret, tenant)
+    signature = sign(key, request.headers["webhook-id"], sent_at, request.body)
     return request.headers.get("webhook-signature") == signature

@@ -35,6 +35,8 @@ class Facts:
     executor: str = "local"
     #: Why this program cannot send e-mails; empty if it can.
     email_problem: str = ""
+    #: MINUTEHAND_WEBHOOK_SECRET, which signs webhooks.
+    webhook_secret: str | None = field(default=None, repr=False)
 
     def section(self, name: str) -> Json:
         """Return the facts of one section."""
@@ -65,6 +67,7 @@ async def gather(target: Database, run: RunSettings, executor: ExecutorSettings)
         migrations={path.stem: schema.checksum(path) for path in schema.migrations()},
         executor=run.executor,
         email_problem=_email_problem(executor),
+        webhook_secret=executor.webhook_secret,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.durations import format_short
+from minutehand.executor.webhook_secrets import MIN_BYTES, BadSecret, is_short, signing_keys
 from minutehand.scheduler.cli.output import counted, format_value
 from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, each, fail, literal, ok, warn
@@ -132,6 +133,21 @@ def email(facts: Facts) -> list[Result]:
             "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
         )
     ]
+
+
+def webhooks(facts: Facts) -> list[Result]:
+    """Check the secret that signs webhooks, and say whose signs."""
+    make = "MINUTEHAND_WEBHOOK_SECRET=whsec_$(openssl rand -base64 32)   # where the processor runs"
+    try:
+        if not signing_keys(facts.webhook_secret, None):
+            return [ok("webhooks are not signed: MINUTEHAND_WEBHOOK_SECRET is not set")]
+        if is_short(facts.webhook_secret):
+            return [warn(f"MINUTEHAND_WEBHOOK_SECRET has less than {MIN_BYTES} bytes", make)]
+    except BadSecret as error:
+        return [fail(f"webhooks will fail: {error}", make)]
+    if facts.section("workflows")["single_tenant"]:
+        return [ok("MINUTEHAND_WEBHOOK_SECRET signs all webhooks: every table is watched with --tenant none")]
+    return [ok("each tenant's own secret signs its webhooks (minutehand webhook-secret show)")]
 
 
 def _sends_email(workflow: Json) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from minutehand.executor.actions.descriptions import describe_conditions, describe_step
 from minutehand.executor.dry_run import DryRunStep
+from minutehand.executor.text.display import json_text
 from minutehand.scheduler.cli.output import format_value
+from minutehand.scheduler.cli.terminal import joined
 from minutehand.store import Json
 from minutehand.store.records import DryRunContext
 from minutehand.store.secret_names import hide_secrets
@@ -55,7 +56,7 @@ def dry_run_text(facts: DryRunContext, results: list[DryRunStep]) -> str:
         lines += [f"{one.step.path}  {_head(one)}", *[f"     {detail}" for detail in _details(one)]]
     failed = sum(one.fails for one in results)
     end = f"{failed} of {len(results)} steps would fail; " if failed else ""
-    return "\n".join([*lines, f"{end}nothing was sent, nothing was written"])
+    return joined([*lines, f"{end}nothing was sent, nothing was written"])
 
 
 def _leaves(tree: Any) -> list[str]:
@@ -113,6 +114,6 @@ def _details(one: DryRunStep) -> list[str]:
 
 
 def _detail(name: str, value: Any) -> list[str]:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    first, *more = text.splitlines() or [""]
+    text = value if isinstance(value, str) else json_text(value)
+    first, *more = text.replace("\r\n", "\n").split("\n")  # the lines of a message; all else is escaped
     return [f"{name}: {first}", *[f"    {line}" for line in more]]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from minutehand.executor.text.display import escaped, has_unsafe
 from minutehand.store import Json
 
 #: Limits: the size of a file in bytes, and its nesting depth.
@@ -60,13 +61,15 @@ def as_yaml(values: Iterable[Json]) -> str:
             return True
 
     def text(dumper: Any, value: str) -> Any:
-        style = '"' if _BREAKS.search(value) else "|" if "\n" in value else None
+        quoted = _BREAKS.search(value) or has_unsafe(value.replace("\n", ""))
+        style = '"' if quoted else "|" if "\n" in value else None
         return dumper.represent_scalar(_TAG + "str", value, style=style)
 
     Dumper.add_representer(str, text)
-    return "---\n".join(
+    documents = "---\n".join(
         yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110) for value in values
     )
+    return escaped(documents, keep="\n")  # what is left unsafe stands in double quotes, which have these escapes
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

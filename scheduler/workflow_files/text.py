@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from minutehand.executor.actions.descriptions import outline, summarize_steps
 from minutehand.executor.workflow_check import Diagnosis, diagnose, with_verdict
 from minutehand.scheduler.cli.output import format_value
+from minutehand.scheduler.cli.terminal import joined
 from minutehand.scheduler.workflow_files.lint import Linted
 from minutehand.store import Json
 
@@ -37,7 +38,7 @@ def as_text(workflow: Json, executor: str) -> str:
         why = f" ({last['code']}: {last['reason']})" if last["code"] else ""
         lines.append(f"  {'last':<13}{format_value(last['created_at'])} {last['status']}{why}")
     saved = ", ".join(f"{one['version']} ({format_value(one['saved_at'])})" for one in workflow["versions"][:5])
-    return "\n".join([*lines, f"  {'versions':<13}{saved or '-'}", *_outline(diagnosis)])
+    return joined([*lines, f"  {'versions':<13}{saved or '-'}", *_outline(diagnosis)])
 
 
 def _outline(diagnosis: Diagnosis) -> list[str]:
@@ -55,4 +56,4 @@ def lint_text(results: Sequence[Linted]) -> str:
         lines += [f"  {line}" for line in result.does]
     bad = sum(result.is_bad for result in results)
     checked = f"{len(results)} workflow{'' if len(results) == 1 else 's'} checked"
-    return "\n".join([*lines, f"{checked}, {f'{bad} with errors' if bad else 'no errors'}"])
+    return joined([*lines, f"{checked}, {f'{bad} with errors' if bad else 'no errors'}"])

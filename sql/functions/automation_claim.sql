@@ -1,6 +1,6 @@
 -- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now) ->
 --   {"now", "executions": [{id, workflow_id, workflow_version, entity_id, attempt, max_attempts, trigger_data, recorded,
---    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition}}, "ended": [{id, status, code, reason, …}],
+--    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition, webhook_tenant}}, "ended": [{id, status, code, reason, …}],
 --    "suspects": bool, "next_seconds": number | null}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
 -- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn (R4).
@@ -182,8 +182,10 @@ language sql stable set search_path = '' as $$
         jsonb_build_object(
           'id', u.workflow_id, 'version', coalesce(u.workflow_version, 0),
           'name', coalesce(v.definition ->> 'name', w.name),
-          'definition', coalesce(v.definition, minutehand.definition(to_jsonb(w)))))
+          'definition', coalesce(v.definition, minutehand.definition(to_jsonb(w))),
+          'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, to_jsonb(w)), s.is_single_tenant)))
       from used u
+      cross join minutehand.is_single_tenant() as s (is_single_tenant)
       left join public.automation_workflow_versions v
         on v.workflow_id = u.workflow_id and v.version = u.workflow_version
       left join public.automation_workflows w on w.id = u.workflow_id), '{}'))

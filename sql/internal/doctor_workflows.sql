@@ -1,9 +1,9 @@
 -- What doctor reads of the workflows and of the queue.
 
--- minutehand.facts_workflows(now) -> {"workflows": as minutehand.all_workflow_facts}
+-- minutehand.facts_workflows(now) -> {"workflows": as minutehand.all_workflow_facts, "single_tenant": bool}
 create or replace function minutehand.facts_workflows(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
-  select jsonb_build_object('workflows', minutehand.all_workflow_facts())
+  select jsonb_build_object('workflows', minutehand.all_workflow_facts(), 'single_tenant', minutehand.is_single_tenant())
 $$;
 
 -- minutehand.facts_queue(now) -> {"stale": count, "stale_oldest": due, "held", "uncertain", "unmatched", "set_aside",

@@ -66,6 +66,7 @@ from minutehand.store.records.queue import (
     Tick,
     Workflow,
 )
+from minutehand.store.records.webhooks import WebhookSigner, WebhookTenant
 from minutehand.store.records.workflows import (
     DryRunContext,
     DryRunWorkflow,
@@ -137,6 +138,8 @@ __all__ = [
     "UnknownStatus",
     "VersionRow",
     "WatchedTable",
+    "WebhookSigner",
+    "WebhookTenant",
     "WorkerRow",
     "Workflow",
     "WorkflowDay",

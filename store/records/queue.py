@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minutehand.store.records.executions import ExecutionRow, Json
+from minutehand.store.records.webhooks import WebhookTenant
 
 
 class LeaseLost(Exception):
@@ -48,6 +49,8 @@ class Workflow:
     version: int
     name: str
     definition: Json
+    #: Whose secret signs its webhooks; None: the operator's own.
+    webhook_tenant: WebhookTenant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,13 @@ class Claim:
     def from_row(cls, row: Json, lease: Lease) -> Claim:
         """Parse the result of `automation_claim`."""
         workflows = {
-            key: Workflow(id=w["id"], version=w["version"], name=w["name"] or w["id"], definition=w["definition"] or {})
+            key: Workflow(
+                id=w["id"],
+                version=w["version"],
+                name=w["name"] or w["id"],
+                definition=w["definition"] or {},
+                webhook_tenant=WebhookTenant.from_row(w["webhook_tenant"]),
+            )
             for key, w in row["workflows"].items()
         }
         executions = [

@@ -13,6 +13,7 @@ from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_run import deliver_once
+from minutehand.store.records import WebhookTenant
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Acting:
     execution_id: str = "e1"
     workflow_id: str = "w1"
     definition: dict[str, Any] = field(default_factory=dict)
+    webhook_tenant: WebhookTenant | None = None
     #: What was asked for.
     messages: list[Message] = field(default_factory=list)
     asked: list[tuple[OnUncertain, bool]] = field(default_factory=list)

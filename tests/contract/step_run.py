@@ -13,6 +13,7 @@ from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_run import deliver_once
+from minutehand.store.records import WebhookTenant
 
 #: Whom the tests write to, and what.
 CLIENT = {"id": "c1", "name": "Zoë <b>", "email": "client@example.com", "phone": "+1 (202) 555-0123"}
@@ -36,6 +37,7 @@ class StubRun:
     execution_id: str = "e1"
     workflow_id: str = "w1"
     definition: dict[str, Any] = field(default_factory=dict)
+    webhook_tenant: WebhookTenant | None = None
     lost: bool = False
     #: What was handed to `send`, and how: what to do with an uncertain message, whether to reserve it.
     messages: list[Message] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from minutehand.executor.actions.contract import BadStep, Message
 from minutehand.executor.actions.webhook import WebhookAction
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.webhook_secrets import secrets_of, signing_keys
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
+from minutehand.store.records import WebhookTenant
 from tests.contract.acting import acted
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver").decode()
@@ -30,6 +33,45 @@ _GIVEN: dict[str, Any] = {"context": CONTEXT, "words": WORDS}
 def receiver() -> Iterator[HttpReceiver]:
     with HttpReceiver() as running:
         yield running
+
+
+def test_a_secret_that_is_rotated_signs_beside_the_old_one(receiver):
+    other = "whsec_" + base64.b64encode(b"another secret of a receiver").decode()
+    act({"url": receiver.url}, secret=f"{other}, {SECRET}")
+    (request,) = receiver.requests
+    assert len(request.headers["webhook-signature"].split(" ")) == 2
+    for secret in (SECRET, other):
+        Webhook(secret).verify(request.body, request.headers, json_parse=False)
+
+
+#: Pairs that a careless encoding of kind and id would mix up, and ids as hostile users may choose them.
+TENANTS = [
+    WebhookTenant(kind=kind, id=id_)
+    for kind in ("organization", "user")
+    for id_ in ("north", "North", "north ", "", "user\0north", "é", "e\u0301", "v1", "\U0001f600" * 9, "north,south")
+]
+
+
+def test_each_tenant_signs_with_a_secret_that_verifies_no_other_ones_webhooks(receiver):
+    secrets = {tenant: secrets_of(SECRET, tenant)[0] for tenant in TENANTS} | {None: SECRET}
+    assert len(set(secrets.values())) == len(TENANTS) + 1
+    for tenant in (TENANTS[0], TENANTS[10], None):
+        act({"url": receiver.url}, secret=SECRET, webhook_tenant=tenant)
+        request = receiver.requests[-1]
+        for other, secret in secrets.items():
+            if other == tenant:
+                Webhook(secret).verify(request.body, request.headers, json_parse=False)
+            else:
+                with pytest.raises(WebhookVerificationError):
+                    Webhook(secret).verify(request.body, request.headers, json_parse=False)
+
+
+def test_a_tenants_secret_is_hkdf_of_the_operators_and_never_changes():
+    key, info = base64.b64decode(SECRET.removeprefix("whsec_")), b"minutehand webhook\0v1\0organization\0north"
+    extracted = hmac.digest(b"\0" * 32, key, "sha256")
+    expected = hmac.digest(extracted, info + b"\x01", "sha256")  # RFC 5869, one block
+    assert signing_keys(SECRET, TENANTS[0]) == [expected]
+    assert secrets_of(SECRET, TENANTS[0]) == ["whsec_zYLwIpLJcH9CrjZQdEOfmCku8wg3gKKpdhVABIqq+OI="]
 
 
 def act(config: dict[str, Any], *, secret: str | None = None, seconds: float = 10.0, **more: Any) -> StepResult:

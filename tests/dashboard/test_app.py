@@ -63,7 +63,7 @@ def test_a_bug_of_a_page_is_a_page_without_its_words() -> None:
     async def look() -> NoReturn:
         raise RuntimeError("secret")
 
-    services = Services(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look())
+    services = Services(doctor=look, lint=lambda _: look(), dry_run=lambda *_: look(), webhook_secrets=lambda _: look())
     dashboard = DashboardContext(Store.postgres("postgresql://nobody@127.0.0.1:9/none"), Loopback(), "1", services)
     app = make_app(ExecutorEndpoint(broken, SERVE_TOKENS, "1"), ready, figures, SERVE_TOKENS.metrics,
                    routes(dashboard, EventStream(dashboard)))  # fmt: skip

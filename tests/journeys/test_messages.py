@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from minutehand.scheduler.demo.receivers import Answer, Trouble
-from tests.journeys.app import SECRET, Gate, email, wait_until, webhook
+from tests.journeys.app import Gate, email, wait_until, webhook
 
 
 def test_a_completed_job_sends_an_email_to_its_client(app, minutehand, post):
@@ -43,7 +43,9 @@ def test_a_webhook_is_signed_and_says_what_happened(app, minutehand, shop):
     (request,) = shop.requests
     assert (request.method, request.path) == ("POST", f"/books/{job}")
     key = request.headers["webhook-id"]
-    Webhook(SECRET).verify(request.body, request.headers)
+    Webhook(minutehand("webhook-secret", "show", "--organization", "north").stdout.strip()).verify(
+        request.body, request.headers
+    )
     assert request.headers["idempotency-key"] == key
     assert workflow.encode() in request.body
     assert b"Lakeview Hotel" in request.body

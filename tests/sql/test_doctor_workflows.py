@@ -150,3 +150,17 @@ def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) ->
     (result,) = results_of(jobs, "e-mail", email_problem=missing)
     assert (result.level, missing in result.fact, "writes" in result.fact) == ("fail", True, True)
     assert levels(jobs, "e-mail", email_problem=missing, executor="function") == ["ok"]
+
+
+def test_it_says_whose_secret_signs_webhooks_and_what_is_wrong_with_it(jobs: Database) -> None:
+    for secret, level, words in (
+        (None, "ok", "not signed"),
+        ("hush", "fail", "must be whsec_"),
+        ("whsec_aGk=", "warn", "less than 24 bytes"),
+        ("whsec_" + "bmV3" * 8, "ok", "each tenant's own secret"),
+    ):
+        (result,) = results_of(jobs, "webhooks", webhook_secret=secret)
+        assert (result.level, words in result.fact, "hush" in result.fact) == (level, True, False), result
+    jobs.call("automation_trigger_add", p_table="jobs", p_tenant="none")
+    (result,) = results_of(jobs, "webhooks", webhook_secret="whsec_" + "bmV3" * 8)
+    assert "signs all webhooks" in result.fact

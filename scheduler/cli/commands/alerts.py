@@ -9,6 +9,7 @@ import click
 
 from minutehand.scheduler.cli.options import alert_options, backend_options, output_option
 from minutehand.scheduler.cli.output import print_rows
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import AlertSettings, BackendSettings, LogSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Store
@@ -80,5 +81,5 @@ def test(alert: AlertSettings, log: LogSettings) -> int:
             outcome = result.reason
         else:
             outcome = "accepted it" if all(result.accepted) else f"did not accept it: {result.reason}"
-        click.echo(f"target {number}: {outcome}")
+        echo(f"target {number}: {outcome}")
     return 0 if all(all(result.accepted) for result in results) else 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from minutehand.scheduler.cli.options import backend_options
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import embedded_home
 
@@ -20,7 +21,7 @@ def url(backend: BackendSettings) -> None:
     """Start the server if it is not running, and print its URL."""
     from minutehand.store.embedded import Embedded
 
-    click.echo(Embedded(embedded_home(backend)).start())
+    echo(Embedded(embedded_home(backend)).start())
 
 
 @db.command("start", epilog="Example: minutehand db start")
@@ -32,7 +33,7 @@ def start(backend: BackendSettings) -> None:
     server = Embedded(embedded_home(backend))
     ran = server.running()
     server.start()
-    click.echo(f"{'was running' if ran else 'started'} in {server.home}")
+    echo(f"{'was running' if ran else 'started'} in {server.home}")
 
 
 @db.command("stop", epilog="Example: minutehand db stop")
@@ -42,7 +43,7 @@ def stop(backend: BackendSettings) -> None:
     from minutehand.store.embedded import Embedded
 
     server = Embedded(embedded_home(backend))
-    click.echo(f"{'stopped' if server.stop() else 'was not running'} in {server.home}")
+    echo(f"{'stopped' if server.stop() else 'was not running'} in {server.home}")
 
 
 @db.command("status", epilog="Example: minutehand db status")
@@ -53,5 +54,5 @@ def status(backend: BackendSettings) -> int:
 
     server = Embedded(embedded_home(backend))
     running = server.running()
-    click.echo(f"{'running' if running else 'not running'} in {server.home}")
+    echo(f"{'running' if running else 'not running'} in {server.home}")
     return 0 if running else 3

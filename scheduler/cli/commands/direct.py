@@ -7,6 +7,7 @@ import click
 from minutehand.dashboard.api.tokens import Tokens
 from minutehand.scheduler.cli.options import SECONDS, backend_options, direct_token_option, output_option
 from minutehand.scheduler.cli.output import format_value, print_json
+from minutehand.scheduler.cli.terminal import echo, echo_data, echo_text, joined
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
@@ -55,12 +56,12 @@ def on(
         ),
     )
     if done["replaced"]:
-        click.echo(f"-- the app's previous function:\n{done['replaced'].rstrip()};\n")
-    click.echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
+        echo_data(f"-- the app's previous function:\n{done['replaced'].rstrip()};\n\n")
+    echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
     if done["token"]:
-        click.echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={done['token']} where serve runs")
+        echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={done['token']} where serve runs")
     if no_claim:
-        click.echo(NO_CLAIM, err=True)
+        echo(NO_CLAIM, err=True)
 
 
 @direct.command("off", epilog="Example: minutehand direct off")
@@ -68,7 +69,7 @@ def on(
 def off(backend: BackendSettings) -> None:
     """Stop the calls.  Ticks continue; the token stays in Vault."""
     was_on = ask_store(backend, lambda store: store.direct_off())["was_on"]
-    click.echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
+    echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
 
 
 @direct.command("rotate", epilog="Example: minutehand direct rotate")
@@ -83,8 +84,8 @@ def rotate(direct_token: str | None, backend: BackendSettings) -> None:
     token = _first(direct_token)
     done = ask_store(backend, lambda store: store.direct_rotate(token=token))
     both = ",".join(filter(None, (done["token"], done["previous"])))
-    click.echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={both} where serve runs,")
-    click.echo(f"and when no earlier call is running any more, MINUTEHAND_DIRECT_TOKEN={done['token']}")
+    echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={both} where serve runs,")
+    echo(f"and when no earlier call is running any more, MINUTEHAND_DIRECT_TOKEN={done['token']}")
 
 
 @direct.command("status", epilog="Example: minutehand direct status -o json")
@@ -96,7 +97,7 @@ def status(output: str, backend: BackendSettings) -> None:
     if output == "json":
         print_json(details)
     else:
-        click.echo("\n".join([*as_lines(details), *(f"! {problem}" for problem in details["problems"])]))
+        echo_text(joined([*as_lines(details), *(f"! {problem}" for problem in details["problems"])]))
 
 
 def _first(direct_token: str | None) -> str | None:

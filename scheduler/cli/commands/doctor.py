@@ -11,6 +11,7 @@ import click
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import output_option, run_options
 from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.cli.terminal import echo_text, joined
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import open_database
 from minutehand.scheduler.doctor.checks import Check, run_checks
@@ -44,7 +45,7 @@ def doctor(
     if output == "json":
         print_json(as_json(facts, results))
     else:
-        click.echo(as_text(results))
+        echo_text(as_text(results))
     return 3 if any(result.level == "fail" for _, result in results) else 0
 
 
@@ -78,7 +79,7 @@ def as_text(results: list[tuple[Check, Result]]) -> str:
             group = check.group
         lines += _lines(check, result)
     counts = _counts(results)
-    return "\n".join([*lines, "", f"{counts['fail']} fail, {counts['warn']} warn, {counts['ok']} ok"])
+    return joined([*lines, "", f"{counts['fail']} fail, {counts['warn']} warn, {counts['ok']} ok"])
 
 
 def _lines(check: Check, result: Result) -> list[str]:

@@ -13,6 +13,7 @@ import click
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
@@ -51,11 +52,11 @@ def enqueue(
     if output == "json":
         print_json(execution)
     elif execution["dry_run"]:
-        click.echo(f"would start {execution['workflow']} at {execution['due'][:19]}; nothing was started")
+        echo(f"would start {execution['workflow']} at {execution['due'][:19]}; nothing was started")
     elif execution["existed"]:
-        click.echo(f"{execution['workflow']} was already started for this key: {execution['id']}")
+        echo(f"{execution['workflow']} was already started for this key: {execution['id']}")
     else:
-        click.echo(f"{execution['workflow']} is due at {execution['due'][:19]}: {execution['id']}")
+        echo(f"{execution['workflow']} is due at {execution['due'][:19]}: {execution['id']}")
 
 
 def _instant(text: str | None) -> datetime | None:

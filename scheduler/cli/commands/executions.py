@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +9,11 @@ import click
 
 from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, parse_search
 from minutehand.dashboard.presentation.timeline import timeline
+from minutehand.executor.text.display import json_text
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
 from minutehand.scheduler.cli.output import format_value, print_json, print_rows
+from minutehand.scheduler.cli.terminal import echo, echo_text, joined
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
@@ -77,7 +78,7 @@ def show(execution_id: str, output: str, backend: BackendSettings) -> None:
     if output == "json":
         print_json(ask_store(backend, lambda store: store.execution(execution_id)))
     else:
-        click.echo(as_text(ask_store(backend, lambda store: store.execution_detail(execution_id))))
+        echo_text(as_text(ask_store(backend, lambda store: store.execution_detail(execution_id))))
 
 
 @executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
@@ -135,7 +136,7 @@ def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSett
     if output == "json":
         print_json({"released": released})
     else:
-        click.echo(f"{released} released: they are due now")
+        echo(f"{released} released: they are due now")
     return 0
 
 
@@ -165,7 +166,7 @@ def as_text(execution: Json) -> str:
     if execution.get("waits_for"):
         lines.append(f"  {'waits':<10} {execution['waits_for']}")
     lines.append(f"  {'attempt':<10} {execution['attempt']} of {execution['max_attempts'] or '-'}")
-    lines.append(f"  {'trigger':<10} {json.dumps(execution['trigger_data'], ensure_ascii=False)}")
+    lines.append(f"  {'trigger':<10} {json_text(execution['trigger_data'])}")
     for entry in timeline(execution, with_recipients=True):
         detail = f"  ({entry.detail})" if entry.detail else ""
         lines.append(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.text}{detail}")
@@ -175,4 +176,4 @@ def as_text(execution: Json) -> str:
     for send in execution["sends"]:
         number = f" ({send['external_id']})" if send["external_id"] else ""
         lines.append(f"  {send['channel']} to {send['recipient']}: {send['status']}{number}")
-    return "\n".join(lines)
+    return joined(lines)

@@ -9,6 +9,7 @@ import click
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
@@ -68,7 +69,7 @@ def set_(
     if output == "json":
         print_json(limit)
     else:
-        click.echo(f"set: {in_words(limit)}")
+        echo(f"set: {in_words(limit)}")
 
 
 @limits.command("rm", epilog="Example: minutehand limits rm recipient --channel sms")
@@ -82,9 +83,9 @@ def rm(scope: str, channel: str, tenant: str, backend: BackendSettings) -> int:
         backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant, actor=cli_actor())
     )
     if answer["answer"] == "missing":
-        click.echo("no such limit; list the limits with: minutehand limits ls", err=True)
+        echo("no such limit; list the limits with: minutehand limits ls", err=True)
         return 2
-    click.echo(f"removed: {in_words(answer)}")
+    echo(f"removed: {in_words(answer)}")
     return 0
 
 

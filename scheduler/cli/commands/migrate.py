@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minutehand.scheduler.cli.options import backend_options
+from minutehand.scheduler.cli.terminal import echo, echo_data, echo_text, joined
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import choose_backend, start_postgres
 
@@ -35,19 +36,19 @@ def migrate(only_print: bool, dry_run: bool, backend: BackendSettings) -> None:
     from minutehand.store import schema
 
     if only_print:
-        click.echo(schema.script())
+        echo_data(schema.script() + "\n")
         return
     url, name = start_postgres(backend), choose_backend(backend)
 
     def print_steps(steps: list[Step]) -> None:
-        click.echo(as_text(steps), err=not dry_run)
+        echo_text(as_text(steps), err=not dry_run)
 
     report = asyncio.run(schema.migrate(url, tell=print_steps, dry_run=dry_run))
     applied = ", ".join(report.applied) or "nothing new"
     summary = f"schema {report.version} on the {name} backend: {applied}; {report.functions} functions"
-    click.echo(f"dry run: {summary}; nothing was changed" if dry_run else f"{summary} are current")
+    echo(f"dry run: {summary}; nothing was changed" if dry_run else f"{summary} are current")
     for link in report.closed_links:
-        click.echo(f"{hidden_link(link)}; to show it to every tenant: {show_link_command(link)}", err=True)
+        echo(f"{hidden_link(link)}; to show it to every tenant: {show_link_command(link)}", err=True)
 
 
 def as_text(steps: list[Step]) -> str:
@@ -63,4 +64,4 @@ def as_text(steps: list[Step]) -> str:
         lines += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ")
         lines.append(f"    lock: {step.lock}")
     lines.append("Each lock is held to the end of the transaction: the app's statements on these tables wait.")
-    return "\n".join(lines)
+    return joined(lines)

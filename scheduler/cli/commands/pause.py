@@ -7,6 +7,7 @@ import click
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json
@@ -56,7 +57,7 @@ def print_paused(answer: Json, output: str) -> None:
         return print_json(answer)
     word = "was already paused" if answer["existed"] else "paused"
     why = f" ({answer['reason']})" if answer["reason"] else ""
-    return click.echo(f"{answer['name']} {word}{why}: {answer['held']} pending held")
+    return echo(f"{answer['name']} {word}{why}: {answer['held']} pending held")
 
 
 def print_resumed(answer: Json, output: str) -> None:
@@ -64,9 +65,9 @@ def print_resumed(answer: Json, output: str) -> None:
     if output == "json":
         return print_json(answer)
     if not answer["existed"]:
-        click.echo(f"{answer['name']} was not paused")
+        echo(f"{answer['name']} was not paused")
     else:
-        click.echo(f"{answer['name']} resumed: {answer['held']} pending continue when they are due")
+        echo(f"{answer['name']} resumed: {answer['held']} pending continue when they are due")
     if answer["still_paused"]:
-        click.echo(f"still paused: {', '.join(answer['still_paused'])}; see: minutehand status")
+        echo(f"still paused: {', '.join(answer['still_paused'])}; see: minutehand status")
     return None

@@ -6,6 +6,7 @@ import click
 
 from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Store
@@ -35,4 +36,4 @@ def prune(keep: float, output: str, backend: BackendSettings) -> None:
     if output == "json":
         print_json({"deleted": deleted})
     else:
-        click.echo(f"{deleted} deleted")
+        echo(f"{deleted} deleted")

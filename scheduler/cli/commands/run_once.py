@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 
 import click
 
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.text.display import json_text
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
+from minutehand.scheduler.cli.terminal import echo_text, joined
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import Database, open_database
 from minutehand.scheduler.engine.summary import Summary
@@ -63,7 +64,7 @@ def run_once(
         text = as_text(summary, database)
         ping.finish(status, text)
     if not (quiet and summary.claimed == summary.held == 0):
-        click.echo(json.dumps(summary.as_json(database), ensure_ascii=False) if output == "json" else text)
+        echo_text(json_text(summary.as_json(database)) if output == "json" else text)
     return status
 
 
@@ -78,11 +79,11 @@ def as_text(summary: Summary, database: Database) -> str:
         ]
     where = f"({database.name}, {summary.seconds:.2f} s)"
     if summary.claimed == 0:
-        return "\n".join([*lines, f"nothing due {where}"])
+        return joined([*lines, f"nothing due {where}"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
     lines.append(f"{summary.claimed} claimed: {ends}; {summary.due} still due {where}")
     for row in summary.executions:
         if row["status"] != "completed":
             why = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")
             lines.append(f"  {row['status']:<10} {row['workflow']} / {row['entity_id'] or '-'}  {why}")
-    return "\n".join(lines)
+    return joined(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,9 +11,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from minutehand.executor.text.display import escaped, json_text
 from minutehand.executor.workflow_check import NEVER
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, format_value, print_json, replace_file
+from minutehand.scheduler.cli.terminal import echo_data, echo_text, joined
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
@@ -107,13 +108,13 @@ def status(
         from minutehand.dashboard.api.metrics import prometheus_text
 
         if write is None:
-            click.echo(prometheus_text(metrics), nl=False)
+            echo_data(prometheus_text(metrics))
         else:
             replace_file(write, prometheus_text(metrics))
     elif output == "json":
         print_json(status_json(database, metrics, problems))
     else:
-        click.echo(as_text(database, metrics, problems))
+        echo_text(as_text(database, metrics, problems))
     return 3 if check and problems else 0
 
 
@@ -127,11 +128,11 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
             except BadConfiguration:
                 raise
             except StoreError as error:
-                _print(f"! {error}", redraw=redraw, err=not redraw)
+                _print(escaped(f"! {error}"), redraw=redraw, err=not redraw)
             else:
                 problems = judge(metrics)
                 if as_json:
-                    text = json.dumps(status_json(database, metrics, problems), ensure_ascii=False)
+                    text = json_text(status_json(database, metrics, problems))
                 elif redraw:
                     text = f"{format_value(metrics['now'])} UTC, every {every:g} s; stop with Ctrl-C\n\n"
                     text += as_text(database, metrics, problems)
@@ -142,15 +143,16 @@ async def _watch(backend: BackendSettings, every: float, look: Look, judge: Judg
 
 
 def _print(text: str, *, redraw: bool, err: bool = False) -> None:
+    """Print a text that is safe to show; at a terminal in place of the one before."""
     if redraw:
         text = _HOME + "".join(f"{line}{_WIPE_LINE}\n" for line in text.splitlines()) + _WIPE_REST
-    click.echo(text, err=err, nl=not redraw)
+    click.echo(text, err=err, nl=not redraw)  # noqa: TID251
 
 
 def as_line(metrics: Metrics, problems: list[str]) -> str:
     """Return one look as one line."""
     counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
-    return "  ! ".join([f"{format_value(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems])
+    return escaped("  ! ".join([f"{format_value(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems]))
 
 
 def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
@@ -217,7 +219,7 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
     lines += [f"! {problem}" for problem in problems]
     lines += [f"- {problem}" for problem in workflow_problems(metrics, never_run=False)]
-    return "\n".join(lines)
+    return joined(lines)
 
 
 def hour_of(metrics: Metrics) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Any
+
 import click
 
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_rows
+from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
+from minutehand.store import Store
 
 COLUMNS = ("table", "type", "id", "status", "tenant", "exclude", "writable", "enabled")
 
@@ -56,10 +61,11 @@ def add(
         "global": _names(global_),
         "writable": writable,
     }
-    added = ask_store(backend, lambda store: store.add_trigger(table, **options))
+    added, note = ask_store(backend, lambda store: _noting_signer(store, store.add_trigger(table, **options)))
     whose = f"tenant: {added['tenant']}" if added["tenant"] else "one tenant"
     may = "; workflows may write it" if added["writable"] else ""
-    click.echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
+    echo(f"watching {added['table']}: {added['type']}_created, {added['type']}_status_changed, …; {whose}{may}")
+    _echo_note(note)
 
 
 @trigger.command("rm", epilog="Example: minutehand trigger rm jobs")
@@ -67,8 +73,9 @@ def add(
 @backend_options
 def rm(table: str, backend: BackendSettings) -> None:
     """Stop watching TABLE: remove its trigger.  Pending executions stay pending."""
-    removed = ask_store(backend, lambda store: store.remove_trigger(table))["removed"]
-    click.echo(f"{table} is no longer watched" if removed else f"{table} was not watched")
+    removal, note = ask_store(backend, lambda store: _noting_signer(store, store.remove_trigger(table)))
+    echo(f"{table} is no longer watched" if removal["removed"] else f"{table} was not watched")
+    _echo_note(note)
 
 
 @trigger.command("ls", epilog="Example: minutehand trigger ls -o json")
@@ -78,6 +85,29 @@ def ls(output: str, backend: BackendSettings) -> None:
     """List the watched tables."""
     rows = ask_store(backend, lambda store: store.triggers())
     print_rows(rows, COLUMNS, output, empty="no tables are watched yet; add one with: minutehand trigger add TABLE")
+
+
+async def _noting_signer(store: Store, change: Awaitable[Any]) -> tuple[Any, str | None]:
+    """Return the result of a change, and a note if from now on another secret signs webhooks of a tenant."""
+    before = (await store.webhook_signer()).single_tenant
+    result = await change
+    now = (await store.webhook_signer()).single_tenant
+    if now == before:
+        return result, None
+    if now:
+        return (
+            result,
+            "every watched table has one tenant: MINUTEHAND_WEBHOOK_SECRET itself signs all webhooks from now on",
+        )
+    return result, (
+        "rows have tenants: from now on each tenant's own secret signs its webhooks, not MINUTEHAND_WEBHOOK_SECRET; "
+        "receivers need it: minutehand webhook-secret show"
+    )
+
+
+def _echo_note(note: str | None) -> None:
+    if note is not None:
+        echo(f"! {note}", err=True)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from minutehand.scheduler.cli.terminal import echo, echo_text
 from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 
 
@@ -37,12 +38,12 @@ def units_command(kind: str, folder: Path | None) -> None:
     program = program_path() if kind in ("systemd", "cron") else "minutehand"
     files = units(kind, program)
     if kind == "systemd" and (hidden := hidden_part(program)):
-        click.echo(f"minutehand: a service cannot read {hidden}: install Minutehand outside of home folders", err=True)
+        echo(f"minutehand: a service cannot read {hidden}: install Minutehand outside of home folders", err=True)
     if folder is not None:
         write(files, folder)
         return
     texts = files.values() if len(files) == 1 else [f"# {name}\n{text}" for name, text in files.items()]
-    click.echo("\n".join(texts), nl=False)
+    echo_text("\n".join(texts), nl=False)
 
 
 def write(files: dict[str, str], folder: Path) -> None:
@@ -56,6 +57,6 @@ def write(files: dict[str, str], folder: Path) -> None:
                 raise click.UsageError(f"{folder / name} exists and differs: move it away, or keep it")
         for name, text in files.items():
             (folder / name).write_text(text)
-            click.echo(folder / name)
+            echo(folder / name)
     except OSError as error:
         raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from error

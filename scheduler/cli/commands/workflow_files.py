@@ -14,6 +14,7 @@ import click
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.cli.terminal import echo, echo_text
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import open_store
 from minutehand.store import Json, Store
@@ -73,7 +74,7 @@ settings:
 @click.command("new", epilog="Example: minutehand workflows new > thanks.yaml")
 def new() -> None:
     """Print an example workflow with comments, to start from."""
-    click.echo(EXAMPLE, nl=False)
+    echo_text(EXAMPLE, nl=False)
 
 
 _organization = click.option(
@@ -128,9 +129,9 @@ def apply(
     linted, saved = asyncio.run(go())
     reported = [one for one in linted if any(finding.level != "note" for finding in one.findings)]
     if reported:
-        click.echo(lint_text(reported), err=True)
+        echo_text(lint_text(reported), err=True)
     if not saved:
-        click.echo("minutehand: nothing was saved", err=True)
+        echo("minutehand: nothing was saved", err=True)
         return 2
     rows = [one | {"answer": _WOULD[one["answer"]] if dry_run else one["answer"]} for one in saved]
     print_rows(rows if output == "table" else saved, ("answer", "name", "version", "where"), output, empty="")
@@ -166,15 +167,15 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
         as_file(row["definition"], with_id=keys.count(_key(row)) > 1) for row in rows if row["definition"] is not None
     ]
     if folder is None:
-        click.echo(as_yaml(written), nl=False)
+        echo_text(as_yaml(written), nl=False)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         for name, one in zip(_file_names(written), written, strict=True):
             (folder / name).write_text(as_yaml([one]), encoding="utf-8")
-            click.echo(str(folder / name))
+            echo(str(folder / name))
     skipped = [row for row in rows if row["definition"] is None]
     for row in skipped:
-        click.echo(f"minutehand: {row['name']} was skipped: {row['problem']}", err=True)
+        echo(f"minutehand: {row['name']} was skipped: {row['problem']}", err=True)
     return 3 if skipped else 0
 
 
@@ -241,9 +242,9 @@ def lint(
     if output == "json":
         print_json([one.as_json() for one in linted])
     else:
-        click.echo(lint_text(linted))
+        echo_text(lint_text(linted))
     if offline:
-        click.echo("minutehand: no database is configured, so conditions and statuses were not checked", err=True)
+        echo("minutehand: no database is configured, so conditions and statuses were not checked", err=True)
     return 3 if any(one.is_bad for one in linted) else 0
 
 

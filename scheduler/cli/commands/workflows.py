@@ -12,6 +12,7 @@ from minutehand.scheduler.cli.commands.pause import print_paused, print_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option, run_options
 from minutehand.scheduler.cli.output import print_json, print_rows
+from minutehand.scheduler.cli.terminal import echo, echo_text
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Store
@@ -45,7 +46,7 @@ def ls(output: str, executor: str, backend: BackendSettings) -> None:
     if output == "table":
         for workflow in listed:
             for problem in workflow["problems"]:
-                click.echo(f"! {workflow['name']} {problem}")
+                echo(f"! {workflow['name']} {problem}")
 
 
 @workflows.command(
@@ -68,7 +69,7 @@ def show(workflow: str, output: str, executor: str, backend: BackendSettings) ->
         findings = [finding.as_json() for finding in diagnosis.findings]
         print_json(with_verdict(facts, diagnosis) | {"findings": findings})
     else:
-        click.echo(as_text(facts, executor))
+        echo_text(as_text(facts, executor))
 
 
 @workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")
@@ -139,7 +140,7 @@ def test(
     if output == "json":
         print_json(dry_run_json(facts, results))
     else:
-        click.echo(dry_run_text(facts, results))
+        echo_text(dry_run_text(facts, results))
     return 3 if any(one.fails for one in results) else 0
 
 
