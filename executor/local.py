@@ -24,6 +24,7 @@ from minutehand.executor.step_order import next_step, remaining_steps
 from minutehand.executor.step_record import step_record
 from minutehand.executor.step_run import LocalStepRun
 from minutehand.executor.step_view import run_action, template_context
+from minutehand.executor.turns import Turns, is_costly
 from minutehand.store import Context, Execution, Json, Store, Workflow
 from minutehand.store.batch import Batch
 from minutehand.store.errors import StoreError
@@ -49,6 +50,7 @@ class LocalExecutor:
         self._settings = settings
         self._stopping = stopping
         self._http = HttpClient(settings)
+        self._turns = Turns()
         self._plans: dict[tuple[str, int], tuple[Step, ...] | BadStep] = {}
         self._advances = Batch(store.advance, key_of_ask=lambda ask: str(ask["id"]), key_of_answer=lambda c: c.id)
 
@@ -132,6 +134,9 @@ class LocalExecutor:
     async def _run_once(self, attempt: Attempt, step: Step, context: Context) -> StepResult:
         from minutehand.executor.templates.render import renderer_of
 
+        if is_costly(step.config):
+            definition = attempt.execution.workflow.definition
+            await self._turns.wait(str(definition.get("organization_id") or definition.get("user_id") or ""))
         run = LocalStepRun(
             step=step,
             context=template_context(attempt.execution, context),

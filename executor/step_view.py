@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from minutehand.executor.actions import action_for
-from minutehand.executor.actions.contract import BadStep, RenderError, Step, StepRun, UnresolvedVariable
+from minutehand.executor.actions.contract import (
+    BadStep,
+    EvaluationTooSlow,
+    RenderError,
+    Step,
+    StepRun,
+    UnresolvedVariable,
+)
 from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowChanged
 from minutehand.executor.outcome import OnUncertain, StepResult
+from minutehand.executor.templates.budget import Budget
 from minutehand.store import Context, Execution, Json, LeaseLost
-from minutehand.store.errors import StoreError
+from minutehand.store.errors import Conflict, StoreError
 from minutehand.store.records import ConditionResult
 
 if TYPE_CHECKING:
@@ -26,6 +34,9 @@ if TYPE_CHECKING:
 Evaluate = Callable[..., Awaitable[ConditionResult]]
 
 log = structlog.get_logger()
+
+#: The longest that an evaluation of conditions may take; what it may compare is bounded to some 0.3 s.
+EVALUATION_SECONDS = 5.0
 
 
 class RunnableStep(StepRun, Protocol):
@@ -59,20 +70,27 @@ class StepView:
     hidden_links: dict[str, Json] = field(default_factory=dict)
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None = None
+    #: What the renders of this step may cost together.
+    budget: Budget = field(default_factory=Budget)
 
     def render(self, template: str, *, html: bool = False) -> str:
         """See the contract."""
-        return self.renderer.render(template, self.context, html=html)
+        return self.renderer.render(template, self.context, html=html, budget=self.budget)
 
     def render_value(self, value: Any) -> Any:
         """See the contract."""
-        return self.renderer.render_value(value, self.context)
+        return self.renderer.render_value(value, self.context, budget=self.budget)
 
     async def _evaluate(self, conditions: Any, row: Json | None, status_column: str) -> ConditionResult:
         """Evaluate conditions against the row and everything else that templates see."""
         row, old = row or {}, self.context.get("old")
         others = {name: value for name, value in self.context.items() if name not in ("old", *row)}
-        return await self.evaluate(conditions, row | others, old, status_column=status_column)
+        limit = asyncio.timeout(EVALUATION_SECONDS)
+        try:
+            async with limit:
+                return await self.evaluate(conditions, row | others, old, status_column=status_column)
+        except (TimeoutError, Conflict):  # also when the database ends the statement
+            raise EvaluationTooSlow from None
 
 
 async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:

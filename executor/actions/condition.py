@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minutehand.executor.actions.contract import BadStep, StepRun
+from minutehand.executor.actions.contract import BadStep, EvaluationTooSlow, StepRun
 from minutehand.executor.outcome import StepResult
 
 
@@ -19,7 +19,10 @@ class ConditionAction:
     async def run(self, run: StepRun) -> StepResult:
         """Evaluate once; the executor takes the branch.  An error in the conditions fails the step."""
         self.check(run.step.config)
-        tree = await run.judge(run.render_value(run.step.config["conditions"]))
+        try:
+            tree = await run.judge(run.render_value(run.step.config["conditions"]))
+        except EvaluationTooSlow:
+            return StepResult.retry("conditions_timeout", "the database did not evaluate the conditions in time")
         if "problem" in tree:  # of the conditions; a problem of the row is reported at its leaf
             return StepResult.permanent("bad_step", f"conditions: {tree['problem']}", conditions=tree)
         return StepResult.done(held=tree["held"] is True, conditions=tree)

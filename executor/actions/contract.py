@@ -30,6 +30,10 @@ class RenderError(Exception):
     code: str = "bad_template"
 
 
+class EvaluationTooSlow(Exception):
+    """The database did not evaluate conditions in time."""
+
+
 class UnresolvedVariable(RenderError):
     """A variable is null or unknown; the message names it, and so does `name`: `client.name`."""
 
@@ -148,7 +152,10 @@ class StepRun(Protocol):
         ...
 
     async def judge(self, conditions: Any) -> Mapping[str, Any]:
-        """Evaluate conditions against what templates see; returns the evaluator's result tree (R9)."""
+        """Evaluate conditions against what templates see; returns the evaluator's result tree (R9).
+
+        Errors: `EvaluationTooSlow`.
+        """
         ...
 
 

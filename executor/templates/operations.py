@@ -17,6 +17,7 @@ from markupsafe import escape
 
 from minutehand.executor.actions.contract import RenderError, UnresolvedVariable
 from minutehand.executor.dialects.variables import lookup, lookup_child
+from minutehand.executor.templates.budget import Budget
 from minutehand.executor.templates.filters import (
     ARITHMETIC,
     COMPARISONS,
@@ -31,9 +32,6 @@ from minutehand.executor.templates.tree import spell
 
 #: Iterations of all loops of one render together.
 MAX_ITERATIONS = 1_000
-#: Values that the operations of one render may read, each 64 characters or items of one counting as one more: some
-#: 0.1 to 0.3 s.
-MAX_WORK = 100_000
 
 #: What Jinja, a filter or the data can raise.  Their messages may contain values, so none is passed on.
 FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TemplateError, TypeError, ValueError)
@@ -46,13 +44,20 @@ class Run(Context):
     """One render: its variables, its policy, and its use of the limits.  Compiled code gets it as context."""
 
     def __init__(
-        self, environment: Environment, variables: Mapping[str, Any], stand_in: str | None, *, html: bool = False
+        self,
+        environment: Environment,
+        variables: Mapping[str, Any],
+        stand_in: str | None,
+        budget: Budget,
+        *,
+        html: bool = False,
     ) -> None:
         super().__init__(environment, dict(variables), None, {})
         #: The text for an unresolved variable; None: an error.
         self.stand_in = stand_in
         self.html = html
-        self.work = self.iterations = self.written = 0
+        self.budget = budget
+        self.iterations = self.written = 0
         #: The template is a single expression whose value is kept, not its text.
         self.native = False
         self.kept: Any = None
@@ -64,12 +69,11 @@ class Run(Context):
 
     def charge(self, *values: Any) -> None:
         """Count one operation by the size of its operands."""
-        self.work += len(values) or 1
+        work = len(values) or 1
         for value in values:
             if isinstance(value, str | list | dict):
-                self.work += len(value) >> 6
-        if self.work > MAX_WORK:
-            raise RenderError("the template does too much work: fewer loops, or shorter texts")
+                work += len(value) >> 6
+        self.budget.charge(work)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ against the limits of the render, so loops and growth end in a `RenderError`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.templates.budget import Budget
 from minutehand.executor.templates.filters import MAX_TEXT, text, to_json
 from minutehand.executor.templates.operations import FAULTS, OPERATIONS, Run
 from minutehand.executor.templates.tree import rewrite
@@ -27,6 +29,9 @@ from minutehand.executor.templates.tree import rewrite
 MAX_SOURCE = 100_000
 #: How deep a JSON value with templates may be nested.
 MAX_DEPTH = 50
+
+#: One tag; one that is not closed goes on to the end.
+_TAG = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)", re.DOTALL)
 
 Policy = Literal["fail", "blank", "default"]
 
@@ -49,17 +54,19 @@ class Renderer:
             raise RenderError("the policy for unresolved variables is fail, blank or default")
         self._stand_in = stand_ins[policy]
 
-    def render(self, template: str, context: Mapping[str, Any], *, html: bool = False) -> str:
+    def render(
+        self, template: str, context: Mapping[str, Any], *, html: bool = False, budget: Budget | None = None
+    ) -> str:
         """Render a template against JSON values; `html` escapes them.  Errors: `RenderError`, nothing else."""
-        return _render(template, Run(_ENVIRONMENT, context, self._stand_in, html=html))
+        return _render(template, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget(), html=html))
 
-    def render_value(self, value: Any, context: Mapping[str, Any]) -> Any:
+    def render_value(self, value: Any, context: Mapping[str, Any], *, budget: Budget | None = None) -> Any:
         """Render every string inside a JSON value.
 
         A string that is exactly one expression, `{{ job.total }}`, becomes the JSON value itself (not a copy).  The
         limits apply to the whole value.  Errors: `RenderError`, nothing else.
         """
-        return self._walk(value, Run(_ENVIRONMENT, context, self._stand_in), 0)
+        return self._walk(value, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget()), 0)
 
     def _walk(self, value: Any, run: Run, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -86,7 +93,7 @@ def renderer_of(definition: Mapping[str, Any]) -> Renderer:
 
 def check_template(template: str) -> None:
     """Raise `RenderError` when a template can never be rendered, whatever its values."""
-    _load(template)
+    _load(template, Budget())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +130,21 @@ def _compile(source: str) -> _Compiled | str:
     return _Compiled(template.root_render_func, single)
 
 
-def _load(source: str) -> _Compiled:
+def tag_length(source: str) -> int:
+    """Return how many characters of a template are within tags: what compiling it costs.
+
+    >>> tag_length("Dear {{ client.name }}, {% if x %}yes{% endif %}")
+    38
+    """
+    return sum(len(tag) for tag in _TAG.findall(source))
+
+
+def _load(source: str, budget: Budget) -> _Compiled:
     if len(source) > MAX_SOURCE:
         raise RenderError(f"the template is longer than {MAX_SOURCE:,} characters")
     if "{" not in source:
         return _Compiled(lambda _: iter((source,)), False)
+    budget.charge(tag_length(source))
     compiled = _compile(source)
     if isinstance(compiled, str):
         raise RenderError(compiled)
@@ -135,9 +152,13 @@ def _load(source: str) -> _Compiled:
 
 
 def _render(template: str, run: Run) -> str:
+    return _output(_load(template, run.budget), run)
+
+
+def _output(compiled: _Compiled, run: Run) -> str:
     parts = []
     try:
-        for part in _load(template).root(run):
+        for part in compiled.root(run):
             run.charge_output(len(part))
             parts.append(part)
     except FAULTS as fault:
@@ -148,8 +169,9 @@ def _render(template: str, run: Run) -> str:
 def _render_native(template: str, run: Run) -> Any:
     """Render one string of a JSON value: variables of earlier strings are forgotten, their use of the limits is not."""
     run.vars.clear()
-    run.native = _load(template).single
-    rendered = _render(template, run)
+    compiled = _load(template, run.budget)
+    run.native = compiled.single
+    rendered = _output(compiled, run)
     if not run.native:
         return rendered
     try:

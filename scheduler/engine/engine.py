@@ -24,6 +24,7 @@ from minutehand.executor.outcome import Ended, Outcome
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.claims import ClaimExecutions
 from minutehand.scheduler.engine.leases import Leases
+from minutehand.scheduler.engine.pace import CLAIM_SIZE, Pace
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Execution, Json, LeaseLost, Settled, Store, Tick
 from minutehand.store.batch import Batch
@@ -35,10 +36,6 @@ log = structlog.get_logger()
 LEAST_REST = 0.05
 
 Execute = Callable[[Execution], Awaitable[Outcome]]
-
-#: Rows claimed by one call when there is no budget.  100 to 1,000 rows claim equally fast, by the measurements of other
-#: Postgres queues; what is claimed and waits here cannot be run by another processor.
-CLAIM_SIZE = 200
 
 
 class Engine:
@@ -71,6 +68,7 @@ class Engine:
         self._linger_seconds = store.linger_seconds
         self._leases = Leases(store, settings.lease_seconds)
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
+        self._pace = Pace(self._concurrency)
         self._settles: Batch[Json, Settled] = Batch(
             store.settle,
             key_of_ask=lambda outcome: str(outcome["id"]),
@@ -141,10 +139,11 @@ class Engine:
                 return None
             idle = len(self._leases) == 0
             # A suspect (its workers died) runs with nothing else in flight: wait for the others to end.
-            if (self._suspects and not idle) or self._queue.qsize() > CLAIM_SIZE // 2:
+            ahead = self._pace.claim_size()
+            if (self._suspects and not idle) or self._queue.qsize() > ahead // 2:
                 await self._wait_for_progress()
                 continue
-            alone, limit = self._suspects, min(left, CLAIM_SIZE)
+            alone, limit = self._suspects, min(left, ahead)
             self._woken.clear()
             claimed = await self._claim(limit, alone=alone)
             if self._continuous:
@@ -238,6 +237,7 @@ class Engine:
             log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
             return self._lose(execution, "its outcome could not be recorded")
         settled = answer.result()
+        self._pace.count()
         if not self._leases.drop(execution):
             return None  # it was counted as lost when the grace ended
         self.summary.add_settled(execution, outcome, settled)

@@ -7,6 +7,7 @@ import logging
 import re
 import select
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,12 @@ _NOTICED_SILENCE = {
 #: Our calls are short.  One that takes longer waits for a lock, or its connection is dead behind a proxy that keeps
 #: our end open, which TCP cannot detect.
 CALL_SECONDS = 30.0
+#: Connections of a pool.
+MAX_CONNECTIONS = 4
+#: What keeps the queue going.  One connection is theirs alone, whatever the other calls wait for.
+_QUEUE_CALLS = frozenset({"automation_tick", "automation_claim", "automation_renew", "automation_settle"})
+#: What compares or writes what users of the app wrote, and may wait for their locks: it has half of the pool.
+_SLOW_CALLS = frozenset({"automation_evaluate", "automation_match", "automation_write_record", "automation_dry_run"})
 #: How often an idle listener checks its connection, and how long the answer may take.
 LISTENER_CHECK_SECONDS, LISTENER_ANSWER_SECONDS = 60.0, 10.0
 # The driver and its pool log each failed attempt; we report once, with what to do.
@@ -44,7 +51,12 @@ class PostgresDriver:
     """A pool of connections to one database.  The first call opens it."""
 
     def __init__(
-        self, url: str, *, backend: str = "postgres", max_connections: int = 4, connect_timeout_seconds: float = 10
+        self,
+        url: str,
+        *,
+        backend: str = "postgres",
+        max_connections: int = MAX_CONNECTIONS,
+        connect_timeout_seconds: float = 10,
     ) -> None:
         self.backend = backend
         self.location = location(url)
@@ -57,6 +69,8 @@ class PostgresDriver:
         self._opening: asyncio.Future[None] | None = None
         self._refusal: asyncio.Future[psycopg.Error] | None = None
         self._url = url
+        self._slow_places = asyncio.Semaphore(max(1, max_connections // 2))
+        self._other_places = asyncio.Semaphore(max(1, max_connections - 1))
         self._options: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": None if pooled else 2,
@@ -84,7 +98,7 @@ class PostgresDriver:
         await self._open()
         query, values = statement(function, arguments)
         try:
-            async with asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
+            async with self._place_for(function), asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
                 row = await _ask(connection, query, values)
         except PoolTimeout as error:
             raise Unreachable(f"{self._where}: no connection within {self._timeout:g} s") from error
@@ -94,6 +108,16 @@ class PostgresDriver:
             await self._pool.drain()  # the other connections are probably dead, too
             raise Unreachable(f"{self._where} did not answer within {CALL_SECONDS:g} s") from error
         return row[0] if row else None
+
+    @asynccontextmanager
+    async def _place_for(self, function: str) -> AsyncIterator[None]:
+        """Wait until this call may take a connection of the pool."""
+        async with AsyncExitStack() as places:
+            if function in _SLOW_CALLS:
+                await places.enter_async_context(self._slow_places)
+            if function not in _QUEUE_CALLS:
+                await places.enter_async_context(self._other_places)
+            yield
 
     async def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`.  It has its own connection."""

@@ -136,12 +136,17 @@ def check_work(database: Database) -> None:
 
 
 @pytest.mark.parametrize("dump", ["schema7_own_tables.sql", "schema7_adopted_tables.sql"], ids=["own", "adopted"])
-def test_an_upgrade_builds_no_index_and_adds_no_column_where_an_app_has_the_table(empty_database: Database, dump: str) -> None:
+def test_an_upgrade_builds_no_index_and_adds_no_column_where_an_app_has_the_table(
+    empty_database: Database, dump: str
+) -> None:
     restore(empty_database, dump)
     steps: list[Step] = []
     report = migrate(empty_database, tell=steps.extend, dry_run=True)
     assert report.applied == ["0008_schema"]
-    assert {step.what for step in steps if "events" not in step.table} == {"add the triggers", "set the default, for new rows, of"}
+    assert {step.what for step in steps if "events" not in step.table} == {
+        "add the triggers",
+        "set the default, for new rows, of",
+    }
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_a_budget_limits_the_run_and_without_one_all_are_run(rows, run, budget, 
 
 
 def test_all_are_run_when_they_need_several_claims(rows, run, monkeypatch):
-    monkeypatch.setattr("minutehand.scheduler.engine.engine.CLAIM_SIZE", 10)
+    monkeypatch.setattr("minutehand.scheduler.engine.pace.CLAIM_SIZE", 10)
     rows(47)
     seen: list[str] = []
 
