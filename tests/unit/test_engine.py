@@ -237,7 +237,8 @@ def test_what_the_claim_ends_counts_as_claimed(rows, run, database):
     assert [row["code"] for row in summary.executions if row["status"] == "failed"] == ["unreadable"]
 
 
-def test_a_stop_releases_what_is_queued_at_once_and_lets_what_runs_finish(rows, run, database):
+def test_a_stop_releases_what_is_queued_at_once_and_lets_what_runs_finish(rows, run, database, monkeypatch):
+    monkeypatch.setattr("minutehand.scheduler.engine.pace.Pace.claim_size", lambda pace: 10)
     rows(4)
 
     class Stopper:
