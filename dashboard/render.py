@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from minutehand.dashboard import charts
+from minutehand.dashboard.isolation import Isolate, isolate
 from minutehand.dashboard.presentation import formatting
 from minutehand.executor import durations
 
@@ -26,6 +27,7 @@ def environment() -> Environment:
     env = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
+        extensions=[Isolate],
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -42,6 +44,7 @@ def environment() -> Environment:
     }
     env.globals |= {
         "label": formatting.label,
+        "label_html": label_html,
         "status_reason": formatting.status_reason,
         "seconds_between": formatting.seconds_between,
         "spark": charts.spark,
@@ -60,6 +63,11 @@ def static(name: str) -> str:
     """Return the address of a static file.  It changes with the content, so browsers may keep the file for ever."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={digest}"
+
+
+def label_html(row: Mapping[str, Any]) -> Markup:
+    """Return `formatting.label` with each value isolated from the others."""
+    return Markup(formatting.label(row, write=lambda text: str(escape(isolate(text)))))
 
 
 def time(text: str | None, format_: str = "%d %b %H:%M:%S") -> Markup:

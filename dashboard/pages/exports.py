@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import json
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
@@ -18,6 +19,7 @@ from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
 from minutehand.dashboard.presentation.formatting import label
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
 from minutehand.dashboard.query_cache import LIMIT_SECONDS
+from minutehand.executor.text.display import escaped, json_text
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
 from minutehand.store.records import SearchRow
@@ -28,8 +30,9 @@ COLUMNS = (
 )  # fmt: skip
 #: Rows of a file at most, and rows per query.
 MAX_ROWS, CHUNK = 100_000, 1000
-#: A spreadsheet evaluates a cell that begins with one of these.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: Where a cell begins, whatever separator the reader assumes, if a formula follows: one that begins with `=+-@`, in any
+#: width, or with a tab or a line break, perhaps after apostrophes, quotes or spaces.
+_FORMULA = re.compile(r"""(^|[,;|\t\r\n])(?=['" ]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])""")
 
 
 def export_route(dashboard: DashboardContext) -> Handler:
@@ -56,7 +59,7 @@ def export_route(dashboard: DashboardContext) -> Handler:
         headers = {**HEADERS, "content-disposition": f'attachment; filename="executions.{format_}"'}
         is_csv = format_ == "csv"
         return StreamingResponse(
-            _lines(dashboard, filters, as_csv if is_csv else as_json, with_header=is_csv),
+            _lines(dashboard, filters, is_csv=is_csv),
             media_type="text/csv; charset=utf-8" if is_csv else "application/x-ndjson",
             headers=headers,
         )
@@ -64,11 +67,10 @@ def export_route(dashboard: DashboardContext) -> Handler:
     return handler
 
 
-async def _lines(
-    dashboard: DashboardContext, filters: dict[str, str], write: Callable[[SearchRow], str], *, with_header: bool
-) -> AsyncIterator[str]:
-    if with_header:
-        yield ",".join(COLUMNS) + "\r\n"
+async def _lines(dashboard: DashboardContext, filters: dict[str, str], *, is_csv: bool) -> AsyncIterator[str]:
+    write = as_csv if is_csv else as_json
+    if is_csv:
+        yield _line(COLUMNS)
     before: list[str] | None = None
     left = MAX_ROWS
     while left > 0:
@@ -76,7 +78,8 @@ async def _lines(
             async with asyncio.timeout(LIMIT_SECONDS):
                 page = await dashboard.store.search(filters, limit=min(CHUNK, left), before=before)
         except (StoreError, TimeoutError) as error:
-            yield f"# incomplete: {str(error) or 'the database took too long'}\r\n"
+            problem = f"# incomplete: {str(error) or 'the database took too long'}"
+            yield _line([problem]) if is_csv else escaped(problem) + "\n"
             return
         yield "".join(write(row) for row in page["rows"])
         left -= len(page["rows"])
@@ -86,20 +89,32 @@ async def _lines(
 
 
 def as_csv(row: SearchRow) -> str:
-    """Return a line for a spreadsheet.  A cell that it would evaluate gets a leading apostrophe.
+    """Return a line for a spreadsheet."""
+    return _line(_values(row).values())
 
-    >>> as_csv({"id": "1", "entity_id": "=1+1", "reason": 'say "no", now'}).split(",")[4]
-    "'=1+1"
-    """
+
+def _line(cells: Iterable[Any]) -> str:
     out = io.StringIO()
-    cells = _values(row).values()
-    csv.writer(out).writerow(f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in cells)
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow("" if cell is None else inert_cell(str(cell)) for cell in cells)
     return out.getvalue()
+
+
+def inert_cell(text: str) -> str:
+    """Return a cell's text so that no spreadsheet evaluates it, whichever separator it assumes.
+
+    An apostrophe goes before what could be read as a formula: at the beginning, and after each character that may
+    separate cells.  Whoever reads the file as data can remove it again: docs/dashboard.md has the expression.
+
+    >>> inert_cell("=1+1"), inert_cell("J;=1+1;"), inert_cell("'=1"), inert_cell("J-2019; 3 - 1")
+    ("'=1+1", "J;'=1+1;", "''=1", 'J-2019; 3 - 1')
+    """
+    return _FORMULA.sub(r"\1'", text)
 
 
 def as_json(row: SearchRow) -> str:
     """Return a line of JSON."""
-    return json.dumps(_values(row), ensure_ascii=False) + "\n"
+    return json_text(_values(row)) + "\n"
 
 
 def _values(row: SearchRow) -> Json:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.pages.executions import add_step_types
 from minutehand.dashboard.pages.workflow_summary import summarize
+from minutehand.executor.text.display import json_text
 from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
@@ -82,7 +82,7 @@ def with_changes(versions: list[Json]) -> list[Json]:
 
 
 def _diff(old: Json, new: Json) -> list[Json]:
-    before, after = (json.dumps(one, indent=2, sort_keys=True, ensure_ascii=False).splitlines() for one in (old, new))
+    before, after = (json_text(one, indent=2, sort_keys=True).split("\n") for one in (old, new))
     lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[3:]
     kinds = {"+": "added", "-": "removed", "@": "place"}
     return [{"kind": kinds.get(line[:1], "same"), "text": line} for line in lines[:MAX_DIFF_LINES]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minutehand.executor.durations import format_duration
+from minutehand.executor.text.display import json_text
 from minutehand.store import Json
 
 #: The sign of each status.  It stands beside the word, since many people cannot tell the colours apart.
@@ -61,13 +61,16 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def label(row: Mapping[str, Any]) -> str:
-    """Name an execution by its row and the change that started it: `jobs J-2019: scheduled → completed`."""
+def label(row: Mapping[str, Any], *, write: Callable[[str], str] = str) -> str:
+    """Name an execution by its row and the change that started it: `jobs J-2019: scheduled → completed`.
+
+    `write` writes each value.
+    """
     parts = row.get("label") or {}
-    name = " ".join(part for part in (str(parts.get("table") or ""), row["entity_id"] or "") if part)
+    name = " ".join(write(part) for part in (str(parts.get("table") or ""), row["entity_id"] or "") if part)
     old, new = parts.get("old_status"), parts.get("new_status")
     if new is not None and old != new:
-        change = f"{_status(old)} → {_status(new)}" if old is not None else _status(new)
+        change = " → ".join(write(_status(one)) for one in (old, new) if one is not None)
         return f"{name}: {change}" if name else change
     operation = {"INSERT": "new", "DELETE": "deleted", "ENQUEUE": "enqueued"}.get(str(parts.get("operation")))
     return f"{name}: {operation}" if name and operation else name or "no row"
@@ -103,12 +106,12 @@ def without_time(reason: str) -> str:
 
 def inline_value(value: Any) -> str:
     """Write a JSON value on one line; a text is written without quotes."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def pretty_json(value: Any) -> str:
     """Write a JSON value with indentation."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json_text(value, indent=2)
 
 
 def _status(status: Any) -> str:

@@ -25,13 +25,15 @@ def escaped(text: str, *, keep: str = "") -> str:
     return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
+def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
     r"""Return a value as JSON that a terminal shows as it is: unsafe characters are JSON's own escapes.
 
     >>> print(json_text({"name": "Zoë \x7f\u202e"}))
     {"name": "Zoë \u007f\u202e"}
     """
-    text = json.dumps(value, ensure_ascii=False, indent=indent)  # it escapes C0; line breaks are its own
+    text = json.dumps(
+        value, ensure_ascii=False, indent=indent, sort_keys=sort_keys
+    )  # it escapes C0; line breaks are its own
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
