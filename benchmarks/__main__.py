@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import backends, dashboard, database, starts, writes
+from benchmarks import backends, dashboard, database, neighbours, starts, writes
 from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
@@ -39,6 +39,8 @@ class Sizes:
     bulk_rows: int
     #: Executions of a tick and of a drain, over each backend.
     backends: tuple[int, int]
+    #: How long the costly tenant works, in seconds, for each kind of cost.
+    neighbours: float
     #: The dashboard: executions in its history, requests of each view, pages held open, changes timed in a browser.
     history: int
     requests: int
@@ -54,6 +56,7 @@ FULL = Sizes(
     single_updates=200,
     bulk_rows=10_000,
     backends=(10, 1_000),
+    neighbours=20.0,
     history=1_000_000,
     requests=40,
     pages=20,
@@ -67,6 +70,7 @@ QUICK = Sizes(
     single_updates=5,
     bulk_rows=200,
     backends=(10, 100),
+    neighbours=3.0,
     history=5_000,
     requests=2,
     pages=20,
@@ -75,7 +79,7 @@ QUICK = Sizes(
 
 
 #: Each can be measured alone.
-PARTS = ("queue", "starts", "writes", "backends", "dashboard")
+PARTS = ("queue", "starts", "writes", "backends", "neighbours", "dashboard")
 
 
 @click.command()
@@ -87,7 +91,7 @@ PARTS = ("queue", "starts", "writes", "backends", "dashboard")
 def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
     """Measure Minutehand on this machine, on a PostgreSQL of its own."""
     sizes = QUICK if quick else FULL
-    measures = (queue_figures, start_figures, write_figures, backend_figures, dashboard_figures)
+    measures = (queue_figures, start_figures, write_figures, backend_figures, neighbour_figures, dashboard_figures)
     with database.running_server() as server:
         facts = machine(server)
         figures = []
@@ -241,6 +245,21 @@ def backend_figures(server: str, sizes: Sizes) -> list[Figure]:
             )
         )
     return figures
+
+
+def neighbour_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure how long one tenant waits while another does what costs most."""
+    progress("a tenant beside a costly one")
+    return [
+        Figure(
+            name=f"Longest wait beside {name}",
+            value=delay,
+            unit="s",
+            at_most=10,
+            note=f"{missing} did not start" if missing else "",
+        )
+        for name, (delay, missing) in neighbours.delays(server, sizes.neighbours).items()
+    ]
 
 
 def dashboard_figures(server: str, sizes: Sizes) -> list[Figure]:

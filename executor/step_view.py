@@ -129,8 +129,9 @@ def _with_hidden_link(run: RunnableStep, result: StepResult, variable: str = "cl
     """Return the result; where a value or the client is missing because its linked row is not shown, say so."""
     if result.code not in ("unresolved_variable", "no_recipient"):
         return result
-    link = re.split(r"[.\[]", variable, maxsplit=1)[0]
-    for name in (link, "customer") if link == "client" else (link,):
+    link, *column = re.split(r"[.\[]", variable, maxsplit=2)[:2]
+    names = [".".join([link, *column]), link, *(["customer"] if link == "client" else [])]
+    for name in names:
         if name in run.hidden_links:
             return StepResult.permanent(**run.hidden_links[name])  # its code and reason
     return result

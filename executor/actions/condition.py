@@ -25,4 +25,24 @@ class ConditionAction:
             return StepResult.retry("conditions_timeout", "the database did not evaluate the conditions in time")
         if "problem" in tree:  # of the conditions; a problem of the row is reported at its leaf
             return StepResult.permanent("bad_step", f"conditions: {tree['problem']}", conditions=tree)
+        for leaf in _leaves(tree):
+            for name, hidden in run.hidden_links.items():
+                if _means(leaf, name):
+                    return StepResult.permanent(**hidden)
         return StepResult.done(held=tree["held"] is True, conditions=tree)
+
+
+def _leaves(tree: Any) -> list[dict[str, Any]]:
+    """Return each condition of a result tree."""
+    if isinstance(tree, list):
+        return [leaf for node in tree for leaf in _leaves(node)]
+    if "field" in tree:
+        return [tree]
+    return [leaf for group in ("all", "any", "not") for leaf in _leaves(tree.get(group, []))]
+
+
+def _means(leaf: dict[str, Any], hidden: str) -> bool:
+    """Say whether a condition is on a hidden link or column; a column of the row may stand without the row's name."""
+    field = str(leaf["field"])
+    without_name = hidden.partition(".")[2] if leaf.get("problem") else ""
+    return any(name and f"{field}.".startswith(f"{name}.") for name in (hidden, without_name))

@@ -90,6 +90,8 @@ class StepRun(Protocol):
     #: What templates see: `job` (or the table's own type), `client` and other links, `old`, `trigger`, `workflow`.
     context: dict[str, Any]
     settings: ExecutorSettings
+    #: Links and columns that exist and are not shown: `client` or `job.photo` -> {"code", "reason"}.
+    hidden_links: dict[str, Any]
 
     @property
     def http(self) -> HttpClient:

@@ -135,20 +135,6 @@ begin
 end
 $$;
 
--- minutehand.columns_too_large(new, old) -> the columns whose values are not recorded: those of more than 256 kB, and of what is
--- left the ones of more than 8 kB if it still exceeds 1 MB.  Null when there is none.
-create or replace function minutehand.columns_too_large(p_new jsonb, p_old jsonb) returns text[]
-language sql immutable as $$
-  with sizes as (
-    select key, max(pg_column_size(value)) as bytes
-    from (select * from jsonb_each(p_new) union all select * from jsonb_each(p_old)) as v
-    group by key
-  ), total as (
-    select sum(bytes) filter (where bytes <= 262144) > 1048576 as is_too_large from sizes
-  )
-  select array_agg(key order by key) from sizes, total where bytes > 262144 or is_too_large and bytes > 8192
-$$;
-
 -- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or
 -- after any error, the event is marked unmatched, and the next tick matches it.
 create or replace function minutehand.match_now(p_event public.automation_events, p_config jsonb) returns void

@@ -12,7 +12,10 @@ declare
   v_key text;
 begin
   begin
-    return query select r.*, null::text from minutehand.read_rows_batch(p_relation, p_config, p_keys) r;
+    return query
+      select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, null::text
+      from minutehand.read_rows_batch(p_relation, p_config, p_keys) r
+      cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b;
     return;
   exception when others then
     if not minutehand.is_unreadable(sqlstate) then
@@ -20,9 +23,62 @@ begin
     end if;  -- find out which one, each in a block of its own
   end;
   for v_key in select distinct k from unnest(p_keys) as k loop
-    return query select * from minutehand.read_row(p_relation, p_config, v_key);
+    return query
+      select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, r.problem
+      from minutehand.read_row(p_relation, p_config, v_key) r
+      cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b;
   end loop;
 end
+$$;
+
+-- minutehand.bounded_row(config, row, links) -> (shown_row, shown_links, too_large): the row and its links without values that are
+-- too large (minutehand.columns_too_large); too_large says of each why it is not shown: {"job.photo": {"code", "reason"}}.
+create or replace function minutehand.bounded_row(
+  p_config jsonb, p_row jsonb, p_links jsonb, out shown_row jsonb, out shown_links jsonb, out too_large jsonb
+) language plpgsql stable set search_path = '' as $$
+declare
+  v_link text;
+  v_columns text[];
+begin
+  shown_row := p_row;
+  shown_links := p_links;
+  too_large := '{}';
+  if pg_column_size(p_row) > 262144 then
+    v_columns := coalesce(minutehand.columns_too_large(p_row, null), '{}');
+    shown_row := p_row - v_columns;
+    too_large := minutehand.too_large(p_config ->> 'type', v_columns);
+  end if;
+  if pg_column_size(p_links) > 262144 then
+    for v_link in select jsonb_object_keys(p_links) loop
+      v_columns := coalesce(minutehand.columns_too_large(p_links -> v_link, null), '{}');
+      shown_links := shown_links || jsonb_build_object(v_link, (p_links -> v_link) - v_columns);
+      too_large := too_large || minutehand.too_large(v_link, v_columns);
+    end loop;
+  end if;
+end
+$$;
+
+-- minutehand.too_large(name, columns) -> {"job.photo": {"code", "reason"}}
+create or replace function minutehand.too_large(p_name text, p_columns text[]) returns jsonb
+language sql immutable as $$
+  select coalesce(jsonb_object_agg(n.name, jsonb_build_object(
+    'code', 'value_too_large', 'reason', n.name || ' is too large to be shown to steps (256 kB a value, 1 MB a row)')), '{}')
+  from unnest(p_columns) as c
+  cross join lateral (select p_name || '.' || c as name) n
+$$;
+
+-- minutehand.columns_too_large(new, old) -> the columns whose values are neither recorded nor shown to steps: those of more than
+-- 256 kB, and of what is left the ones of more than 8 kB if it still exceeds 1 MB.  Null when there is none.
+create or replace function minutehand.columns_too_large(p_new jsonb, p_old jsonb) returns text[]
+language sql immutable as $$
+  with sizes as (
+    select key, max(pg_column_size(value)) as bytes
+    from (select * from jsonb_each(p_new) union all select * from jsonb_each(p_old)) as v
+    group by key
+  ), total as (
+    select sum(bytes) filter (where bytes <= 262144) > 1048576 as is_too_large from sizes
+  )
+  select array_agg(key order by key) from sizes, total where bytes > 262144 or is_too_large and bytes > 8192
 $$;
 
 -- minutehand.read_row(relation, config, key) -> minutehand.read_app_rows of one key: without the links that cannot be read.

@@ -171,3 +171,21 @@ def test_what_the_time_does_not_suffice_for_is_matched_later_without_an_attempt(
     assert match(database)["matched"] == 2
     left = [event for event in events(database) if event["matched_at"] is None]
     assert [(event["match_attempts"], event["match_after"], event["error"]) for event in left] == [(0, None, None)]
+
+
+def test_a_step_is_shown_a_row_without_its_large_values(database: Database) -> None:
+    database.sql("create table photos (id text primary key, organization_id text, data text)")
+    database.sql(
+        "insert into photos select 'P-1', 'north', string_agg(md5(n::text), '') from generate_series(1, 10000) n"
+    )
+    watched_jobs(database)
+    database.sql("alter table jobs add photo_id text references photos default 'P-1'")
+    database.sql("update jobs set search = (select string_agg(md5(n::text), '') from generate_series(1, 10000) n)")
+    workflow(database)
+    seen = database.call("automation_dry_run", p_workflow="tell", p_row="J-1")
+    assert "search" not in seen["row"]
+    assert seen["links"]["photo"] == {"id": "P-1", "organization_id": "north"}
+    assert {name: hidden["code"] for name, hidden in seen["hidden_links"].items()} == {
+        "job.search": "value_too_large",
+        "photo.data": "value_too_large",
+    }
