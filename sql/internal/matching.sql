@@ -140,7 +140,8 @@ begin
   return array(
     select w from public.automation_workflows w
     where w.user_id::text = v_user_id and w.trigger_type = any (v_types)
-      and coalesce(w.created_at <= v_at, true) order by w.id);
+      and coalesce(w.created_at <= v_at, true) and minutehand.may_be_member(v_user_id, w.organization_id::text)
+    order by w.id);
 end
 $$;
 

@@ -52,10 +52,24 @@ $$;
 -- Each row does where the table has a single tenant.
 create or replace function minutehand.is_row_of_workflow(
   p_row jsonb, p_config jsonb, p_workflow public.automation_workflows
-) returns boolean language sql immutable as $$
+) returns boolean language sql stable as $$
   select p_config ->> 'tenant' is null or minutehand.same_tenant(
     minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id'),
     p_workflow.organization_id::text, p_workflow.user_id::text)
+    and (minutehand.organization_of(p_row, p_config) is not null
+         or minutehand.may_be_member(p_workflow.user_id::text, p_workflow.organization_id::text))
+$$;
+
+-- minutehand.may_be_member(user, organization) -> boolean: false where the user is known to be of another organisation.  Whoever
+-- writes a workflow of their organisation may name any user in it: that gives no right to the rows of that user.
+create or replace function minutehand.may_be_member(p_user text, p_organization text) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  if p_organization is null or p_user is null then
+    return true;
+  end if;
+  return coalesce(minutehand.profile_organization(p_user) = p_organization, true);
+end
 $$;
 
 -- minutehand.organization_of(row, config) -> text: the organization that a row of a watched table names, or null.

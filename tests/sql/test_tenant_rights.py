@@ -222,3 +222,20 @@ def test_doctor_and_migrate_name_the_links_that_are_never_shown(database: Databa
     )
     database.call("automation_trigger_add", p_table="jobs", p_global=["vendors"])
     assert levels(database, "links") == ["ok"]
+
+
+def test_a_workflow_that_names_another_tenants_user_gets_no_right_to_their_rows(database: Database) -> None:
+    """Whoever writes a workflow of south may name north's ann in it."""
+    database.sql(NOTES)
+    database.sql("create table profiles (id text primary key, organization_id text)")
+    database.sql("insert into profiles values ('ann', 'north'), ('sue', 'south')")
+    answer = written(database, "user_id", ("south", "ann"), ("south", "ann"), p_id="private")
+    assert answer["answer"] == "refused"
+    workflow(database, "theirs", organization_id="south", user_id="ann", trigger_type="note_updated")
+    workflow(database, "hers", organization_id="north", user_id="ann", trigger_type="note_updated")
+    database.sql("update notes set body = 'changed' where id = 'private'")
+    rows = database.sql(
+        "select w.name from automation_execution_logs l join automation_workflows w on w.id = l.workflow_id"
+        " where l.trigger_type = 'note_updated'"
+    )
+    assert [row["name"] for row in rows] == ["hers"]
