@@ -324,9 +324,12 @@ class Store:
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
-    async def workflows(self, names: list[str] | None = None) -> list[records.WorkflowRow]:
-        """List workflows with their facts, by name: all, or those with these names or ids.  Errors: `NotFound`."""
-        filters: Json = {} if names is None else {"names": names}
+    async def workflows(self, names: list[str] | None = None, *, brief: bool = False) -> list[records.WorkflowRow]:
+        """List workflows with their facts, by name: all, or those with these names or ids.
+
+        With `brief`, `definition` is only their steps, None where these are long.  Errors: `NotFound`.
+        """
+        filters: Json = {"brief": brief} if names is None else {"brief": brief, "names": names}
         page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=filters)
         rows = page
         while page:

@@ -81,7 +81,7 @@ begin
         left join ran r on r.minute = m.minute),
       'workflows', (
         select coalesce(jsonb_agg(minutehand.workflow_facts(w.workflow, context.value) || jsonb_build_object(
-          'definition', minutehand.steps_for_lint(w.workflow),
+          'definition', minutehand.verdict_of(w.workflow, context.value) -> 'steps',
           'counts', coalesce(c.counts, '{}'), 'p50', round(f.took[1]::numeric, 2), 'p95', round(f.took[2]::numeric, 2),
           'last_run', f.last_run, 'last_status', f.last_status,
           'hours', (

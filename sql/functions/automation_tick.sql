@@ -38,6 +38,9 @@ begin
   if p_worker is not null then
     insert into minutehand.tick_log (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
     on conflict do nothing;
+    if found then  -- the first tick of a minute: it looks at all workflows
+      perform minutehand.keep_verdicts(interval '1 second');
+    end if;
   end if;
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,

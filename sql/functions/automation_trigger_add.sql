@@ -45,6 +45,7 @@ begin
     execute format(
       'create or replace trigger minutehand_capture after insert or update or delete on %s for each row '
       'execute function public.automation_capture(%L)', v_relation, v_config::text);
+    perform minutehand.forget_verdicts();
   end if;
   return v_config || jsonb_build_object('table', v_label, 'enabled', true);
 end

@@ -1,7 +1,7 @@
 -- automation_workflow_list(p_filter) -> [{as minutehand.workflow_facts, "definition": the row | null, "last_run",
 --   "last_status"}], by name, 100 at a time
--- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one of the page before}.  `last_run` is read
--- from the newest 20,000 executions.
+-- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one of the page before, "brief"?: true for
+-- minutehand.steps_for_lint as "definition"}.  `last_run` is read from the newest 20,000 executions.
 -- Locks: none.  Errors: MH404 no workflow of such a name.  Called by: store.workflows.
 create or replace function public.automation_workflow_list(p_filter jsonb default '{}')
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
@@ -38,7 +38,8 @@ begin
     )
     select coalesce(jsonb_agg(
       minutehand.workflow_facts(w, v_context) || jsonb_build_object(
-        'definition', minutehand.row_of(w), 'last_run', l.created_at, 'last_status', l.status)
+        'definition', case when (p_filter ->> 'brief')::boolean then minutehand.verdict_of(w, v_context) -> 'steps'
+          else minutehand.row_of(w) end, 'last_run', l.created_at, 'last_status', l.status)
       order by w.name, w.id::text), '[]')
     from public.automation_workflows w
     left join last l on l.workflow_id = w.id

@@ -4,8 +4,8 @@
 -- columns of the app that we do not know are never written, and an empty value ({}, []) where there is none is not a change.
 -- The tenant is its organization_id, else its user_id; without both, the only workflow of that name is meant.  An `id` decides
 -- alone.  p_actor: {"via", "name"} of the person, or null.
--- Errors: MH400 no name, a column that may not be written or does not exist, or a required one is missing, MH404 no such id, MH409
--- several of that name.
+-- Errors: MH400 no name, a column that may not be written or does not exist, a required one is missing, or it is too large;
+-- MH404 no such id, MH409 several of that name.
 -- Locks: an advisory lock on the name, then the row.  Called by: store.save_workflow.
 create or replace function public.automation_workflow_save(
   p_workflow jsonb, p_dry_run boolean default false, p_actor jsonb default null, p_now timestamptz default null
@@ -24,6 +24,7 @@ begin
     p_workflow := '{"is_active": true, "status": "active"}' || p_workflow;
   end if;
   v_new := jsonb_populate_record(v_old, p_workflow - 'id');
+  perform minutehand.refuse_large_definition(v_new);
   if v_old.id is null then
     perform minutehand.refuse_missing_columns(v_new);
   end if;
@@ -77,6 +78,19 @@ begin
         using errcode = 'MH400', hint = 'Leave it out, or add the column.';
     end if;
   end loop;
+end
+$$;
+
+-- minutehand.refuse_large_definition(new row): raises MH400 where it is larger than minutehand.max_definition_bytes.
+create or replace function minutehand.refuse_large_definition(p_workflow public.automation_workflows) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_problem constant text := minutehand.size_problem(minutehand.row_of(p_workflow));
+begin
+  if v_problem is not null then
+    raise exception 'workflow "%" is too large: %', left(p_workflow.name, 100), v_problem
+      using errcode = 'MH400', hint = 'Shorten its texts, or split it into several workflows.';
+  end if;
 end
 $$;
 

@@ -159,6 +159,8 @@ declare
 begin
   if not minutehand.is_row_on(v_row) then
     return false;
+  elsif pg_column_size(v_row) > minutehand.max_definition_bytes() / 8 and minutehand.is_too_large(v_row) then
+    return false;  -- the size alone decides nearly always: see is_too_large
   end if;
   v_conditions := minutehand.conditions_of(v_row, v_status);
   if p_event.cut_columns is not null then

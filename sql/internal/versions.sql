@@ -45,6 +45,7 @@ begin
       insert into public.automation_workflow_versions (workflow_id, version, definition, saved_at)
       values (new.id, new.version, minutehand.definition(to_jsonb(new)), minutehand.clock())
       on conflict (workflow_id, version) do update set definition = excluded.definition, saved_at = excluded.saved_at;
+      perform minutehand.keep_verdict(new);
     end if;
   exception when others then
     raise warning 'minutehand: this version of workflow % was not kept: %', new.id, sqlerrm;

@@ -6,7 +6,7 @@
 create or replace function minutehand.definition_problem(p_workflow public.automation_workflows) returns text
 language plpgsql stable as $$
 begin
-  return 'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(to_jsonb(p_workflow), 'status'));
+  return coalesce(minutehand.size_problem(to_jsonb(p_workflow)), 'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(to_jsonb(p_workflow), 'status')));
 exception when data_exception or statement_too_complex then
   return sqlerrm;
 end
@@ -29,14 +29,15 @@ language sql immutable as $$
   where p_row is not null
 $$;
 
--- minutehand.tables_emitting(trigger type, tables) -> (type, status, has_tenant, statuses, word): the tables of a
+-- minutehand.emitting_tables(trigger type, tables) -> (type, status, has_tenant, statuses, folds, slugs, word): the tables of a
 -- minutehand.workflow_context whose changes have this type.  word: the status that the type names ("job_completed"), or null.
-create or replace function minutehand.tables_emitting(p_type text, p_tables jsonb)
-returns table (type text, status text, has_tenant boolean, statuses jsonb, word text)
+create or replace function minutehand.emitting_tables(p_type text, p_tables jsonb)
+returns table (type text, status text, has_tenant boolean, statuses jsonb, folds jsonb, slugs jsonb, word text)
 language sql immutable set search_path = '' as $$
-  select t.type, t.status, t.has_tenant, t.statuses,
+  select t.type, t.status, t.has_tenant, t.statuses, t.folds, t.slugs,
          case when rest.word not in ('', 'created', 'updated', 'deleted', 'status_changed') then rest.word end
-  from jsonb_to_recordset(p_tables) as t (type text, status text, has_tenant boolean, statuses jsonb)
+  from jsonb_to_recordset(p_tables) as t (
+    type text, status text, has_tenant boolean, statuses jsonb, folds jsonb, slugs jsonb)
   cross join lateral (select substr(p_type, length(t.type) + 2) as word) rest
   where starts_with(p_type, t.type || '_')
 $$;
@@ -90,37 +91,38 @@ language sql stable set search_path = '' as $$
     and word.value is not null
 $$;
 
--- minutehand.unknown_statuses(workflow's row, tables) -> [{"word", "type", "known": [at most 20 statuses, first those of the
---   same first letter]}]: statuses that it waits for and no row is known to have had.  A table without known statuses is left
--- out.  tables: of a minutehand.workflow_context.
-create or replace function minutehand.unknown_statuses(p_row jsonb, p_tables jsonb) returns jsonb
+-- minutehand.unknown_statuses(trigger type, wanted, tables) -> [{"word", "type", "known": [at most 20 statuses, first those of
+--   the same first letter]}]: statuses that a workflow waits for and no row is known to have had, at most five.  A table without
+-- known statuses is left out.  wanted: of a minutehand.judge_definition; tables: of a minutehand.workflow_context.
+create or replace function minutehand.unknown_statuses(p_type text, p_wanted jsonb, p_tables jsonb) returns jsonb
 language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(distinct jsonb_build_object('word', wanted.word, 'type', e.type, 'known', (
+  select coalesce(jsonb_agg(jsonb_build_object('word', u.word, 'type', u.type, 'known', (
     select jsonb_agg(left(near.word, 60))
     from (
       select known.word
-      from jsonb_array_elements_text(e.statuses) as known (word)
-      order by left(lower(known.word), 1) <> left(lower(wanted.word), 1), known.word
-      limit 20) near))), '[]')
+      from jsonb_array_elements_text(u.statuses) as known (word)
+      order by left(lower(known.word), 1) <> left(lower(u.word), 1), known.word
+      limit 20) near)) order by u.word), '[]')
   from (
-    -- job_status_changed is of jobs, but would also be a status of job: the type that says all of it is meant.
-    select * from minutehand.tables_emitting(p_row ->> 'trigger_type', p_tables)
-    order by word nulls first, length(type) desc limit 1
-  ) e
-  cross join lateral (
-    select e.word, true as in_type where e.word is not null
-    union all
-    select w.word, false
-    from minutehand.wanted_statuses(minutehand.conditions_of(p_row, e.status), e.status) as w (word)
-  ) wanted
-  where e.statuses <> '[]' and not exists (
-    select from jsonb_array_elements_text(e.statuses) as known (word)
-    where case when wanted.in_type then minutehand.slug(known.word) = wanted.word
-      else minutehand.fold(known.word) = minutehand.fold(wanted.word) end)
+    select distinct wanted.word, e.type, e.statuses
+    from (
+      -- job_status_changed is of jobs, but would also be a status of job: the type that says all of it is meant.
+      select * from minutehand.emitting_tables(p_type, p_tables)
+      order by word nulls first, length(type) desc limit 1
+    ) e
+    cross join lateral (
+      select e.word, true as in_type where e.word is not null
+      union all
+      select w.word, false from jsonb_array_elements_text(p_wanted) as w (word)
+    ) wanted
+    where e.statuses <> '[]' and not case when wanted.in_type then e.slugs ? wanted.word
+      else e.folds ? minutehand.fold(wanted.word) end
+    order by wanted.word limit 5
+  ) u
 $$;
 
--- minutehand.workflow_context(trigger types) -> {"tables": [{"type", "status", "has_tenant", "statuses": [known status]}],
---   "has_own_source": boolean}: what the facts of workflows of these types are taken from, read once for all of them.
+-- minutehand.workflow_context(trigger types) -> {"key": minutehand.verdict_key, "tables": [{"type", "status", "has_tenant",
+--   "statuses": [known status], "folds", "slugs": {each of them folded, and as in a trigger type: null}}], "has_own_source"}: what the facts of workflows of these types are taken from, read once for all of them.
 -- tables: the watched ones that emit one of the types.  has_own_source: a trigger of the app writes executions itself, so that
 -- a workflow can run though no watched table emits its type; read only where there is such a workflow.
 create or replace function minutehand.workflow_context(p_types text[]) returns jsonb
@@ -131,13 +133,16 @@ declare
 begin
   select coalesce(jsonb_agg(jsonb_build_object(
     'type', w.config ->> 'type', 'status', w.config ->> 'status', 'has_tenant', w.config ->> 'tenant' is not null,
-    'statuses', to_jsonb(minutehand.known_statuses(w.relation, w.config)))), '[]')
+    'statuses', to_jsonb(known.words),
+    'folds', (select coalesce(jsonb_object_agg(minutehand.fold(word), null), '{}') from unnest(known.words) as word),
+    'slugs', (select coalesce(jsonb_object_agg(minutehand.slug(word), null), '{}') from unnest(known.words) as word))), '[]')
   into v_tables
   from minutehand.watched w
+  cross join lateral (select minutehand.known_statuses(w.relation, w.config) as words) known
   where exists (select from unnest(p_types) as type where starts_with(type, (w.config ->> 'type') || '_'));
   if exists (
     select from unnest(p_types) as type
-    where type <> 'manual' and not exists (select from minutehand.tables_emitting(type, v_tables))
+    where type <> 'manual' and not exists (select from minutehand.emitting_tables(type, v_tables))
   ) then
     v_has_own_source := exists (
       select from pg_catalog.pg_trigger t
@@ -146,7 +151,7 @@ begin
         and t.tgrelid <> 'public.automation_execution_logs'::regclass
         and t.tgrelid not in (select relation from minutehand.watched));
   end if;
-  return jsonb_build_object('tables', v_tables, 'has_own_source', v_has_own_source);
+  return jsonb_build_object('key', minutehand.verdict_key(), 'tables', v_tables, 'has_own_source', v_has_own_source);
 end
 $$;
 
@@ -159,8 +164,7 @@ $$;
 create or replace function minutehand.workflow_facts(p_workflow public.automation_workflows, p_context jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
-  v_row constant jsonb := minutehand.row_of(p_workflow);
-  v_problem constant text := minutehand.definition_problem(p_workflow);
+  v_verdict constant jsonb := minutehand.verdict_of(p_workflow, p_context);
   v_type constant text := p_workflow.trigger_type;
   v_tenant constant text := minutehand.tenant_of(p_workflow);
 begin
@@ -168,30 +172,31 @@ begin
     'id', p_workflow.id, 'name', p_workflow.name, 'trigger_type', v_type,
     'organization_id', p_workflow.organization_id, 'user_id', p_workflow.user_id,
     'version', coalesce(p_workflow.version, 1),
-    'on', minutehand.is_row_on(v_row), 'switches', minutehand.workflow_switches(v_row),
+    'on', v_verdict -> 'on', 'switches', v_verdict -> 'switches',
     'paused', (
       select to_jsonb(c)
       from minutehand.pauses_over(v_tenant, p_workflow.id::text) c
       order by c.scope desc limit 1),
-    'problem', v_problem,
-    'steps_problem', case when v_row is not null then minutehand.steps_problem(v_row) end,
-    'settings_problem', minutehand.order_problem(v_row -> 'settings'),
+    'problem', v_verdict -> 'problem', 'steps_problem', v_verdict -> 'steps_problem',
+    'settings_problem', v_verdict -> 'settings_problem',
     'emitted', coalesce(v_type = 'manual', false) or (p_context -> 'has_own_source')::boolean
-      or exists (select from minutehand.tables_emitting(v_type, p_context -> 'tables')),
+      or exists (select from minutehand.emitting_tables(v_type, p_context -> 'tables')),
     'lacks_tenant', v_tenant = '' and exists (
-      select from minutehand.tables_emitting(v_type, p_context -> 'tables') e where e.has_tenant),
-    'unknown_statuses', case when v_problem is null
-      then minutehand.unknown_statuses(v_row, p_context -> 'tables') else '[]' end);
+      select from minutehand.emitting_tables(v_type, p_context -> 'tables') e where e.has_tenant),
+    'unknown_statuses', case when v_verdict ->> 'problem' is null then minutehand.unknown_statuses(
+      v_type, coalesce(nullif(v_verdict -> 'wanted', 'null'), '[]'), p_context -> 'tables') else '[]' end);
 end
 $$;
 
--- minutehand.steps_for_lint(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?}, the
--- last where steps stand there; null when they have more than 16 kB: too long to be brought for a look.
+-- minutehand.steps_for_lint(workflow) -> {"steps", "template_config"?, "workflow_config"?, "action_type"?, "action_config"?,
+--   "trigger_config"?}, of the first five those where steps stand; null when these have more than 16 kB: too long to be brought
+-- for a look.  trigger_config: {"is_long": true} in place of more than 4 kB.
 create or replace function minutehand.steps_for_lint(p_workflow public.automation_workflows) returns jsonb
 language sql stable set search_path = '' as $$
-  select case when octet_length(held::text) <= 16384 then held end
+  select case when octet_length(held::text) <= 16384 then held || jsonb_build_object('trigger_config',
+    case when octet_length(trigger_config::text) <= 4096 then trigger_config else '{"is_long": true}' end) end
   from (
-    select jsonb_build_object('steps', coalesce(nullif(r -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(jsonb_build_object(
+    select r -> 'trigger_config' as trigger_config, jsonb_build_object('steps', coalesce(nullif(r -> 'steps', 'null'), '[]')) || jsonb_strip_nulls(jsonb_build_object(
       'template_config', r -> 'template_config', 'workflow_config', r -> 'workflow_config',
       'action_type', r -> 'action_type', 'action_config', r -> 'action_config')) as held
     from (select minutehand.row_of(p_workflow) as r) read
@@ -216,7 +221,7 @@ begin
     from (
       select w, steps, sum(coalesce(octet_length(steps::text), 0)) over (order by (w).name, (w).id) as size
       from (
-        select w, minutehand.steps_for_lint(w) as steps
+        select w, nullif(minutehand.verdict_of(w, v_context) -> 'steps', 'null') as steps
         from public.automation_workflows w
         order by w.name, w.id
         limit 1000) listed) sized);

@@ -169,6 +169,12 @@ create table if not exists public.automation_workflow_versions (
   saved_at timestamptz not null default now(),
   primary key (workflow_id, version)
 );
+-- The verdict on the current version of each workflow, as minutehand.judge_definition.
+create table if not exists minutehand.verdicts (
+  workflow_id uuid primary key,
+  version integer not null,
+  verdict jsonb not null
+);
 
 
 -- Events: recorded changes of watched tables.

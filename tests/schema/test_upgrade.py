@@ -65,7 +65,11 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         " and relnamespace in ('public'::regnamespace, 'minutehand'::regnamespace) order by 1"
     )
     found = {}
-    for name in {row["name"] for row in tables} - {"automation_migrations", "minutehand.installed"}:
+    for name in {row["name"] for row in tables} - {
+        "automation_migrations",
+        "minutehand.installed",
+        "minutehand.verdicts",
+    }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
             rows = [{RENAMED_COLUMNS.get(key, key): value for key, value in row.items()} for row in rows]
