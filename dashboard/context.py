@@ -1,7 +1,9 @@
 """What every page shares.  A page is a function from `PageRequest` to `Page`: a template and its values.
 
-request ─► access (who?) ─► page (what?) ─► template ─► headers
-                              └─ query cache: shared, at most one second old, at most five seconds long
+request ─► access (who?) ─► page (what?) ─────────────► template ─► headers
+                              ├─ query cache: shared,    └─ page threads: beside the event loop
+                              │  at most one second old, at most five seconds long
+                              └─ page threads
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import structlog
@@ -22,6 +24,7 @@ from minutehand.dashboard.auth.base import Access, Denied
 from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.bulk_runner import BulkRunner
 from minutehand.dashboard.chart_cache import ChartCache
+from minutehand.dashboard.page_threads import PageThreads, PageTooSlow
 from minutehand.dashboard.query_cache import QueryCache
 from minutehand.dashboard.render import render
 from minutehand.dashboard.services import Services
@@ -47,8 +50,12 @@ TIMEOUT = (
     "A query of this page was cancelled after 5 s. Choose a shorter time range or one workflow. "
     "If that fails, too, check that the database is reachable."
 )
+TOO_SLOW = (
+    "It took more than 10 s to build. See the same with the command line: minutehand workflows show, executions show."
+)
 
 Handler = Callable[[Request], Awaitable[Response]]
+T = TypeVar("T")
 PageFunction = Callable[["PageRequest"], Awaitable["Page"]]
 
 
@@ -73,6 +80,7 @@ class DashboardContext:
     #: The database's name, in the footer.
     database: str = ""
     queries: QueryCache = field(default_factory=QueryCache)
+    threads: PageThreads = field(default_factory=PageThreads)
     bulk_runner: BulkRunner = field(init=False)
     charts: ChartCache = field(init=False)
 
@@ -103,6 +111,10 @@ class PageRequest:
         """Return what `fetch` reads from the database, or a result for the same key that is at most a second old."""
         return await self.dashboard.queries((self.user.tenant, key), fetch)
 
+    async def build(self, function: Callable[..., T], *args: Any) -> T:
+        """Return what `function` makes of what was read.  It runs in a thread, since it may cost much CPU time."""
+        return await self.dashboard.threads.run(function, *args)
+
     def own_filter(self, filters: Mapping[str, Any]) -> Json:
         """Return the filter narrowed to the user's tenant."""
         tenant = {} if self.user.tenant is None else {"tenant": self.user.tenant}
@@ -125,6 +137,9 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
             return error_page(dashboard, request, 422, "Bad address", "The address contains a NUL character.")
         try:
             page = await make(request)
+            return await request.build(render_page, dashboard, request, page)
+        except PageTooSlow:
+            return error_page(dashboard, request, 503, "The page is too large", TOO_SLOW)
         except Forbidden as error:
             return error_page(dashboard, request, 403, NO_PERMISSION, str(error))
         except TimeoutError:
@@ -134,7 +149,6 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
         except Exception as error:
             log.exception("request_crashed", path=http.url.path, exc_info=error)
             return error_page(dashboard, request, 500, "Internal error", f"{TRACEBACK.capitalize()}.")
-        return render_page(dashboard, request, page)
 
     return handler
 

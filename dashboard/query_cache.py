@@ -55,9 +55,16 @@ class QueryCache:
         result: T = await asyncio.shield(query.task)  # a caller that is cancelled does not cancel the others
         return result
 
+    async def once(self, fetch: Callable[[], Awaitable[T]]) -> T:
+        """Return what `fetch` returns, and do not keep it.
+
+        Errors: `TimeoutError` after `limit_seconds`, and those of `fetch`.
+        """
+        async with asyncio.timeout(self._limit_seconds), self._slots:
+            return await fetch()
+
     async def _run(self, query: _Query, fetch: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(self._limit_seconds), self._slots:
-                return await fetch()
+            return await self.once(fetch)
         finally:
             query.ended = time.monotonic()

@@ -13,7 +13,6 @@ from starlette.responses import Response, StreamingResponse
 from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.connections import max_connections
 from minutehand.dashboard.context import HEADERS, DashboardContext
-from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.store.errors import StoreError
 from minutehand.store.records import Metrics
 
@@ -79,8 +78,7 @@ class EventStream:
         last = ""
         while self._listeners and not self._stopping:
             try:
-                async with asyncio.timeout(LIMIT_SECONDS):
-                    current = fingerprint(await self._dashboard.store.metrics())
+                current = fingerprint(await self._dashboard.queries.once(self._dashboard.store.metrics))
             except (StoreError, TimeoutError):
                 current = "away"
             if last and current != last:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
+from typing import Any
 
 from minutehand.dashboard.auth.base import Access
 from minutehand.dashboard.context import DashboardContext
+from minutehand.dashboard.page_threads import PageThreads
 from minutehand.dashboard.services import Services
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
@@ -40,7 +43,7 @@ def open_dashboard(
     database: Database, access: Access, run: RunSettings, executor: ExecutorSettings, *, read_only: bool = False
 ) -> DashboardContext:
     """Return the dashboard over a database."""
-    store = database.store
+    store, threads = database.store, PageThreads()
 
     async def doctor() -> list[Json]:
         from minutehand.scheduler.cli.commands.doctor import as_json
@@ -48,21 +51,31 @@ def open_dashboard(
         from minutehand.scheduler.doctor.facts import gather
 
         facts = await gather(database, run, executor)
-        found: list[Json] = as_json(facts, run_checks(facts))["checks"]  # type: ignore[assignment]
+        result = await threads.run(lambda: as_json(facts, run_checks(facts)))
+        found: list[Json] = result["checks"]  # type: ignore[assignment]
         return found
 
     async def lint(workflow: str) -> list[Json]:
         from minutehand.scheduler.workflow_files.lint import lint_saved
 
-        return [finding for linted in await lint_saved(store, [workflow]) for finding in linted.as_json()["findings"]]
+        results = await lint_saved(store, [workflow], run=threads.run)
+        return [finding for linted in results for finding in linted.as_json()["findings"]]
 
     async def dry_run_on_row(workflow: str, row: str) -> Json:
         from minutehand.executor.dry_run import dry_run
         from minutehand.scheduler.workflow_files.dry_run_text import dry_run_json
 
-        facts = await store.dry_run(workflow, row=row)
+        facts, loop = await store.dry_run(workflow, row=row), asyncio.get_running_loop()
+
+        async def evaluate(*args: Any, **more: Any) -> Any:
+            """Ask the database on the server's loop, which has the connections."""
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(store.evaluate(*args, **more), loop))
+
+        def in_thread() -> Json:
+            return dry_run_json(facts, asyncio.run(dry_run(facts, executor, evaluate)))
+
         try:
-            return dry_run_json(facts, await dry_run(facts, executor, store.evaluate))
+            return await threads.run(in_thread)
         except BadStep as error:
             raise BadRequest(f"it cannot run: {error}") from None
 
@@ -76,4 +89,6 @@ def open_dashboard(
     services = Services(
         doctor=doctor, lint=lint, dry_run=dry_run_on_row, webhook_secrets=webhook_secrets, executor=run.executor
     )
-    return DashboardContext(store, access, version("minutehand"), services, read_only=read_only, database=database.name)
+    return DashboardContext(
+        store, access, version("minutehand"), services, read_only=read_only, database=database.name, threads=threads
+    )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minutehand.dashboard.page_threads import run_here
 from minutehand.scheduler.config import BackendSettings
-from minutehand.store import Store
+from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
 from minutehand.store.records import Metrics
 
@@ -149,19 +150,23 @@ async def check_schema(store: Store) -> None:
     check_schema_version(await store.schema_version())
 
 
-async def read_metrics(store: Store, executor: str) -> Metrics:
+async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable[Any]] = run_here) -> Metrics:
     """Return what `Store.metrics` returns, if it is of this program's schema, with the verdict on each workflow.
 
-    Errors: `SchemaMismatch`, `StoreError`.
+    `run` runs what costs CPU time.  Errors: `SchemaMismatch`, `StoreError`.
     """
-    from minutehand.executor.workflow_check import diagnose, with_verdict
-
     metrics = await store.metrics(facts=True)
     check_schema_version(metrics["schema_version"])
-    workflows = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in metrics["workflows"]]
-    for workflow in workflows:
-        del workflow["definition"]
-    return {**metrics, "workflows": workflows}
+    return {**metrics, "workflows": await run(_verdicts, metrics["workflows"], executor)}
+
+
+def _verdicts(workflows: list[Json], executor: str) -> list[Json]:
+    from minutehand.executor.workflow_check import diagnose, with_verdict
+
+    verdicts = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in workflows]
+    for verdict in verdicts:
+        del verdict["definition"]
+    return verdicts
 
 
 async def check_configuration(store: Store) -> None:

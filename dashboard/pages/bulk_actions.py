@@ -23,7 +23,8 @@ STATUSES = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 async def confirm(request: PageRequest) -> Page:
     """Show how many executions match, and ask what to do with them."""
     filters, description = _meant(request)
-    count = await request.store.count(request.own_filter(filters))
+    own = request.own_filter(filters)
+    count = await request.dashboard.queries.once(lambda: request.store.count(own))
     status = filters.get("status", "")
     actions = [
         action

@@ -19,6 +19,10 @@ async def execution(request: PageRequest) -> Page:
     detail: Json = await request.query(("execution", id_), lambda: request.store.execution_detail(id_))
     if not request.user.sees(detail["tenant"]):
         raise NotFound(f"there is no execution {id_}")
+    return await request.build(_page, request, detail)
+
+
+def _page(request: PageRequest, detail: Json) -> Page:
     steps, problem = planned_steps(detail["definition"])
     return Page(
         "execution.html",

@@ -40,7 +40,7 @@ async def executions(request: PageRequest) -> Page:
         result = await request.query(
             ("search", text, tuple(before or ())), lambda: request.store.search(filters, limit=ROWS, before=before)
         )
-    add_step_types(result)
+    await request.build(add_step_types, result)
     return Page(
         "executions.html",
         {

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from minutehand.dashboard.api.problems import RETRY_SECONDS
 from minutehand.dashboard.auth.base import Denied, check_site
 from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
 from minutehand.dashboard.presentation.formatting import label
 from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
-from minutehand.dashboard.query_cache import LIMIT_SECONDS
 from minutehand.executor.text.display import escaped, json_text
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
@@ -30,6 +33,9 @@ COLUMNS = (
 )  # fmt: skip
 #: Rows of a file at most, and rows per query.
 MAX_ROWS, CHUNK = 100_000, 1000
+#: Files that are written at once, and how long one may take.
+MAX_FILES, MAX_SECONDS = 2, 600.0
+BUSY = f"{MAX_FILES} files are being written. Try again in {RETRY_SECONDS} s.\n"
 #: Where a cell begins, whatever separator the reader assumes, if a formula follows: one that begins with `=+-@`, in any
 #: width, or with a tab or a line break, perhaps after apostrophes, quotes or spaces.
 _FORMULA = re.compile(r"""(^|[,;|\t\r\n])(?=['" ]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])""")
@@ -37,6 +43,7 @@ _FORMULA = re.compile(r"""(^|[,;|\t\r\n])(?=['" ]*[=+\-@\t\r\n\uff1d\uff0b\uff0d
 
 def export_route(dashboard: DashboardContext) -> Handler:
     """Return the handler that answers a search as CSV or JSON Lines."""
+    files = asyncio.Semaphore(MAX_FILES)
 
     async def handler(request: Request) -> Response:
         format_ = request.path_params["format"]
@@ -56,15 +63,32 @@ def export_route(dashboard: DashboardContext) -> Handler:
         filters = as_filter(terms, datetime.now(UTC))
         if user.tenant is not None:
             filters["tenant"] = user.tenant
+        if files.locked():
+            return PlainTextResponse(BUSY, 503, headers={"Retry-After": str(RETRY_SECONDS)})
         headers = {**HEADERS, "content-disposition": f'attachment; filename="executions.{format_}"'}
         is_csv = format_ == "csv"
-        return StreamingResponse(
+        return _Download(
+            files,
             _lines(dashboard, filters, is_csv=is_csv),
             media_type="text/csv; charset=utf-8" if is_csv else "application/x-ndjson",
             headers=headers,
         )
 
     return handler
+
+
+class _Download(StreamingResponse):
+    """A file that takes one of the places until it is sent, or until its time is over."""
+
+    def __init__(self, files: asyncio.Semaphore, lines: AsyncIterator[str], **more: Any) -> None:
+        super().__init__(lines, **more)
+        self._files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file.  One that is not sent in time breaks off: its client sees that the end is missing."""
+        with contextlib.suppress(TimeoutError):
+            async with self._files, asyncio.timeout(MAX_SECONDS):
+                await super().__call__(scope, receive, send)
 
 
 async def _lines(dashboard: DashboardContext, filters: dict[str, str], *, is_csv: bool) -> AsyncIterator[str]:
@@ -75,13 +99,14 @@ async def _lines(dashboard: DashboardContext, filters: dict[str, str], *, is_csv
     left = MAX_ROWS
     while left > 0:
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
-                page = await dashboard.store.search(filters, limit=min(CHUNK, left), before=before)
+            page = await dashboard.queries.once(
+                partial(dashboard.store.search, filters, limit=min(CHUNK, left), before=before)
+            )
         except (StoreError, TimeoutError) as error:
             problem = f"# incomplete: {str(error) or 'the database took too long'}"
             yield _line([problem]) if is_csv else escaped(problem) + "\n"
             return
-        yield "".join(write(row) for row in page["rows"])
+        yield await dashboard.threads.run(lambda rows: "".join(map(write, rows)), page["rows"])
         left -= len(page["rows"])
         before = page["next"]
         if before is None:
@@ -128,11 +153,13 @@ def step_html_route(dashboard: DashboardContext) -> Handler:
         try:
             user = await dashboard.access.authenticate(request)
             user.require("payloads")
-            detail = await dashboard.store.execution_detail(request.path_params["id"])
+            detail = await dashboard.queries.once(lambda: dashboard.store.execution_detail(request.path_params["id"]))
         except Denied as denied:
             return denied.response
         except (Forbidden, StoreError) as error:
             return PlainTextResponse(f"{error}\n", 404)
+        except TimeoutError:
+            return PlainTextResponse("The database took too long.\n", 503)
         if not user.sees(detail.get("tenant")):
             return PlainTextResponse("Not found\n", 404)
         records = [record for record in detail["steps"] if str(record.get("stepId")) == request.path_params["step"]]

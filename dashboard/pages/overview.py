@@ -31,7 +31,9 @@ async def overview(request: PageRequest) -> Page:
     )
     figures = state["figures"]
     executor = request.dashboard.services.executor
-    workflows = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in state["workflows"]]
+    workflows = await request.build(
+        lambda: [with_verdict(facts, diagnose(facts, executor=executor)) for facts in state["workflows"]]
+    )
     minutes = charts.minutes(state["ticks"], request.now)
     return Page(
         "overview.html",

@@ -16,14 +16,18 @@ MAX_STEPS = 6
 
 def summarize(workflow: Json, tables: list[Json]) -> str:
     """Say when a workflow starts, and what it does then."""
-    definition = workflow["definition"] or {}
     when = describe_trigger(workflow["trigger_type"], tables)
+    definition = workflow["definition"]
+    if definition is None:
+        return f"{when}: its steps are too long to list here, or cannot be read."
     config = definition.get("trigger_config")
     conditions = config.get("conditions") if isinstance(config, dict) else None
     if isinstance(conditions, list) and (becomes := next(filter(_is_new_status(when), conditions), None)):
         when = f"{when.removesuffix(' changes')} becomes {becomes['value']}"
         conditions = [condition for condition in conditions if condition is not becomes]
-    if conditions:
+    if isinstance(config, dict) and config.get("is_long"):  # minutehand.steps_for_lint
+        when += ", and its conditions hold"
+    elif conditions:
         when += f", and {describe_conditions(conditions)}"
     return f"{when}: {describe_steps(definition)}."
 

@@ -22,6 +22,9 @@ SIGNS = {
     "uncertain": "?",
 }
 
+#: Characters of a value that a page shows.
+MAX_VALUE = 100_000
+
 
 def parse_time(text: str | datetime | None) -> datetime | None:
     """Return a time that the database wrote; None if there is none or it is infinite.
@@ -105,13 +108,25 @@ def without_time(reason: str) -> str:
 
 
 def inline_value(value: Any) -> str:
-    """Write a JSON value on one line; a text is written without quotes."""
-    return value if isinstance(value, str) else json_text(value)
+    """Write a JSON value on one line; a text is written without quotes.  A long one is cut, and says so."""
+    return _cut(value if isinstance(value, str) else json_text(value))
 
 
 def pretty_json(value: Any) -> str:
-    """Write a JSON value with indentation."""
-    return json_text(value, indent=2)
+    """Write a JSON value with indentation; one that is too long for it on one line."""
+    line = json_text(value)
+    return json_text(value, indent=2) if len(line) <= MAX_VALUE else _cut(line)
+
+
+def _cut(text: str) -> str:
+    """Return a text for a page.
+
+    >>> _cut("x" * 100_007)[-46:]
+    'xx … (the first 100,000 of 100,007 characters)'
+    """
+    if len(text) <= MAX_VALUE:
+        return text
+    return f"{text[:MAX_VALUE]} … (the first {MAX_VALUE:,} of {len(text):,} characters)"
 
 
 def _status(status: Any) -> str:

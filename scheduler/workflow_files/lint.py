@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from minutehand.dashboard.page_threads import run_here
 from minutehand.executor.actions.contract import RenderError, Step
 from minutehand.executor.actions.descriptions import outline
 from minutehand.executor.dialects import all_steps
@@ -13,6 +14,10 @@ from minutehand.executor.workflow_check import Facts, Finding, diagnose
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
+
+T = TypeVar("T")
+#: Runs what costs CPU time: `run(function, *args)`.
+Run = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +49,23 @@ class Linted:
         }
 
 
-async def lint(name: str, where: str, facts: Facts, store: Store | None, *, executor: str) -> Linted:
+async def lint(name: str, where: str, facts: Facts, store: Store | None, *, executor: str, run: Run) -> Linted:
     """Check a workflow by its facts (see `diagnose`), and the templates and the conditions of its steps.
 
     Errors: `StoreError`.
     """
+    linted: Linted
+    linted, steps = await run(_check, name, where, facts, executor)
+    return linted if store is None else replace(linted, findings=(*linted.findings, *await _conditions(steps, store)))
+
+
+def _check(name: str, where: str, facts: Facts, executor: str) -> tuple[Linted, tuple[Step, ...]]:
+    """Check what needs no database; return the steps, too."""
     diagnosis = diagnose(facts, executor=executor)
     steps = diagnosis.plan.steps if diagnosis.plan else ()
-    findings = [*diagnosis.findings, *_templates(steps)]
-    if store is not None:
-        findings += await _conditions(steps, store)
-    return Linted(
-        workflow=name, where=where, state=diagnosis.state, findings=tuple(findings), does=tuple(outline(steps))
-    )
+    findings = (*diagnosis.findings, *_templates(steps))
+    linted = Linted(workflow=name, where=where, state=diagnosis.state, findings=findings, does=tuple(outline(steps)))
+    return linted, steps
 
 
 def _templates(steps: tuple[Step, ...]) -> Iterator[Finding]:
@@ -93,10 +102,13 @@ async def _conditions(steps: tuple[Step, ...], store: Store) -> list[Finding]:
     ]
 
 
-async def lint_saved(store: Store, names: list[str] | None = None, *, executor: str = "local") -> list[Linted]:
+async def lint_saved(
+    store: Store, names: list[str] | None = None, *, executor: str = "local", run: Run = run_here
+) -> list[Linted]:
     """Check saved workflows: all, or those of these names or ids.  Errors: `StoreError`."""
     return [
-        await lint(facts["name"], "saved", facts, store, executor=executor) for facts in await store.workflows(names)
+        await lint(facts["name"], "saved", facts, store, executor=executor, run=run)
+        for facts in await store.workflows(names)
     ]
 
 
@@ -124,7 +136,7 @@ async def _lint_file(workflow: FileWorkflow, store: Store | None, executor: str)
             facts = {**await store.save_workflow(workflow.row, dry_run=True), "definition": workflow.row}
         except BadRequest as error:
             refusal = str(error)
-    result = await lint(workflow.row["name"], workflow.where, facts, store, executor=executor)
+    result = await lint(workflow.row["name"], workflow.where, facts, store, executor=executor, run=run_here)
     return result if refusal is None else _with(result, refusal)
 
 

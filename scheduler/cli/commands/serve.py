@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -167,14 +168,15 @@ async def _answer(
 
     from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
     from minutehand.dashboard.app import make_app
+    from minutehand.dashboard.page_threads import PageThreads
     from minutehand.dashboard.server import Server
 
     logger, store = get_logger(), database.store
     endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
-    app = make_app(
-        endpoint, lambda: look(store, worker), lambda: read_metrics(store, run.executor), tokens.metrics, pages
-    )
+    threads = PageThreads() if dashboard is None else dashboard.threads
+    metrics = partial(read_metrics, store, run.executor, threads.run)
+    app = make_app(endpoint, lambda: look(store, worker), metrics, tokens.metrics, pages)
     server = Server(app, grace_seconds=run.grace_seconds + FINAL_SETTLE_SECONDS)
 
     def stop() -> None:
