@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from minutehand.store import schema
-from minutehand.store.errors import Conflict, StoreError
+from minutehand.store.errors import BadRequest, Conflict, StoreError
 from tests.adopted import old_app, own
 from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import session
@@ -92,6 +92,22 @@ def test_another_roles_table_is_refused_with_the_role(empty_database: Database) 
             asyncio.run(schema.migrate(empty_database.url.replace("//postgres@", "//{me}@".format(**names))))
     finally:
         empty_database.sql("drop owned by {me}; drop role {me}".format(**names))
+
+
+def test_an_internal_table_of_a_role_without_our_trust_is_refused(empty_database: Database) -> None:
+    """A superuser has the rights of every role; the table's own triggers would have the superuser's."""
+    empty_database.sql("create role visitor nologin")
+    try:
+        empty_database.sql(
+            "create table automation_opt_outs (channel text, address text, tenant text, reason text,"
+            " created_at timestamptz);"
+            "alter table automation_opt_outs owner to visitor"
+        )
+        with pytest.raises(BadRequest, match="automation_opt_outs belongs to the role visitor, which is neither"):
+            asyncio.run(schema.migrate(empty_database.url))
+        empty_database.sql("drop table automation_opt_outs")
+    finally:
+        empty_database.sql("drop owned by visitor; drop role visitor")
 
 
 # --- half applied -----------------------------------------------------------------------------------------------------
