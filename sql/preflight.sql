@@ -63,6 +63,7 @@ begin
      ''),
     ('0008_schema', 'minutehand.tick_log', 'minute timestamptz, first_at timestamptz, due integer', ''),
     ('0008_schema', 'minutehand.installed', 'signature text, source_md5 text', ''),
+    ('0008_schema', 'minutehand.webhook_signing', 'only_row boolean, single_tenant boolean', ''),
     ('0008_schema', 'public.automation_migrations', 'name text, checksum text, applied_at timestamptz', '')
   ) as w (migration, name, needed, added)
   cross join lateral (values (1, w.needed), (2, w.added)) as lists (list, names)

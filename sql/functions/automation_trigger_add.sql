@@ -47,6 +47,7 @@ begin
       'execute function public.automation_capture(%L)', v_relation, v_config::text);
     perform minutehand.forget_verdicts();
   end if;
+  perform minutehand.decide_signing();
   return v_config || jsonb_build_object('table', v_label, 'enabled', true);
 end
 $$;

@@ -11,6 +11,7 @@ begin
   if v_was then
     execute format('drop trigger minutehand_capture on %s', v_relation);
     perform minutehand.forget_verdicts();
+    perform minutehand.decide_signing();
   end if;
   return jsonb_build_object('table', p_table, 'removed', v_was);
 end

@@ -13,3 +13,12 @@ begin
 end
 $$;
 comment on function public.automation_webhook_tenant is 'minutehand: the tenant whose secret signs webhooks';
+
+-- Tables that were watched before this was kept.
+do $$
+begin
+  if not exists (select from minutehand.webhook_signing) then
+    perform minutehand.decide_signing();
+  end if;
+end
+$$;

@@ -1,9 +1,18 @@
 -- Webhook signatures: whose secret signs the webhooks of a workflow.  executor/webhook_secrets.py derives it.
 
--- minutehand.is_single_tenant() -> boolean: tables are watched, and each was added with `--tenant none`.
+-- minutehand.is_single_tenant() -> boolean: every table was added with `--tenant none`, when one was last added or removed.
 create or replace function minutehand.is_single_tenant() returns boolean
 language sql stable set search_path = '' as $$
-  select coalesce(bool_and(config ->> 'tenant' is null), false) from minutehand.watched
+  select coalesce((select single_tenant from minutehand.webhook_signing), false)
+$$;
+
+-- minutehand.decide_signing(): decides that anew, if tables are watched.
+create or replace function minutehand.decide_signing() returns void
+language sql volatile set search_path = '' as $$
+  insert into minutehand.webhook_signing as s (single_tenant)
+  select bool_and(config ->> 'tenant' is null) from minutehand.watched having count(*) > 0
+  on conflict (only_row) do update set single_tenant = excluded.single_tenant
+  where s.single_tenant <> excluded.single_tenant
 $$;
 
 -- minutehand.webhook_tenant(definition, single tenant?) -> {"kind": "organization" | "user", "id"}: the tenant whose secret signs;

@@ -498,6 +498,13 @@ create table if not exists minutehand.installed (
   source_md5 text not null
 );
 
+-- Whether the app has a single tenant, whose webhooks the operator's own secret signs.  `trigger add` and `trigger rm` decide it;
+-- that a table is dropped does not change it.
+create table if not exists minutehand.webhook_signing (
+  only_row boolean primary key default true check (only_row),
+  single_tenant boolean not null
+);
+
 create table if not exists public.automation_migrations (
   name text primary key,
   checksum text not null,

@@ -69,6 +69,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "automation_migrations",
         "minutehand.installed",
         "minutehand.verdicts",
+        "minutehand.webhook_signing",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":

@@ -52,6 +52,20 @@ def test_only_if_every_watched_table_has_no_tenant_the_installation_has_a_single
         }
 
 
+def test_only_adding_or_removing_a_watched_table_changes_whose_secret_signs(database: Database) -> None:
+    database.sql("create table a (id int primary key, user_id text); create table b (id int primary key)")
+    for table, tenant in (("b", "none"), ("a", "user_id")):
+        database.call("automation_trigger_add", p_table=table, p_tenant=tenant, p_status=None)
+    database.sql("drop table a")
+    assert not signer(database)["single_tenant"], (
+        "tenants' webhooks are not signed by the operator because a table went"
+    )
+    database.call("automation_trigger_add", p_table="b", p_tenant="none", p_status=None)
+    assert signer(database)["single_tenant"]
+    database.call("automation_trigger_remove", p_table="b")
+    assert signer(database)["single_tenant"], "nothing is watched, so nothing is decided anew"
+
+
 def test_an_id_is_written_as_its_column_writes_it(database: Database) -> None:
     database.sql("alter table automation_workflows alter column organization_id type uuid using organization_id::uuid")
     id_ = uuid.uuid4()
