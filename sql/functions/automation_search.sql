@@ -1,6 +1,7 @@
 -- automation_search(p_filter, p_limit, p_before, p_rows, p_now) -> {"rows": [as automation_executions, with "label",
 --   "workflow_version", "caused_by", "waits_for"], "definitions": {"<workflow>:<version>": definition},
 --   "next": [created_at, id] | null, "looked_back_to": timestamptz | null}
+-- `definitions` are of at most 100 versions, and leave out those of more than 32 kB.
 -- A page of executions, newest first, after p_before, the [created_at, id] of the last one of the page before.  p_filter as in
 -- minutehand.matches_filter.  Without an index for the filter it reads the newest p_rows only, and says how far back that is:
 -- `next` then continues from there.
@@ -41,12 +42,14 @@ begin
       from unnest(v_found) l
       left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)),
     'definitions', (
-      select coalesce(jsonb_object_agg(
-        u.workflow_id || ':' || coalesce(u.workflow_version, 0), minutehand.definition_of(u.log)), '{}')
+      select coalesce(jsonb_object_agg(d.key, d.definition) filter (where pg_column_size(d.definition || '{}') <= 32768), '{}')
       from (
-        select distinct on (l.workflow_id, l.workflow_version) l.workflow_id, l.workflow_version, l as log
-        from unnest(v_found) l
-        where l.workflow_id is not null) u),
+        select u.workflow_id || ':' || coalesce(u.workflow_version, 0) as key, minutehand.definition_of(u.log) as definition
+        from (
+          select distinct on (l.workflow_id, l.workflow_version) l.workflow_id, l.workflow_version, l as log
+          from unnest(v_found) l
+          where l.workflow_id is not null
+          limit 100) u) d),
     'next', case
       when v_last.id is not null then jsonb_build_array(v_last.created_at, v_last.id)
       when v_back_to is not null then jsonb_build_array(v_back_to, '00000000-0000-0000-0000-000000000000') end,

@@ -195,3 +195,15 @@ def test_one_that_the_app_writes_too_large_is_kept_and_shown_and_never_runs(data
     assert (large["definition"], small["problem"]) == (None, None)
     (stop,) = database.call("automation_dry_run", p_workflow="large", p_row="J-1")["stops"]
     assert "512 kB" in stop["reason"]
+
+
+def test_a_list_of_executions_brings_no_large_definitions(database: Database) -> None:
+    watched_jobs(database)
+    large = workflow(database, "large", trigger_type="job_completed", settings={"notes": "x" * 40_000})
+    small = workflow(database, "small", trigger_type="job_completed")
+    insert = "insert into automation_execution_logs (workflow_id, workflow_version, status, organization_id) "
+    for id_ in (large, small):
+        database.sql(insert + "values (%s, 1, 'completed', 'north')", id_)
+    found = database.call("automation_search")
+    assert (len(found["rows"]), list(found["definitions"])) == (2, [f"{small}:1"])
+    assert found["definitions"][f"{small}:1"]["steps"] == STEPS
