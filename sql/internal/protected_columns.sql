@@ -56,7 +56,8 @@ end
 $do$;
 
 -- Who may create in our schema is our owner, a member of it or a superuser: their rows cost this question alone.  Ordinary
--- triggers, enabled for the origin: they do not fire in logical replication, nor in a restore, which creates them last.
+-- triggers, enabled for the origin: they do not fire in logical replication, nor in a restore, which creates them last.  Without
+-- the schema they do not fire, so that a save of the app commits (R8).
 -- By name they fire before minutehand_number_version, which reads the version.
 do $$
 begin
@@ -66,13 +67,13 @@ begin
       and tgfoid = to_regprocedure('minutehand.protect_communication_logs()')
   ) then
     create or replace trigger minutehand_guard before insert or update on public.automation_workflows
-      for each row when (not pg_catalog.has_schema_privilege('minutehand', 'create'))
+      for each row when (not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('minutehand')::oid, 'create'))
       execute function minutehand.protect_automation_workflows();
     create or replace trigger minutehand_guard before insert or update on public.automation_execution_logs
-      for each row when (not pg_catalog.has_schema_privilege('minutehand', 'create'))
+      for each row when (not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('minutehand')::oid, 'create'))
       execute function minutehand.protect_automation_execution_logs();
     create or replace trigger minutehand_guard before insert or update on public.communication_logs
-      for each row when (not pg_catalog.has_schema_privilege('minutehand', 'create'))
+      for each row when (not pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('minutehand')::oid, 'create'))
       execute function minutehand.protect_communication_logs();
   end if;
 end
