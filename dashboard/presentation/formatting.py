@@ -27,7 +27,7 @@ MAX_VALUE = 100_000
 
 
 def parse_time(text: str | datetime | None) -> datetime | None:
-    """Return a time that the database wrote; None if there is none or it is infinite.
+    """Return a time that the database wrote; None if there is none, it is infinite, or an app wrote something else.
 
     >>> parse_time("2026-03-01T10:00:00+00:00"), parse_time("infinity"), parse_time(None)
     (datetime.datetime(2026, 3, 1, 10, 0, tzinfo=datetime.timezone.utc), None, None)
@@ -36,7 +36,7 @@ def parse_time(text: str | datetime | None) -> datetime | None:
         return text
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -41,11 +41,14 @@ begin
     begin
       perform minutehand.end_unrunnable(v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
-    exception when data_exception or program_limit_exceeded then
-      -- json of an adopted table may contain what jsonb cannot (\u0000, 14,000 levels), and all rows together may exceed
-      -- its 256 MB.  Such a row must end, or it would stop every claim.
-      perform minutehand.end_unreadable(v_claimed, v_now);
-      perform minutehand.end_unrunnable(v_claimed, v_now);
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
+      -- json of an adopted table may contain what jsonb cannot (\u0000, 14,000 levels), all rows together may exceed its 256
+      -- MB, and the app's own rules may refuse an end.  Such a row must end, or it would stop every claim.
+      perform minutehand.all_or_each('end_unreadable', v_claimed, v_now);
+      perform minutehand.all_or_each('end_unrunnable', v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
     end;
     v_ended := minutehand.ended_by_claim(v_claimed);
@@ -72,6 +75,7 @@ create or replace function minutehand.claim_rows(
 ) returns uuid[] language plpgsql set search_path = '' as $$
 declare
   v_ids uuid[];
+  v_id uuid;
 begin
   if p_limit < 1 or p_pauses.everything or exists (select from minutehand.backlog) then
     return '{}';
@@ -92,20 +96,44 @@ begin
     v_ids := minutehand.pick_by_tenant(p_limit, p_now);
   end if;
 
+  begin
+    perform minutehand.lease_rows(v_ids, p_token, p_worker, p_lease_seconds, p_max_attempts, p_now);
+    return v_ids;
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;  -- a rule of the app's refuses one: find out which, each in a block of its own
+  end;
+  foreach v_id in array v_ids loop
+    begin
+      perform minutehand.lease_rows(array[v_id], p_token, p_worker, p_lease_seconds, p_max_attempts, p_now);
+    exception when others then
+      if not minutehand.is_unstorable(sqlstate) then
+        raise;
+      end if;
+      perform minutehand.end_unstorable(v_id, sqlerrm, p_now);
+    end;
+  end loop;
+  return v_ids;
+end
+$$;
+
+-- minutehand.lease_rows(ids, token, worker, seconds, max attempts, now): makes these, which are locked, processing.
+create or replace function minutehand.lease_rows(
+  p_ids uuid[], p_token uuid, p_worker text, p_lease_seconds integer, p_max_attempts integer, p_now timestamptz
+) returns void language sql volatile set search_path = '' as $$
   update public.automation_execution_logs
   set status = 'processing',
       lease_token = p_token,
       lease_expires_at = p_now + make_interval(secs => p_lease_seconds),
       worker = p_worker,
-      attempt = least(coalesce(attempt, 0), 1000000) + 1,  -- the app may write any number, which must not stop the claim
+      attempt = least(greatest(coalesce(attempt, 0), 0), 30000) + 1,  -- any number may stand there, and a smallint take it
       max_attempts = coalesce(max_attempts, p_max_attempts),
       started_at = coalesce(started_at, p_now),
       claimed_at = p_now,
       reason = case when code = 'earlier_unfinished' then null else reason end,
       code = nullif(code, 'earlier_unfinished')
-  where id = any (v_ids);
-  return v_ids;
-end
+  where id = any (p_ids)
 $$;
 
 -- minutehand.end_unrunnable(ids, now): ends executions that cannot or must not run.  Without a workflow they fail as unreadable.
@@ -120,7 +148,7 @@ begin
   end if;
   update public.automation_execution_logs l
   set status = 'failed', code = 'unreadable', completed_at = p_now, lease_expires_at = null,
-      attempt = greatest(l.attempt - 1, 0),
+      attempt = greatest(l.attempt, 1) - 1,
       reason = format('workflow %s does not exist', coalesce(l.workflow_id::text, 'null')),
       error_message = format('workflow %s does not exist', coalesce(l.workflow_id::text, 'null'))
   where l.id = any (p_claimed) and l.status = 'processing'
@@ -136,7 +164,7 @@ create or replace function minutehand.end_unreadable(p_claimed uuid[], p_now tim
 language sql volatile set search_path = '' as $$
   update public.automation_execution_logs l
   set status = 'failed', code = 'unreadable', completed_at = p_now, lease_expires_at = null,
-      attempt = greatest(l.attempt - 1, 0),
+      attempt = greatest(l.attempt, 1) - 1,
       reason = 'its trigger_data or actions_executed is not valid JSON, or it and its workflow are larger than 1 MB',
       error_message = 'its trigger_data or actions_executed is not valid JSON, or it and its workflow are larger than 1 MB'
   where l.id = any (p_claimed)
@@ -164,6 +192,7 @@ language sql stable set search_path = '' as $$
     select l.*, minutehand.due_at(l) as due, minutehand.is_suspect(l) is true as is_suspect
     from public.automation_execution_logs l
     where l.lease_token = p_token and l.lease_expires_at is not null
+      and l.workflow_id is not null  -- else it was deleted since the claim, and the lease runs out
   ), used as (
     select distinct workflow_id, workflow_version from leased
   )
@@ -172,7 +201,7 @@ language sql stable set search_path = '' as $$
       select jsonb_agg(jsonb_build_object(
         'id', l.id, 'workflow_id', l.workflow_id, 'workflow_version', l.workflow_version, 'entity_id', l.entity_id,
         'attempt', l.attempt, 'max_attempts', l.max_attempts, 'trigger_data', l.trigger_data,
-        'recorded', coalesce(l.actions_executed::jsonb, '[]'), 'resends', coalesce(l.resends::jsonb, '{}'),
+        'recorded', coalesce(l.actions_executed::jsonb, '[]'), 'resends', minutehand.as_object(l.resends::text),
         'alone', l.is_suspect)
         order by l.due, l.id)
       from leased l), '[]'),
@@ -182,8 +211,8 @@ language sql stable set search_path = '' as $$
         jsonb_build_object(
           'id', u.workflow_id, 'version', coalesce(u.workflow_version, 0),
           'name', coalesce(v.definition ->> 'name', w.name),
-          'definition', coalesce(v.definition, minutehand.definition(to_jsonb(w))),
-          'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, to_jsonb(w)), s.is_single_tenant)))
+          'definition', coalesce(v.definition, minutehand.definition(minutehand.row_of(w))),
+          'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, minutehand.row_of(w)), s.is_single_tenant)))
       from used u
       cross join minutehand.is_single_tenant() as s (is_single_tenant)
       left join public.automation_workflow_versions v

@@ -46,7 +46,7 @@ begin
   return jsonb_build_object(
     'workflow', jsonb_build_object(
       'id', v_workflow.id, 'version', coalesce(v_workflow.version, 1), 'name', v_workflow.name,
-      'definition', to_jsonb(v_workflow)),
+      'definition', minutehand.row_of(v_workflow)),
     'trigger_data', v_trigger, 'entity_id', p_row, 'type', v_watched.config -> 'type', 'row', v_row.found, 'old', v_old,
     'links', v_row.links, 'hidden_links', v_row.hidden, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
     'stops', minutehand.dry_run_stops(

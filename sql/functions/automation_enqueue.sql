@@ -45,7 +45,7 @@ begin
       jsonb_strip_nulls(jsonb_build_object('table_name', v_table, 'operation', 'ENQUEUE', 'record_id', p_row))
         || case when p_payload is null then '{}' else jsonb_build_object('payload', p_payload) end,
       v_now, p_at, v_event, p_row, v_log.user_id, v_log.organization_id,
-      case when p_row is not null then minutehand.order_of(v_workflow.settings::jsonb) end, 0, 0, 0)
+      case when p_row is not null then minutehand.order_of(minutehand.as_object(v_workflow.settings::text)) end, 0, 0, 0)
     returning * into v_log;
     perform minutehand.notify();
     perform minutehand.audit(

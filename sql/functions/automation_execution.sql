@@ -32,14 +32,14 @@ begin
   return minutehand.execution_json(v_log, (
       select w.name from public.automation_workflows w where w.id = v_log.workflow_id and minutehand.is_of_workflow(v_log, w)))
     || jsonb_build_object(
-      'steps', coalesce(v_log.actions_executed::jsonb, '[]'),
+      'steps', minutehand.as_objects(v_log.actions_executed::text),
       'sends', (
         select coalesce(jsonb_agg(jsonb_build_object(
           'step', c.step, 'channel', c.channel, 'recipient', c.recipient, 'status', c.status,
           'external_id', c.external_id, 'error', c.error_message, 'sent_at', c.sent_at) order by c.created_at), '[]')
         from public.communication_logs c where c.execution_id = v_log.id),
-      'claimed_at', v_log.claimed_at, 'attempt_history', coalesce(v_log.past::jsonb, '[]'),
-      'trigger_data', v_log.trigger_data, 'event_id', v_log.event_id,
+      'claimed_at', v_log.claimed_at, 'attempt_history', minutehand.readable_history(v_log.past::text),
+      'trigger_data', minutehand.readable_json(v_log.trigger_data::text), 'event_id', v_log.event_id,
       'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version,
       'waits_for', minutehand.waiting_reason(v_log, coalesce(p_now, now())));
 end

@@ -19,7 +19,7 @@ begin
       select l.id, l.workflow_id, w.name as workflow, l.entity_id, l.created_at, coalesce(l.code, '') as code,
              coalesce(l.reason, l.error_message, '') as reason,
              minutehand.error_pattern(coalesce(l.reason, l.error_message)) as message,
-             24 - ceil(extract(epoch from v_now - l.created_at) / 3600)::integer as hour
+             24 - ceil(extract(epoch from v_now - minutehand.bounded_time(l.created_at)) / 3600)::integer as hour
       from public.automation_execution_logs l
       left join public.automation_workflows w on w.id = l.workflow_id and minutehand.is_of_workflow(l, w)
       where minutehand.matches_filter(l, v_filter)

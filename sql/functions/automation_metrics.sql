@@ -70,8 +70,8 @@ language sql stable set search_path = '' as $$
            completed_at, attempt,
            created_at > p_now - interval '1 hour' as is_of_hour,
            completed_at > p_now - interval '1 hour' and completed_at <= p_now as has_ended,
-           case when scheduled_at is null then extract(epoch from started_at - created_at) end as waited,
-           case when scheduled_at is null then extract(epoch from completed_at - started_at) end as took
+           case when scheduled_at is null then extract(epoch from minutehand.bounded_time(started_at) - minutehand.bounded_time(created_at)) end as waited,
+           case when scheduled_at is null then extract(epoch from minutehand.bounded_time(completed_at) - minutehand.bounded_time(started_at)) end as took
     from public.automation_execution_logs
     order by created_at desc, id desc
     limit 20000

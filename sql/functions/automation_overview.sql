@@ -39,7 +39,7 @@ begin
       select workflow_id, case status when 'running' then 'processing' else status end as status, created_at,
              coalesce(claimed_at, started_at) as began,
              greatest(created_at, scheduled_at) as due, completed_at,
-             greatest(0, 24 - ceil(extract(epoch from p_now - created_at) / 3600)::integer) as hour
+             greatest(0, 24 - ceil(extract(epoch from p_now - minutehand.bounded_time(created_at)) / 3600)::integer) as hour
       from public.automation_execution_logs l
       where created_at > p_now - interval '24 hours' and created_at <= p_now
         and (p_tenant is null or minutehand.tenant_of(l) = p_tenant)
@@ -54,7 +54,7 @@ begin
     ), figures as (
       select workflow_id, max(created_at) as last_run,
              (array_agg(status order by created_at desc))[1] as last_status,
-             percentile_cont(array[0.5, 0.95]) within group (order by extract(epoch from completed_at - due))
+             percentile_cont(array[0.5, 0.95]) within group (order by extract(epoch from minutehand.bounded_time(completed_at) - minutehand.bounded_time(due)))
                filter (where status = 'completed') as took
       from recent group by workflow_id
     ), counts as (

@@ -30,8 +30,8 @@ begin
     set status = 'pending', code = null, reason = null, error_message = null, completed_at = null, attempt = 0,
         lost_leases = 0, scheduled_at = v_now, resume_step = null,
         past = minutehand.append_history_end(l, p_as, p_actor, v_now),
-        resends = case p_as when 'resend' then coalesce(l.resends::jsonb, '{}') || jsonb_build_object(
-          k.step, coalesce((l.resends::jsonb ->> k.step)::integer, 0) + 1) else l.resends::jsonb end,
+        resends = case p_as when 'resend' then minutehand.as_object(l.resends::text) || jsonb_build_object(
+          k.step, 1 + coalesce(minutehand.to_count(minutehand.as_object(l.resends::text) ->> k.step), 0)) else l.resends::jsonb end,
         actions_executed = case p_as when 'resend' then l.actions_executed::jsonb
           else minutehand.as_list(l.actions_executed::text) || minutehand.resolution(k.step, p_as) end
     from locked k

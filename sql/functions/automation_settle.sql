@@ -39,17 +39,7 @@ begin
       if not minutehand.is_unstorable(sqlstate) then
         raise;
       end if;
-      -- json that a callee wrote into an adopted table may not be valid jsonb (\u0000), and would prevent this end, too.
-      update public.automation_execution_logs
-      set actions_executed = jsonb_build_array(jsonb_build_object(
-        'stepId', 'actions_executed', 'status', 'failed', 'code', 'unrecordable',
-        'error', 'what the executor recorded is not valid JSON'))
-      where id = minutehand.to_uuid(v_outcome ->> 'id') and lease_token = minutehand.to_uuid(v_outcome ->> 'token')
-        and lease_expires_at is not null and not minutehand.is_json(actions_executed::text);
-      v_answers := v_answers || minutehand.settle_batch(
-        jsonb_build_array(jsonb_build_object(
-          'id', v_outcome ->> 'id', 'token', v_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
-          'reason', format('the result could not be stored: %s', sqlerrm))), v_now);
+      v_answers := v_answers || minutehand.settle_unrecordable(v_outcome, sqlerrm, v_now);
     end;
   end loop;
   perform minutehand.wake(v_answers, v_now, true);
@@ -57,3 +47,41 @@ begin
 end
 $$;
 comment on function public.automation_settle is 'minutehand: ends executions under their leases';
+
+-- minutehand.settle_unrecordable(outcome, error, now) -> answers: ends an execution whose outcome could not be stored.
+create or replace function minutehand.settle_unrecordable(p_outcome jsonb, p_error text, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_id constant uuid := minutehand.to_uuid(p_outcome ->> 'id');
+  v_answer jsonb;
+begin
+  begin
+    -- json that a callee wrote into an adopted table may not be valid jsonb (\u0000), and would prevent this end, too.
+    update public.automation_execution_logs
+    set actions_executed = jsonb_build_array(jsonb_build_object(
+      'stepId', 'actions_executed', 'status', 'failed', 'code', 'unrecordable',
+      'error', 'what the executor recorded is not valid JSON'))
+    where id = v_id and lease_token = minutehand.to_uuid(p_outcome ->> 'token')
+      and lease_expires_at is not null and not minutehand.is_json(actions_executed::text);
+    return minutehand.settle_batch(
+      jsonb_build_array(jsonb_build_object(
+        'id', v_id, 'token', p_outcome ->> 'token', 'ended', 'failed', 'code', 'unrecordable',
+        'reason', format('the result could not be stored: %s', p_error))), p_now);
+  exception when others then
+    if not minutehand.is_unstorable(sqlstate) then
+      raise;
+    end if;
+  end;
+  -- A rule of the app's refuses that end, too.
+  perform minutehand.end_unstorable(l.id, p_error, p_now)
+  from public.automation_execution_logs l
+  where l.id = v_id and l.lease_token = minutehand.to_uuid(p_outcome ->> 'token') and l.lease_expires_at is not null;
+  if not found then
+    return jsonb_build_array(jsonb_build_object('id', v_id, 'answer', 'lost'));
+  end if;
+  select jsonb_agg(jsonb_build_object(
+    'id', l.id, 'answer', 'failed', 'status', l.status, 'code', 'unrecordable', 'reason', l.reason)) into v_answer
+  from public.automation_execution_logs l where l.id = v_id;
+  return v_answer;
+end
+$$;

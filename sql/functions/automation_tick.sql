@@ -59,15 +59,29 @@ comment on function public.automation_tick is 'minutehand: the housekeeping of o
 create or replace function minutehand.return_lost_leases(p_limit integer, p_now timestamptz) returns integer
 language plpgsql set search_path = '' as $$
 declare
-  v_expired public.automation_execution_logs[];
-begin
-  v_expired := array(
-    select l
+  v_expired constant uuid[] := array(
+    select l.id
     from public.automation_execution_logs l
-    where l.lease_token is not null and l.lease_expires_at < p_now
+    -- No lease of ours lasts for ever.
+    where l.lease_token is not null and (l.lease_expires_at < p_now or l.lease_expires_at = 'infinity')
     limit p_limit
     for update skip locked);
+begin
+  if v_expired <> '{}' then
+    perform minutehand.all_or_each('return_leases', v_expired, p_now);
+    perform minutehand.wake((select jsonb_agg(jsonb_build_object('id', id)) from unnest(v_expired) as id), p_now, false);
+  end if;
+  return cardinality(v_expired);
+end
+$$;
 
+-- minutehand.return_leases(ids, now): returns these, whose leases are lost and whose rows are locked.
+create or replace function minutehand.return_leases(p_ids uuid[], p_now timestamptz) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_expired public.automation_execution_logs[] := array(
+    select l from public.automation_execution_logs l where l.id = any (p_ids));
+begin
   perform minutehand.settle_batch(jsonb_agg(jsonb_build_object('id', e.id, 'token', e.lease_token, 'ended', 'done')), p_now)
   from unnest(v_expired) e
   where e.status not in ('processing', 'running', 'pending')
@@ -75,7 +89,7 @@ begin
 
   update public.automation_execution_logs l
   set lost_leases = e.lost,
-      attempt = greatest(l.attempt - 1, 0),
+      attempt = greatest(l.attempt, 1) - 1,
       status = case when e.lost > 2 then 'failed' else 'pending' end,
       code = case when e.lost > 2 then 'poisoned' else 'lost_lease' end,
       reason = e.reason,
@@ -91,17 +105,12 @@ begin
     select id, lost, p_now + minutehand.backoff(lost) as due, case when lost > 2 then format('its worker vanished %s times while running it', lost)
       else format('its worker %s vanished while running it', worker) end as reason
     from (
-      select id, least(coalesce(lost_leases, 0), 1000000) + 1 as lost, coalesce(worker, '(unnamed)') as worker
+      select id, least(greatest(coalesce(lost_leases, 0), 0), 30000) + 1 as lost, coalesce(worker, '(unnamed)') as worker
       from unnest(v_expired)
       where status in ('processing', 'running', 'pending')
     ) x
   ) e
   where l.id = e.id;
-  if cardinality(v_expired) > 0 then  -- not `<>`: rows with json cannot be compared
-    perform minutehand.wake(
-      (select jsonb_agg(jsonb_build_object('id', e.id)) from unnest(v_expired) e), p_now, false);
-  end if;
-  return cardinality(v_expired);
 end
 $$;
 

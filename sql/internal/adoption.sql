@@ -71,7 +71,7 @@ begin
     when p_log.user_id is null or p_log.user_id::text = v_workflow.user_id::text then v_workflow.organization_id::text
     else minutehand.profile_organization(p_log.user_id::text) end);
   p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
-  p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(v_workflow.settings::jsonb) end;
+  p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(minutehand.as_object(v_workflow.settings::text)) end;
   p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
   select * into v_limit from minutehand.rate_limited_until(
     v_workflow, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
@@ -94,7 +94,7 @@ begin
       entity_order = case when p_log.status = 'pending' then p_log.entity_order end,
       status = p_log.status, code = p_log.code, reason = p_log.reason, scheduled_at = p_log.scheduled_at,
       error_message = case when p_log.status = 'failed' then p_log.reason end,
-      attempt = case when p_log.status = 'processing' then p_log.attempt else greatest(p_log.attempt - 1, 0) end,
+      attempt = case when p_log.status = 'processing' then p_log.attempt else greatest(p_log.attempt, 1) - 1 end,
       -- It never began: a delayed one counts by when it will.
       started_at = case when p_log.status <> 'pending' then p_log.started_at end,
       completed_at = case when p_log.status in ('failed', 'skipped') then p_now end,

@@ -14,7 +14,7 @@ begin
      and not exists (
        select from public.automation_execution_logs
        where lease_token is not null and lease_expires_at is not null and lease_expires_at >= v_before
-         and worker is not null) then
+         and lease_expires_at < 'infinity' and worker is not null) then
     insert into minutehand.backlog as b (held_before) values (v_before)
     on conflict (only_row) do update set held_before = greatest(b.held_before, excluded.held_before);
   end if;
@@ -43,21 +43,10 @@ begin
     where l.status = 'pending' and minutehand.due_at(l) < v_before and l.started_at is null
       and coalesce(l.code, '') <> 'earlier_unfinished'
     limit p_limit);
-  with late as (
-    select id
-    from public.automation_execution_logs
-    where id = any (v_late) and status = 'pending'
-    order by id
-    for update
-  )
-  update public.automation_execution_logs l
-  set status = 'skipped', code = 'stale', completed_at = p_now,
-      reason = format(
-        'it was due at %s, when no processor ran; release it to run it now',
-        minutehand.utc_text(minutehand.due_at(l)))
-  from late
-  where l.id = late.id;
-  get diagnostics held = row_count;
+  v_late := array(
+    select id from public.automation_execution_logs where id = any (v_late) and status = 'pending' order by id for update);
+  perform minutehand.all_or_each('skip_late', v_late, p_now);
+  held := cardinality(v_late);
   holding := minutehand.undefer_stale(v_late, v_before, p_limit) > 0 or cardinality(v_late) = p_limit or exists (
     select from public.automation_events
     where matched_at is null and match_attempts < 5 and coalesce(match_after, '-infinity') <= p_now
@@ -66,4 +55,15 @@ begin
     delete from minutehand.backlog;
   end if;
 end
+$$;
+
+-- minutehand.skip_late(ids, now): sets these aside; the caller has locked them.
+create or replace function minutehand.skip_late(p_ids uuid[], p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+  update public.automation_execution_logs l
+  set status = 'skipped', code = 'stale', completed_at = p_now,
+      reason = format(
+        'it was due at %s, when no processor ran; release it to run it now',
+        minutehand.utc_text(minutehand.due_at(l)))
+  where l.id = any (p_ids)
 $$;

@@ -64,7 +64,7 @@ begin
     select w.id, w.name, b.n, b.per, r.starts, u.resumed_at
     from minutehand.starts_by_workflow(p_now - interval '1 minute', p_now) r
     join public.automation_workflows w on w.id = r.workflow_id
-    cross join lateral minutehand.breaker_limit(w.settings::jsonb) b
+    cross join lateral minutehand.breaker_limit(minutehand.as_object(w.settings::text)) b
     left join minutehand.breaker_resets u on u.workflow_id = w.id::text and u.resumed_at > p_now - b.per
     where b.n is not null and (r.starts > b.n or b.per > interval '1 minute')
   loop

@@ -118,7 +118,7 @@ create or replace function minutehand.facts_processors(p_now timestamptz) return
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'foreign', count(*) filter (where is_foreign),
-    'foreign_seconds', round(extract(epoch from p_now - max(began) filter (where is_foreign))),
+    'foreign_seconds', round(extract(epoch from p_now - max(minutehand.bounded_time(began)) filter (where is_foreign))),
     'cron', minutehand.cron_jobs(),
     'newest', (
       select jsonb_build_object(

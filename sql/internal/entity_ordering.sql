@@ -155,7 +155,7 @@ begin
         else format('waits for execution %s of the same row', coalesce(q.ahead, q.foremost)) end
     from (
       select p.id, f.id as foremost, f.ahead, f.event,
-             least(greatest(p_now - p.created_at, interval '1 minute'), interval '1 hour') as look_after
+             least(greatest(p_now - minutehand.bounded_time(p.created_at), interval '1 minute'), interval '1 hour') as look_after
       from foremost f
       join picked p on p.is_ordered and p.entity = f.entity and p.workflow_id = f.workflow_id
       where p.nr > 1 or f.ahead is not null or f.event is not null
@@ -222,6 +222,11 @@ begin
   if found then
     perform minutehand.notify();
   end if;
+exception when others then
+  if not minutehand.is_unstorable(sqlstate) then
+    raise;
+  end if;
+  raise warning 'minutehand: what waits behind % is due later by itself: %', p_items, sqlerrm;
 end
 $$;
 

@@ -21,7 +21,7 @@ language sql stable as $$
   select jsonb_strip_nulls(jsonb_build_object(
     'table', t.data -> 'table_name', 'operation', t.data -> 'operation', 'old_status', t.data -> 'old_status',
     'new_status', t.data -> 'new_status'))
-  from (select case when minutehand.is_json(p_log.trigger_data::text) then p_log.trigger_data::jsonb end as data) t
+  from (select minutehand.readable_json(p_log.trigger_data::text) as data) t
 $$;
 
 -- minutehand.definition_of(log) -> jsonb: the definition that an execution runs: of its version, else the workflow's row.  Null
@@ -51,7 +51,7 @@ language sql stable set search_path = '' as $$
   select e
   from public.automation_events e
   where e.id = p_log.event_id and e.entity_id is not distinct from p_log.entity_id
-    and e.table_name = minutehand.table_of(p_log.trigger_data::jsonb)
+    and e.table_name = minutehand.table_of(minutehand.readable_json(p_log.trigger_data::text))
     and (
       minutehand.tenant_of(p_log) = '' or coalesce(e.organization_id, e.user_id) is null
       or minutehand.same_tenant(e.organization_id, e.user_id, p_log.organization_id::text, p_log.user_id::text))

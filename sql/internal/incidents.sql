@@ -19,7 +19,7 @@ language sql stable set search_path = '' as $$
     from (
       select workflow_id, status, code, reason, completed_at
       from public.automation_execution_logs
-      where created_at > p_now - interval '24 hours'
+      where created_at > p_now - interval '24 hours' and created_at <= p_now + interval '1 minute'
       order by created_at desc, id desc
       limit 20000
     ) l
@@ -45,10 +45,10 @@ language sql stable set search_path = '' as $$
   where f.n >= p_share * f.of_n
   union all
   select 'backlog', '', '', 1,
-         format('the oldest due execution has waited %s', minutehand.interval_text(date_trunc('second', p_now - min(h.due)))), null
+         format('the oldest due execution has waited %s', minutehand.interval_text(date_trunc('second', p_now - minutehand.bounded_time(min(h.due))))), null
   from minutehand.next_by_tenant() h
   where h.due <= p_now
-  having p_now - min(h.due) > p_age
+  having p_now - minutehand.bounded_time(min(h.due)) > p_age
   union all
   select 'silence', '', '', 1,
          format('no processor has run for %s', minutehand.interval_text(date_trunc('second', p_now - max(heartbeat_at)))), null

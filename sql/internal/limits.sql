@@ -47,7 +47,7 @@ begin
     return 'infinity';
   elsif p_limit.scope = 'tenant' then
     return (
-      select c.reserved_at + p_limit.per
+      select least(c.reserved_at, p_now) + p_limit.per
       from public.communication_logs c
       where minutehand.tenant_of(c) = p_tenant and c.reserved_at > p_now - p_limit.per
         and (p_limit.channel = '' or c.channel = p_limit.channel)
@@ -55,7 +55,7 @@ begin
       order by c.reserved_at desc offset p_limit.n - 1 limit 1);
   end if;
   return (
-    select c.reserved_at + p_limit.per
+    select least(c.reserved_at, p_now) + p_limit.per
     from (
       select s.*, minutehand.tenant_of(s) as tenant
       from public.communication_logs s

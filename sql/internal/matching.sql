@@ -218,7 +218,7 @@ begin
     p_event.occurred_at, v_log.scheduled_at, case when v_log.status = 'skipped' then p_event.occurred_at end, p_event.id,
     p_event.entity_id, v_log.user_id, v_log.organization_id, v_log.code, v_log.reason,
     case when v_log.chain_depth > 0 then p_event.cause end, v_log.chain_depth,
-    case when p_event.entity_id is not null then minutehand.order_of(p_workflow.settings::jsonb) end, 0, 0)
+    case when p_event.entity_id is not null then minutehand.order_of(minutehand.as_object(p_workflow.settings::text)) end, 0, 0)
   -- Ours alone: what another unique index of an adopted table refuses must not vanish.
   on conflict (event_id, workflow_id) where event_id is not null and replay_of is null do nothing;
 end

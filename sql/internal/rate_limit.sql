@@ -43,13 +43,13 @@ declare
   v_workflow_id constant uuid := p_workflow.id;  -- an adopted table's ids may be of another type than its executions'
   v_limit record;
 begin
-  select * into v_limit from minutehand.rate_limit(p_workflow.settings::jsonb);
+  select * into v_limit from minutehand.rate_limit(minutehand.as_object(p_workflow.settings::text));
   if v_limit.n is null or p_entity_id is null then
     return;
   end if;
   -- The n-th newest that counts: when it has left the window, the next may fire.  Where they are delayed, what counts is
   -- when each runs: three changes in a minute run an hour apart.
-  select f.fires_at + v_limit.per into until
+  select minutehand.bounded_time(f.fires_at) + v_limit.per into until
   from public.automation_execution_logs l
   cross join lateral (
     select case when v_limit.delay then coalesce(l.started_at, greatest(l.scheduled_at, l.created_at)) else l.created_at end

@@ -104,7 +104,7 @@ begin
       status := p_ended;
     when p_ended = 'released' then
       status := 'pending';
-      attempt := greatest(p_attempt - 1, 0);
+      attempt := greatest(p_attempt, 1) - 1;
       due := p_now + make_interval(secs => p_due_in_seconds);  -- null: due as before
     when p_ended = 'waiting' then
       recorded := minutehand.add_records(recorded, p_steps);

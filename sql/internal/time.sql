@@ -13,6 +13,14 @@ language sql volatile as $$
   select least(3600, 15 * 3 ^ (least(greatest(p_attempt, 1), 10) - 1)) * (0.75 + random() / 2) * interval '1 second'
 $$;
 
+-- minutehand.bounded_time(time) -> timestamptz: the time, within the years 1 to 9999.  Whoever may write a row may write
+-- 'infinity' or the year 294276, from which PostgreSQL <= 16 subtracts nothing, and to which none adds a day.
+create or replace function minutehand.bounded_time(p_time timestamptz) returns timestamptz
+language sql immutable as $$
+  select case when p_time is not null
+    then least(greatest(p_time, timestamptz '0001-01-01 00:00:00+00'), timestamptz '9999-12-31 00:00:00+00') end
+$$;
+
 -- minutehand.seconds_until(time, now) -> numeric: 0 if it has passed, at most ten years: the app may write 'infinity', which has no
 -- seconds.
 create or replace function minutehand.seconds_until(p_time timestamptz, p_now timestamptz) returns numeric

@@ -1,5 +1,16 @@
 -- Versions: each saved definition of a workflow is kept, and an execution runs the version that it matched.
 
+-- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid jsonb: such
+-- a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
+create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
+language plpgsql stable as $$
+begin
+  return to_jsonb(p_workflow);
+exception when data_exception or statement_too_complex then
+  return null;
+end
+$$;
+
 -- Keeps each saved definition: an execution runs the version that it matched.  Counters and times are no part of it.
 create or replace function minutehand.definition(p_workflow jsonb) returns jsonb
 language sql immutable as $$
@@ -74,6 +85,8 @@ $$;
 
 -- Workflows that stood before us get their first version.  Their rows are left as they are: no version means the first.
 insert into public.automation_workflow_versions (workflow_id, version, definition)
-select w.id, coalesce(w.version, 1), minutehand.definition(to_jsonb(w))
+select w.id, coalesce(w.version, 1), minutehand.definition(r.row)
 from public.automation_workflows w
+cross join lateral (select minutehand.row_of(w) as row) r
+where r.row is not null  -- workflow_problem says of the others what is wrong
 on conflict do nothing;

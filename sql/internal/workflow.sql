@@ -1,16 +1,5 @@
 -- Workflows: the one place that decides whether a workflow is on, which changes it wants, and why it can never run.
 
--- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid jsonb: such
--- a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
-create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
-language plpgsql stable as $$
-begin
-  return to_jsonb(p_workflow);
-exception when data_exception or statement_too_complex then
-  return null;
-end
-$$;
-
 -- minutehand.is_on(workflow) -> boolean: every switch that the row has is on; only some apps have `enabled`.  Never raises: a row
 -- that cannot be read is off.  is_row_on: the same for the row as jsonb.
 create or replace function minutehand.is_on(p_workflow public.automation_workflows) returns boolean
