@@ -144,6 +144,9 @@ def test_the_command_says_what_is_on_what_is_missing_and_what_it_replaces(app, m
     status = json.loads(minutehand("direct", "status", "-o", "json").stdout)
     assert (status["on"], status["no_claim"], status["secret"]) == (True, True, False)
     assert minutehand("direct", "off").stdout == "direct mode is off; ticks run what is due\n"
+    for verb in (("on", "--url", "https://automations.example.com/x"), ("rotate",)):
+        shared = minutehand("direct", *verb, MINUTEHAND_DIRECT_TOKEN="both", MINUTEHAND_API_TOKEN="new,both")
+        assert (shared.returncode, "in common" in shared.stderr) == (78, True)
     bad = minutehand("direct", "on", "--url", "ftp://x")
     assert (bad.returncode, "is no URL" in bad.stderr) == (2, True)
 

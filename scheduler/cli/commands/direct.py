@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
-from minutehand.dashboard.api.tokens import Tokens
+from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.scheduler.cli.options import SECONDS, backend_options, direct_token_option, output_option
 from minutehand.scheduler.cli.output import format_value, print_json
 from minutehand.scheduler.cli.terminal import echo, echo_data, echo_text, joined
@@ -101,7 +103,9 @@ def status(output: str, backend: BackendSettings) -> None:
 
 
 def _first(direct_token: str | None) -> str | None:
-    return Tokens.parse(direct_token, "MINUTEHAND_DIRECT_TOKEN").first
+    """Return the newest token.  Errors: `BadConfiguration`, also for one that opens more where `serve` runs."""
+    api, metrics = (os.environ.get(f"MINUTEHAND_{kind}_TOKEN") for kind in ("API", "METRICS"))
+    return ServeTokens.parse(api_token=api, direct_token=direct_token, metrics_token=metrics).direct.first
 
 
 def as_lines(details: Json) -> list[str]:
