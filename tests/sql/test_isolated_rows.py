@@ -141,6 +141,17 @@ def test_the_figures_are_total(database: Database, column: str, time: str) -> No
         database.call(page, p_now=NOW, **arguments)
 
 
+def test_rows_of_the_future_displace_nobody_from_the_figures(database: Database) -> None:
+    pending(database, workflow(database), status="completed", started_at=NOW, completed_at=NOW)
+    before = database.call("automation_metrics", p_now=NOW)["ended_last_hour"]
+    database.sql(
+        "insert into automation_execution_logs (status, created_at)"
+        " select 'completed', case when n % 2 = 0 then 'infinity'::timestamptz else now() + interval '20 years' end"
+        " from generate_series(1, 20001) n"
+    )
+    assert database.call("automation_metrics", p_now=NOW)["ended_last_hour"] == before == {"completed": 1}
+
+
 @pytest.fixture
 def adopted(empty_database: Database) -> Database:
     """An adopted app, whose json columns take what jsonb refuses."""
