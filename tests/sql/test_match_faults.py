@@ -122,6 +122,7 @@ def test_a_workflow_of_nonsense_does_not_fire_and_hurts_nobody(database: Databas
 def test_past_its_budget_the_trigger_leaves_events_to_the_tick(database: Database) -> None:
     watched_jobs(database, count=100)
     workflow(database)
+    database.sql("set minutehand.match_budget = '50 ms'")
     # A slow evaluator, as a huge number of conditions is: 30 ms a row.
     database.sql(
         "alter function minutehand.conditions_met rename to fast_verdict;"
@@ -145,6 +146,7 @@ def test_one_slow_row_stops_at_its_own_budget(database: Database) -> None:
     watched_jobs(database)
     for number in range(5):
         workflow(database, f"w{number}")
+    database.sql("set minutehand.match_budget = '50 ms'")
     database.sql(
         "alter function minutehand.conditions_met rename to fast_verdict;"
         "create function minutehand.conditions_met(a jsonb, b jsonb, c jsonb, d text, e bigint) returns boolean"
