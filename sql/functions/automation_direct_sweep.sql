@@ -1,6 +1,6 @@
 -- automation_direct_sweep(p_limit, p_hold_seconds, p_now) -> automation_tick's answer and {"called": n, "problem": text | null}
 -- The tick of direct mode where no machine runs one: pg_cron runs it in the database each minute.  It does a tick's housekeeping and
--- calls the executor for up to p_limit due executions: those that no call reached, retries, lost leases.  Tenants take turns (R4).
+-- the matching that follows it, and calls the executor for up to p_limit due executions: those that no call reached, retries, lost leases.  Tenants take turns (R4).
 -- An extra call changes nothing.  The first call that cannot be made ends it, and is reported.
 -- Locks: as automation_tick; the executions that are called for, skip locked.  Errors: none.  Called by: pg_cron.
 create or replace function public.automation_direct_sweep(
@@ -15,6 +15,13 @@ declare
   v_called integer := 0;
   v_problem text := case when not coalesce((v_config ->> 'enabled')::boolean, false) then 'direct mode is off' end;
 begin
+  if v_tick -> 'to_match' <> '[]' then
+    begin
+      perform public.automation_match(v_tick -> 'to_match', p_now);
+    exception when others then  -- what is due is called for all the same
+      raise warning 'minutehand: changes were not matched: %', sqlerrm;
+    end;
+  end if;
   if v_problem is null and not (v_tick ->> 'holding')::boolean and not (v_tick ->> 'paused')::boolean then
     begin
       foreach v_id in array minutehand.pick_by_tenant(p_limit, v_now) || minutehand.pick_suspects(1, v_now) loop

@@ -91,3 +91,11 @@ def test_what_is_wrong_is_told_and_nothing_is_begun(app: Database, broken: str, 
     assert answer["called"] == 0
     assert answer["problem"] == problem or problem in answer["problem"]
     assert [row["status"] for row in executions(app)] == ["pending"] * 3
+
+
+def test_it_matches_what_the_trigger_left(app: Database) -> None:
+    app.sql("delete from automation_execution_logs")
+    app.sql("update automation_events set matched_at = null where operation = 'UPDATE'")
+    answer = sweep(app)
+    assert len(answer["to_match"]) == 3
+    assert answer["called"] == len(executions(app)) == 3
