@@ -94,8 +94,7 @@ begin
     select distinct format('%s belongs to the role %s, which is neither the owner of Minutehand nor a superuser: '
                            'drop it, or change its owner', name, owner)
     from existing
-    where is_mine and not is_trusted
-      and name not in ('public.automation_workflows', 'public.automation_execution_logs', 'public.communication_logs')
+    where is_mine and not is_trusted and name !~ '^public.(automation_workflows|automation_execution_logs|communication_logs)$'
     union all
     select format('%s has no %s: if the table means something else, rename it; otherwise add the columns', name,
                   string_agg(column_name, ', ' order by column_name))

@@ -63,8 +63,9 @@ comment on function public.automation_metrics is 'minutehand: the figures of sta
 -- Of the newest 20,000 executions, in one pass; the last two, which have indexes of their own, of all.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
 -- those that ended within it; by_workflow: the same of the fifty that had most, and last, without an id, of all the rest.
 -- Percentiles are of those that were due at once and needed no second turn: from made to begun, and from begun to ended.
+-- enable_bitmapscan is off: without statistics it would read and sort them all.
 create or replace function minutehand.recent_figures(p_now timestamptz) returns jsonb
-language sql stable set search_path = '' as $$
+language sql stable set search_path = '' set enable_bitmapscan = off as $$
   with recent as materialized (
     select case status when 'running' then 'processing' else status end as status, workflow_id, created_at, claimed_at,
            completed_at, attempt,

@@ -63,7 +63,7 @@ $$;
 -- minutehand.may_be_member(user, organization) -> boolean: false where the user is known to be of another organisation.  Whoever
 -- writes a workflow of their organisation may name any user in it: that gives no right to the rows of that user.
 create or replace function minutehand.may_be_member(p_user text, p_organization text) returns boolean
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if p_organization is null or p_user is null then
     return true;
@@ -80,7 +80,7 @@ $$;
 
 -- minutehand.effective_organization(organization, user) -> text: the organisation of a row, else that of its user's profile.
 create or replace function minutehand.effective_organization(p_organization text, p_user text) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   if p_organization is not null or p_user is null then
     return p_organization;
@@ -91,9 +91,9 @@ $$;
 
 -- minutehand.profile_organization(user) -> text: the user's organisation: the claim app_metadata.organization_id, which only a
 -- server can write (user_metadata is the user's own), else the organisation in the user's row of public.profiles; null where
--- the app has neither.
+-- the app has neither.  pg_temp is last in the path of these: the trigger calls them in sessions of the app (automation_capture).
 create or replace function minutehand.profile_organization(p_user text) returns text
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_key text;
   v_found text;

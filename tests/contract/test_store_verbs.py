@@ -47,6 +47,13 @@ def test_a_tick_returns_what_is_due(backend: Backend) -> None:
     assert backend.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
 
 
+def test_whose_secret_signs_a_tenants_webhooks_is_returned(backend: Backend) -> None:
+    signer = backend.run(lambda store: store.webhook_signer(organization="north"))
+    assert not signer.single_tenant
+    assert signer.tenant is not None
+    assert signer.tenant.id == "north"
+
+
 def test_events_that_a_tick_picked_are_matched(backend: Backend) -> None:
     backend.database.sql("set minutehand.blocked = 'matching'")
     backend.app.complete_many(2)

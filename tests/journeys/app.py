@@ -21,8 +21,8 @@ from psycopg.types.json import Jsonb
 from tests.servers import Database
 
 COMMAND = (sys.executable, "-m", "minutehand.scheduler.cli.main")
-#: Signs webhooks; `printf 'a test secret' | base64`.
-SECRET = "whsec_YSB0ZXN0IHNlY3JldA=="
+#: Signs webhooks; `printf 'a test secret of 24 bytes, or so' | base64`.
+SECRET = "whsec_YSB0ZXN0IHNlY3JldCBvZiAyNCBieXRlcywgb3Igc28="
 #: How long a test waits for a condition before it fails.
 DEADLINE_SECONDS = 20.0
 

@@ -65,7 +65,7 @@ MALFORMED: dict[str, Any] = {
     "step 1: `config` must be an object, got a list": [{"type": "email", "config": [1]}],
     "step 2: it has no type": [email(), {"config": {}}],
     "step 3: its type must be text of at most 200 characters": [email(), email(), {"type": {"type": "email"}}],
-    "step 4: a text has more than": [email(), email(), email(), {"type": BIG}],
+    "step 4: a text has more than": [email(), email(), email(), {"type": BIG[:400_000]}],
     "step 2 (Beam up): there is no action `teleport`": [email(), {"type": "teleport", "name": "Beam up"}],
     "step 1 (email): `subject` is missing": [{"type": "email", "config": {"subject": 1, "message": {}}}],
     "step 1 (email): `to` must be": [email(to={})],
@@ -97,7 +97,7 @@ CONDITIONS = {
     "group": {"all": 7},
     "nested": [[[[{}]]]],
     "operator": [{"field": "status", "operator": "resembles", "value": 1}],
-    "big": [BIG],
+    "big": [BIG[:100_000]],
 }
 
 

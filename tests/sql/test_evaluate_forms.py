@@ -175,9 +175,9 @@ def test_what_postgres_can_read_is_judged_however_deep(database: Database) -> No
 
 
 def test_a_row_of_a_megabyte_is_judged_and_its_tree_stays_small(database: Database) -> None:
-    row: dict[str, Any] = {"text": "É x" * 350_000, "list": list(range(100_000)), "status": "In " * 300_000}
-    conditions = [leaf("text", "ends_with", "é x"), leaf("list", "contains", "99999"),
-                  leaf("text", "not_in", ["word"] * 100), leaf("status", "not_in", ["word"] * 100)]  # fmt: skip
+    row: dict[str, Any] = {"text": "É x" * 350_000, "list": list(range(20_000)), "status": "In " * 300_000}
+    conditions = [leaf("text", "ends_with", "é x"), leaf("list", "contains", "19999"),
+                  leaf("text", "not_in", ["word"] * 10), leaf("status", "not_in", ["word"] * 10)]  # fmt: skip
     tree = evaluate(database, conditions, row)
     assert tree["held"]
     assert len(str(tree)) < 10_000

@@ -100,7 +100,7 @@ def test_who_names_an_unreadable_row_is_told(database: Database, verb: str) -> N
     assert database.call(verb, p_workflow="tell", p_row="J-2")["id" if verb == "automation_enqueue" else "row"]
 
 
-def test_where_not_all_can_be_answered_the_large_ones_stop(database: Database) -> None:
+def test_large_values_are_left_out_where_not_all_could_be_answered(database: Database) -> None:
     fill(database, "jobs")
     database.sql("update jobs set notes = to_json(repeat('x', 200000000)); insert into clients values ('C-3', 'north')")
     database.sql("insert into jobs values ('J-3', 'north', 'done', null, 'C-3')")
@@ -117,7 +117,9 @@ def test_where_not_all_can_be_answered_the_large_ones_stop(database: Database) -
     jobs = {execution["id"]: execution["entity_id"] for execution in claim["executions"]}
     answers = database.call("automation_context", p_items=[{"id": one, "token": lease} for one in jobs])
     ends = {jobs[answer["id"]]: (answer["stop"] or {}).get("code") for answer in answers}
-    assert ends == {"J-1": "unreadable", "J-2": "unreadable", "J-3": None}
+    assert ends == {"J-1": None, "J-2": None, "J-3": None}
+    hidden = {jobs[answer["id"]]: answer["hidden_links"] for answer in answers}
+    assert hidden["J-1"]["job.notes"]["code"] == "value_too_large"
 
 
 def test_a_call_whose_note_cannot_be_stored_stops_alone(database: Database) -> None:
