@@ -9,7 +9,7 @@ $$;
 
 -- minutehand.size_problem(workflow's row) -> text: why it is too large to run, or null.
 create or replace function minutehand.size_problem(p_row jsonb) returns text
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format('its definition has %s kB; at most %s kB are allowed', size / 1024, minutehand.max_definition_bytes() / 1024)
   from (select octet_length(minutehand.definition(p_row)::text) as size) measured
   where size > minutehand.max_definition_bytes()
@@ -18,7 +18,7 @@ $$;
 -- minutehand.is_too_large(workflow's row) -> boolean: whether it has a minutehand.size_problem.  The text of a row is at most eight
 -- times as long as its jsonb, and is made only of large ones.
 create or replace function minutehand.is_too_large(p_row jsonb) returns boolean
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   return pg_column_size(p_row) > minutehand.max_definition_bytes() / 8 and minutehand.size_problem(p_row) is not null;
 end
@@ -26,14 +26,14 @@ $$;
 
 -- minutehand.verdict_key() -> text: another one after each upgrade, since a verdict depends on our functions, too.
 create or replace function minutehand.verdict_key() returns text
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select md5(coalesce(string_agg(source_md5, '' order by signature), '')) from minutehand.installed
 $$;
 
 -- minutehand.status_of_type(trigger type, tables) -> the status column of the table whose changes have this type.  tables: of a
 -- minutehand.workflow_context; null: the watched ones.
 create or replace function minutehand.status_of_type(p_type text, p_tables jsonb default null) returns text
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce((
     select status
     from minutehand.emitting_tables(p_type, coalesce(p_tables, (
@@ -46,7 +46,7 @@ $$;
 --   "problem": why its row or conditions cannot be read, "steps_problem", "settings_problem",
 --   "wanted": [statuses that its conditions ask for, at most 50], "steps": as minutehand.steps_for_lint}
 create or replace function minutehand.judge_definition(p_workflow public.automation_workflows, p_status text) returns jsonb
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   v_row constant jsonb := minutehand.row_of(p_workflow);
   v_problem constant text := minutehand.definition_problem(p_workflow);
@@ -90,7 +90,7 @@ $$;
 -- save, and waits for a lock once in a transaction (see automation_capture).
 -- Locks: its row of verdicts.  Called by: keep_version, keep_verdicts.
 create or replace function minutehand.keep_verdict(p_workflow public.automation_workflows) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if coalesce(current_setting('minutehand.verdicts_blocked', true), '') <> '' then
     return;

@@ -33,7 +33,7 @@ $$;
 -- minutehand.workflow_context whose changes have this type.  word: the status that the type names ("job_completed"), or null.
 create or replace function minutehand.emitting_tables(p_type text, p_tables jsonb)
 returns table (type text, status text, has_tenant boolean, statuses jsonb, folds jsonb, slugs jsonb, word text)
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   select t.type, t.status, t.has_tenant, t.statuses, t.folds, t.slugs,
          case when rest.word not in ('', 'created', 'updated', 'deleted', 'status_changed') then rest.word end
   from jsonb_to_recordset(p_tables) as t (
@@ -79,7 +79,7 @@ $$;
 
 -- minutehand.wanted_statuses(conditions, status column) -> statuses that conditions ask for.
 create or replace function minutehand.wanted_statuses(p_conditions jsonb, p_status text) returns setof text
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select distinct word.value
   from jsonb_path_query(
     minutehand.normal_conditions(p_conditions), 'strict $.** ? (exists (@.field) && exists (@.operator))') as leaf
@@ -192,7 +192,7 @@ $$;
 --   "trigger_config"?}, of the first five those where steps stand; null when these have more than 16 kB: too long to be brought
 -- for a look.  trigger_config: {"is_long": true} in place of more than 4 kB.
 create or replace function minutehand.steps_for_lint(p_workflow public.automation_workflows) returns jsonb
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select case when octet_length(held::text) <= 16384 then held || jsonb_build_object('trigger_config',
     case when octet_length(trigger_config::text) <= 4096 then trigger_config else '{"is_long": true}' end) end
   from (

@@ -225,3 +225,29 @@ def test_doctor_fails_where_users_may_choose_their_organisation(roles: Database,
     if statements:
         roles.sql(statements)
     assert set(levels(roles, "profiles")) == {level}
+
+
+#: In the source of a trigger function, but not called by it: a privilege that it asks for, and a table.
+NOT_CALLED = {"public.automation_settle", "public.automation_workflow_versions"}
+
+
+def test_nothing_that_a_trigger_calls_sets_an_empty_search_path(empty_database: Database) -> None:
+    """It runs with our rights in sessions of the app, whose own types an empty path would find first."""
+    migrate(empty_database.url)
+    functions = empty_database.sql(
+        "select p.pronamespace::regnamespace || '.' || p.proname as name, p.prosrc as source,"
+        " coalesce(p.proconfig::text, '') as settings, p.prorettype = 'trigger'::regtype as is_trigger"
+        " from pg_proc p where p.pronamespace in ('minutehand'::regnamespace, 'public'::regnamespace)"
+    )
+    sources: dict[str, str] = {}
+    for function in functions:  # some share a name
+        sources[function["name"]] = sources.get(function["name"], "") + function["source"]
+    reached = {function["name"] for function in functions if function["is_trigger"]}
+    waiting = list(reached)
+    while waiting:
+        called = set(re.findall(r"\b(?:minutehand|public)\.\w+(?=\s*\()", sources[waiting.pop()])) & sources.keys()
+        waiting += called - reached - NOT_CALLED
+        reached |= called - NOT_CALLED
+    assert len(reached) > 30
+    empty = {function["name"] for function in functions if 'search_path=\\"\\"' in function["settings"]}
+    assert reached & empty == set()

@@ -262,6 +262,38 @@ def test_a_roles_own_type_is_not_mistaken_for_ours(database: Database, name: str
     assert fired(database) == ["tell"]
 
 
+@pytest.mark.parametrize("name", ["jsonb", "text", "uuid", "timestamptz"])
+def test_nor_where_the_role_saves_a_workflow_or_writes_a_users_row(database: Database, name: str) -> None:
+    database.sql(
+        "create or replace function minutehand.clock() returns timestamptz language sql stable as 'select now()';"
+        "create or replace function minutehand.match_budget() returns interval language sql as"
+        " $$ select interval '9 s' $$;"
+        "create table profiles (id text primary key, organization_id text);"
+        "insert into profiles values ('ann', 'north');"
+        "create table jobs (id text primary key, user_id text, status text);"
+        "insert into jobs values ('J-1', 'ann', 'new')"
+    )
+    database.call("automation_trigger_add", p_table="jobs")
+    workflow(database, user_id="ann")
+    with role(database) as app, notices(app) as heard:
+        database.sql("grant create on schema public to public; grant temporary on database " + database_name(database))
+        database.sql("grant select, insert, update on automation_workflows to public")
+        database.sql("alter table automation_workflows disable row level security")
+        app.sql(
+            "create function public.seize(value anyelement) returns boolean language plpgsql as"
+            " $$ begin raise warning 'runs as %', current_user; return true; end $$"
+        )
+        app.sql(f"create domain pg_temp.{name} as pg_catalog.{name} check (public.seize(value))")
+        app.sql("update jobs set status = 'done'")
+        app.sql(
+            "insert into automation_workflows (name, organization_id, trigger_type, steps, trigger_config) values"
+            " ('theirs', 'north', 'job_done', '[{\"type\": \"stop\"}]', '{\"conditions\": [{\"field\": \"status\"}]}')"
+        )
+        app.sql("update automation_workflows set name = 'renamed' where name = 'theirs'")
+    assert [line for line in heard if "runs as postgres" in line] == []
+    assert fired(database) == ["tell"]
+
+
 def database_name(database: Database) -> str:
     """The database's name, ending a GRANT."""
     return str(database.one("select current_database() || ' to public' as name")["name"])
