@@ -43,7 +43,7 @@ class BareRun:
     execution_id: str = "e"
     workflow_id: str = "w"
     definition: dict[str, Any] = field(default_factory=dict)
-    hidden_links: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = field(default_factory=dict)
     webhook_tenant: None = None
 
     def render(self, template: str, *, html: bool = False) -> str:

@@ -132,7 +132,7 @@ async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Ev
             step=step,
             facts=facts,
             context=context,
-            hidden_links=facts["hidden_links"] or {},
+            hidden=facts["hidden"] or {},
             settings=settings,
             renderer=renderer,
             evaluate=evaluate,

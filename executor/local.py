@@ -143,7 +143,7 @@ class LocalExecutor:
             settings=self._settings,
             renderer=renderer_of(attempt.execution.workflow.definition),
             evaluate=self._store.evaluate,
-            hidden_links=context.hidden_links,
+            hidden=context.hidden,
             attempt=attempt,
             http=self._http,
             store=self._store,

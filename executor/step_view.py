@@ -44,8 +44,8 @@ class RunnableStep(StepRun, Protocol):
 
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None
-    #: See `Context.hidden_links`.
-    hidden_links: dict[str, Json]
+    #: See `Context.hidden`.
+    hidden: dict[str, Json]
 
     @property
     def sends(self) -> bool:
@@ -66,8 +66,8 @@ class StepView:
     settings: ExecutorSettings
     renderer: Renderer
     evaluate: Evaluate
-    #: See `Context.hidden_links`.
-    hidden_links: dict[str, Json] = field(default_factory=dict)
+    #: See `Context.hidden`.
+    hidden: dict[str, Json] = field(default_factory=dict)
     #: What becomes of the message under way if its result is never known; None: no message is under way.
     policy: OnUncertain | None = None
     #: What the renders of this step may cost together.
@@ -101,11 +101,11 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
     step, limit = run.step, asyncio.timeout(seconds)
     try:
         async with limit:
-            return _with_hidden_link(run, await action_for(step.type).run(run))
+            return _with_hidden(run, await action_for(step.type).run(run))
     except BadStep as error:
         return StepResult.permanent("bad_step", str(error))
     except UnresolvedVariable as error:
-        return _with_hidden_link(run, StepResult.permanent(error.code, str(error)), error.name)
+        return _with_hidden(run, StepResult.permanent(error.code, str(error)), error.name)
     except RenderError as error:
         return StepResult.permanent(error.code, str(error))
     except NotInDryRun as error:
@@ -125,15 +125,15 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
         return StepResult.permanent("action_crashed", reason)
 
 
-def _with_hidden_link(run: RunnableStep, result: StepResult, variable: str = "client") -> StepResult:
-    """Return the result; where a value or the client is missing because its linked row is not shown, say so."""
+def _with_hidden(run: RunnableStep, result: StepResult, variable: str = "client") -> StepResult:
+    """Return the result; where a value or the client is missing because it is not shown, say so."""
     if result.code not in ("unresolved_variable", "no_recipient"):
         return result
     link, *column = re.split(r"[.\[]", variable, maxsplit=2)[:2]
     names = [".".join([link, *column]), link, *(["customer"] if link == "client" else [])]
     for name in names:
-        if name in run.hidden_links:
-            return StepResult.permanent(**run.hidden_links[name])  # its code and reason
+        if name in run.hidden:
+            return StepResult.permanent(**run.hidden[name])  # its code and reason
     return result
 
 

@@ -26,7 +26,7 @@ class ConditionAction:
         if "problem" in tree:  # of the conditions; a problem of the row is reported at its leaf
             return StepResult.permanent("bad_step", f"conditions: {tree['problem']}", conditions=tree)
         for leaf in _leaves(tree):
-            for name, hidden in run.hidden_links.items():
+            for name, hidden in run.hidden.items():
                 if _means(leaf, name):
                     return StepResult.permanent(**hidden)
         return StepResult.done(held=tree["held"] is True, conditions=tree)

@@ -91,7 +91,7 @@ class StepRun(Protocol):
     context: dict[str, Any]
     settings: ExecutorSettings
     #: Links and columns that exist and are not shown: `client` or `job.photo` -> {"code", "reason"}.
-    hidden_links: dict[str, Any]
+    hidden: dict[str, Any]
 
     @property
     def http(self) -> HttpClient:

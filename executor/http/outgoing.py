@@ -37,7 +37,7 @@ def step_body(run: StepRun) -> Body:
         data, content_type = encode_body(run.render_value(given))
         return Body(data, content_type, body_excerpt(data))
     context, left_out = without_secrets(run.context)
-    left_out += [name for name in run.hidden_links if "." in name]  # a column that is too large
+    left_out += [name for name in run.hidden if "." in name]  # a column that is too large
     body = {"workflowId": run.workflow_id, "executionId": run.execution_id, "context": context}
     return Body(*encode_body(body), {"left_out": left_out} if left_out else {})
 

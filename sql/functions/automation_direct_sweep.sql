@@ -1,7 +1,8 @@
 -- automation_direct_sweep(p_limit, p_hold_seconds, p_now) -> automation_tick's answer and {"called": n, "problem": text | null}
--- The tick of direct mode where no machine runs one: pg_cron runs it in the database each minute.  It does a tick's housekeeping and
--- the matching that follows it, and calls the executor for up to p_limit due executions: those that no call reached, retries, lost leases.  Tenants take turns (R4).
--- An extra call changes nothing.  The first call that cannot be made ends it, and is reported.
+-- The tick of direct mode where no machine runs one: pg_cron runs it in the database each minute.  It does a tick's
+-- housekeeping and the matching that follows it, and calls the executor for up to p_limit due executions: those that no call
+-- reached, retries, lost leases.  Tenants take turns (R4). An extra call changes nothing.  The first call that cannot be made
+-- ends it, and is reported.
 -- Locks: as automation_tick; the executions that are called for, skip locked.  Errors: none.  Called by: pg_cron.
 create or replace function public.automation_direct_sweep(
   p_limit integer default 10, p_hold_seconds integer default 3600, p_now timestamptz default null

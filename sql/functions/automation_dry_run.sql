@@ -48,7 +48,7 @@ begin
       'id', v_workflow.id, 'version', coalesce(v_workflow.version, 1), 'name', v_workflow.name,
       'definition', minutehand.row_of(v_workflow)),
     'trigger_data', v_trigger, 'entity_id', p_row, 'type', v_watched.config -> 'type', 'row', v_row.found, 'old', v_old,
-    'links', v_row.links, 'hidden_links', v_row.hidden, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
+    'links', v_row.links, 'hidden', v_row.hidden, 'since', v_event.occurred_at, 'conditions', v_conditions, 'status', v_status,
     'stops', minutehand.dry_run_stops(
       v_workflow, p_row, v_event.operation, v_row.found, v_watched.config, v_trigger ->> 'new_status', v_conditions, v_now),
     'writable', (

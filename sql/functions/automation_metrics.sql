@@ -60,10 +60,11 @@ comment on function public.automation_metrics is 'minutehand: the figures of sta
 -- minutehand.recent_figures(now) -> {"last_hour": {status: n}, "ended_last_hour": {status: n},
 --   "by_workflow": [{"id", "name", "ended_last_hour": {status: n}}], "waited_seconds", "took_seconds": {"50", "95", "99"} |
 --   null, "foreign_processing", "uncertain", "changed": what differs when any of them did, and does not with time alone}
--- Of the newest 20,000 executions, in one pass; the last two, which have indexes of their own, of all.  `last_hour`: those made within it, by how they stand.  `ended_last_hour`:
--- those that ended within it; by_workflow: the same of the fifty that had most, and last, without an id, of all the rest.
--- Percentiles are of those that were due at once and needed no second turn: from made to begun, and from begun to ended.
--- enable_bitmapscan is off: without statistics it would read and sort them all.
+-- Of the newest 20,000 executions, in one pass; the last two, which have indexes of their own, of all.  `last_hour`: those
+-- made within it, by how they stand.  `ended_last_hour`: those that ended within it; by_workflow: the same of the fifty that
+-- had most, and last, without an id, of all the rest. Percentiles are of those that were due at once and needed no second
+-- turn: from made to begun, and from begun to ended. enable_bitmapscan is off: without statistics it would read and sort them
+-- all.
 create or replace function minutehand.recent_figures(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' set enable_bitmapscan = off as $$
   with recent as materialized (

@@ -53,9 +53,9 @@ end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one tick';
 
--- minutehand.return_lost_leases(limit, now) -> how many.  The execution returns with a backoff, and gets the claim's attempt back: a
--- lost lease is counted apart (R7); the third one ends it as poisoned.  If its callee ended it, that end stands.  Rows without
--- our token belong to another processor.
+-- minutehand.return_lost_leases(limit, now) -> how many.  The execution returns with a backoff, and gets the claim's attempt
+-- back: a lost lease is counted apart (R7); the third one ends it as poisoned.  If its callee ended it, that end stands.
+-- Rows without our token belong to another processor.
 create or replace function minutehand.return_lost_leases(p_limit integer, p_now timestamptz) returns integer
 language plpgsql set search_path = '' as $$
 declare

@@ -4,8 +4,8 @@
 -- the singular; the tenant is organization_id where that column exists and is filled, else user_id; p_tenant = 'none'
 -- says that the app has a single one.
 -- p_global names linked tables that belong to no tenant and are shown to each.
--- Errors: MH404 no such table or column; MH400 no tenant column, a view, a table of ours, a key that is not unique; 55P03 the table is in use: the lock
--- is waited for 3 s at most, since all writers of the table queue up behind who waits.
+-- Errors: MH404 no such table or column; MH400 no tenant column, a view, a table of ours, a key that is not unique; 55P03 the
+-- table is in use: the lock is waited for 3 s at most, since all writers of the table queue up behind whoever waits.
 -- Locks: SHARE ROW EXCLUSIVE on the table for an instant, none when nothing changes.  Called by: store.add_trigger.
 create or replace function public.automation_trigger_add(
   p_table text, p_id text default 'id', p_type text default null, p_status text default 'status',

@@ -1,4 +1,5 @@
--- automation_webhook_tenant(p_organization, p_user) -> {"single_tenant": bool, "tenant": {"kind": "organization" | "user", "id"} | null}
+-- automation_webhook_tenant(p_organization, p_user) -> {"single_tenant": bool,
+--   "tenant": {"kind": "organization" | "user", "id"} | null}
 -- The tenant whose secret signs the webhooks of workflows of this organization, else of this user; null: the operator's own.
 -- Errors: MH400 for an id that its column cannot hold.  Locks: none.  Called by: store.webhook_signer.
 create or replace function public.automation_webhook_tenant(p_organization text default null, p_user text default null)

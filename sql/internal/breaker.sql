@@ -28,9 +28,9 @@ begin
 end
 $$;
 
--- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow without a cause; a bulk change counts once.
--- An execution that names another tenant than its workflow does not count.
--- Reads the newest 50,000 executions, by their index: a tick must stay cheap, and a loop is young.
+-- minutehand.starts_by_workflow(from, to) -> how many transactions started each workflow without a cause; a bulk change
+-- counts once. An execution that names another tenant than its workflow does not count. Reads the newest 50,000 executions,
+-- by their index: a tick must stay cheap, and a loop is young.
 create or replace function minutehand.starts_by_workflow(p_from timestamptz, p_to timestamptz)
 returns table (workflow_id uuid, starts bigint) language sql stable as $$
   select s.workflow_id, count(*)

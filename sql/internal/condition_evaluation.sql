@@ -213,9 +213,10 @@ as $$
   select format('the conditions need %s comparisons on this row; at most %s are made', p_count, minutehand.most_comparisons())
 $$;
 
--- minutehand.comparisons(normal conditions, new, old, status column) -> bigint: a bound of the work of evaluating them on a row, before
--- anything is compared: one for each pair of values (5 us), one more for each 1,000 bytes of them, and 4 for a pair of statuses,
--- which are folded.  0 where both are small: an item of a list has at least 5 bytes, so that it is below 10,000.
+-- minutehand.comparisons(normal conditions, new, old, status column) -> bigint: a bound of the work of evaluating them on a
+-- row, before anything is compared: one for each pair of values (5 us), one more for each 1,000 bytes of them, and 4 for a
+-- pair of statuses, which are folded.  0 where both are small: an item of a list has at least 5 bytes, so that it is below
+-- 10,000.
 create or replace function minutehand.comparisons(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text)
 returns bigint
 language plpgsql immutable
@@ -268,8 +269,8 @@ begin
 end
 $$;
 
--- minutehand.check_recorded(conditions, columns) -> nothing, or MH400 where they compare one of these columns, whose values were too
--- large to be recorded.
+-- minutehand.check_recorded(conditions, columns) -> nothing, or MH400 where they compare one of these columns, whose values
+-- were too large to be recorded.
 create or replace function minutehand.check_recorded(p_conditions jsonb, p_cut_columns text[]) returns void
 language plpgsql immutable
 as $$

@@ -88,7 +88,7 @@ begin
     'status', minutehand.status_column(t.config),
     'row', coalesce(c.row, case when e.operation = 'DELETE' then e.old end),
     'links', c.links,
-    'hidden_links', c.hidden,
+    'hidden', c.hidden,
     'old', minutehand.row_before(e)))
   into v_result
   from requested q

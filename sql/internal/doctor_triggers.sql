@@ -24,9 +24,9 @@ returns table (oid oid, name text, writes boolean, calls boolean) language sql s
 $$;
 
 -- minutehand.facts_triggers(now) -> {"watched": [{"table", "type", "enabled"}], "twins": [{"table", "trigger"}],
---   "closed_links": as minutehand.closed_links, "others": [{"table", "trigger", "function", "writes", "calls"}], "deferrable": [{"table", "constraint", "kind",
---   "definition"}]}.  A twin is our own trigger function under another name; others are the app's: those that write
--- executions, and on watched tables and on the queue also those that call out.
+--   "closed_links": as minutehand.closed_links, "others": [{"table", "trigger", "function", "writes", "calls"}],
+--   "deferrable": [{"table", "constraint", "kind", "definition"}]}.  A twin is our own trigger function under another name;
+--   others are the app's: those that write executions, and on watched tables and on the queue also those that call out.
 create or replace function minutehand.facts_triggers(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   with placed as (
@@ -112,8 +112,8 @@ end
 $$;
 
 -- minutehand.facts_processors(now) -> {"foreign": count, "foreign_seconds": since the newest began, "cron": as
---   minutehand.cron_jobs, "newest": {"mode", "host", "version", "heartbeat_at", "seconds"}}.  Foreign: processing without a token of
--- ours, among the newest 20,000 executions.
+--   minutehand.cron_jobs, "newest": {"mode", "host", "version", "heartbeat_at", "seconds"}}.  Foreign: processing without a
+-- token of ours, among the newest 20,000 executions.
 create or replace function minutehand.facts_processors(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(

@@ -74,8 +74,8 @@ begin
 end
 $$;
 
--- minutehand.exceeded_limit(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it may leave.
--- Of several exceeded limits a drop decides, then the one that lasts longest.
+-- minutehand.exceeded_limit(tenant, channel, recipient, key, now) -> (code, until, reason, is_delayed); code is null when it
+-- may leave. Of several exceeded limits a drop decides, then the one that lasts longest.
 create or replace function minutehand.exceeded_limit(
   p_tenant text, p_channel text, p_recipient text, p_key text, p_now timestamptz,
   out code text, out until timestamptz, out reason text, out is_delayed boolean

@@ -73,9 +73,9 @@ $$;
 -- minutehand.match_event(event, config, deadline, isolate) -> (problem, passing): problem is null when every workflow was decided;
 -- passing is true when the database is at fault for everything that failed.
 -- Past the deadline it stops with problem `budget`; so it does at conditions of more than `most` comparisons
--- (minutehand.comparisons), which the trigger leaves to the tick.  With `isolate` each workflow has a block of its own, so that one that fails
--- does not affect the others; without it, an error leaves through the caller's block (a block costs a subtransaction, and nearly
--- no event needs more than one).
+-- (minutehand.comparisons), which the trigger leaves to the tick.  With `isolate` each workflow has a block of its own, so
+-- that one that fails does not affect the others; without it, an error leaves through the caller's block (a block costs a
+-- subtransaction, and nearly no event needs more than one).
 create or replace function minutehand.match_event(
   p_event public.automation_events, p_config jsonb, p_deadline timestamptz, p_isolate boolean, p_most bigint,
   out problem text, out passing boolean

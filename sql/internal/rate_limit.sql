@@ -33,8 +33,8 @@ end
 $$;
 
 -- minutehand.rate_limited_until(workflow, entity, new status, at) -> (until, delay, reason); until is null when it may run.
--- Counts executions of the workflow's tenant in flight or done, not those skipped, cancelled or failed.  The caller holds what serializes it: the app's
--- own lock on the changed row, or the advisory lock rate_limit_lock.
+-- Counts executions of the workflow's tenant in flight or done, not those skipped, cancelled or failed.  The caller holds
+-- what serializes it: the app's own lock on the changed row, or the advisory lock rate_limit_lock.
 create or replace function minutehand.rate_limited_until(
   p_workflow public.automation_workflows, p_entity_id text, p_new_status text, p_at timestamptz,
   out until timestamptz, out delay boolean, out reason text
@@ -74,9 +74,9 @@ begin
 end
 $$;
 
--- minutehand.rate_limit_lock(workflow, entity) -> bigint: the lock under which the limit is counted when the row itself is not locked.
--- A row falls into one of 256 slots, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256 locks, and never
--- fills the lock table that the app's sessions share.
+-- minutehand.rate_limit_lock(workflow, entity) -> bigint: the lock under which the limit is counted when the row itself is
+-- not locked. A row falls into one of 256 slots, whatever the workflow: a tick of 500 events and 1,000 workflows takes 256
+-- locks, and never fills the lock table that the app's sessions share.
 create or replace function minutehand.rate_limit_lock(p_workflow_id uuid, p_entity_id text) returns bigint
 language sql immutable as $$
   select x'6d696e7574650000'::bigint | (hashtextextended(coalesce(p_entity_id, ''), 0) & 255)

@@ -65,8 +65,8 @@ exception when data_exception or statement_too_complex then
 end
 $$;
 
--- minutehand.slug(text) -> text: a status as it appears in the name of a type: "In Progress" -> in_progress.  The characters that go
--- are listed, as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
+-- minutehand.slug(text) -> text: a status as it appears in the name of a type: "In Progress" -> in_progress.  The characters
+-- that go are listed, as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
 create or replace function minutehand.slug(p_text text) returns text
 language sql immutable as $$
   select trim(both '_' from regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]+', '_', 'g'))

@@ -86,8 +86,8 @@ begin
 end
 $$;
 
--- minutehand.keep_verdict(workflow): judges it and keeps the verdict.  What fails is left to the next tick.  It runs in the app's own
--- save, and waits for a lock once in a transaction (see automation_capture).
+-- minutehand.keep_verdict(workflow): judges it and keeps the verdict.  What fails is left to the next tick.  It runs in the
+-- app's own save, and waits for a lock once in a transaction (see automation_capture).
 -- Locks: its row of verdicts.  Called by: keep_version, keep_verdicts.
 create or replace function minutehand.keep_verdict(p_workflow public.automation_workflows) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$

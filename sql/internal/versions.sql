@@ -1,7 +1,7 @@
 -- Versions: each saved definition of a workflow is kept, and an execution runs the version that it matched.
 
--- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid jsonb: such
--- a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
+-- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid
+-- jsonb: such a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
 create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable as $$
 begin

@@ -19,8 +19,8 @@ $$;
 
 -- minutehand.conditions_of(workflow's row, status column) -> jsonb: the conditions that a change must meet; null: every change of
 -- its type.  Reads all places where workflows have conditions: trigger_config, the column trigger_conditions, and the trigger step
--- of a flow (in steps, or in the steps of template_config or workflow_config).  All of them must be met.  Never raises.  It runs for
--- each candidate in the app's own UPDATE, and nearly every row has trigger_config alone.
+-- of a flow (in steps, or in the steps of template_config or workflow_config).  All of them must be met.  Never raises.  It
+-- runs for each candidate in the app's own UPDATE, and nearly every row has trigger_config alone.
 create or replace function minutehand.conditions_of(p_row jsonb, p_status text) returns jsonb
 language plpgsql immutable as $$
 declare
@@ -69,8 +69,9 @@ language sql immutable as $$
   cross join lateral jsonb_path_query(p_row, (path || ' ? (@.type == "trigger")')::jsonpath, silent => true) as step
 $$;
 
--- minutehand.status_leaves(config, status column) -> conditions: "from In Progress to Completed" as workflow builders write it, each
--- a list of names, or one; [] means any.  What cannot be read becomes a text, which the evaluator reports as the problem.
+-- minutehand.status_leaves(config, status column) -> conditions: "from In Progress to Completed" as workflow builders write
+-- it, each a list of names, or one; [] means any.  What cannot be read becomes a text, which the evaluator reports as the
+-- problem.
 create or replace function minutehand.status_leaves(p_config jsonb, p_status text) returns setof jsonb
 language sql immutable as $$
   select case

@@ -122,9 +122,10 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.workflow_context(trigger types) -> {"key": minutehand.verdict_key, "tables": [{"type", "status", "has_tenant",
---   "statuses": [known status], "folds", "slugs": {each of them folded, and as in a trigger type: null}}], "has_own_source"}: what the facts of workflows of these types are taken from, read once for all of them.
--- tables: the watched ones that emit one of the types.  has_own_source: a trigger of the app writes executions itself, so that
--- a workflow can run though no watched table emits its type; read only where there is such a workflow.
+--   "statuses": [known status], "folds", "slugs": {each of them folded, and as in a trigger type: null}}], "has_own_source"}:
+-- what the facts of workflows of these types are taken from, read once for all of them. tables: the watched ones that emit
+-- one of the types.  has_own_source: a trigger of the app writes executions itself, so that a workflow can run though no
+-- watched table emits its type; read only where there is such a workflow.
 create or replace function minutehand.workflow_context(p_types text[]) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare

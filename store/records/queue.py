@@ -183,8 +183,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
-    #: Linked rows that exist and are not shown, by name, and why: `{"code", "reason"}`.
-    hidden_links: dict[str, Json] = field(default_factory=dict)
+    #: Linked rows (`client`) and values (`job.photo`) that exist and are not shown, and why: `{"code", "reason"}`.
+    hidden: dict[str, Json] = field(default_factory=dict)
     #: The status column, whose spelling conditions fold (R9).
     status_column: str = "status"
     #: An earlier worker handed the execution over and never reported its end (`automation_begin_calls`).
@@ -203,7 +203,7 @@ class Context:
             row=row["row"],
             old=row["old"],
             links=row["links"] or {},
-            hidden_links=row.get("hidden_links") or {},
+            hidden=row.get("hidden") or {},
             status_column=row.get("status") or "status",
             called=row.get("called", False),
             send=Reservation.from_row(row["send"]) if row.get("send") else None,

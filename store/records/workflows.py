@@ -105,8 +105,8 @@ class DryRunContext(TypedDict):
     row: Json | None
     old: Json | None
     links: Json | None
-    #: See `Context.hidden_links`.
-    hidden_links: dict[str, Json] | None
+    #: See `Context.hidden`.
+    hidden: dict[str, Json] | None
     #: When the change that it repeats occurred.
     since: str | None
     conditions: ConditionResult | None

@@ -25,7 +25,7 @@ class Acting:
     client: HttpClient
     context: dict[str, Any] = field(default_factory=dict)
     words: dict[str, Any] = field(default_factory=dict)
-    hidden_links: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = field(default_factory=dict)
     #: How `write` and `judge` answer.
     answer: Any = None
     #: False: nothing may leave, as in a dry run.

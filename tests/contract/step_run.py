@@ -37,7 +37,7 @@ class StubRun:
     execution_id: str = "e1"
     workflow_id: str = "w1"
     definition: dict[str, Any] = field(default_factory=dict)
-    hidden_links: dict[str, Any] = field(default_factory=dict)
+    hidden: dict[str, Any] = field(default_factory=dict)
     webhook_tenant: WebhookTenant | None = None
     lost: bool = False
     #: What was handed to `send`, and how: what to do with an uncertain message, whether to reserve it.

@@ -185,7 +185,7 @@ def test_a_step_is_shown_a_row_without_its_large_values(database: Database) -> N
     seen = database.call("automation_dry_run", p_workflow="tell", p_row="J-1")
     assert "search" not in seen["row"]
     assert seen["links"]["photo"] == {"id": "P-1", "organization_id": "north"}
-    assert {name: hidden["code"] for name, hidden in seen["hidden_links"].items()} == {
+    assert {name: hidden["code"] for name, hidden in seen["hidden"].items()} == {
         "job.search": "value_too_large",
         "photo.data": "value_too_large",
     }

@@ -38,7 +38,7 @@ def linked(database: Database, **options: Any) -> tuple[dict[str, Any], dict[str
     database.sql("delete from automation_workflows")
     workflow(database, organization_id="north")
     seen = database.call("automation_dry_run", p_workflow="tell", p_row="J-1")
-    return seen["links"], seen["hidden_links"]
+    return seen["links"], seen["hidden"]
 
 
 def fill(database: Database, job: tuple[str | None, str | None], client: tuple[str | None, str | None]) -> None:

@@ -63,8 +63,8 @@ def test_an_unreadable_linked_row_is_not_shown_and_stops_nobody(database: Databa
     assert [answers[job]["stop"] for job in ("J-1", "J-2")] == [None, None]
     assert [answers[job]["row"]["id"] for job in ("J-1", "J-2")] == ["J-1", "J-2"]
     assert (answers["J-1"]["links"], answers["J-2"]["links"]["client"]["name"]) == ({}, "Client 2")
-    assert answers["J-1"]["hidden_links"]["client"]["code"] == "link_unreadable"
-    assert answers["J-2"]["hidden_links"] == {}
+    assert answers["J-1"]["hidden"]["client"]["code"] == "link_unreadable"
+    assert answers["J-2"]["hidden"] == {}
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
@@ -85,7 +85,7 @@ def test_a_view_whose_column_fails_is_one_links_affair(database: Database) -> No
     )
     database.call("automation_trigger_add", p_table="jobs", p_links={"id": "scores"}, p_tenant="none")
     answers = read(database, "automation_context")
-    assert answers["J-1"]["hidden_links"]["id"]["reason"] == "id cannot be read (SQLSTATE 22012)"
+    assert answers["J-1"]["hidden"]["id"]["reason"] == "id cannot be read (SQLSTATE 22012)"
     assert answers["J-1"]["links"]["client"]["name"] == "Client 1"
     assert answers["J-2"]["links"]["id"]["n"] == 1
 
@@ -118,7 +118,7 @@ def test_large_values_are_left_out_where_not_all_could_be_answered(database: Dat
     answers = database.call("automation_context", p_items=[{"id": one, "token": lease} for one in jobs])
     ends = {jobs[answer["id"]]: (answer["stop"] or {}).get("code") for answer in answers}
     assert ends == {"J-1": None, "J-2": None, "J-3": None}
-    hidden = {jobs[answer["id"]]: answer["hidden_links"] for answer in answers}
+    hidden = {jobs[answer["id"]]: answer["hidden"] for answer in answers}
     assert hidden["J-1"]["job.notes"]["code"] == "value_too_large"
 
 
