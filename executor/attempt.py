@@ -49,6 +49,11 @@ class ExecutionStopped(Exception):
         self.stop = stop
 
 
+def stop_details(stop: Json) -> dict[str, Any]:
+    """Return what an outcome says of a stop, `{"ended", "code", "reason"}` (`Context.stop`)."""
+    return {"ended": Ended(stop["ended"]), "code": stop["code"], "reason": stop["reason"]}
+
+
 class View(Enum):
     """How current `Attempt.context` is: see the module's drawing."""
 

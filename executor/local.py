@@ -15,10 +15,10 @@ import structlog
 from minutehand.executor import tracing
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Step
-from minutehand.executor.attempt import Attempt, ExecutionPaused, ExecutionStopped
+from minutehand.executor.attempt import Attempt, ExecutionPaused, ExecutionStopped, stop_details
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.http.client import HttpClient
-from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict
+from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict, error_details
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_order import next_step, remaining_steps
 from minutehand.executor.step_record import step_record
@@ -78,14 +78,14 @@ class LocalExecutor:
                 if (outcome := await self._run(attempt, plan, step)) is not None:
                     return outcome
         except ExecutionStopped as error:
-            stop = error.stop
-            return attempt.outcome(Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
+            return attempt.outcome(resume_step=step.key if step else None, **stop_details(error.stop))
         except ExecutionPaused:
             key = step.key if step else None
             return attempt.outcome(Ended.RELEASED, resume_step=key, code="paused", reason="paused")
         except StoreError as error:
-            log.warning("execution_released", reason=str(error))
-            return attempt.outcome(Ended.RELEASED, resume_step=step.key if step else None)
+            log.warning("execution_deferred", code=error.code, reason=str(error))
+            key = step.key if step else None
+            return attempt.outcome(Ended.DEFERRED, resume_step=key, **error_details(error))
         return attempt.outcome(Ended.DONE)
 
     def _plan(self, workflow: Workflow) -> tuple[Step, ...] | BadStep:
@@ -114,6 +114,12 @@ class LocalExecutor:
         match result.verdict:
             case Verdict.LATER:
                 return attempt.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, **details)
+            case Verdict.DEFERRED:
+                details |= {
+                    "retry_after_seconds": result.retry_after_seconds,
+                    "give_up_seconds": result.give_up_seconds,
+                }
+                return attempt.outcome(Ended.DEFERRED, steps=(record,), more=following is not None, **details)
             case Verdict.RETRY:
                 details["retry_after_seconds"] = result.retry_after_seconds
                 return attempt.outcome(Ended.RETRY, steps=(record,), more=following is not None, **details)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from minutehand.store import Execution
+    from minutehand.store.errors import StoreError
 
 
 class Verdict(StrEnum):
@@ -23,6 +24,8 @@ class Verdict(StrEnum):
     """The request left; whether it was done is unknown."""
     LATER = "later"
     """Nothing left; the step runs again after `wait_seconds`, which spends no attempt."""
+    DEFERRED = "deferred"
+    """Certainly not done, and not the step's fault: it runs again with a growing delay, which spends no attempt."""
 
 
 class OnUncertain(StrEnum):
@@ -51,7 +54,8 @@ class StepResult:
 
     `result` goes into the step's record: small, JSON, no secrets.  `code` is a stable word, `reason` a text for people;
     both are empty when the verdict is DONE.  `retry_after_seconds` is what the receiver asked for; it wins over the
-    backoff.  `wait_seconds`: the next step runs no earlier (of LATER: this step).
+    backoff, and a deferral is no shorter.  `give_up_seconds`: a deferral is repeated for so long; None: for a day.
+    `wait_seconds`: the next step runs no earlier (of LATER: this step).
     """
 
     verdict: Verdict
@@ -59,6 +63,7 @@ class StepResult:
     code: str = ""
     reason: str = ""
     retry_after_seconds: float | None = None
+    give_up_seconds: float | None = None
     wait_seconds: float | None = None
     send: Send | None = None
     #: What to do when the verdict is UNKNOWN; None: the channel's default.
@@ -89,6 +94,26 @@ class StepResult:
         )
 
     @classmethod
+    def deferred(
+        cls,
+        code: str,
+        reason: str,
+        *,
+        retry_after_seconds: float | None = None,
+        give_up_seconds: float | None = None,
+        **result: Any,
+    ) -> StepResult:
+        """Certainly not done, and not the step's fault: it runs again, with a growing delay."""
+        return cls(
+            verdict=Verdict.DEFERRED,
+            code=code,
+            reason=reason,
+            retry_after_seconds=retry_after_seconds,
+            give_up_seconds=give_up_seconds,
+            result=result,
+        )
+
+    @classmethod
     def later(cls, seconds: float, code: str, reason: str) -> StepResult:
         """Nothing left; the step runs again after so many seconds."""
         return cls(verdict=Verdict.LATER, code=code, reason=reason, wait_seconds=seconds)
@@ -108,9 +133,16 @@ class Ended(StrEnum):
     UNKNOWN = "unknown"
     """A step's send left, and its result is unknown."""
     RELEASED = "released"
-    """It was given back without an end: a stop, a pause, a database that does not answer."""
+    """It was given back without an end, and keeps its place: this process stops, or a person paused it."""
+    DEFERRED = "deferred"
+    """Something is in its way that may pass; it spends no attempt."""
     WAITING = "waiting"
     """It continues later."""
+
+
+def error_details(error: StoreError) -> dict[str, Any]:
+    """Return what an outcome says of an error of the store."""
+    return {"code": error.code, "reason": error.reason or str(error)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +163,7 @@ class Outcome:
     #: Steps follow the failed one, and may run without it.
     more: bool = False
     retry_after_seconds: float | None = None
+    give_up_seconds: float | None = None
     resume_step: str | None = None
     on_uncertain: OnUncertain | None = None
     due_in_seconds: float | None = None
@@ -142,6 +175,11 @@ class Outcome:
         """Say how this execution ended; `details` are the other fields."""
         return cls(execution_id=execution.id, token=execution.lease.token, ended=ended, **details)
 
+    @classmethod
+    def of_error(cls, execution: Execution, error: StoreError) -> Outcome:
+        """Say that the database's answer put this execution off: it comes back with a growing delay."""
+        return cls.of(execution, Ended.DEFERRED, **error_details(error))
+
     def as_json(self) -> dict[str, Any]:
         """Return the argument of `automation_settle`; what is empty is left out."""
         item: dict[str, Any] = {"id": self.execution_id, "token": self.token, "ended": self.ended.value}
@@ -152,6 +190,7 @@ class Outcome:
             "code",
             "reason",
             "retry_after_seconds",
+            "give_up_seconds",
             "resume_step",
             "on_uncertain",
             "due_in_seconds",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from minutehand.executor.attempt import stop_details
 from minutehand.executor.http.client import HttpClient, HttpError
 from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.http.remote_response import judge_remote_response, reported_steps
@@ -30,6 +31,7 @@ CALL = "(call)"
 _ENDED = {
     Verdict.DONE: Ended.DONE,
     Verdict.RETRY: Ended.RETRY,
+    Verdict.DEFERRED: Ended.DEFERRED,
     Verdict.PERMANENT: Ended.FAILED,
     Verdict.UNKNOWN: Ended.UNKNOWN,
 }
@@ -76,8 +78,7 @@ class RemoteExecutor:
             lost = StepResult.unknown("an earlier worker stopped after calling the executor, which may have run")
             return _end(execution, lost, ())
         if context.stop is not None:
-            stop = context.stop
-            return Outcome.of(execution, Ended(stop["ended"]), code=stop["code"], reason=stop["reason"])
+            return Outcome.of(execution, **stop_details(context.stop))
         execution.check_lease()
         return await self._call(execution, context)
 
@@ -144,5 +145,6 @@ def _end(execution: Execution, result: StepResult, steps: tuple[dict[str, Any], 
         code=result.code or None,
         reason=result.reason or None,
         retry_after_seconds=result.retry_after_seconds,
+        give_up_seconds=result.give_up_seconds,
         on_uncertain=on_uncertain(execution.workflow) if ended is Ended.UNKNOWN else None,
     )

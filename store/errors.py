@@ -19,13 +19,23 @@ from __future__ import annotations
 class StoreError(Exception):
     """Base class of the store's errors."""
 
+    #: What an execution says that this error put off: a code, and a reason that names no host (None: the message).
+    code = "database_error"
+    reason: str | None = None
+
 
 class Unreachable(StoreError):
     """The database did not answer, or the connection broke; the same call may be repeated."""
 
+    code = "database_unreachable"
+    reason = "the database did not answer"
+
 
 class BadConfiguration(StoreError):
     """A setting or the database itself must be changed first; repeating the call does not help."""
+
+    code = "database_refused"
+    reason = "the database refused the call; the processor's log says why"
 
 
 class AccessDenied(BadConfiguration):
@@ -50,6 +60,8 @@ class NotFound(BadRequest):
 
 class Conflict(StoreError):
     """A lock or a serialization failure; the same call may be repeated."""
+
+    code = "database_busy"
 
 
 def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -> StoreError:

@@ -221,8 +221,8 @@ class Engine:
         except LeaseLost:
             return None
         except StoreError as error:
-            log.warning("execution_released", reason=str(error))
-            return _released(execution)
+            log.warning("execution_deferred", code=error.code, reason=str(error))
+            return Outcome.of_error(execution, error)
         except Exception as error:
             log.exception("execution_crashed")
             return _failed(execution, "internal_error", f"a bug in the executor: {type(error).__name__}")

@@ -91,7 +91,8 @@ def end_of(outcome: Outcome, settled: Settled) -> str:
     if settled.answer == "lost":
         return "lost"
     if settled.status == "pending":
-        return {Ended.WAITING: "waiting", Ended.RELEASED: "released"}.get(outcome.ended, "retried")
+        ends = {Ended.WAITING: "waiting", Ended.DEFERRED: "waiting", Ended.RELEASED: "released"}
+        return ends.get(outcome.ended, "retried")
     if settled.code == "uncertain_send":
         return "uncertain"
     return settled.status or "failed"

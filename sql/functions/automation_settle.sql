@@ -1,7 +1,7 @@
 -- automation_settle(p_outcomes, p_now) -> [{"id", "answer": "settled" | "already" | "lost" | "failed", "status", "code",
 --   "reason", "attempt", "due_seconds"}]
 -- Ends many executions in one call (R6).  p_outcomes: [{"id", "token", "ended", "steps"?, "code"?, "reason"?, "more"?,
--- "retry_after_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?, "earlier"?, "confirm"?}].  `earlier` are records
+-- "retry_after_seconds"?, "give_up_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?, "earlier"?, "confirm"?}].  `earlier` are records
 -- of steps that finished before, `confirm` says how the last send ended (automation_confirm_sends), and `ended` is
 --   done       nothing is left to run: completed, or failed if a recorded step failed (`partial` if others succeeded)
 --   failed     it cannot run at all (code, reason)          skipped, cancelled   it must not run (code, reason)
@@ -9,6 +9,9 @@
 --              that step has failed, and the steps that follow run at once (`more`), or the execution ends
 --   unknown    the step's send left, and nobody knows whether it arrived: on_uncertain says resend (as retry), hold or drop (R13)
 --   released   it was not run after all: pending, and the attempt is given back (due in `due_in_seconds`, if given)
+--   deferred   something is in the way that may pass: a lock, a table that cannot be read, a receiver that asks to slow down
+--              (`retry_after_seconds`).  Pending, and the attempt is given back; each delay is about as long as it has waited so
+--              far (minutehand.deferral).  After `give_up_seconds` (a day) the step in `steps` has failed, else the execution
 --   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
 -- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: the outcome could not
 -- be stored; the execution ended as failed: unrecordable, and the others settled.

@@ -11,7 +11,7 @@ language sql stable set search_path = '' as $$
   from (values
     ('automation_workflows', '{version}'::text[]),
     ('automation_execution_logs', '{event_id,entity_id,attempt,max_attempts,lost_leases,scheduled_at,lease_token,
-      lease_expires_at,worker,code,reason,resume_step,caused_by,chain_depth,workflow_version,replay_of,resends,
+      lease_expires_at,worker,code,reason,resume_step,deferred_since,caused_by,chain_depth,workflow_version,replay_of,resends,
       entity_order,claimed_at,past}'),
     ('communication_logs', '{idempotency_key,execution_id,step,lease_token,reserved_at}')
   ) as t (name, columns)

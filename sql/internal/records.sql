@@ -24,7 +24,8 @@ begin
   update public.automation_execution_logs l
   set actions_executed = coalesce(l.actions_executed::jsonb, '[]') || leased.steps,
       resume_step = leased.resume_step,
-      attempt = 0
+      attempt = 0,
+      deferred_since = null
   from leased
   where l.id = leased.id;
   perform minutehand.log_sends(p_steps, p_now);

@@ -14,10 +14,10 @@ begin
     select o.*
     from jsonb_to_recordset(p_outcomes) as o (
       id uuid, token uuid, ended text, steps jsonb, code text, reason text, more boolean, retry_after_seconds numeric,
-      resume_step text, on_uncertain text, due_in_seconds numeric, earlier jsonb)
+      give_up_seconds numeric, resume_step text, on_uncertain text, due_in_seconds numeric, earlier jsonb)
   ), locked as (
     select l.id, l.lease_token, l.lease_expires_at, l.status as was, l.attempt, l.max_attempts, l.code as had_code,
-           l.error_message, l.actions_executed
+           l.error_message, l.actions_executed, l.deferred_since
     from public.automation_execution_logs l
     where l.id = any (array(select requested.id from requested))
     order by l.id
@@ -28,13 +28,19 @@ begin
     join locked h on h.id = s.id
     cross join lateral minutehand.state_after(
       s.ended, s.steps, s.code, s.reason, coalesce(s.more, false), s.retry_after_seconds, s.resume_step, s.on_uncertain,
-      s.due_in_seconds, minutehand.add_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
+      s.due_in_seconds, s.give_up_seconds,
+      case when h.had_code = s.code and s.earlier is null then h.deferred_since end, minutehand.add_records(coalesce(h.actions_executed::jsonb, '[]'), s.earlier),
       case when s.earlier is null or s.ended = 'done' then h.attempt else 0 end, h.max_attempts, h.was, h.error_message, p_now) d
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l
     set status = d.status, code = d.code, reason = d.reason, attempt = d.attempt, actions_executed = d.recorded,
-        resume_step = d.resume_step,
+        resume_step = case
+          -- That an earlier worker's call left stays noted (automation_begin_calls).
+          when d.ended in ('released', 'deferred') and d.resume_step is null and l.resume_step <> 'call:' || l.lease_token
+            then l.resume_step
+          else d.resume_step end,
+        deferred_since = d.deferred_since,
         error_message = case when d.status = 'failed' then d.reason end,
         scheduled_at = coalesce(d.due, l.scheduled_at),
         completed_at = case when d.status <> 'pending' then p_now end,
@@ -78,11 +84,11 @@ $$;
 -- If the callee ended the execution itself, under our token, that end stands, whatever became of the call to it.
 create or replace function minutehand.state_after(
   p_ended text, p_steps jsonb, p_code text, p_reason text, p_more boolean, p_retry_after_seconds numeric,
-  p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric,
-  p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_error text,
+  p_resume_step text, p_on_uncertain text, p_due_in_seconds numeric, p_give_up_seconds numeric,
+  p_deferred_since timestamptz, p_recorded jsonb, p_attempt integer, p_max_attempts integer, p_was text, p_error text,
   p_now timestamptz,
   out status text, out code text, out reason text, out attempt integer, out recorded jsonb, out resume_step text,
-  out due timestamptz
+  out due timestamptz, out deferred_since timestamptz
 ) language plpgsql volatile set search_path = '' as $$
 declare
   -- A step that began after a recorded one is at its first attempt, although progress has set the count to 0.
@@ -105,12 +111,25 @@ begin
     when p_ended = 'released' then
       status := 'pending';
       attempt := greatest(p_attempt, 1) - 1;
-      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: due as before
+      due := p_now + make_interval(secs => p_due_in_seconds);  -- null: due as before, since who stops claims nothing more
     when p_ended = 'waiting' then
       recorded := minutehand.add_records(recorded, p_steps);
       status := 'pending';
       attempt := 0;
       due := p_now + make_interval(secs => greatest(p_due_in_seconds, 0));
+    when p_ended = 'deferred' then
+      attempt := greatest(p_attempt, 1) - 1;
+      deferred_since := coalesce(p_deferred_since, p_now);
+      if p_now - deferred_since < make_interval(secs => least(coalesce(p_give_up_seconds, 86400), 604800)) then
+        status := 'pending';
+        due := p_now + greatest(
+          minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800)));
+      else
+        reason := format(
+          '%s (given up after %s)', p_reason, minutehand.interval_text(date_trunc('second', p_now - deferred_since)));
+        deferred_since := null;
+        v_step_failed := true;
+      end if;
     when p_ended = 'unknown' and (p_on_uncertain = 'hold' or (p_on_uncertain = 'resend' and v_used_up)) then
       status := 'failed';
       code := 'uncertain_send';

@@ -13,6 +13,13 @@ language sql volatile as $$
   select least(3600, 15 * 3 ^ (least(greatest(p_attempt, 1), 10) - 1)) * (0.75 + random() / 2) * interval '1 second'
 $$;
 
+-- minutehand.deferral(waited) -> interval: how long to wait again for what has been in the way for so long (a lock, a table that
+-- cannot be read, a receiver that asks to slow down): as long again, 1 s to 5 min, +/- 25 % of jitter.
+create or replace function minutehand.deferral(p_waited interval) returns interval
+language sql volatile as $$
+  select least(greatest(p_waited, interval '1 s'), interval '5 min') * (0.75 + random() / 2)
+$$;
+
 -- minutehand.bounded_time(time) -> timestamptz: the time, within the years 1 to 9999.  Whoever may write a row may write
 -- 'infinity' or the year 294276, from which PostgreSQL <= 16 subtracts nothing, and to which none adds a day.
 create or replace function minutehand.bounded_time(p_time timestamptz) returns timestamptz

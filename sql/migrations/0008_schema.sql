@@ -259,7 +259,9 @@ alter table public.automation_execution_logs
   -- The latest claim; `started_at` is the first.
   add column if not exists claimed_at timestamptz,
   -- Earlier attempts, waits and ends (minutehand.append_history).  Null for what ended at its first attempt: nearly all.
-  add column if not exists past jsonb;
+  add column if not exists past jsonb,
+  -- Since when what is named by `code` is in its way (automation_settle, `deferred`).
+  add column if not exists deferred_since timestamptz;
 
 -- The queue: pending executions by tenant, oldest due first.  The plan of the claim never leaves it.
 create index if not exists automation_execution_logs_queue

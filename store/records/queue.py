@@ -176,7 +176,7 @@ class Context:
     id: str
     #: False: the lease is lost; do nothing.
     held: bool
-    #: Why the execution must not go on: `{"ended", "code", "reason"}`.
+    #: Why the execution must not go on: `{"ended", "code", "reason"}`; `ended` may be `deferred`.
     stop: Json | None
     #: The name of the row in templates: `job`.
     type: str | None

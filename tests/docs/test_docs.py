@@ -67,16 +67,18 @@ def codes_in_python() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                position = {"permanent": 0, "retry": 0, "BadTarget": 1, "_failed": 1}.get(name, len(node.args))
+                position = {"permanent": 0, "retry": 0, "deferred": 0, "BadTarget": 1, "_failed": 1}.get(
+                    name, len(node.args)
+                )
                 add(node.args[position] if position < len(node.args) else None)
                 for keyword in node.keywords:
                     add(keyword.value if keyword.arg == "code" and isinstance(keyword.value, ast.Constant) else None)
             elif isinstance(node, ast.AnnAssign) and getattr(node.target, "id", "") == "code":
                 add(node.value)
             elif isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "code" for target in node.targets):
-                if isinstance(node.value, ast.IfExp):
-                    add(node.value.body)
-                    add(node.value.orelse)
+                given = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+                for value in given:
+                    add(value if isinstance(value, ast.Constant) else None)
             elif isinstance(node, ast.FunctionDef):
                 names = [arg.arg for arg in node.args.args]
                 add(dict(zip(reversed(names), reversed(node.args.defaults), strict=False)).get("code"))

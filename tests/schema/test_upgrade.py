@@ -55,7 +55,11 @@ def script(database: Database) -> None:
 
 
 #: Columns that schema 7 did not have.
-NEW_COLUMNS = {("minutehand.adopted", "columns"), ("automation_events", "cut_columns")}
+NEW_COLUMNS = {
+    ("minutehand.adopted", "columns"),
+    ("automation_events", "cut_columns"),
+    ("automation_execution_logs", "deferred_since"),
+}
 
 
 def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
@@ -141,14 +145,19 @@ def check_work(database: Database) -> None:
 
 
 @pytest.mark.parametrize("dump", ["schema7_own_tables.sql", "schema7_adopted_tables.sql"], ids=["own", "adopted"])
-def test_an_upgrade_builds_no_index_and_adds_no_column_where_an_app_has_the_table(
+def test_an_upgrade_builds_no_index_and_rewrites_nothing_where_an_app_has_the_table(
     empty_database: Database, dump: str
 ) -> None:
     restore(empty_database, dump)
     steps: list[Step] = []
     report = migrate(empty_database, tell=steps.extend, dry_run=True)
     assert report.applied == ["0008_schema"]
+    added = {
+        (step.table, *step.names) for step in steps if step.what == "add the columns" and "events" not in step.table
+    }
+    assert added == {("automation_execution_logs", "deferred_since")}, "nullable, without a default"
     assert {step.what for step in steps if "events" not in step.table} == {
+        "add the columns",
         "add the triggers",
         "set the default, for new rows, of",
     }

@@ -189,7 +189,7 @@ def test_a_wait_at_the_end_is_none(run):
     assert outcome.ended is Ended.DONE
 
 
-def test_the_database_away_in_the_middle_releases_it_and_the_next_call_tells_what_was_done(run, database, monkeypatch):
+def test_the_database_away_in_the_middle_defers_it_and_the_next_call_tells_what_was_done(run, database, monkeypatch):
     from minutehand.store.errors import AccessDenied
 
     advance = Counted.advance
@@ -201,7 +201,7 @@ def test_the_database_away_in_the_middle_releases_it_and_the_next_call_tells_wha
 
     monkeypatch.setattr(Counted, "advance", broken)
     outcome, _ = run(odd("send"), odd("send"))
-    assert outcome.ended is Ended.RELEASED
+    assert (outcome.ended, outcome.code) == (Ended.DEFERRED, "database_refused")
     assert sent_to(database) == [("a@example.com", "sent")], "its end travelled with the settle"
     row = database.one("select status, jsonb_array_length(actions_executed) as n from automation_execution_logs")
     assert row == {"status": "pending", "n": 1}

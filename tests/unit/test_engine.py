@@ -189,19 +189,25 @@ def test_a_late_worker_cannot_settle(rows, run, database):
     assert statuses(database) == {"1": ("processing", None)}
 
 
-def test_a_database_that_is_away_meanwhile_releases_it(rows, run, database):
+def test_a_database_that_is_away_meanwhile_defers_it(rows, run, database):
     rows(2)
 
     async def execute(execution: Execution) -> Outcome:
         if execution.entity_id == "1":
-            database.sql("update automation_execution_logs set scheduled_at = 'infinity' where entity_id = '1'")
-            raise Unreachable("away")
+            raise Unreachable("db.example.com is away")
         return end(execution)
 
-    assert ends(run(execute, budget=2)) == {"completed": 1, "released": 1}
-    assert database.one("select status, attempt from automation_execution_logs where entity_id = '1'") == {
+    assert ends(run(execute, budget=2)) == {"completed": 1, "waiting": 1}
+    row = database.one(
+        "select status, attempt, code, reason, scheduled_at > claimed_at as is_later"
+        " from automation_execution_logs where entity_id = '1'"
+    )
+    assert row == {
         "status": "pending",
         "attempt": 0,
+        "code": "database_unreachable",
+        "reason": "the database did not answer",
+        "is_later": True,
     }
 
 

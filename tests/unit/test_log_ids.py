@@ -73,7 +73,7 @@ def test_each_log_line_carries_the_ids_of_its_own_execution(database):
     ("error", "event"),
     [
         (ValueError("a bug"), "execution_crashed"),
-        (Unreachable("away"), "execution_released"),
+        (Unreachable("away"), "execution_deferred"),
         (LeaseLost("e"), "execution_lost"),
     ],
 )
