@@ -43,7 +43,7 @@ begin
      'scope text, target text, reason text, paused_at timestamptz', ''),
     ('0008_schema', 'public.automation_workers',
      'id text, mode text, host text, version text, listens boolean, started_at timestamptz, heartbeat_at timestamptz',
-     ''),
+     'batch_size integer, tick_seconds any'),
     ('0008_schema', 'public.automation_limits',
      'scope text, tenant text, channel text, n integer, per interval, on_exceed text', ''),
     ('0008_schema', 'public.automation_audit',

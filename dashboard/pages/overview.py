@@ -9,11 +9,13 @@ from minutehand.dashboard.charts import SPANS
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.formatting import parse_time, plural
 from minutehand.executor.durations import format_duration
+from minutehand.executor.text.backlog import backlog_text
 from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
+from minutehand.store.records import Pace
 
-#: Executions per tick by default, and the modes that tick once a minute.
-BATCH_SIZE, MINUTE_MODES = 10, ("run-once", "start")
+#: The modes that tick once a minute, and where the count of what is due stops.
+MINUTE_MODES, MAX_COUNTED = ("run-once", "start"), 10_000
 #: Rows of the table of workflows.
 WORKFLOWS = 20
 #: Seconds after which the oldest due execution is amber, and red.
@@ -103,23 +105,25 @@ def late_ticks(minutes: list[charts.Minute]) -> str:
 
 
 def backlog(figures: Json, state: Json, now: datetime) -> str:
-    """Say how long the backlog will take, or since when it grows and what to set."""
+    """Say how long the backlog will take, or since when it grows, and what to run."""
     due = figures["due"]
     if not due:
         return "Nothing is due."
     arrived, ended = state["throughput"]["arrived"], state["throughput"]["ended"]
     behind_since = parse_time(state["behind_since"])
-    text = f"{plural(due, 'execution')} due"
-    if ended > arrived:
+    pace: Pace | None = figures.get("pace")  # a tenant does not see the processors
+    too_many = backlog_text(due, pace, capped=due >= MAX_COUNTED)
+    text = too_many or f"{plural(due, 'execution')} due"
+    if ended > arrived and not too_many:
         seconds = max(60, due / (ended - arrived) * 15 * 60)
         return f"{text}: done in about {format_duration(seconds)} at the rate of the last 15 minutes."
-    if arrived > ended and (behind_since is not None or due > BATCH_SIZE):
+    if arrived > ended and (behind_since is not None or (pace is not None and due > pace["per_tick"])):
         elapsed = "" if behind_since is None else f" for {format_duration((now - behind_since).total_seconds())}"
         return (
-            f"{text}, backlog is growing{elapsed}: {arrived:,} arrived in the last 15 minutes, {ended:,} ended. "
+            f"{text}. The backlog is growing{elapsed}: {arrived:,} arrived in the last 15 minutes, {ended:,} ended. "
             "Set a larger --batch-size, or run minutehand worker."
         )
-    return f"{text}, {BATCH_SIZE} per tick: done in about {plural(-(-due // BATCH_SIZE), 'minute')}."
+    return f"{text}."
 
 
 def next_tick(workers: list[Json], now: datetime) -> Json | None:

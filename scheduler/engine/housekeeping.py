@@ -28,7 +28,11 @@ BULK_LIMIT = 500
 
 
 class Housekeeper:
-    """Does the housekeeping of one processor.  `after_pass` is called after each call of `automation_tick`."""
+    """Does the housekeeping of one processor.
+
+    `batch_size`: executions of one of its ticks, which come every `tick_seconds`; None: it runs all that is due.
+    `after_pass` is called after each call of `automation_tick`.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,8 @@ class Housekeeper:
         log: LogSettings,
         *,
         mode: str,
+        batch_size: int | None = None,
+        tick_seconds: float | None = None,
         after_pass: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -53,6 +59,8 @@ class Housekeeper:
             "mode": mode,
             "host": host,
             "version": version("minutehand"),
+            "batch_size": batch_size,
+            "tick_seconds": tick_seconds,
         }
         self.stopping = False
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minutehand.executor.outcome import Ended, Outcome
-from minutehand.store import Execution, Json, Settled
+from minutehand.executor.text.backlog import ticks_needed
+from minutehand.store import Execution, Json, Settled, Tick
 from minutehand.store.records import ExecutionRow
 
 if TYPE_CHECKING:
@@ -22,15 +23,23 @@ ENDS = ("completed", "failed", "skipped", "cancelled", "retried", "waiting", "re
 class Summary:
     """Counts of one run.
 
-    `claimed` is the sum of `ends`.  `due` is still due, counted up to 1,000.  `held` was stale and not claimed.
+    `claimed` is the sum of `ends`.  `due` is still due; `is_due_capped`: at least that many.  `held` was stale and not
+    claimed.  `backlog`: how long ticks need for what is due (`executor/text/backlog.py`); empty if one runs it.
     """
 
     claimed: int = 0
     ends: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENDS, 0))
     due: int = 0
+    is_due_capped: bool = False
+    backlog: str = ""
     held: int = 0
     seconds: float = 0.0
     executions: list[Json] = field(default_factory=list)
+
+    def note_backlog(self, tick: Tick) -> None:
+        """Say what the executions that are still due mean, by the pace that the tick read."""
+        self.is_due_capped = tick.due_capped and self.due > 0
+        self.backlog = ticks_needed(self.due, tick.pace, capped=self.is_due_capped)
 
     def add_settled(self, execution: Execution, outcome: Outcome, settled: Settled) -> None:
         """Count an outcome, by how the database settled it."""

@@ -23,7 +23,10 @@ HOUSEKEEPING_SECONDS = 10.0
 
 
 class TickRunner:
-    """Runs ticks over one store, one at a time.  A tick with nothing due does not import the engine."""
+    """Runs ticks over one store, one at a time.  A tick with nothing due does not import the engine.
+
+    `tick_seconds`: how often the caller runs one.
+    """
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class TickRunner:
         *,
         mode: str,
         drain: bool = False,
+        tick_seconds: float = 60.0,
         max_seconds: float | None = None,
     ) -> None:
         self._store = store
@@ -42,7 +46,9 @@ class TickRunner:
         self._log = log
         self._budget = None if drain else settings.batch_size
         self._max_seconds = max_seconds
-        self._housekeeper = Housekeeper(store, settings, log, mode=mode)
+        self._housekeeper = Housekeeper(
+            store, settings, log, mode=mode, batch_size=self._budget, tick_seconds=tick_seconds
+        )
         self._deadline = StopDeadline(settings.grace_seconds)
         self._engine: Engine | None = None
         self._idle = asyncio.Event()
@@ -72,6 +78,7 @@ class TickRunner:
                     summary = await self._run_engine(tick)
                 else:
                     summary = Summary(due=tick.due, held=tick.held)
+                summary.note_backlog(tick)
         finally:
             self._idle.set()
         await self._housekeeper.alert()

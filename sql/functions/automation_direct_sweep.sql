@@ -11,7 +11,8 @@ declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_config constant jsonb := minutehand.direct_config();
   v_tick constant jsonb := public.automation_tick(
-    jsonb_build_object('id', 'pg_cron', 'mode', 'sweep', 'host', 'the database'), p_hold_seconds, p_now);
+    jsonb_build_object(
+      'id', 'pg_cron', 'mode', 'sweep', 'host', 'the database', 'batch_size', p_limit, 'tick_seconds', 60), p_hold_seconds, p_now);
   v_id uuid;
   v_called integer := 0;
   v_problem text := case when not coalesce((v_config ->> 'enabled')::boolean, false) then 'direct mode is off' end;

@@ -21,6 +21,7 @@ begin
     'pending', (select count(*) from (
       select from public.automation_execution_logs where status = 'pending' limit v_cap) x),
     'due', minutehand.count_due(v_cap, v_now),
+    'pace', minutehand.tick_pace(v_now),
     'oldest_due_seconds', (
       select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
       from minutehand.next_by_tenant()

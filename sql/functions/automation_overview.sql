@@ -106,15 +106,16 @@ begin
 end
 $$;
 
--- minutehand.behind_since(now) -> the first of the looks, without one between them, at which more than ten were due, as many
--- as a tick runs; null when the last look found less, or when nobody looked for a quarter of an hour.
+-- minutehand.behind_since(now) -> the first of the looks, without one between them, at which more was due than a tick runs;
+-- null when the last look found less, or when nobody looked for a quarter of an hour.
 create or replace function minutehand.behind_since(p_now timestamptz) returns timestamptz
 language sql stable set search_path = '' as $$
   select min(b.first_at)
-  from minutehand.tick_log b
-  where b.due > 10
-    and b.minute > coalesce(
-      (select max(caught_up.minute) from minutehand.tick_log caught_up where coalesce(caught_up.due, 0) <= 10), '-infinity')
+  from (select (minutehand.tick_pace(p_now) ->> 'per_tick')::integer as per_tick) pace
+  join minutehand.tick_log b on b.due > pace.per_tick
+  where b.minute > coalesce(
+      (select max(caught_up.minute) from minutehand.tick_log caught_up where coalesce(caught_up.due, 0) <= pace.per_tick),
+      '-infinity')
     and exists (select from minutehand.tick_log last where last.minute > p_now - interval '15 minutes')
 $$;
 

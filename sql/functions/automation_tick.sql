@@ -1,9 +1,9 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "held", "holding"}
+--   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "held", "holding", "pace": minutehand.tick_pace}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
--- "mode", "host", "version", "listens"}.  Any number may run at once.
+-- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds"}.  Any number may run at once.
 -- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
 -- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
@@ -22,10 +22,14 @@ declare
 begin
   perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
   if p_worker is not null then
-    insert into public.automation_workers as w (id, mode, host, version, listens, started_at, heartbeat_at)
+    insert into public.automation_workers as w (
+      id, mode, host, version, listens, batch_size, tick_seconds, started_at, heartbeat_at)
     values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
-            coalesce((p_worker ->> 'listens')::boolean, false), v_now, v_now)
-    on conflict (id) do update set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens;
+            coalesce((p_worker ->> 'listens')::boolean, false), (p_worker ->> 'batch_size')::integer,
+            (p_worker ->> 'tick_seconds')::double precision, v_now, v_now)
+    on conflict (id) do update
+      set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens, batch_size = excluded.batch_size,
+          tick_seconds = excluded.tick_seconds;
   end if;
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_tripped := minutehand.trip_breakers(v_now);
@@ -46,7 +50,7 @@ begin
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
     'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held, 'holding', v_backlog.holding,
-    'tripped', v_tripped,
+    'tripped', v_tripped, 'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
     'paused', (select everything from minutehand.pauses));
 end

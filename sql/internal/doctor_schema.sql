@@ -20,7 +20,8 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
     "automation_incidents": ["id", "kind", "subject", "code", "opened_at", "seen_at", "recovered_at", "count", "summary",
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],
-    "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at"],
+    "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at",
+      "batch_size", "tick_seconds"],
     "automation_audit": ["id", "at", "actor", "action", "target", "detail"],
     "automation_opt_outs": ["channel", "address", "tenant", "reason", "created_at"],
     "automation_migrations": ["name", "checksum", "applied_at"]

@@ -1,4 +1,4 @@
--- The queue: how many executions are due, and when the next one is.
+-- The queue: how many executions are due, when the next one is, and how fast the processors run them.
 
 -- minutehand.count_due(cap, now) -> how many may run now, counted to a cap.
 -- It goes through the queue's index tenant by tenant: neither a backlog of a million nor a million that are due next week
@@ -30,4 +30,22 @@ $$;
 create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
 language sql stable set search_path = '' as $$
   select minutehand.seconds_until(min(due), p_now) from minutehand.next_by_tenant(p_now)
+$$;
+
+-- minutehand.tick_pace(now) -> {"continuous": bool, "per_tick": n, "tick_seconds": seconds}: what the processors run at most.
+-- `continuous`: one that runs all that is due (a worker, or a tick with --drain) was seen within the last 90 seconds.  Otherwise
+-- the last one with a batch size decides; the default is 10 a minute.
+create or replace function minutehand.tick_pace(p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'continuous', exists (
+      select from public.automation_workers where batch_size is null and heartbeat_at > p_now - interval '90 seconds'),
+    'per_tick', coalesce(max(w.batch_size), 10), 'tick_seconds', coalesce(max(w.tick_seconds), 60))
+  from (
+    select batch_size, tick_seconds
+    from public.automation_workers
+    where batch_size > 0 and tick_seconds > 0
+    order by heartbeat_at desc
+    limit 1
+  ) w
 $$;

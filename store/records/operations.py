@@ -65,6 +65,17 @@ class WorkerRow(TypedDict):
     listens: bool
     started_at: str
     heartbeat_at: str
+    #: Executions of a tick; None: all that is due.
+    batch_size: int | None
+    tick_seconds: float | None
+
+
+class Pace(TypedDict):
+    """What the processors run at most; `continuous`: one without a batch size was seen within the last 90 seconds."""
+
+    continuous: bool
+    per_tick: int
+    tick_seconds: float
 
 
 class PauseRow(TypedDict):
@@ -91,6 +102,7 @@ class Metrics(TypedDict):
     schema_version: int
     pending: int
     due: int
+    pace: Pace
     processing: int
     oldest_due_seconds: int | None
     dead_rows: int

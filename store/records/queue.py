@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minutehand.store.records.executions import ExecutionRow, Json
+from minutehand.store.records.operations import Pace
 from minutehand.store.records.webhooks import WebhookTenant
 
 
@@ -231,6 +232,8 @@ class Tick:
     holding: bool
     #: Bulk actions that are running.
     bulk_actions: int = 0
+    #: How fast the processors run what is due.
+    pace: Pace | None = None
 
     @classmethod
     def from_row(cls, row: Json) -> Tick:

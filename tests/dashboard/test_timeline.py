@@ -167,15 +167,25 @@ def test_a_row_says_why_it_waits_or_ended(row: dict[str, Any], said: str) -> Non
     assert status_reason(row, T0) == said
 
 
-def backlog_text(due: int, arrived: int, ended: int, since: str | None = None) -> str:
+def backlog_text(due: int, arrived: int, ended: int, since: str | None = None, **pace: Any) -> str:
     state = {"throughput": {"arrived": arrived, "ended": ended}, "behind_since": since}
-    return backlog({"due": due}, state, T0)
+    pace = {"continuous": False, "per_tick": 10, "tick_seconds": 60.0, **pace}
+    return backlog({"due": due, "pace": pace}, state, T0)
 
 
 def test_the_backlog_says_when_it_is_done_or_what_to_set():
     assert backlog_text(0, 0, 0) == "Nothing is due."
-    assert backlog_text(37, 50, 50) == "37 executions due, 10 per tick: done in about 4 minutes."
-    assert backlog_text(60, 30, 180) == "60 executions due: done in about 6 min at the rate of the last 15 minutes."
+    assert backlog_text(1, 50, 50) == "1 execution due."
+    assert backlog_text(500, 50, 50) == "500 due, 10 a tick: 50 min; run with --drain."
+    assert backlog_text(10_000, 0, 150) == "10,000+ due, 10 a tick: over 16 h 40 min; run with --drain."
+    assert backlog_text(500, 50, 50, per_tick=100) == "500 due, 100 a tick: 5 min; run with --drain."
+    assert (
+        backlog_text(60, 30, 180, continuous=True)
+        == "60 executions due: done in about 6 min at the rate of the last 15 minutes."
+    )
+    assert backlog({"due": 60}, {"throughput": {"arrived": 0, "ended": 0}, "behind_since": None}, T0) == (
+        "60 executions due."
+    ), "a tenant is told nothing of the processors"
     said = backlog_text(400, 300, 150, at(-3600))
     assert "backlog is growing for 1 h: 300 arrived" in said
     assert "--batch-size" in said

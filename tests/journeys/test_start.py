@@ -31,6 +31,41 @@ def test_the_first_tick_is_at_once_and_the_second_after_the_given_time(app, minu
     assert (second - started).total_seconds() > 0.5
 
 
+def test_with_drain_each_tick_runs_all_that_is_due(app, minutehand, shop):
+    app.workflow(
+        webhook(shop.url),
+    )
+    for _ in range(12):
+        app.complete()
+    with minutehand.running("start", "--drain", "--every", "30m") as processor:
+        wait_until(lambda: len(ticks(processor)) == 1, "the end of the first tick")
+        assert minutehand("status").stdout.count("backlog") == 0
+        code, *_ = processor.end(signal.SIGTERM)
+    (tick,) = ticks(processor)
+    assert (code, tick["claimed"], tick["due"], len(shop.requests)) == (0, 12, 0, 12)
+
+
+def test_a_backlog_says_how_long_ticks_need_for_it_until_a_worker_runs(app, minutehand, shop):
+    app.workflow(
+        webhook(shop.url),
+    )
+    for _ in range(35):
+        app.complete()
+    assert "backlog     35 due, 10 a tick: 4 min; run with --drain\n" in minutehand("status").stdout
+    assert (
+        "5 claimed: 5 completed; 30 still due, 5 a tick: 6 min; run with --drain ("
+        in minutehand("run-once", "-n", "5").stdout
+    )
+    assert "backlog     30 due, 5 a tick: 6 min; run with --drain\n" in minutehand("status").stdout
+    with minutehand.running("start", "-n", "4", "--every", "30s") as processor:
+        wait_until(lambda: len(ticks(processor)) == 1, "the end of the first tick")
+        processor.end(signal.SIGTERM)
+    assert ticks(processor)[0]["backlog"] == "4 a tick: 3 min 30 s; run with --drain"
+    assert minutehand("worker", "--max-jobs", "1").returncode == 0
+    said = minutehand("status")
+    assert ("due         25 (" in said.stdout, "backlog" in said.stdout) == (True, False)
+
+
 def test_it_waits_for_a_database_that_is_away_at_first_and_goes_away_again(own_server, minutehand, shop):
     url = own_server.start(SETTINGS)
     minutehand.environment["DATABASE_URL"] = url

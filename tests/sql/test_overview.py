@@ -57,6 +57,51 @@ def test_the_queue_is_behind_since_its_first_look_that_found_too_much(
     assert beats(database, *due) == minutes
 
 
+def heartbeat(database: Database, mode: str, *, ago: float = 0, **columns: Any) -> None:
+    """Record a heartbeat as a processor does; `columns`: its batch_size and tick_seconds."""
+    worker = {"id": f"{mode}-{ago}-{columns}", "mode": mode, "host": "app-1", **columns}
+    database.call("automation_tick", p_worker=worker, p_now=NOW - seconds(ago))
+
+
+@pytest.mark.parametrize(
+    ("seen", "pace"),
+    [
+        ([], (False, 10, 60)),
+        ([("run-once", 5, 10, 60)], (False, 10, 60)),
+        ([("run-once", 5, 25, 60)], (False, 25, 60)),
+        ([("run-once", 65, 10, 60), ("run-once", 5, 50, 60)], (False, 50, 60)),
+        ([("start", 5, 10, 30)], (False, 10, 30)),
+        ([("run-once", 5, 10, 60), ("worker", 30, None, None)], (True, 10, 60)),
+        ([("run-once", 5, 10, 60), ("worker", 200, None, None)], (False, 10, 60)),
+        ([("run-once", 60, None, 60)], (True, 10, 60)),
+        ([("sweep", 20, 40, 60)], (False, 40, 60)),
+        ([("run-once", 7200, 25, 60)], (False, 25, 60)),
+    ],
+    ids=[
+        "nobody", "cron", "its own size", "last size", "every 30 s", "beside a worker", "worker is gone", "drain",
+        "pg_cron", "long ago",
+    ],
+)  # fmt: skip
+def test_the_pace_is_that_of_the_processors_that_were_seen(
+    database: Database, seen: list[tuple[str, float, int | None, float | None]], pace: tuple[bool, int, float]
+) -> None:
+    for mode, ago, size, every in sorted(seen, key=lambda one: -one[1]):
+        heartbeat(database, mode, ago=ago, batch_size=size, tick_seconds=every)
+    found = database.one("select minutehand.tick_pace(%s) as pace", NOW)["pace"]
+    assert (found["continuous"], found["per_tick"], found["tick_seconds"]) == pace
+    assert database.call("automation_metrics", p_now=NOW)["pace"] == found
+    assert database.call("automation_overview", p_now=NOW)["figures"]["pace"] == found
+    assert "pace" not in database.call("automation_overview", p_tenant="user-1", p_now=NOW)["figures"]
+
+
+def test_behind_is_measured_by_the_size_of_the_batch_that_runs(database: Database) -> None:
+    heartbeat(database, "run-once", ago=30, batch_size=50, tick_seconds=60)
+    database.sql("delete from minutehand.tick_log")
+    assert beats(database, 30, 40, 50) is None
+    heartbeat(database, "run-once", ago=20, batch_size=20, tick_seconds=60)
+    assert database.one("select minutehand.behind_since(%s) as since", NOW)["since"] == NOW - seconds(120)
+
+
 def test_the_overview_shows_a_tenant_its_own_figures_alone(database: Database) -> None:
     ours, theirs = workflow(database, user="user-1"), workflow(database, user="user-2")
     backlog(database, ours, 3)

@@ -8,11 +8,20 @@ from minutehand.executor.outcome import Ended, Outcome
 from minutehand.scheduler.cli.commands.run_once import as_text
 from minutehand.scheduler.database import Database
 from minutehand.scheduler.engine.summary import ENDS, MOST_LISTED, Summary, end_of
-from minutehand.store import Settled, Store
-from minutehand.store.records import ExecutionRow
+from minutehand.store import Settled, Store, Tick
+from minutehand.store.records import ExecutionRow, Pace
 from tests.unit.executions import execution
 
 DATABASE = Database("db.example.com/app", Store.postgres("postgresql://nobody@db.example.com/app"))
+
+PACE: Pace = {"continuous": False, "per_tick": 10, "tick_seconds": 60.0}
+
+
+def tick(*, due_capped: bool, pace: Pace) -> Tick:
+    return Tick(
+        schema_version=8, due=0, due_capped=due_capped, next_seconds=None, lost_leases=0, to_match=[], paused=False,
+        tripped=[], held=0, holding=False, pace=pace,
+    )  # fmt: skip
 
 
 def settled(status: str | None, *, answer: str = "settled", code: str | None = None) -> Settled:
@@ -87,6 +96,24 @@ def test_the_text_has_the_counts_and_a_line_for_each_that_did_not_complete():
         "  failed     None / -  unreadable: gone",
     ]
     assert as_text(Summary(), DATABASE) == "nothing due (db.example.com/app, 0.00 s)"
+
+
+@pytest.mark.parametrize(
+    ("due", "capped", "pace", "said"),
+    [
+        (490, False, PACE, "490 still due, 10 a tick: 49 min; run with --drain"),
+        (490, False, {**PACE, "per_tick": 25}, "490 still due, 25 a tick: 20 min; run with --drain"),
+        (490, False, {**PACE, "tick_seconds": 30.0}, "490 still due, 10 a tick: 24 min 30 s; run with --drain"),
+        (990, True, PACE, "990+ still due, 10 a tick: over 1 h 39 min; run with --drain"),
+        (10, False, PACE, "10 still due"),
+        (490, False, {**PACE, "continuous": True}, "490 still due"),
+    ],
+)
+def test_what_is_still_due_says_how_long_ticks_need_for_it(due: int, capped: bool, pace: Pace, said: str) -> None:
+    summary = Summary(due=due)
+    summary.add_settled(execution(), outcome(), settled("completed"))
+    summary.note_backlog(tick(due_capped=capped, pace=pace))
+    assert as_text(summary, DATABASE) == f"1 claimed: 1 completed; {said} (db.example.com/app, 0.00 s)"
 
 
 def test_held_executions_are_printed_first_and_not_counted_as_claimed():

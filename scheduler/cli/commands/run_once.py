@@ -81,7 +81,9 @@ def as_text(summary: Summary, database: Database) -> str:
     if summary.claimed == 0:
         return joined([*lines, f"nothing due {where}"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)
-    lines.append(f"{summary.claimed} claimed: {ends}; {summary.due} still due {where}")
+    due = f"{summary.due}{'+' if summary.is_due_capped else ''} still due"
+    due += f", {summary.backlog}" if summary.backlog else ""
+    lines.append(f"{summary.claimed} claimed: {ends}; {due} {where}")
     for row in summary.executions:
         if row["status"] != "completed":
             why = f"{row['code']}: {row['reason']}" if row["code"] else str(row["reason"] or "")

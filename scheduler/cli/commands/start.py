@@ -21,11 +21,19 @@ from minutehand.store.errors import StoreError
 
 @click.command("start", short_help="Run a batch every minute until stopped.", epilog="Example: minutehand start")
 @click.option("--every", type=SECONDS, default=60.0, show_default=True, help="Time between ticks.")
+@click.option("--drain", is_flag=True, help="Run each tick until nothing is due, instead of one batch.")
 @run_options
 def start(
-    every: float, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+    every: float,
+    drain: bool,
+    backend: BackendSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
 ) -> None:
     """Run a batch of due executions now, and again every minute.
+
+    With --drain each tick runs all that is due; a tick that takes longer than a minute delays the next one.
 
     SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are released.
     """
@@ -33,11 +41,16 @@ def start(
         raise click.UsageError(
             "--hold-later-than must be longer than --every: otherwise the time between two ticks counts as an outage"
         )
-    asyncio.run(_run(every, backend, run, executor, log))
+    asyncio.run(_run(every, drain, backend, run, executor, log))
 
 
 async def _run(
-    every: float, backend: BackendSettings, run: RunSettings, executor: ExecutorSettings, log: LogSettings
+    every: float,
+    drain: bool,
+    backend: BackendSettings,
+    run: RunSettings,
+    executor: ExecutorSettings,
+    log: LogSettings,
 ) -> None:
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
     from structlog import get_logger
@@ -48,7 +61,7 @@ async def _run(
     logger = get_logger()
     async with open_database(backend) as database, exported(wanted=executor.traces):
         await check_configuration(database.store)
-        runner = TickRunner(database.store, run, executor, log, mode="start")
+        runner = TickRunner(database.store, run, executor, log, mode="start", drain=drain, tick_seconds=every)
         ping = HeartbeatPing(run.ping_url, log)
         stopped = asyncio.Event()
 
@@ -65,7 +78,9 @@ async def _run(
                 if summary.held:
                     logger.warning("backlog_held", held=summary.held)
                 counts = {end: count for end, count in summary.ends.items() if count}
-                logger.info("tick_completed", claimed=summary.claimed, due=summary.due, **counts)
+                logger.info(
+                    "tick_completed", claimed=summary.claimed, due=summary.due, backlog=summary.backlog, **counts
+                )
 
         def stop() -> None:
             runner.stop()
@@ -81,7 +96,7 @@ async def _run(
                 backend=database.store.backend,
                 database=database.name,
                 every_seconds=every,
-                batch_size=run.batch_size,
+                batch_size=None if drain else run.batch_size,
             )
             await stopped.wait()
             scheduler.remove_all_jobs()

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from minutehand.executor.text.backlog import backlog_text
 from minutehand.executor.text.display import escaped, json_text
 from minutehand.executor.workflow_check import NEVER
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
@@ -24,6 +25,9 @@ from minutehand.store.records import Metrics, PauseRow
 
 #: Terminal codes: go to the top left corner, clear the rest of a line, clear the lines below.  Clearing first flickers.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
+
+#: Counts of `automation_metrics` stop here.
+MAX_COUNTED = 10_000
 
 #: Returns the figures.  Errors: `StoreError`.
 Look = Callable[[Store], Awaitable[Metrics]]
@@ -152,7 +156,9 @@ def _print(text: str, *, redraw: bool, err: bool = False) -> None:
 def as_line(metrics: Metrics, problems: list[str]) -> str:
     """Return one look as one line."""
     counts = ", ".join(f"{name} {metrics[name]}" for name in ("due", "pending", "processing"))
-    return escaped("  ! ".join([f"{format_value(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}", *problems]))
+    backlog = f"; {text}" if (text := backlog_of(metrics)) else ""
+    line = f"{format_value(metrics['now'])}  {counts}; last hour: {hour_of(metrics)}{backlog}"
+    return escaped("  ! ".join([line, *problems]))
 
 
 def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
@@ -208,9 +214,11 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
         if workers
         else "never"
     )
+    backlog = backlog_of(metrics)
     lines = [
         f"database    {database.name} ({database.store.backend}), schema {metrics['schema_version']}",
         f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
+        *([f"backlog     {backlog}"] if backlog else []),
         f"last hour   {hour_of(metrics)}",
         f"tables      {tables}",
         f"workflows   {on} on, {len(metrics['workflows']) - on} off",
@@ -220,6 +228,11 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     lines += [f"! {problem}" for problem in problems]
     lines += [f"- {problem}" for problem in workflow_problems(metrics, never_run=False)]
     return joined(lines)
+
+
+def backlog_of(metrics: Metrics) -> str:
+    """Return how long ticks need for what is due; empty if one tick runs it, or a worker runs."""
+    return backlog_text(metrics["due"], metrics["pace"], capped=metrics["due"] >= MAX_COUNTED)
 
 
 def hour_of(metrics: Metrics) -> str:

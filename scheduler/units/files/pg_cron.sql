@@ -2,7 +2,8 @@
 -- It needs the extension pg_cron, and direct mode: `minutehand direct on --url https://…` names what to call, an edge
 -- function or a `minutehand serve`.  The database sends no messages itself: it calls that URL, which runs the executions.
 
--- 1. Every minute: the housekeeping (lost leases, retries, unmatched events), and a call for up to 10 due executions.
+-- 1. Every minute: the housekeeping (lost leases, retries, unmatched events), and a call for up to 10 due executions.  A larger
+--    p_limit runs a backlog faster; `minutehand run-once --drain` runs all of it.
 select cron.schedule('minutehand', '* * * * *', 'select public.automation_direct_sweep(p_limit => 10)');
 
 -- 2. Every ten minutes: delete up to 500 executions that ended and are older than 90 days.
