@@ -34,6 +34,9 @@ BODY_SECONDS = 10
 #: The detail of a call that finds no free lane.
 BUSY = "--concurrency executions are running; call again later, or leave it to the next tick"
 
+#: The detail of every call while no token opens the endpoint.
+CLOSED = "this endpoint is closed: set MINUTEHAND_DIRECT_TOKEN or MINUTEHAND_API_TOKEN where serve runs"
+
 _ENDED = ("completed", "failed", "skipped", "cancelled")
 
 
@@ -73,6 +76,8 @@ class ExecutorEndpoint:
 
     async def handle(self, request: Request) -> Response:
         """Handle one call."""
+        if not self._tokens.executor:
+            return problem(403, CLOSED)
         authorization = request.headers.get("authorization", "")
         may_read, may_wake = self._tokens.api.accept(authorization), self._tokens.direct.accept(authorization)
         if not (may_read or may_wake):

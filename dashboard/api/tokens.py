@@ -89,6 +89,16 @@ class ServeTokens:
         return bool(self.api.all or self.direct.all or self.metrics.all)
 
     @property
+    def executor(self) -> bool:
+        """Whether anybody can call the executor."""
+        return bool(self.api.all or self.direct.all)
+
+    @property
+    def direct_digests(self) -> list[str]:
+        """The SHA-256 digests of the tokens of direct mode, in hexadecimal."""
+        return [_digest(token).hexdigest() for token in self.direct.all]
+
+    @property
     def wider_digests(self) -> list[str]:
         """The SHA-256 digests of the tokens that open more than direct mode's, in hexadecimal."""
         return [_digest(token).hexdigest() for token in (*self.api.all, *self.metrics.all)]

@@ -1,6 +1,7 @@
 -- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record), "sends" (its
 --   rows of communication_logs), "attempt_history" (minutehand.append_history), "trigger_data", "event_id", "caused_by",
---   "workflow_version", "waits_for" (why a pending one is not claimed now, as text; else null)
+--   "workflow_version", "waits_for" (why a pending one is not claimed now, or that direct mode's call
+--   for it failed, as text; else null)
 -- p_id is its id, or the beginning of an id if only one begins so.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
 create or replace function public.automation_execution(p_id text, p_now timestamptz default null)
@@ -41,7 +42,9 @@ begin
       'claimed_at', v_log.claimed_at, 'attempt_history', minutehand.readable_history(v_log.past::text),
       'trigger_data', minutehand.readable_json(v_log.trigger_data::text), 'event_id', v_log.event_id,
       'caused_by', v_log.caused_by, 'workflow_version', v_log.workflow_version,
-      'waits_for', minutehand.waiting_reason(v_log, coalesce(p_now, now())));
+      'waits_for', coalesce(
+        minutehand.waiting_reason(v_log, coalesce(p_now, now())),
+        minutehand.direct_reply_reason(v_log, coalesce(p_now, now()))));
 end
 $$;
 comment on function public.automation_execution is 'minutehand: shows one execution';

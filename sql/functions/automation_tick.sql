@@ -37,6 +37,7 @@ begin
   select * into v_backlog from minutehand.skip_stale(5000, v_now);
   perform minutehand.prune(500, v_now);
   perform minutehand.prune_audit(500, v_now);
+  perform minutehand.prune_direct_calls(5000, v_now);
 
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then

@@ -113,6 +113,7 @@ declare
     and minutehand.due_at(p_log) <= minutehand.clock();
   v_begun constant boolean := p_log.status = 'processing' and p_log.worker = 'direct';
   v_token text;
+  v_request bigint;
 begin
   if not coalesce(case when v_no_claim then v_begun else v_due end, false) then
     return;
@@ -121,7 +122,7 @@ begin
   if v_token is null then
     raise exception 'Vault has no secret minutehand_direct_token';
   end if;
-  perform net.http_post(
+  v_request := net.http_post(
     url := p_config ->> 'url',
     body := jsonb_build_object(
       'workflowId', p_log.workflow_id, 'executionId', p_log.id,
@@ -129,7 +130,100 @@ begin
     params := '{}',
     headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_token),
     timeout_milliseconds := (p_config ->> 'timeout_ms')::integer);
+  insert into minutehand.direct_calls (request_id, execution_id, called_at) values (v_request, p_log.id, minutehand.clock())
+  on conflict (request_id) do update set execution_id = excluded.execution_id, called_at = excluded.called_at;
 end
+$$;
+
+-- minutehand.direct_answers(from, to) -> (request_id, at, kind, answer): pg_net's responses to anybody's requests, the newest
+-- 10,000; no rows where they cannot be read.  The one place that says what a response means; `answer` is its status or error:
+--   accepted    2xx; 409, another processor has it or it may not run now        refused   401, 403
+--   unanswered  the timeout, which is shorter than most executions               failed    anything else
+create or replace function minutehand.direct_answers(p_from timestamptz, p_to timestamptz)
+returns table (request_id bigint, at timestamptz, kind text, answer text) language plpgsql stable rows 100 as $$
+begin
+  if not minutehand.has_pg_net() or minutehand.readable('net._http_response') is null then
+    return;
+  end if;
+  return query
+    select r.id, r.created, case
+             when r.status_code between 200 and 299 or r.status_code = 409 then 'accepted'
+             when r.status_code in (401, 403) then 'refused'
+             when r.timed_out then 'unanswered'
+             else 'failed' end,
+           -- An error names no URL: it may have credentials.
+           coalesce(r.status_code::text, left(regexp_replace(r.error_msg, '\S+://\S+', '…', 'g'), 100), 'no answer')
+    from net._http_response r
+    where r.created >= p_from and r.created <= p_to
+    order by r.created desc
+    limit 10000;
+exception when insufficient_privilege or undefined_column or undefined_table then
+  return;
+end
+$$;
+
+-- minutehand.direct_replies(now) -> {"accepted": n, "refused": n, "unanswered": n, "failed": n, "last": {"kind", "answer", "at"} |
+--   null}: the replies to our calls within the last hour.
+create or replace function minutehand.direct_replies(p_now timestamptz) returns jsonb
+language sql stable as $$
+  with replies as materialized (
+    select a.kind, a.answer, a.at
+    from minutehand.direct_answers(p_now - interval '1 hour', p_now) a
+    join minutehand.direct_calls c on c.request_id = a.request_id and c.called_at <= a.at
+  )
+  select jsonb_build_object(
+    'accepted', count(*) filter (where kind = 'accepted'), 'refused', count(*) filter (where kind = 'refused'),
+    'unanswered', count(*) filter (where kind = 'unanswered'), 'failed', count(*) filter (where kind = 'failed'),
+    'last', (select to_jsonb(l) from replies l order by l.at desc limit 1))
+  from replies
+$$;
+
+-- minutehand.direct_refusal(replies) -> text: what is wrong if the last reply accepted nothing, with what to do; else null.
+create or replace function minutehand.direct_refusal(p_replies jsonb) returns text
+language sql immutable as $$
+  select case p_replies #>> '{last,kind}'
+    when 'refused' then format(
+      'the executor refuses its calls: %s of %s in the last hour, the last with %s: set MINUTEHAND_DIRECT_TOKEN where serve '
+      'runs to the token in Vault (minutehand direct rotate stores a new one)',
+      p_replies ->> 'refused', n, p_replies #>> '{last,answer}')
+    when 'failed' then format(
+      'its calls do not reach the executor: %s of %s in the last hour, the last with %s: minutehand direct on --url …',
+      p_replies ->> 'failed', n, replace(p_replies #>> '{last,answer}', ': ', ', '))
+  end
+  from (
+    select sum(value::integer) as n from jsonb_each_text(p_replies) where key in ('accepted', 'refused', 'unanswered', 'failed')
+  ) total
+$$;
+
+-- minutehand.direct_reply_reason(log, now) -> text: that direct mode's call for a due execution was refused or failed; else null.
+create or replace function minutehand.direct_reply_reason(p_log public.automation_execution_logs, p_now timestamptz)
+returns text language plpgsql stable as $$
+declare
+  v_call minutehand.direct_calls;
+begin
+  if p_log.status <> 'pending' or minutehand.due_at(p_log) > p_now then
+    return null;
+  end if;
+  select * into v_call
+  from minutehand.direct_calls c where c.execution_id = p_log.id order by c.request_id desc limit 1;
+  return (
+    select format(
+      'direct mode called for it, and the executor %s (%s): see minutehand direct status; the next tick runs it',
+      case a.kind when 'refused' then 'refused the call' else 'was not reached' end, a.answer)
+    -- pg_net sends after the commit, in turn; no call takes longer than 10 minutes.
+    from minutehand.direct_answers(v_call.called_at, least(p_now, v_call.called_at + interval '30 minutes')) a
+    where a.request_id = v_call.request_id and a.kind in ('refused', 'failed'));
+end
+$$;
+
+-- minutehand.prune_direct_calls(limit, now): deletes some of the calls whose responses pg_net has deleted (6 hours).
+create or replace function minutehand.prune_direct_calls(p_limit integer, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+  delete from minutehand.direct_calls
+  where request_id in (
+      select o.request_id from minutehand.direct_calls o order by o.request_id limit p_limit)
+    and called_at < p_now - interval '6 hours'
+    and (select o.called_at from minutehand.direct_calls o order by o.request_id limit 1) < p_now - interval '6 hours'
 $$;
 
 -- minutehand.direct_context(log) -> {"trigger_data", "job_id", "jobId"}: what a function that reads no queue expects.

@@ -497,6 +497,14 @@ create table if not exists minutehand.tick_log (
   due integer
 );
 
+-- The calls of direct mode: which request of pg_net was for which execution.  Kept as long as pg_net keeps its responses.
+create unlogged table if not exists minutehand.direct_calls (
+  request_id bigint primary key,
+  execution_id uuid not null,
+  called_at timestamptz not null
+);
+create index if not exists direct_calls_execution on minutehand.direct_calls (execution_id);
+
 -- The functions that `migrate` installed, so that doctor can detect one that somebody replaced.
 create table if not exists minutehand.installed (
   signature text primary key,

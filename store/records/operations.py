@@ -292,6 +292,24 @@ class DirectResult(TypedDict):
     used_by: list[str]
 
 
+class DirectReply(TypedDict):
+    """A reply: `kind` is `accepted`, `refused`, `unanswered` or `failed`; `answer` its status, or the error."""
+
+    kind: str
+    answer: str
+    at: str
+
+
+class DirectReplies(TypedDict):
+    """The replies to the calls of the last hour, as pg_net has them."""
+
+    accepted: int
+    refused: int
+    unanswered: int
+    failed: int
+    last: DirectReply | None
+
+
 class DirectStatus(TypedDict):
     """Whether the database calls an executor, and what is missing."""
 
@@ -307,6 +325,7 @@ class DirectStatus(TypedDict):
     secret: bool
     #: Whether the token in Vault has one of the digests that were given.
     secret_listed: NotRequired[bool]
+    replies: DirectReplies
     problems: list[str]
 
 

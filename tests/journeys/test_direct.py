@@ -103,6 +103,40 @@ def test_after_a_lost_call_the_next_tick_sends_the_message(app, minutehand, shop
     assert len(shop.requests) == 2
 
 
+def test_without_its_token_serve_warns_and_what_it_refused_is_shown(app, minutehand, shop):
+    app.workflow(webhook(shop.url))
+    token = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))
+    for environment, endpoint, status in (
+        ({}, "closed", 403),
+        ({"MINUTEHAND_API_TOKEN": "an-api-token"}, "open", 401),
+        ({"MINUTEHAND_DIRECT_TOKEN": "another-token"}, "open", 401),
+    ):
+        with Serve(minutehand)(**environment) as served:
+            (warning,) = [line for line in served.running.heard().splitlines() if "direct_calls_refused" in line]
+            assert (json.loads(warning)["endpoint"], token in warning) == (endpoint, False)
+            assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
+            with delivering(app.database):
+                before = len(responses(app))
+                app.complete()
+                wait_until(partial(heard_more_than, app, before), "the reply")
+        assert responses(app)[-1]["status_code"] == status
+        said = minutehand("direct", "status").stdout
+        assert "refused in the last hour; the last refused" in said
+        assert f"the last with {status}: set MINUTEHAND_DIRECT_TOKEN where serve runs" in said
+        shown = minutehand("executions", "show", str(app.executions()[-1]["id"])).stdout
+        assert f"the executor refused the call ({status})" in shown
+        assert "on, but the executor refuses its calls" in minutehand("doctor").stdout
+    with Serve(minutehand)(MINUTEHAND_DIRECT_TOKEN=token) as served:
+        assert "direct_calls_refused" not in served.running.heard()
+        assert minutehand("direct", "on", "--url", served.url + PATH).returncode == 0
+        with delivering(app.database):
+            app.complete()
+            wait_until(lambda: len(responses(app)) == 4, "the reply")
+    said = minutehand("direct", "status").stdout
+    assert ("1 accepted, 3 refused in the last hour; the last accepted (200)" in said, "!" in said) == (True, False)
+    assert minutehand.run_once()["completed"] == 3
+
+
 def test_a_rotated_token_is_valid_beside_the_old_one_and_then_alone(app, minutehand, shop):
     app.workflow(webhook(shop.url))
     old = token_of(minutehand("direct", "on", "--url", "http://127.0.0.1:9/"))

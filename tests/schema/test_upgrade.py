@@ -78,6 +78,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.installed",
         "minutehand.verdicts",
         "minutehand.webhook_signing",
+        "minutehand.direct_calls",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":

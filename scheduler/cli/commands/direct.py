@@ -111,4 +111,16 @@ def _first(direct_token: str | None) -> str | None:
 def as_lines(details: Json) -> list[str]:
     """Return the status for a person."""
     names = ("on", "url", "timeout_ms", "no_claim", "function", "pg_net", "vault", "secret")
-    return [f"{name:<11} {format_value(details[name])}" for name in names]
+    return [*(f"{name:<11} {format_value(details[name])}" for name in names), f"{'replies':<11} {replies(details)}"]
+
+
+def replies(details: Json) -> str:
+    """Return how the executor replied within the last hour."""
+    found = details["replies"]
+    counts = ", ".join(
+        f"{found[kind]} {kind}" for kind in ("accepted", "refused", "unanswered", "failed") if found[kind]
+    )
+    if not counts:
+        return "none in the last hour"
+    last = found["last"]
+    return f"{counts} in the last hour; the last {last['kind']} ({last['answer']}), {format_value(last['at'])} UTC"

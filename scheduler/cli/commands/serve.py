@@ -106,6 +106,7 @@ async def _serve(
         store = database.store
         await check_configuration(store)
         await check_tokens(store, tokens)
+        await warn_of_refused_calls(store, tokens)
         dashboard = worker = None
         if access is not None:
             from minutehand.scheduler.dashboard_wiring import open_dashboard
@@ -138,6 +139,32 @@ async def check_tokens(store: Store, tokens: ServeTokens) -> None:
             "direct mode's token, which roles of the database can read, is also in MINUTEHAND_API_TOKEN or "
             "MINUTEHAND_METRICS_TOKEN: move it to MINUTEHAND_DIRECT_TOKEN, and set a new token there"
         )
+
+
+async def warn_of_refused_calls(store: Store, tokens: ServeTokens) -> None:
+    """Log that this server refuses the calls of direct mode, if it is on and its token is not one of ours.
+
+    Errors: `BadConfiguration`; an unreachable database is no reason to end.
+    """
+    from structlog import get_logger
+
+    try:
+        status = await store.direct_status(digests=tokens.direct_digests)
+    except BadConfiguration:
+        raise
+    except StoreError:
+        return
+    if not (status["on"] and status["secret"]) or status.get("secret_listed"):
+        return
+    lacking = "is not set" if not tokens.direct.all else "does not have the token in Vault"
+    get_logger().warning(
+        "direct_calls_refused",
+        url=status["url"],
+        endpoint="open" if tokens.executor else "closed",
+        reason=f"direct mode is on, and MINUTEHAND_DIRECT_TOKEN {lacking}: if it calls this server, each call is "
+        "refused, and executions wait for a tick; set the variable to the token in Vault, or make a new one with "
+        "minutehand direct rotate",
+    )
 
 
 async def look(store: Store, worker: Worker | None) -> None:
