@@ -157,7 +157,8 @@ async def warn_of_refused_calls(store: Store, tokens: ServeTokens) -> None:
     if not (status["on"] and status["secret"]) or status.get("secret_listed"):
         return
     lacking = "is not set" if not tokens.direct.all else "does not have the token in Vault"
-    get_logger().warning(
+    logger = get_logger()
+    logger.warning(
         "direct_calls_refused",
         url=status["url"],
         endpoint="open" if tokens.executor else "closed",
