@@ -16,7 +16,7 @@ def test_all_ways_at_once_and_deploys(scene: Scene) -> None:
     with crew(scene, *EVERYBODY) as everybody:
         flow = of_size(3 * AT_ONCE, 20_000)
         scene.flow(flow, RATE, *[everybody.deploy] * deploys, at_once=AT_ONCE, quiet_seconds=0, between=everybody.again)
-        wait_until(lambda: not scene.unfinished(), "the end", 120)
+        wait_until(lambda: not scene.unfinished(), "the end", 600)
         everybody.leave()
     end = reckon(scene, restarts=deploys)
     end.tell("all ways at once, deploys by SIGTERM")

@@ -84,13 +84,13 @@ def test_over_rest_nothing_is_lost_or_doubled(
 ) -> None:
     minutehand = Minutehand(tmp_path, {"SUPABASE_URL": gateway.url, "SUPABASE_SERVICE_ROLE_KEY": project.secret_key})
     scene = Scene(App(project.owner), minutehand, shop, post)
-    minutehand.environment["MINUTEHAND_GRACE_SECONDS"] = "15"  # a run has many requests, of which some are repeated
     kills = of_size(2, 60)
     with crew(scene, *[("worker",)] * WORKERS) as workers:
         wait_until(lambda: len(scene.app.database.sql("select id from automation_workers")) == WORKERS, "the crew")
         scene.flow(of_size(160, 4_000), RATE, *[lambda: workers.kill(holders(scene))] * kills, quiet_seconds=3)
         if LONG:
             wait_until(lambda: not scene.unfinished(), "the end", 300)
+        wait_until(lambda: len(gateway.troubles) == 3, "each kind of trouble")
         gateway.is_well = True  # or one that must go could not tell what it gives back
         workers.leave()
     scene.come_to_rest()

@@ -63,7 +63,7 @@ def test_a_steady_load_leaves_little_behind(own_server: Embedded, shop: Shop, po
         gauge, began = Gauge(scene), time.monotonic()
         # A checkpoint makes the WAL write whole pages again, as those of every day do.
         scene.flow(SECONDS * RATE, RATE, lambda: database.sql("checkpoint"), between=gauge.look)
-        wait_until(lambda: not scene.unfinished(), "the end", 120)
+        wait_until(lambda: not scene.unfinished(), "the end", 600)
         seconds = time.monotonic() - began
         workers.leave()
     end = reckon(scene)

@@ -146,7 +146,7 @@ def test_no_reply_in_time_is_uncertain(app: App, callee: HttpReceiver) -> None:
     gate = threading.Event()
     callee.then(Answer(after=gate))
     try:
-        hand_over(app, callee.url, seconds=0.3)
+        hand_over(app, callee.url, seconds=2)
     finally:
         gate.set()
     assert app.execution()["code"] == "uncertain_send"

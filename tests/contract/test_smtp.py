@@ -66,7 +66,7 @@ def test_hanging_up_after_the_content_leaves_it_unknown(post):
 def test_silence_is_a_retry_before_the_content_and_unknown_after_it(post, at, verdict):
     released = threading.Event()
     post.then(Trouble(at=at, reply="451 too late", after=released))
-    assert send_email(post.url, seconds=0.4).verdict is verdict
+    assert send_email(post.url, seconds=2).verdict is verdict
     released.set()
 
 

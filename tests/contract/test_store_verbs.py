@@ -418,7 +418,7 @@ def test_a_missing_function_and_a_missing_right_say_what_to_do(backend: Backend)
 
 async def _until(kind: type[Exception], verb: Any) -> str:
     """Ask until the error comes that a schema cache has yet to learn of."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await verb()

@@ -100,7 +100,7 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """Visit the dashboard in a new browser context.  At the end there must be no complaints."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
     visit = Visit(context.new_page(), url)
-    visit.page.set_default_timeout(8000)
+    visit.page.set_default_timeout(30_000)
     yield visit
     assert not visit.complaints, "\n".join(dict.fromkeys(visit.complaints))
     context.close()

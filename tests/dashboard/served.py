@@ -58,7 +58,7 @@ class Serve:
                 lambda: "server_started" in running.heard() or running.process.poll() is not None, "serve's start"
             )
             (line,) = (json.loads(line) for line in running.heard().splitlines() if '"server_started"' in line)
-            with httpx.Client(timeout=20, limits=httpx.Limits(max_connections=None)) as client:
+            with httpx.Client(timeout=60, limits=httpx.Limits(max_connections=None)) as client:
                 yield Served(running, f"http://127.0.0.1:{line['port']}", client)
 
 

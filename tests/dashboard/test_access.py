@@ -209,7 +209,8 @@ def test_a_tenant_sees_and_changes_only_its_own(guarded: Served, app: App) -> No
     submit(guarded, "/executions/action", NORTH, action="retry", id=other, token=token)
     submit(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
     submit(guarded, f"/workflows/{workflow}/action", NORTH, action="pause", token=token)
-    time.sleep(0.5)
+    statuses = "select status from automation_execution_logs where id = %s"
+    wait_until(lambda: app.database.one(statuses, own)["status"] == "pending", "its own to be retried")
     rows = {str(row["id"]): row["status"] for row in app.database.sql("select * from automation_execution_logs")}
     assert rows == {own: "pending", other: "failed"}, "whatever the form says, it is its own that is retried"
     assert app.database.sql("select * from automation_control") == []
@@ -462,7 +463,9 @@ def test_the_last_keys_are_used_while_the_auth_server_is_away() -> None:
 def test_wrong_passwords_are_slow_and_limited(for_users: Served, project: Project) -> None:
     def guess(number: int) -> int:
         said = {"email": "ann@example.com", "password": f"wrong-{number}"}
-        return for_users.client.post(f"{for_users.url}/login", data=said, headers={"Origin": for_users.url}).status_code
+        return for_users.client.post(
+            f"{for_users.url}/login", data=said, headers={"Origin": for_users.url}, timeout=60
+        ).status_code
 
     with ThreadPoolExecutor(30) as pool:
         assert set(pool.map(guess, range(30))) == {401}
@@ -526,7 +529,7 @@ def _signed_with_public_key(pem: bytes, claims: dict[str, Any]) -> str:
 
 
 def test_signing_in_and_out(for_users: Served, project: Project) -> None:
-    with httpx.Client(base_url=for_users.url, headers={"Origin": for_users.url}) as browser:
+    with httpx.Client(base_url=for_users.url, headers={"Origin": for_users.url}, timeout=60) as browser:
         assert browser.get("/executions?q=status:failed").headers["location"] == (
             "/login?back=%2Fexecutions%3Fq%3Dstatus%3Afailed"
         )

@@ -69,7 +69,7 @@ def test_versions_that_are_slow_to_compare_are_given_up() -> None:
     started = time.monotonic()
     rows = with_changes(versions(*one), seconds=0.3)
     assert rows[0]["too_large"] or rows[1]["too_large"]
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 20
 
 
 def test_large_versions_do_not_stop_the_server(app: App, serve: Serve) -> None:
@@ -89,7 +89,7 @@ def test_large_versions_do_not_stop_the_server(app: App, serve: Serve) -> None:
 
 def test_a_page_that_takes_too_long_is_given_up_and_others_go_on() -> None:
     async def go() -> None:
-        threads, gate = PageThreads(build_seconds=0.2), threading.Event()
+        threads, gate = PageThreads(build_seconds=2.0), threading.Event()
         with pytest.raises(PageTooSlow):
             await threads.run(gate.wait)
         assert await threads.run(lambda: "another") == "another"

@@ -83,7 +83,7 @@ def test_half_requests_beyond_the_limit_of_open_files_stop_neither_sends_nor_ans
             completed(app, shop, 3)
             wait_until(lambda: len(shop.requests) == 3, "the sends")
             for _ in range(10):
-                with httpx.Client() as client:  # a new connection
+                with httpx.Client(timeout=60) as client:  # a new connection
                     assert client.get(f"{served.url}/healthz").status_code == 200
         finally:
             stop.set()
@@ -155,7 +155,7 @@ async def answer(address: tuple[str, int], *parts: bytes, pause: float = 0.0) ->
         writer.write(part)
         await asyncio.sleep(pause)
     try:
-        return await asyncio.wait_for(reader.read(), 20)
+        return await asyncio.wait_for(reader.read(), 60)
     except ConnectionError:
         return b""
     finally:
@@ -169,7 +169,7 @@ async def answer(address: tuple[str, int], *parts: bytes, pause: float = 0.0) ->
 )
 def test_a_request_that_does_not_arrive_is_closed(sent: bytes) -> None:
     async def go() -> None:
-        async with bounded_server(request_seconds=0.2) as address:
+        async with bounded_server(request_seconds=1.0) as address:
             assert b" 200 " not in await answer(address, sent)
             assert (await answer(address, WHOLE + sent)).count(b" 200 ") == 1, "the second of a connection, too"
 
@@ -186,7 +186,7 @@ def test_a_request_that_trickles_in_is_closed() -> None:
 
 def test_an_answer_may_take_longer_than_its_request() -> None:
     async def go() -> None:
-        async with bounded_server(request_seconds=0.2) as address:
+        async with bounded_server(request_seconds=1.0) as address:
             said = await answer(address, CLOSING % b"slow")
             assert said.endswith(b"late")
             two = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + CLOSING % b"slow"
@@ -208,7 +208,7 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
                 assert size < 64 * 1024 * 1024
 
     async def reads_slowly() -> None:
-        async with bounded_server(stalled_seconds=1.0) as address:
+        async with bounded_server(stalled_seconds=5.0) as address:
             reader, writer = await asyncio.open_connection(*address)
             writer.write(CLOSING % b"large")
             size = 0

@@ -73,7 +73,7 @@ NEWER = "insert into automation_migrations (name, checksum) values ('9999_later'
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A beat is late soon, and a look is never old."""
-    monkeypatch.setattr(liveness, "SLACK_SECONDS", 0.3)
+    monkeypatch.setattr(liveness, "SLACK_SECONDS", 1.5)
     monkeypatch.setattr(query_cache, "FRESH_SECONDS", 0.0)
     yield
     structlog.reset_defaults()
@@ -93,14 +93,14 @@ def test_readyz_tells_a_stuck_worker_from_an_idle_one(app: App, quick: None) -> 
         async with httpx.AsyncClient(transport=httpx.ASGITransport(page), base_url="http://test") as client:
 
             async def until(answer: tuple[int, str | None]) -> None:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while True:
                         reply = await client.get("/readyz")
                         if (reply.status_code, reply.json().get("failed")) == answer:
                             return
                         await asyncio.sleep(0.02)
 
-            await asyncio.sleep(1.5)  # many times what is allowed
+            await asyncio.sleep(4)  # longer than what is allowed
             assert (await client.get("/readyz")).status_code == 200, "idle"
             with psycopg.connect(app.database.url) as other:
                 other.execute("lock table automation_workers in access exclusive mode")

@@ -24,7 +24,7 @@ COMMAND = (sys.executable, "-m", "minutehand.scheduler.cli.main")
 #: Signs webhooks; `printf 'a test secret of 24 bytes, or so' | base64`.
 SECRET = "whsec_YSB0ZXN0IHNlY3JldCBvZiAyNCBieXRlcywgb3Igc28="
 #: How long a test waits for a condition before it fails.
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 _JSON = ("steps", "trigger_config", "settings")
 
@@ -151,7 +151,7 @@ class Minutehand:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=3 * DEADLINE_SECONDS,
         )
 
     def run_once(self, *arguments: str, **environment: str | None) -> dict[str, Any]:
@@ -202,6 +202,16 @@ class Running:
     def kill(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)
+
+    def wait_until_heard(self) -> None:
+        """Wait until it has dealt with the signals that it was sent: none is pending, and it sleeps."""
+
+        def sleeps() -> bool:
+            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines)
+            return int(status["ShdPnd"], 16) == 0 and status["State"].startswith("S")
+
+        wait_until(sleeps, "its hearing the signal")
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
         """Optionally send it a signal, then wait until it exits: exit code, stdout, stderr."""

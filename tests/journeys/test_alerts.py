@@ -184,7 +184,7 @@ def test_a_ping_that_hangs_delays_a_run_by_its_time_limit(app: App, minutehand: 
     with Slow() as slow:
         began = time.monotonic()
         assert minutehand("run-once", MINUTEHAND_PING_URL=slow.url).returncode == 0
-        assert time.monotonic() - began < 25
+        assert time.monotonic() - began < 55
 
 
 def test_a_ping_url_must_be_http(minutehand: Minutehand) -> None:

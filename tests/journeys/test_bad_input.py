@@ -175,7 +175,7 @@ def test_a_receiver_that_never_answers_is_tried_again_later(app, shop):
         app.workflow(webhook(f"http://127.0.0.1:{mute.getsockname()[1]}/"), name="Mute")
         app.workflow(webhook(shop.url), name="Healthy")
         app.complete()
-        settings = ExecutorSettings(action_timeout_seconds=0.4, allow_private_addresses=True)
+        settings = ExecutorSettings(action_timeout_seconds=2, allow_private_addresses=True)
         assert run_here(app, settings).ends["retried"] == 1
     results = ends_of(app)
     assert results["Mute"][:2] == ("pending", "uncertain_send")

@@ -132,17 +132,19 @@ line.send(b"READY=1\\nWATCHDOG=1\\n")
 
 
 @pytest.mark.parametrize(
-    ("then", "event", "code"),
-    [("time.sleep(60)", "process_stuck", 137), ("os._exit(7)", "process_died", 7)],
+    ("then", "stuck_seconds", "event", "code"),
+    [("time.sleep(600)", 0.3, "process_stuck", 137), ("os._exit(7)", 60, "process_died", 7)],
 )
-def test_a_stuck_process_is_killed_and_the_exit_status_is_logged(then: str, event: str, code: int) -> None:
+def test_a_stuck_process_is_killed_and_the_exit_status_is_logged(
+    then: str, stuck_seconds: float, event: str, code: int
+) -> None:
     parent = Supervisor(
         count=1,
         command=[sys.executable, "-c", CHILD.format(then=then)],
         environ=os.environ,
         manager=ServiceManager(),
         grace_seconds=0,
-        stuck_seconds=0.3,
+        stuck_seconds=stuck_seconds,
     )
 
     async def go() -> int:
@@ -167,7 +169,7 @@ def test_a_process_that_outlasts_its_grace_is_killed(monkeypatch: pytest.MonkeyP
         def notify(self, *facts: str) -> None:
             ready.extend(facts)
 
-    command = [sys.executable, "-c", CHILD.format(then="time.sleep(60)")]
+    command = [sys.executable, "-c", CHILD.format(then="time.sleep(600)")]
     parent = Supervisor(count=1, command=command, environ=os.environ, manager=Heard(), grace_seconds=0)
 
     async def go() -> int:

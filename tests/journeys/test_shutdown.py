@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 
 import pytest
 
@@ -40,7 +39,7 @@ def test_steps_that_have_not_begun_are_not_begun(app, minutehand, shop):
     with minutehand.running("run-once", "-o", "json") as processor:
         wait_until(gate.reached.is_set, "the first step")
         processor.kill(signal.SIGTERM)
-        time.sleep(0.5)  # until it has heard: the reply must not come first
+        processor.wait_until_heard()  # the reply must not come first
         gate.set()
         _, out, _ = processor.end()
     assert json.loads(out)["released"] == 1
@@ -79,7 +78,7 @@ def test_a_second_signal_goes_now(app, minutehand, shop, command):
     with minutehand.running(command, "--grace", "1h") as processor:
         wait_until(gate.reached.is_set, "the step")
         processor.kill(signal.SIGTERM)
-        time.sleep(0.5)
+        processor.wait_until_heard()
         assert processor.process.poll() is None, "it waits for the step"
         code, _, _ = processor.end(signal.SIGTERM)
         gate.set()

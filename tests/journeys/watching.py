@@ -27,10 +27,11 @@ class Systemd:
             self._hear(left)
         return [fact for _, fact in self.heard[known:]]
 
-    def wait_for(self, fact: str) -> None:
-        """Listen until a fact that begins so has come."""
+    def wait_for(self, fact: str, *, more: int | None = None) -> None:
+        """Listen until a fact that begins so has come; or so many `more` of them."""
         until = time.monotonic() + DEADLINE_SECONDS
-        while not any(heard.startswith(fact) for _, heard in self.heard):
+        wanted = 1 if more is None else self._count(fact) + more
+        while self._count(fact) < wanted:
             assert time.monotonic() < until, f"waited in vain for {fact}; heard {self.heard}"
             self._hear(0.1)
 
@@ -38,6 +39,9 @@ class Systemd:
     def facts(self) -> list[str]:
         """All that was heard, in order."""
         return [fact for _, fact in self.heard]
+
+    def _count(self, fact: str) -> int:
+        return sum(heard.startswith(fact) for _, heard in self.heard)
 
     def _hear(self, seconds: float) -> None:
         self.line.settimeout(seconds)

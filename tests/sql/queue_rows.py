@@ -159,13 +159,13 @@ def tick(database: Database, now: datetime = NOW, **arguments: Any) -> Any:
 def session(database: Database) -> Iterator[Database]:
     """Another connection to the same database."""
     with psycopg.connect(database.url, autocommit=True, row_factory=dict_row) as connection:
-        connection.execute("set statement_timeout = '30s'")  # a test that blocks itself fails, and does not hang
+        connection.execute("set statement_timeout = '60s'")  # a test that blocks itself fails, and does not hang
         yield Database(database.url, connection)
 
 
 def together(database: Database, *acts: Callable[[Database], Any]) -> list[Any]:
     """Run each act in a session and thread of its own, all let go at the same instant; returns what they returned."""
-    barrier = threading.Barrier(len(acts), timeout=30)
+    barrier = threading.Barrier(len(acts), timeout=60)
 
     def run(act: Callable[[Database], Any]) -> Any:
         with session(database) as mine:
@@ -173,7 +173,7 @@ def together(database: Database, *acts: Callable[[Database], Any]) -> list[Any]:
             return act(mine)
 
     with ThreadPoolExecutor(len(acts)) as pool:
-        return [future.result(timeout=60) for future in [pool.submit(run, act) for act in acts]]
+        return [future.result(timeout=120) for future in [pool.submit(run, act) for act in acts]]
 
 
 def while_open(
@@ -186,11 +186,11 @@ def while_open(
         waiting = pool.submit(blocked, second)
         _wait_until_blocked(database)
         first.sql("commit")
-        return done, waiting.result(timeout=60)
+        return done, waiting.result(timeout=120)
 
 
 def _wait_until_blocked(database: Database) -> None:
-    deadline = datetime.now(UTC) + timedelta(seconds=20)
+    deadline = datetime.now(UTC) + timedelta(seconds=60)
     query = """
         select count(*) as n from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock' and state = 'active'

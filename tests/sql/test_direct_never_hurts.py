@@ -76,7 +76,7 @@ def test_a_locked_queue_is_waited_for_once_a_transaction(app: Database, no_claim
         "insert into jobs (id, organization_id, status) select 'B-' || n, 'north', 'x' from generate_series(1, 100) n"
     )
     with locked(app, "net.http_request_queue"), notices(app) as heard:
-        app.sql("set statement_timeout = '2s'")
+        app.sql("set statement_timeout = '15s'")
         app.sql("update jobs set status = 'done'")
         assert len(heard) == 1
         app.sql("insert into automation_execution_logs (status) select 'pending' from generate_series(1, 100)")

@@ -141,7 +141,7 @@ def test_two_sessions_with_one_key_make_one(database: Database) -> None:
         while not database.one("select count(*) as n from pg_locks where not granted")["n"]:
             assert not second.done()
         one.connection.commit()
-        assert second.result(timeout=20)["id"] == first["id"]
+        assert second.result(timeout=60)["id"] == first["id"]
     assert len(executions(database)) == 1
 
 

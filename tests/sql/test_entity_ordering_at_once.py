@@ -19,7 +19,7 @@ def test_a_claim_beside_another_that_took_a_later_one_waits_for_nobody_and_begin
     first, second = in_line(database, 2)
     (other,) = in_line(database, 1, entity="J-2")
     end(database, take(database, p_ids=[first]), "failed", code="bad_step")
-    database.sql("set statement_timeout = '5s'")
+    database.sql("set statement_timeout = '60s'")
     with session(database) as another:
         another.sql("begin")
         held = take(another, p_ids=[second])

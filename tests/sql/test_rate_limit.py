@@ -240,7 +240,7 @@ def test_a_tick_waits_for_one_that_decides_on_the_same_row(database: Database) -
         while not database.one(waiting)["n"]:
             assert not later.done()
         one.connection.commit()
-        assert later.result(timeout=20)["matched"] == 1
+        assert later.result(timeout=60)["matched"] == 1
     assert fired(database) == ["tell", "tell: rate_limited"]
 
 

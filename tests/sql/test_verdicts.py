@@ -149,7 +149,7 @@ def test_nobody_waits_for_a_save_that_stays_open(database: Database) -> None:
         started = time.monotonic()
         tick(database)
         database.sql("update automation_workflows set name = name || '!'")
-        assert time.monotonic() - started < 10, "it would have waited for ever"
+        assert time.monotonic() - started < 30, "it would have waited for ever"
         app.connection.rollback()
     rows = database.sql("select definition ->> 'name' as name from automation_workflow_versions where version = 2")
     assert (len(rows), verdicts(database)) == (len(ids), [False] * 3)

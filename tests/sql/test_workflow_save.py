@@ -142,7 +142,7 @@ def test_two_sessions_that_save_one_name_make_one(database: Database) -> None:
         while not database.one("select count(*) as n from pg_locks where not granted")["n"]:
             assert not second.done()
         one.connection.commit()
-        assert second.result(timeout=20) | {"answer": "created", "changed": first["changed"]} == first
+        assert second.result(timeout=60) | {"answer": "created", "changed": first["changed"]} == first
     assert len(rows(database)) == 1
 
 

@@ -21,7 +21,7 @@ def ask(project: Project, key: str, verb: Callable[[AsyncClient], Awaitable[T]],
 
     async def go() -> T:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             # Its own HTTP client is made in a way that it warns of itself.
             options = AsyncClientOptions(httpx_client=http, headers=headers)
             return await verb(await create_async_client(project.url, key, options))

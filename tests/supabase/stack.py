@@ -171,7 +171,7 @@ def running_stack(server: str) -> Iterator[Stack]:
         port = until_stopped.enter_context(
             _running([str(node), HERE / "gateway.mjs"], {}, folder / "gateway.log", r"control on (\d+)")
         )
-        control = until_stopped.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
+        control = until_stopped.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
         yield Stack(server=server, folder=folder, _control=control, _until_stopped=until_stopped)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -61,8 +62,15 @@ grant execute on function newer to service_role
 
 @pytest.fixture
 def app(stack: Stack) -> Iterator[Project]:
-    """A project with the app's objects, whose limits are soon reached."""
-    with stack.project(migrated=False, max_rows=7, statement_timeout_ms=300) as project:
+    """A project with the app's objects."""
+    with with_objects(stack) as project:
+        yield project
+
+
+@contextmanager
+def with_objects(stack: Stack, statement_timeout_ms: int = 8_000) -> Iterator[Project]:
+    """A project with the app's objects, which its API knows."""
+    with stack.project(migrated=False, max_rows=7, statement_timeout_ms=statement_timeout_ms) as project:
         assert not knows(project, "rows")  # the cache is filled, so what is known afterwards is known by the reload
         project.owner.sql(APP)
         wait_until(lambda: knows(project, "rows"), "the reload")
@@ -138,8 +146,9 @@ def test_a_broken_check_keeps_its_sqlstate(app: Project) -> None:
     assert (reply.status_code, reply.json()["code"]) == (400, "23514")
 
 
-def test_a_statement_that_takes_too_long_is_ended(app: Project) -> None:
-    assert refused(app, "slow").code == "57014"
+def test_a_statement_that_takes_too_long_is_ended(stack: Stack) -> None:
+    with with_objects(stack, statement_timeout_ms=2_000) as project:
+        assert refused(project, "slow").code == "57014"
 
 
 def test_values_look_as_postgrest_writes_them(app: Project) -> None:

@@ -14,8 +14,8 @@ from tests.supabase.stack import HERE, Project, Stack
 
 @pytest.fixture
 def odd(stack: Stack) -> Iterator[Project]:
-    """A project in which a function must begin to answer within a second."""
-    with stack.project(migrated=False, function_idle_ms=1_000) as project:
+    """A project for functions."""
+    with stack.project(migrated=False) as project:
         yield project
 
 
@@ -23,7 +23,7 @@ def invoke(project: Project, deed: str = "echo", *, name: str = "odd", bearer: s
     """Call the function with the secret key, as the `supabase` client does."""
     bearer = bearer or project.secret_key
     headers = {"apikey": project.secret_key, "Authorization": f"Bearer {bearer}", "x-deed": deed}
-    return httpx.post(f"{project.url}/functions/v1/{name}", headers=headers, json={"n": 1})
+    return httpx.post(f"{project.url}/functions/v1/{name}", headers=headers, json={"n": 1}, timeout=60)
 
 
 def code(reply: httpx.Response) -> tuple[int, str | None]:
@@ -40,9 +40,10 @@ def test_a_function_gets_the_call_its_project_and_its_secrets(odd: Project) -> N
     assert "HOME" not in told["settings"], "it has nothing of the environment of the tests"
 
 
-def test_a_function_that_does_not_answer_is_given_up(odd: Project) -> None:
-    odd.deploy("odd")
-    assert code(invoke(odd, "silent")) == (504, "IDLE_TIMEOUT")
+def test_a_function_that_does_not_answer_is_given_up(stack: Stack) -> None:
+    with stack.project(migrated=False, function_idle_ms=1_000) as odd:
+        odd.deploy("odd")
+        assert code(invoke(odd, "silent")) == (504, "IDLE_TIMEOUT")
 
 
 def test_an_unknown_function_is_not_found(odd: Project) -> None:

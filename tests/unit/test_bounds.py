@@ -117,7 +117,7 @@ def test_calls_that_wait_leave_connections_to_the_queue(database: Database) -> N
         ]
         await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(25):
                 return await driver.call("automation_renew", p_tokens=[], p_lease_seconds=60)
         finally:
             for call in waiting:

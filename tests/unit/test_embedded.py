@@ -58,7 +58,7 @@ def ask(url: str, query: str) -> object:
     return row[0]
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for a condition, and fail if it does not come."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -53,8 +53,8 @@ def drain(database: Database, shop: HttpReceiver, meanwhile: Any, *, store: type
         runner = TickRunner(opened, RunSettings(), settings, LogSettings(), mode="test", drain=True)
         running = asyncio.create_task(runner.tick())
         try:
-            async with asyncio.timeout(10):
-                await asyncio.to_thread(gate.reached.wait, 10)
+            async with asyncio.timeout(60):
+                await asyncio.to_thread(gate.reached.wait, 60)
                 await meanwhile(app)
             gate.set()
             return await running
