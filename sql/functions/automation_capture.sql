@@ -111,7 +111,10 @@ begin
   v_event.old := p_old;
   v_event.new := p_new;
   v_event.cause := minutehand.current_cause();
-  if p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
+  if minutehand.is_quiet() then
+    v_event.matched_at := v_event.occurred_at;
+    v_event.error := 'imported quietly: its transaction set minutehand.quiet, so it starts nothing';
+  elsif p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
     -- It belongs to no tenant, so it starts no workflow.  The error remains, for `status` and `explain`.
     v_event.matched_at := v_event.occurred_at;
     v_event.error := format('no tenant: %s is null', p_config ->> 'tenant');
@@ -176,6 +179,13 @@ begin
     perform set_config('minutehand.blocked', 'matching', true);
   end if;
 end
+$$;
+
+-- minutehand.is_quiet() -> boolean: does the app import quietly?  `set local minutehand.quiet = 'on'` in its transaction: changes
+-- are recorded, and start nothing.  Any session may set it, for its own changes alone.
+create or replace function minutehand.is_quiet() returns boolean
+language sql stable as $$
+  select coalesce(lower(current_setting('minutehand.quiet', true)) in ('on', 'true', 'yes', '1'), false)
 $$;
 
 -- minutehand.current_cause() -> uuid: the execution that caused this change, as the writer says (R11): our record actions by a

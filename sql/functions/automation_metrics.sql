@@ -1,5 +1,5 @@
 -- automation_metrics(p_facts, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
---   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "lost"},
+--   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost"},
 --   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...],
 --   and as minutehand.recent_figures}
 -- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
@@ -39,6 +39,8 @@ begin
         select from public.automation_events where matched_at is null and match_attempts >= 5 limit v_cap) x),
       'no_tenant', (select count(*) from (
         select error from public.automation_events order by id desc limit v_cap) x where error like 'no tenant%'),
+      'quiet', (select count(*) from (
+        select error from public.automation_events order by id desc limit v_cap) x where error like 'imported quietly%'),
       'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events)),
     'workflows', case when p_facts then minutehand.all_workflow_facts() else (
       select coalesce(jsonb_agg(jsonb_build_object(

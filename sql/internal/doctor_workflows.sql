@@ -7,7 +7,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.facts_queue(now) -> {"stale": count, "stale_oldest": due, "held", "uncertain", "unmatched", "set_aside",
---   "no_tenant", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
+--   "no_tenant", "quiet", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
 -- paused ones do not count.  Held: those that a processor has set aside as stale.
 create or replace function minutehand.facts_queue(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' set enable_seqscan = off as $$
@@ -38,5 +38,7 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
       select from public.automation_events where matched_at is null and match_attempts >= 5 limit 10000) x),
     'no_tenant', (select count(*) from (
       select error from public.automation_events order by id desc limit 10000) x where error like 'no tenant%'),
+    'quiet', (select count(*) from (
+      select error from public.automation_events order by id desc limit 10000) x where error like 'imported quietly%'),
     'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events))
 $$;

@@ -36,12 +36,13 @@ class TriggerRemoval(TypedDict):
 
 
 class EventFigures(TypedDict):
-    """Recorded changes: all, not matched yet, set aside, without a tenant, and lost."""
+    """Recorded changes: all, not matched yet, set aside, without a tenant, imported quietly, and lost."""
 
     recorded: int
     unmatched: int
     set_aside: int
     no_tenant: int
+    quiet: int
     lost: int
 
 

@@ -42,7 +42,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "waited_seconds": None,
         "took_seconds": None,
         "uncertain": 0,
-        "events": {"recorded": 0, "unmatched": 0, "set_aside": 0, "no_tenant": 0, "lost": 0},
+        "events": {"recorded": 0, "unmatched": 0, "set_aside": 0, "no_tenant": 0, "quiet": 0, "lost": 0},
         "workflows": [],
         "tables": [],
         "workers": [],
@@ -129,6 +129,7 @@ def test_events_that_went_wrong_are_visible(database: Database) -> None:
         "unmatched": 2,
         "set_aside": 1,
         "no_tenant": 1,
+        "quiet": 0,
         "lost": 1,
     }
 

@@ -225,6 +225,10 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
         f"processor   last seen: {seen}",
     ]
     lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
+    if quiet := metrics["events"]["quiet"]:
+        lines.append(
+            f"quiet       {counted(quiet, 'change')} imported quietly, among the newest 10,000: they start nothing"
+        )
     lines += [f"! {problem}" for problem in problems]
     lines += [f"- {problem}" for problem in workflow_problems(metrics, never_run=False)]
     return joined(lines)
