@@ -170,9 +170,15 @@ def _verdicts(workflows: list[Json], executor: str) -> list[Json]:
 
 
 async def check_configuration(store: Store) -> None:
-    """Raise `BadConfiguration` at the start of a long run; an unreachable database is no reason to end it."""
+    """Raise `BadConfiguration` at the start of a long run; an unreachable database is no reason to end it.
+
+    A refusal that may pass is repeated for a minute.
+    """
+    from minutehand.scheduler.process.reachable import UntilReachable
+
+    ask = UntilReachable(asyncio.Event(), patience=lambda error: 0.0)
     try:
-        await check_schema(store)
+        await ask(lambda: check_schema(store))
     except BadConfiguration:
         raise
     except StoreError:

@@ -1,15 +1,16 @@
-"""The errors of the store.
+"""The errors of the store.  An error's class decides what happens (R18).
 
-StoreError
-├── Unreachable            the database did not answer, or the connection broke (exit 69)
-├── BadConfiguration       a setting or the database itself must be changed first (exit 78)
-│   ├── AccessDenied       wrong password, missing role or missing grant
-│   ├── SchemaMismatch     the database's schema is older or newer than this program
+StoreError               one item's own: its table, its lock, its value.  It alone waits or ends; its neighbours go on
+├── Unreachable          away: no answer, restarting, overloaded.  Repeated; no process ends (exit 69)
+├── BadConfiguration     a setting or the database itself must be changed first (exit 78)
+│   ├── AccessDenied     wrong password, missing role or missing grant
+│   ├── SchemaMismatch   the database's schema is older or newer than this program
 │   └── EmbeddedUnavailable  the embedded PostgreSQL cannot be started here
-├── BadRequest             the database refused the request, and says why (exit 2)
-│   └── NotFound           no such workflow, execution or table
-└── Conflict               a lock or a serialization failure; the same call may be repeated
+├── BadRequest           the database refused the request, and says why (exit 2)
+│   └── NotFound         no such workflow, execution or table
+└── Conflict             a lock or a serialization failure; repeated for a moment
 
+A database that accepted calls before and then refuses them is `Unreachable` for a minute (store/repeat.py).
 Every message says what is wrong, where, and what to do next.
 """
 
@@ -17,11 +18,22 @@ from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Base class of the store's errors."""
+    """Base class of the store's errors.
+
+    `passing`: something answered, did not do the work, and may accept the same call in a moment.
+    `retry_after_seconds`: it asked to be left alone for so long.
+    """
 
     #: What an execution says that this error put off: a code, and a reason that names no host (None: the message).
     code = "database_error"
     reason: str | None = None
+    #: Whether it is the error of one item of a call; else the whole call could not be made.
+    is_of_item = True
+
+    def __init__(self, message: str, *, passing: bool = False, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.passing = passing
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unreachable(StoreError):
@@ -29,6 +41,7 @@ class Unreachable(StoreError):
 
     code = "database_unreachable"
     reason = "the database did not answer"
+    is_of_item = False
 
 
 class BadConfiguration(StoreError):
@@ -36,6 +49,7 @@ class BadConfiguration(StoreError):
 
     code = "database_refused"
     reason = "the database refused the call; the processor's log says why"
+    is_of_item = False
 
 
 class AccessDenied(BadConfiguration):
@@ -64,21 +78,26 @@ class Conflict(StoreError):
     code = "database_busy"
 
 
+#: It answers, and will accept calls in a moment: starting or stopping, or no place for a connection.
+_PASSING = ("53300", "57P01", "57P02", "57P03", "57P05")
+
+
 def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -> StoreError:
     """Map a SQLSTATE to an error; the only such map, for every backend.
 
-    `sqlstate` is five characters (PostgreSQL, appendix A), or None when the connection itself failed.
+    `sqlstate` is five characters (PostgreSQL, appendix A), or None when the connection itself failed.  What is wrong
+    with a table of the app's stays within SQL, so class 42 here means our own tables and functions.
     """
     text = f"{message}. {hint}" if hint else message
-    if sqlstate is None or sqlstate[:2] in ("08", "53") or sqlstate in ("57P01", "57P02", "57P03", "25006"):
-        return Unreachable(text)  # 25006: a primary that has become a standby
+    if sqlstate is None or sqlstate[:2] in ("08", "53", "58") or sqlstate in (*_PASSING, "25006"):
+        return Unreachable(text, passing=sqlstate in _PASSING)  # 25006: a primary that has become a standby
     if sqlstate == "MH404":
         return NotFound(text)
     if sqlstate[:2] == "MH":
         return BadRequest(text)
     if sqlstate in ("28P01", "28000", "42501"):
         return AccessDenied(text)
-    if sqlstate in ("42883", "42P01", "3F000", "PGRST202", "PGRST205"):
+    if sqlstate[:2] == "42" or sqlstate == "3F000":
         return SchemaMismatch(f"{message}. The database does not have this program's schema: run `minutehand migrate`.")
     if sqlstate == "3D000":
         return BadConfiguration(f"{message}. Check the database name in DATABASE_URL.")

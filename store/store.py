@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +12,10 @@ from typing import Any
 
 from minutehand.store import records
 from minutehand.store.drivers import Driver
-from minutehand.store.errors import Conflict, Unreachable
+from minutehand.store.errors import StoreError
 from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
+from minutehand.store.repeat import Acceptance, Repeat, pause_after
 from minutehand.store.secret_names import hide_secrets
-
-#: Seconds between attempts of a call that is safe to repeat.
-_PAUSES = (0.1, 0.5, 2.0)
-#: After this time there are no more attempts: one call alone may take `CALL_SECONDS`.
-_LONGEST_TRYING_SECONDS = 45.0
 
 
 class Store:
@@ -30,6 +27,7 @@ class Store:
     def __init__(self, driver: Driver, *, now: Callable[[], datetime] | None = None) -> None:
         self._driver = driver
         self._now = now
+        self._acceptance = Acceptance()
 
     @classmethod
     def postgres(cls, url: str, *, backend: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
@@ -74,6 +72,11 @@ class Store:
         """Yield once when listening has begun, then whenever something may be due.  Errors: `StoreError`."""
         return self._driver.hints()
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the database has accepted any call."""
+        return self._acceptance.accepted
+
     async def close(self) -> None:
         """Close the connections."""
         await self._driver.close()
@@ -85,15 +88,17 @@ class Store:
 
         When no processor has looked for longer than `hold_seconds`, what was due before is held, in bites (`holding`).
         """
-        return Tick.from_row(await self._timed("automation_tick", p_worker=worker, p_hold_seconds=hold_seconds))
+        return Tick.from_row(
+            await self._timed(Repeat.QUEUE, "automation_tick", p_worker=worker, p_hold_seconds=hold_seconds)
+        )
 
     async def match(self, event_ids: list[int]) -> records.MatchResult:
         """Match events that a tick picked: start the workflows that they start."""
-        return await self._timed("automation_match", p_ids=event_ids)
+        return await self._timed(Repeat.QUEUE, "automation_match", p_ids=event_ids)
 
     async def prune(self, keep_seconds: int) -> records.PruneResult:
         """Delete some of the executions that ended and are older."""
-        return await self._repeated("automation_prune", p_keep_seconds=keep_seconds)
+        return await self._timed(Repeat.QUEUE, "automation_prune", p_keep_seconds=keep_seconds)
 
     async def claim(
         self,
@@ -112,7 +117,8 @@ class Store:
         the call on this process's own clock, so that it never looks longer than the database's.
         """
         lease = Lease(token=token or str(uuid.uuid4()), expires_monotonic=time.monotonic() + lease_seconds)
-        row = await self._repeated(
+        row = await self._timed(
+            Repeat.QUEUE,
             "automation_claim",
             p_token=lease.token,
             p_limit=limit,
@@ -126,11 +132,13 @@ class Store:
 
     async def renew(self, tokens: list[str], *, lease_seconds: int) -> set[str]:
         """Extend the leases of these claims; returns the ids of the executions still held."""
-        return set(await self._repeated("automation_renew", p_tokens=tokens, p_lease_seconds=lease_seconds))
+        return set(await self._timed(Repeat.QUEUE, "automation_renew", p_tokens=tokens, p_lease_seconds=lease_seconds))
 
     async def settle(self, outcomes: list[Json]) -> list[Settled]:
         """End executions; returns one result for each, in any order.  Safe to repeat."""
-        return [Settled.from_row(row) for row in await self._repeated("automation_settle", p_outcomes=outcomes)]
+        return [
+            Settled.from_row(row) for row in await self._timed(Repeat.QUEUE, "automation_settle", p_outcomes=outcomes)
+        ]
 
     # --- within an execution ------------------------------------------------------------------------------------------
 
@@ -139,11 +147,16 @@ class Store:
 
         `{"id", "token", "confirm"?, "steps"?, "resume_step"?, "reserve"?}` each (automation_advance.sql).
         """
-        return [Context.from_row(row) for row in await self._repeated("automation_advance", p_items=items)]
+        return [
+            Context.from_row(row) for row in await self._timed(Repeat.EXECUTION, "automation_advance", p_items=items)
+        ]
 
     async def begin_calls(self, items: list[Json]) -> list[Context]:
         """Record that executions, `{"id", "token"}`, are handed to another executor; returns their contexts."""
-        return [Context.from_row(row) for row in await self._repeated("automation_begin_calls", p_items=items)]
+        return [
+            Context.from_row(row)
+            for row in await self._timed(Repeat.EXECUTION, "automation_begin_calls", p_items=items)
+        ]
 
     async def write_record(
         self,
@@ -157,7 +170,8 @@ class Store:
         values: Json,
     ) -> records.WriteResult:
         """Write a row of the app for an execution and record the step, in one transaction (R11)."""
-        return await self._repeated(
+        return await self._timed(
+            Repeat.EXECUTION,
             "automation_write_record",
             p_execution_id=execution_id,
             p_token=token,
@@ -183,6 +197,7 @@ class Store:
     ) -> records.EnqueueResult:
         """Start a workflow, given by id or name."""
         return await self._timed(
+            Repeat.NEVER,
             "automation_enqueue",
             p_workflow=workflow,
             p_row=row,
@@ -195,78 +210,85 @@ class Store:
 
     async def retry(self, ids: list[str], *, actor: Actor | None = None) -> list[records.ActionResult]:
         """Run the failed steps of these executions again."""
-        return await self._timed("automation_retry", p_ids=ids, p_actor=_actor(actor))
+        return await self._timed(Repeat.NEVER, "automation_retry", p_ids=ids, p_actor=_actor(actor))
 
     async def resolve(self, ids: list[str], as_: str, *, actor: Actor | None = None) -> list[records.ActionResult]:
         """Resolve uncertain sends: `sent`, `resend` or `drop`."""
-        return await self._timed("automation_resolve", p_ids=ids, p_as=as_, p_actor=_actor(actor))
+        return await self._timed(Repeat.NEVER, "automation_resolve", p_ids=ids, p_as=as_, p_actor=_actor(actor))
 
     async def release(self, ids: list[str] | None = None, *, actor: Actor | None = None) -> records.ReleaseResult:
         """Run stale executions after all: these, or some of all."""
-        return await self._timed("automation_release", p_ids=ids, p_actor=_actor(actor))
+        return await self._timed(Repeat.NEVER, "automation_release", p_ids=ids, p_actor=_actor(actor))
 
     async def cancel(
         self, ids: list[str], *, reason: str | None = None, actor: Actor | None = None
     ) -> list[records.ActionResult]:
         """Cancel pending or processing executions."""
-        return await self._timed("automation_cancel", p_ids=ids, p_reason=reason, p_actor=_actor(actor))
+        return await self._timed(Repeat.NEVER, "automation_cancel", p_ids=ids, p_reason=reason, p_actor=_actor(actor))
 
     async def pause(
         self, *, scope: str, target: str | None = None, reason: str | None = None, actor: Actor | None = None
     ) -> records.PauseResult:
         """Pause `all`, a `tenant` or a `workflow` (by id or name)."""
         return await self._timed(
-            "automation_pause", p_scope=scope, p_target=target, p_reason=reason, p_actor=_actor(actor)
+            Repeat.NEVER, "automation_pause", p_scope=scope, p_target=target, p_reason=reason, p_actor=_actor(actor)
         )
 
     async def resume(
         self, *, scope: str, target: str | None = None, actor: Actor | None = None
     ) -> records.ResumeResult:
         """End a pause."""
-        return await self._timed("automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor))
+        return await self._timed(
+            Repeat.NEVER, "automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor)
+        )
 
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[records.ExecutionRow]:
         """List executions, newest first."""
-        return await self._driver.call("automation_executions", p_filter=filters or {}, p_limit=limit)
+        return await self._call(Repeat.READ, "automation_executions", p_filter=filters or {}, p_limit=limit)
 
     async def execution(self, execution_id: str) -> records.ExecutionView:
         """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough."""
-        found: records.ExecutionView = await self._timed("automation_execution", p_id=execution_id)
+        found: records.ExecutionView = await self._timed(Repeat.READ, "automation_execution", p_id=execution_id)
         found["trigger_data"] = hide_secrets(found["trigger_data"])
         found["steps"] = hide_secrets(found["steps"])
         return found
 
     async def metrics(self, *, facts: bool = False) -> records.Metrics:
         """Return the metrics of `status` and /metrics; with `facts`, also the facts and the steps of each workflow."""
-        return await self._timed("automation_metrics", p_facts=facts)
+        return await self._timed(Repeat.READ, "automation_metrics", p_facts=facts)
 
     async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
         """Detect incidents; returns the notifications that this caller has to send within two minutes."""
-        return await self._repeated("automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds)
+        return await self._timed(
+            Repeat.QUEUE, "automation_alerts_claim", p_token=token, p_share=share, p_age_seconds=age_seconds
+        )
 
     async def alerts_notified(self, token: str, notified: dict[str, str]) -> None:
         """Record which notification of each incident was sent: `{id: "opened" | "updated" | "recovered"}`."""
-        await self._repeated("automation_alerts_notified", p_token=token, p_notified=notified)
+        await self._timed(Repeat.QUEUE, "automation_alerts_notified", p_token=token, p_notified=notified)
 
     async def incidents(self, *, all_: bool = False, limit: int = 100) -> list[records.IncidentRow]:
         """Return the open incidents, or all of the last 90 days."""
-        return await self._timed("automation_incidents", p_all=all_, p_limit=limit)
+        return await self._timed(Repeat.READ, "automation_incidents", p_all=all_, p_limit=limit)
 
     async def search(
         self, filters: Json | None = None, *, limit: int = 50, before: list[str] | None = None
     ) -> records.SearchPage:
         """Return a page of executions, newest first, from `before` on."""
-        return await self._timed("automation_search", p_filter=filters or {}, p_limit=limit, p_before=before)
+        return await self._timed(
+            Repeat.READ, "automation_search", p_filter=filters or {}, p_limit=limit, p_before=before
+        )
 
     async def count(self, filters: Json) -> records.ExecutionCount:
         """Count the executions that match."""
-        return await self._driver.call("automation_count", p_filter=filters)
+        return await self._call(Repeat.READ, "automation_count", p_filter=filters)
 
     async def bulk_start(
         self, action: str, filters: Json, *, spread_seconds: float, actor: Actor, note: str
     ) -> records.BulkAction:
         """Start to `retry` or `cancel` all executions that match.  Errors: `BadRequest` if ten bulk actions run."""
         return await self._timed(
+            Repeat.NEVER,
             "automation_bulk_start",
             p_action=action,
             p_filter=filters,
@@ -277,19 +299,21 @@ class Store:
 
     async def bulk_step(self, id_: str | None = None, *, limit: int = 100) -> records.BulkAction | None:
         """Do the next step of a bulk action, of the one that waits longest by default; None if none is due."""
-        return await self._timed("automation_bulk_step", p_id=id_, p_limit=limit)
+        return await self._timed(Repeat.NEVER, "automation_bulk_step", p_id=id_, p_limit=limit)
 
     async def bulk_stop(self, id_: str, *, actor: Actor | None = None) -> records.BulkAction:
         """Stop a bulk action.  Errors: `NotFound`."""
-        return await self._timed("automation_bulk_stop", p_id=id_, p_actor=_actor(actor))
+        return await self._timed(Repeat.NEVER, "automation_bulk_stop", p_id=id_, p_actor=_actor(actor))
 
     async def bulk_get(self, id_: str) -> records.BulkAction:
         """Return a bulk action, its progress, and when its next step is due.  Errors: `NotFound`."""
-        return await self._timed("automation_bulk_get", p_id=id_)
+        return await self._timed(Repeat.READ, "automation_bulk_get", p_id=id_)
 
     async def execution_detail(self, execution_id: str) -> records.ExecutionDetail:
         """Return one execution and everything that happened around it.  Errors: `NotFound`, `Conflict`."""
-        found: records.ExecutionDetail = await self._timed("automation_execution_detail", p_id=execution_id)
+        found: records.ExecutionDetail = await self._timed(
+            Repeat.READ, "automation_execution_detail", p_id=execution_id
+        )
         for part in ("trigger_data", "steps", "event", "conditions"):
             found[part] = hide_secrets(found[part])
         return found
@@ -299,28 +323,32 @@ class Store:
     ) -> records.Overview:
         """Return what the dashboard's first page shows, for all or one tenant; bars begin at `bars_from`."""
         begin = None if bars_from is None else bars_from.isoformat()
-        return await self._timed("automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds)
+        return await self._timed(
+            Repeat.READ, "automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds
+        )
 
     async def failures(self, filters: Json | None = None, *, limit: int = 50) -> records.Failures:
         """Return failures in groups."""
-        return await self._timed("automation_failures", p_filter=filters or {}, p_limit=limit)
+        return await self._timed(Repeat.READ, "automation_failures", p_filter=filters or {}, p_limit=limit)
 
     async def doctor(self) -> records.DoctorFacts:
         """Return the facts that `doctor` checks."""
-        return await self._timed("automation_doctor")
+        return await self._timed(Repeat.READ, "automation_doctor")
 
     async def schema_version(self) -> int:
         """Return the number of the newest migration applied."""
-        return int((await self._driver.call("automation_schema_version"))["version"])
+        return int((await self._call(Repeat.READ, "automation_schema_version"))["version"])
 
     async def limits(self) -> list[records.Limit]:
         """List the limits of sends."""
-        return await self._driver.call("automation_limits")
+        return await self._call(Repeat.READ, "automation_limits")
 
     async def set_limit(self, scope: str, *, actor: Actor | None = None, **settings: Any) -> records.LimitResult:
         """Set a limit, or remove it with `n=None`."""
         arguments = {f"p_{name}": value for name, value in settings.items()}
-        return await self._timed("automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments)
+        return await self._timed(
+            Repeat.NEVER, "automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments
+        )
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
@@ -330,48 +358,48 @@ class Store:
         With `brief`, `definition` is only their steps, None where these are long.  Errors: `NotFound`.
         """
         filters: Json = {"brief": brief} if names is None else {"brief": brief, "names": names}
-        page: list[records.WorkflowRow] = await self._driver.call("automation_workflow_list", p_filter=filters)
+        page: list[records.WorkflowRow] = await self._call(Repeat.READ, "automation_workflow_list", p_filter=filters)
         rows = page
         while page:
             after = {"after": [page[-1]["name"], page[-1]["id"]]}
-            page = await self._driver.call("automation_workflow_list", p_filter=filters | after)
+            page = await self._call(Repeat.READ, "automation_workflow_list", p_filter=filters | after)
             rows = rows + page
         return rows
 
     async def workflow(self, workflow: str) -> records.WorkflowView:
         """Return one workflow, given by id or name, with its versions and counts of its executions."""
-        return await self._driver.call("automation_workflow_show", p_workflow=workflow)
+        return await self._call(Repeat.READ, "automation_workflow_show", p_workflow=workflow)
 
     async def workflow_versions(self, workflow: str) -> list[records.WorkflowVersion]:
         """Return the saved versions of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
-        return await self._driver.call("automation_workflow_versions", p_workflow=workflow)
+        return await self._call(Repeat.READ, "automation_workflow_versions", p_workflow=workflow)
 
     async def save_workflow(
         self, workflow: Json, *, dry_run: bool = False, actor: Actor | None = None
     ) -> records.SaveResult:
         """Save a workflow by its name within its tenant; returns what changed, and its problems."""
         return await self._timed(
-            "automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
+            Repeat.NEVER, "automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
         )
 
     async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> records.DryRunContext:
         """Return what a run of a workflow would see, and what would stop it."""
-        return await self._timed("automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
+        return await self._timed(Repeat.READ, "automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
 
     # --- watched tables -----------------------------------------------------------------------------------------------
 
     async def add_trigger(self, table: str, **settings: Any) -> records.WatchedTable:
         """Watch a table.  A setting that is left out has the default of `automation_trigger_add`."""
         arguments = {f"p_{name}": value for name, value in settings.items() if value is not None}
-        return await self._driver.call("automation_trigger_add", p_table=table, **arguments)
+        return await self._call(Repeat.NEVER, "automation_trigger_add", p_table=table, **arguments)
 
     async def remove_trigger(self, table: str) -> records.TriggerRemoval:
         """Stop watching a table."""
-        return await self._driver.call("automation_trigger_remove", p_table=table)
+        return await self._call(Repeat.NEVER, "automation_trigger_remove", p_table=table)
 
     async def triggers(self) -> list[records.WatchedTable]:
         """List the watched tables."""
-        return await self._driver.call("automation_triggers")
+        return await self._call(Repeat.READ, "automation_triggers")
 
     # --- direct mode --------------------------------------------------------------------------------------------------
 
@@ -379,7 +407,8 @@ class Store:
         self, url: str, *, token: str | None, timeout_ms: int, no_claim: bool, replace: bool
     ) -> records.DirectResult:
         """Let the database call `url` for each new execution.  Without a token it keeps its token, or creates one."""
-        return await self._driver.call(
+        return await self._call(
+            Repeat.NEVER,
             "automation_direct_on",
             p_url=url,
             p_token=token,
@@ -390,47 +419,59 @@ class Store:
 
     async def direct_off(self) -> records.DirectRemoval:
         """Turn direct mode off."""
-        return await self._driver.call("automation_direct_off")
+        return await self._call(Repeat.NEVER, "automation_direct_off")
 
     async def direct_rotate(self, *, token: str | None) -> records.TokenRotation:
         """Store a new token for direct mode: this one, or a random one."""
-        return await self._driver.call("automation_direct_rotate", p_token=token)
+        return await self._call(Repeat.NEVER, "automation_direct_rotate", p_token=token)
 
     async def direct_status(self, *, digests: list[str] | None = None) -> records.DirectStatus:
         """Return whether direct mode is on, what is missing for it, and whether its token has one of these digests."""
-        return await self._driver.call("automation_direct_status", p_digests=digests)
+        return await self._call(Repeat.READ, "automation_direct_status", p_digests=digests)
 
     async def webhook_signer(
         self, *, organization: str | None = None, user: str | None = None
     ) -> records.WebhookSigner:
         """Return whose secret signs the webhooks of workflows of this organization, else of this user."""
-        row = await self._driver.call("automation_webhook_tenant", p_organization=organization, p_user=user)
+        row = await self._call(Repeat.READ, "automation_webhook_tenant", p_organization=organization, p_user=user)
         return records.WebhookSigner.from_row(row)
 
     async def evaluate(
         self, conditions: Any, new: Json, old: Json | None = None, *, status_column: str = "status"
     ) -> records.ConditionResult:
         """Evaluate conditions against a row (R9)."""
-        return await self._driver.call(
-            "automation_evaluate", p_conditions=conditions, p_new=new, p_old=old, p_status_column=status_column
+        return await self._call(
+            Repeat.READ,
+            "automation_evaluate",
+            p_conditions=conditions,
+            p_new=new,
+            p_old=old,
+            p_status_column=status_column,
         )
 
-    async def _repeated(self, function: str, **arguments: Any) -> Any:
-        """Make a call that is safe to repeat (R5): a lost reply or a short lock is tried again."""
-        started = time.monotonic()
-        for pause in _PAUSES:
-            try:
-                return await self._timed(function, **arguments)
-            except (Unreachable, Conflict):
-                if time.monotonic() - started > _LONGEST_TRYING_SECONDS:
-                    raise
-                await asyncio.sleep(pause)
-        return await self._timed(function, **arguments)
-
-    async def _timed(self, function: str, **arguments: Any) -> Any:
+    async def _timed(self, repeat: Repeat, function: str, **arguments: Any) -> Any:
         if self._now is not None:
             arguments["p_now"] = self._now()
-        return await self._driver.call(function, **arguments)
+        return await self._call(repeat, function, **arguments)
+
+    async def _call(self, repeat: Repeat, function: str, **arguments: Any) -> Any:
+        """Make a call, and repeat it where that is safe and may help.  Errors: `StoreError`."""
+        started = time.monotonic()
+        for tries in itertools.count(1):
+            try:
+                answer = await self._driver.call(function, **arguments)
+            except StoreError as error:
+                judged = self._acceptance.judge(error)
+                pause = pause_after(judged, repeat, tries, time.monotonic() - started, self._acceptance.accepted)
+                if pause is None:
+                    if judged is error:
+                        raise
+                    raise judged from error
+                await asyncio.sleep(pause)
+            else:
+                self._acceptance.record()
+                return answer
+        raise AssertionError("unreachable")
 
 
 def _actor(actor: Actor | None) -> Json | None:

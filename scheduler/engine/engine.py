@@ -12,7 +12,6 @@ follows from the load (store/batch.py).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -26,9 +25,11 @@ from minutehand.scheduler.engine.claims import ClaimExecutions
 from minutehand.scheduler.engine.leases import Leases
 from minutehand.scheduler.engine.pace import CLAIM_SIZE, Pace
 from minutehand.scheduler.engine.summary import Summary
+from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS
+from minutehand.scheduler.process.reachable import wait
 from minutehand.store import Execution, Json, LeaseLost, Settled, Store, Tick
 from minutehand.store.batch import Batch
-from minutehand.store.errors import StoreError
+from minutehand.store.errors import Conflict, StoreError
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class Engine:
         `budget`: executions to claim; None: until nothing is due.  `max_seconds`: stop claiming after this long.
         `continuous`: when nothing is due, rest until something is, or until `wake`.
         """
+        self._store = store
         self._execute = execute
         self._claim_executions = claim
         self._budget = budget
@@ -70,7 +72,7 @@ class Engine:
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
         self._pace = Pace(self._concurrency)
         self._settles: Batch[Json, Settled] = Batch(
-            store.settle,
+            self._settle_batch,
             key_of_ask=lambda outcome: str(outcome["id"]),
             key_of_answer=lambda settled: settled.id,
             linger_seconds=store.linger_seconds,
@@ -232,6 +234,22 @@ class Engine:
         answer = self._settles.ask(outcome.as_json())
         answer.add_done_callback(lambda future: self._settled(execution, outcome, future))
 
+    async def _settle_batch(self, outcomes: list[Json]) -> list[Settled]:
+        """Settle; while the database is away, for as long as the leases live: what was sent must be recorded."""
+        pause = FIRST_RETRY_SECONDS
+        deadline = time.monotonic() + self._leases.seconds_left(outcomes)
+        while True:
+            try:
+                return await self._store.settle(outcomes)
+            except StoreError as error:
+                left = deadline - time.monotonic()
+                is_locked = isinstance(error, Conflict) and len(outcomes) == 1
+                if (error.is_of_item and not is_locked) or left <= 0:
+                    raise
+                log.warning("settle_waits", executions=len(outcomes), reason=str(error))
+                await asyncio.sleep(min(pause, left))
+                pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
     def _settled(self, execution: Execution, outcome: Outcome, answer: asyncio.Future[Settled]) -> None:
         if answer.cancelled() or answer.exception() is not None:
             log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
@@ -287,13 +305,6 @@ class Engine:
         while not self._queue.empty():
             execution = self._queue.get_nowait()
             self._settle(execution, _released(execution))
-
-
-async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, for `seconds` at most."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
-            await event.wait()
 
 
 def _released(execution: Execution) -> Outcome:

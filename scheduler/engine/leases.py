@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from minutehand.store import Execution, Lease, Store
+from minutehand.store import Execution, Json, Lease, Store
 from minutehand.store.errors import StoreError
 
 log = structlog.get_logger()
@@ -38,6 +38,12 @@ class Leases:
     def drop(self, execution: Execution) -> bool:
         """Remove one that is settled or lost.  Returns whether it was there."""
         return self._in_flight.pop(_claim_of(execution), None) is not None
+
+    def seconds_left(self, outcomes: list[Json]) -> float:
+        """Return how long the longest lease of these outcomes lives; 0 if none is in flight."""
+        claims = ((str(outcome["id"]), str(outcome["token"])) for outcome in outcomes)
+        leases = [self._in_flight[claim].lease.expires_monotonic for claim in claims if claim in self._in_flight]
+        return max(leases, default=0.0) - time.monotonic()
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:

@@ -10,14 +10,18 @@ from minutehand.executor.base import open_executor
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.engine.housekeeping import Housekeeper, configure_logs, run_with_housekeeping
 from minutehand.scheduler.engine.summary import Summary
+from minutehand.scheduler.process.reachable import UntilReachable
 from minutehand.scheduler.process.shutdown import StopDeadline
 from minutehand.store import Store, Tick
 from minutehand.store.errors import StoreError
+from minutehand.store.repeat import is_away
 
 if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
     from minutehand.scheduler.engine.engine import Engine
 
+#: How long a tick waits for a database that is away.
+AWAY_SECONDS = 60.0
 #: Between two passes of the housekeeping during a long tick.
 HOUSEKEEPING_SECONDS = 10.0
 
@@ -53,11 +57,17 @@ class TickRunner:
         self._engine: Engine | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self.stopping = False
+        self._stopped = asyncio.Event()
+        self._until_reachable = UntilReachable(self._stopped, patience=self._patience, tell_away=self._tell_away)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped.is_set()
 
     def stop(self) -> None:
         """End the tick under way cleanly, within the grace."""
-        self.stopping = True
+        self._stopped.set()
         self._housekeeper.stop()
         if self._engine is not None:
             self._engine.stop()
@@ -73,7 +83,7 @@ class TickRunner:
         self._idle.clear()
         try:
             async with self._deadline.enforced():
-                tick = await self._housekeeper.run()
+                tick = await self._until_reachable(self._housekeeper.run)
                 if tick.due and not self.stopping:
                     summary = await self._run_engine(tick)
                 else:
@@ -86,10 +96,11 @@ class TickRunner:
         return summary
 
     async def _run_engine(self, tick: Tick) -> Summary:
-        from minutehand.scheduler.engine.claims import claim_due
+        from minutehand.scheduler.engine.claims import claim_due, claim_when_reachable
         from minutehand.scheduler.engine.engine import Engine
 
         configure_logs(self._log)
+        claim = claim_due(self._store, self._settings, self._housekeeper.worker["id"])
         async with open_executor(
             self._settings.executor, self._store, self._executor, stopping=lambda: self.stopping
         ) as executor:
@@ -97,7 +108,7 @@ class TickRunner:
                 self._store,
                 executor.execute,
                 self._settings,
-                claim=claim_due(self._store, self._settings, self._housekeeper.worker["id"]),
+                claim=claim_when_reachable(claim, self._until_reachable, lambda: self._engine),
                 budget=self._budget,
                 max_seconds=self._max_seconds,
             )
@@ -107,6 +118,16 @@ class TickRunner:
                 )
             finally:
                 self._engine = None
+
+    def _patience(self, error: StoreError) -> float:
+        """Wait for a minute where something answers, or did before; a database that never did may not be there."""
+        return AWAY_SECONDS if is_away(error) and (error.passing or self._store.accepted) else 0.0
+
+    def _tell_away(self, error: StoreError) -> None:
+        configure_logs(self._log)
+        import structlog
+
+        structlog.get_logger().warning("database_unreachable", reason=str(error))
 
     async def _repeat_housekeeping(self) -> None:
         """Do the housekeeping during a long tick.  A pass that fails is logged; the next one repeats its work."""

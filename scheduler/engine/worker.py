@@ -12,28 +12,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
 from minutehand.executor.base import open_executor
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.config import LogSettings, RunSettings
-from minutehand.scheduler.engine.claims import NOTHING_CLAIMED, claim_due
-from minutehand.scheduler.engine.engine import Engine, wait
+from minutehand.scheduler.engine.claims import claim_due, claim_when_reachable
+from minutehand.scheduler.engine.engine import Engine
 from minutehand.scheduler.engine.housekeeping import Housekeeper, run_with_housekeeping
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Liveness
+from minutehand.scheduler.process.reachable import UntilReachable, wait
 from minutehand.scheduler.process.sd_notify import ServiceManager
 from minutehand.scheduler.process.shutdown import StopDeadline
-from minutehand.store import Claim, Store, Tick
-from minutehand.store.errors import BadConfiguration, StoreError
+from minutehand.store import Store, Tick
+from minutehand.store.errors import StoreError
 
 if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
-
-T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -68,6 +66,7 @@ class Worker:
         self._engine: Engine | None = None
         self._listening = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._until_reachable = UntilReachable(self._stopped, tell_away=self._note_away, tell_back=self._note_reachable)
 
     @property
     def stopping(self) -> bool:
@@ -104,6 +103,7 @@ class Worker:
             await asyncio.gather(*beside, return_exceptions=True)
 
     async def _run_engine(self, tick: Tick) -> Summary:
+        claim = claim_due(self._store, self._settings, self._housekeeper.worker["id"])
         async with open_executor(
             self._settings.executor, self._store, self._executor, stopping=lambda: self.stopping
         ) as executor:
@@ -111,24 +111,13 @@ class Worker:
                 self._store,
                 executor.execute,
                 self._settings,
-                claim=self._claim,
+                claim=claim_when_reachable(claim, self._until_reachable, lambda: self._engine),
                 budget=self._max_jobs,
                 continuous=True,
             )
             return await run_with_housekeeping(
                 engine, tick, self._repeat_housekeeping(engine), stopping=lambda: self.stopping
             )
-
-    async def _claim(self, limit: int, *, alone: bool) -> Claim:
-        """Claim when the database is reachable; what runs meanwhile goes on."""
-        claim = claim_due(self._store, self._settings, self._housekeeper.worker["id"])
-
-        async def unless_stopping() -> Claim:
-            if self._engine is None or self._engine.stopping:
-                return NOTHING_CLAIMED
-            return await claim(limit, alone=alone)
-
-        return await self._until_reachable(unless_stopping)
 
     async def _repeat_housekeeping(self, engine: Engine) -> None:
         """Do the housekeeping, and wake the engine when something is due: a notification may have been lost."""
@@ -166,27 +155,10 @@ class Worker:
             self._housekeeper.worker["listens"] = False
             await asyncio.sleep(FIRST_RETRY_SECONDS)
 
-    async def _until_reachable(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Repeat `work` while the database is unreachable.
-
-        Errors: `BadConfiguration`, which a retry cannot fix; after a stop any `StoreError`.
-        """
-        pause = FIRST_RETRY_SECONDS
-        while True:
-            try:
-                result = await work()
-                self._note_reachable()
-                return result
-            except BadConfiguration:
-                raise
-            except StoreError as error:
-                if self.stopping:
-                    raise
-                if not self.liveness.is_database_unreachable:
-                    log.error("database_unreachable", reason=str(error))
-                    self.liveness.record_unreachable()
-            await wait(self._stopped, pause)
-            pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+    def _note_away(self, error: StoreError) -> None:
+        if not self.liveness.is_database_unreachable:
+            log.error("database_unreachable", reason=str(error))
+            self.liveness.record_unreachable()
 
     def _note_reachable(self) -> None:
         if self.liveness.is_database_unreachable:

@@ -1,33 +1,49 @@
 """The Supabase backend: the `supabase` client's rpc, async.  It needs a project's URL and a secret key.
 
 A call is one POST and one transaction.  The client never repeats a POST; the store repeats what is safe to repeat (R5).
-PostgREST returns the SQLSTATE of the database, so both backends share one map of errors.
+What a response means is decided by its status first, then by PostgREST's code; where that is the SQLSTATE of the
+database, both backends share one map of errors.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from minutehand.store.errors import AccessDenied, BadConfiguration, BadRequest, StoreError, Unreachable, from_sqlstate
+from minutehand.store.errors import (
+    AccessDenied,
+    BadConfiguration,
+    BadRequest,
+    SchemaMismatch,
+    StoreError,
+    Unreachable,
+    from_sqlstate,
+)
 from minutehand.store.json import dumps, loads
 from minutehand.store.project import WANTED, project_url, server_key
 
 if TYPE_CHECKING:
     from httpx import Response
-    from postgrest.exceptions import APIError
     from supabase import AsyncClient
 
 #: The platform ends a statement after 8 s (service_role inherits this from authenticator).
 TIMEOUT_SECONDS = 20.0
 #: Concurrent connections to the project; the platform's own pool is small.
 MOST_CONNECTIONS = 20
-#: The latest response of this task; the client discards a body that Python's parser cannot read.
-_heard: ContextVar[Response | None] = ContextVar("heard", default=None)
+#: The latest response of this task.
+_response: ContextVar[Response | None] = ContextVar("response", default=None)
+#: Characters that are quoted of a gateway's page, and of a message of the database.
+MAX_QUOTED, MAX_MESSAGE = 200, 2_000
+#: Their answers contain the schema's version, which no other server's JSON does.
+_SAYS_VERSION = ("automation_schema_version", "automation_tick")
+_OF_THE_FUTURE = re.compile("future|not yet")
+_TAG = re.compile(r"<(style|script|title)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+#: No class of SQLSTATE begins with 1; numbers of gateways do.
+_SQLSTATE = re.compile("[02-9A-Z][0-9A-Z]{4}")
 
 
 class SupabaseDriver:
@@ -44,35 +60,47 @@ class SupabaseDriver:
         self.location = urlsplit(self._url).netloc
         self._where = f"Supabase at {self.location}"
         self._client: AsyncClient | None = None
+        self._is_project = False
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """See `Driver.call`."""
+        if not self._is_project and function not in _SAYS_VERSION:
+            await self.call("automation_schema_version")
+        answer = await self._post(function, arguments)
+        if not self._is_project and function in _SAYS_VERSION:
+            if not _has_version(answer):
+                raise self._no_project()
+            self._is_project = True
+        return answer
+
+    async def _post(self, function: str, arguments: dict[str, Any]) -> Any:
+        """Make one request.  What the response means is read here: the client's own errors lack the status."""
         import httpx
-        from postgrest.exceptions import APIError
 
         # Cleaned as on the other backend; instants as text.
         sent = json.loads(dumps(arguments))
-        _heard.set(None)
+        _response.set(None)
         try:
-            answer = (await self._made().rpc(function, sent).execute()).data
-        except (RecursionError, ValueError):
-            if (heard := _heard.get()) is None:
-                raise
-            answer = heard.text
-        except APIError as error:
-            raise self._explain(error) from error
+            await self._made().rpc(function, sent).execute()
         except httpx.TimeoutException as error:
             raise Unreachable(f"{self._where} did not answer within {TIMEOUT_SECONDS:g} s") from error
         except httpx.HTTPError as error:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise Unreachable(f"{self._where}: {reason}. Check SUPABASE_URL, and whether the project runs.") from error
-        if not isinstance(answer, str):
-            return answer
+        except Exception:
+            if _response.get() is None:
+                raise
+        response = _response.get()
+        assert response is not None, "the client has returned"
+        if response.status_code >= 300:
+            raise explain(self._where, response.status_code, response.headers, response.text)
         try:
-            return loads(answer)  # the client returns text when it cannot parse the body
+            return loads(response.content)
         except ValueError:
-            words = f"{self._where} does not answer as a Supabase project. Check SUPABASE_URL."
-            raise BadConfiguration(words) from None
+            raise self._no_project() from None
+
+    def _no_project(self) -> BadConfiguration:
+        return BadConfiguration(f"{self._where} does not answer as a Supabase project. Check SUPABASE_URL.")
 
     async def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`.  REST has none."""
@@ -96,44 +124,75 @@ class SupabaseDriver:
                 limits=Limits(max_connections=MOST_CONNECTIONS),
                 http2=True,
                 trust_env=False,
-                event_hooks={"response": [_hear]},
+                event_hooks={"response": [_keep]},
             )
             options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
             self._client = AsyncClient(self._url, self._key, options)
         return self._client
 
-    def _explain(self, error: APIError) -> StoreError:
-        return explain(self._where, error.code, error.message or "", error.hint)
+
+async def _keep(response: Response) -> None:
+    _response.set(response)
 
 
-async def _hear(response: Response) -> None:
-    _heard.set(response)
+def _has_version(answer: Any) -> bool:
+    """Return whether an answer is that of our function, and not another server's JSON."""
+    return isinstance(answer, dict) and any(isinstance(answer.get(key), int) for key in ("version", "schema_version"))
 
 
-def explain(place: str, code: str | None, message: str, hint: str | None) -> StoreError:
-    """Map an error response of the project to a `StoreError`.
+def explain(place: str, status: int, headers: Mapping[str, str], body: str) -> StoreError:
+    """Map a response of the project, or of a gateway in front of it, to a `StoreError`.  The status decides first.
 
-    `code` is an SQLSTATE, PostgREST's own (PGRST…), the HTTP status where the body was no JSON of PostgREST's, or None
-    where the gateway before it answered in its own words.
+    `body` may be PostgREST's `{"code", "message", "hint"}`, the gateway's own JSON, or HTML.
     """
-    text = " ".join(message.split())
-    if code is None or code in ("401", "403") or code.startswith("PGRST30"):
-        return AccessDenied(f"{place} refuses the key ({text or code}): it was revoked, or belongs to another project. "
-                            f"In SUPABASE_SERVICE_ROLE_KEY, {WANTED}.")  # fmt: skip
-    if code.startswith("PGRST00"):
-        return Unreachable(f"{place}: {text}. Its database does not answer.")
+    code, text, hint = _words(body)
+    said = f"{place} answered {status} ({text or code or 'no text'})"
+    if status == 540:
+        return Unreachable(f"{place} is paused: restore it in the Supabase dashboard", passing=True)
+    if status > 500 and code.startswith("PGRST00"):
+        return Unreachable(f"{place}: {text}. Its database does not answer.", passing=True)
+    if status > 500 or status in (408, 425, 429) or (status == 500 and not _SQLSTATE.fullmatch(code)):
+        wait = headers.get("retry-after", "")
+        seconds = float(wait) if wait.isdecimal() and len(wait) < 6 else None
+        return Unreachable(f"{said}; the same call may work later", passing=True, retry_after_seconds=seconds)
+    if _SQLSTATE.fullmatch(code):
+        return from_sqlstate(code, text, hint)
+    return _of_refusal(place, status, code, text)
+
+
+def _of_refusal(place: str, status: int, code: str, text: str) -> StoreError:
+    """Map what PostgREST or the gateway refused, before the database was asked."""
+    said = f"{place} answered {status} ({text or code or 'no text'})"
+    if code == "PGRST303" and _OF_THE_FUTURE.search(text):  # the clocks of the gateway and of PostgREST differ
+        return Unreachable(f"{said}; the same call may work in a moment", passing=True)
+    if status in (401, 403):
+        return AccessDenied(f"{place} refuses the key ({text or status}): it was revoked, or belongs to another "
+                            f"project. In SUPABASE_SERVICE_ROLE_KEY, {WANTED}.")  # fmt: skip
+    if code in ("PGRST202", "PGRST205"):  # also while PostgREST reads the schema anew, after anybody's DDL
+        return SchemaMismatch(f"{text}. The database does not have this program's schema: run `minutehand migrate`, "
+                              "or wait until the API has read the schema anew.", passing=True)  # fmt: skip
     if code == "PGRST106":
         return BadConfiguration(f"{place}: {text}. Expose the schema public: Settings > API.")
-    if re.fullmatch(r"[1-5]\d\d", code):
-        return _of_status(place, int(code), text)
-    return from_sqlstate(code, text, hint)
-
-
-def _of_status(place: str, status: int, text: str) -> StoreError:
-    if status == 540:
-        return Unreachable(f"{place} is paused: restore it in the Supabase dashboard")
     if status == 404:
         return BadConfiguration(f"{place} has no REST API ({text}). Check SUPABASE_URL.")
-    if status in (408, 425, 429) or status >= 500:
-        return Unreachable(f"{place} answered {status} ({text}); the same call may work later")
-    return BadRequest(f"{place} answered {status} ({text})")
+    if status < 400:
+        return BadConfiguration(f"{place} redirects to another address ({status}). Check SUPABASE_URL.")
+    return BadRequest(said)
+
+
+def _words(body: str) -> tuple[str, str, str | None]:
+    """Return the code, the message and the hint of an error's body, as far as it has them; each is one short line."""
+    try:
+        parsed = loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        return "", _line(_TAG.sub(" ", body), MAX_QUOTED), None
+    message = next((parsed[key] for key in ("message", "msg", "error") if parsed.get(key)), "")
+    hint = parsed.get("hint")
+    return str(parsed.get("code") or ""), _line(str(message)), _line(hint) if isinstance(hint, str) else None
+
+
+def _line(text: str, most: int = MAX_MESSAGE) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[:most] + "…"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from minutehand.store.batch import Batch
-from minutehand.store.errors import Unreachable
+from minutehand.store.errors import BadRequest, Unreachable
 
 
 def batch(call, **more) -> Batch[int, tuple[str, int]]:
@@ -65,6 +65,26 @@ def test_an_error_is_everyones_of_that_list_and_of_no_other():
         assert await asking.ask(3) == ("3", 3)
 
     asyncio.run(go())
+
+
+def test_the_error_of_one_is_its_own_and_the_others_of_its_list_have_their_answers():
+    calls: list[list[int]] = []
+
+    async def call(asks: list[int]) -> list[tuple[str, int]]:
+        calls.append(asks)
+        if 1 in asks:
+            raise BadRequest("1 cannot be stored")
+        return [(str(ask), ask) for ask in asks]
+
+    async def go() -> None:
+        asking = batch(call)
+        answers = await asyncio.gather(*[asking.ask(n) for n in range(3)], return_exceptions=True)
+        assert [answers[0], answers[2]] == [("0", 0), ("2", 2)]
+        assert isinstance(answers[1], BadRequest)
+        await asyncio.wait_for(asking.ask(4), 5)
+
+    asyncio.run(go())
+    assert sorted(calls) == [[0], [0, 1, 2], [1], [2], [4]]
 
 
 def test_who_gets_no_answer_is_told_and_the_others_have_theirs():

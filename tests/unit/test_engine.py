@@ -14,7 +14,7 @@ from minutehand.scheduler.engine.engine import Engine
 from minutehand.scheduler.engine.leases import Leases
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.store import Claim, Execution, LeaseLost, Settled, Store
-from minutehand.store.errors import Unreachable
+from minutehand.store.errors import AccessDenied, BadRequest, Conflict, Unreachable
 from tests.engines import engine_over
 
 ROWS = """
@@ -231,8 +231,39 @@ def test_an_outcome_that_cannot_be_recorded_is_lost_and_comes_back(rows, run, da
             raise Unreachable("away")
 
     rows(2)
-    assert ends(run(complete, store=Mute)) == {"lost": 2}
+    assert ends(run(complete, store=Mute, lease_seconds=1)) == {"lost": 2}
     assert set(statuses(database).values()) == {("processing", None)}
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("away"), AccessDenied("the key was accepted before"), Conflict("a lock")], ids=type
+)
+def test_an_outcome_is_recorded_however_long_the_database_is_away_while_the_lease_lives(rows, run, database, error):
+    class Deaf(Store):
+        calls = 0
+
+        async def settle(self, outcomes: list[dict[str, Any]]) -> list[Settled]:
+            Deaf.calls += 1
+            if Deaf.calls < 3:
+                raise error
+            return await super().settle(outcomes)
+
+    rows(2)
+    assert ends(run(complete, store=Deaf)) == {"completed": 2}
+
+
+def test_an_outcome_that_no_call_can_carry_is_lost_alone(rows, run, database):
+    class Picky(Store):
+        async def settle(self, outcomes: list[dict[str, Any]]) -> list[Settled]:
+            if any(outcome["code"] == "bad" for outcome in outcomes if "code" in outcome):
+                raise BadRequest("one of these cannot be stored")
+            return await super().settle(outcomes)
+
+    async def execute(execution: Execution) -> Outcome:
+        return end(execution, Ended.FAILED, code="bad" if execution.entity_id == "1" else "other", reason="no")
+
+    rows(3)
+    assert ends(run(execute, store=Picky, budget=3)) == {"failed": 2, "lost": 1}
 
 
 def test_what_the_claim_ends_counts_as_claimed(rows, run, database):

@@ -21,9 +21,12 @@ from minutehand.store.errors import (
 @pytest.mark.parametrize(
     ("sqlstate", "kind"),
     [
-        *((state, Unreachable) for state in (None, "08006", "53100", "53300", "57P01", "57P03", "25006")),
+        *(
+            (state, Unreachable)
+            for state in (None, "08006", "53100", "53300", "57P01", "57P03", "57P05", "58030", "25006")
+        ),
         *((state, AccessDenied) for state in ("28P01", "28000", "42501")),
-        *((state, SchemaMismatch) for state in ("42883", "42P01", "3F000", "PGRST202")),
+        *((state, SchemaMismatch) for state in ("42883", "42P01", "42703", "42704", "42601", "3F000")),
         *((state, Conflict) for state in ("40001", "40P01", "55P03", "57014")),
         *((state, BadRequest) for state in ("MH400", "MH409", "22P02", "23505", "XX000")),
         ("MH404", NotFound),
