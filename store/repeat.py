@@ -74,8 +74,8 @@ def pause_after(error: StoreError, repeat: Repeat, tries: int, seconds: float, a
     if repeat is Repeat.READ and not error.passing:
         return None
     is_long = repeat is Repeat.EXECUTION and is_passing and (accepted or error.passing)
-    left = (LONG_SECONDS if is_long else SHORT_SECONDS) - seconds
-    if left <= 0 or (tries >= SHORT_TRIES and not is_long):
+    left = (LONG_SECONDS if is_long else 0.0) - seconds
+    if left <= 0 and (tries >= SHORT_TRIES or seconds >= SHORT_SECONDS):
         return None
     pause: float = min(FIRST_PAUSE_SECONDS * PAUSE_GROWS ** min(tries - 1, 9), LONGEST_PAUSE_SECONDS)
-    return min(max(pause, error.retry_after_seconds or 0.0), left)
+    return min(max(pause, error.retry_after_seconds or 0.0), max(left, LONGEST_PAUSE_SECONDS))

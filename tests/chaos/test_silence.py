@@ -121,7 +121,7 @@ def test_a_call_that_hangs_is_tried_once_more_and_leaves_nothing_behind(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "CALL_SECONDS", 0.3)
-    monkeypatch.setattr("minutehand.store.store._LONGEST_TRYING_SECONDS", 0.5)
+    monkeypatch.setattr("minutehand.store.repeat.SHORT_SECONDS", 0.5)
     driver = CountingDriver(PostgresDriver(app.database.url))
 
     async def claim() -> None:
@@ -149,7 +149,7 @@ select id, 'job_completed', 'north', 'pending', '{}', now() + interval '1.5 s' f
 def test_what_is_in_flight_holds_up_no_claim_when_the_database_comes_back(
     app: App, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minutehand.store.store._PAUSES", ())  # no repeats: a claim fails at once
+    monkeypatch.setattr("minutehand.store.repeat.SHORT_TRIES", 1)  # no repeats: a claim fails at once
     gate = Gate()
     shop.then(Answer(after=gate))
 
