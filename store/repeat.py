@@ -54,13 +54,17 @@ class Repeat(Enum):
     """When a call is repeated."""
 
     NEVER = auto()
-    """It might be done twice."""
+    """It might be done twice, or the next pass makes it anyway."""
     READ = auto()
     """A person waits for it: for a moment, where something answered that may accept it then."""
     QUEUE = auto()
     """A processor repeats it anyway: for a moment."""
     EXECUTION = auto()
     """An execution depends on it: for a minute, unless nothing ever answered."""
+
+
+#: Calls of a processor, which a fault that passes must not end.  People are told at once.
+PROCESSORS = (Repeat.QUEUE, Repeat.EXECUTION)
 
 
 def pause_after(error: StoreError, repeat: Repeat, tries: int, seconds: float, accepted: bool) -> float | None:

@@ -14,7 +14,7 @@ from minutehand.store import records
 from minutehand.store.drivers import Driver
 from minutehand.store.errors import StoreError
 from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
-from minutehand.store.repeat import Acceptance, Repeat, pause_after
+from minutehand.store.repeat import PROCESSORS, Acceptance, Repeat, pause_after
 from minutehand.store.secret_names import hide_secrets
 
 
@@ -94,11 +94,15 @@ class Store:
 
     async def match(self, event_ids: list[int]) -> records.MatchResult:
         """Match events that a tick picked: start the workflows that they start."""
-        return await self._timed(Repeat.QUEUE, "automation_match", p_ids=event_ids)
+        return await self._timed(Repeat.NEVER, "automation_match", p_ids=event_ids)
+
+    async def report_problems(self, worker: str, problems: Json) -> None:
+        """Note what a processor cannot do beside running executions, `{"prune": reason}`."""
+        await self._call(Repeat.NEVER, "automation_report_problems", p_worker=worker, p_problems=problems)
 
     async def prune(self, keep_seconds: int) -> records.PruneResult:
         """Delete some of the executions that ended and are older."""
-        return await self._timed(Repeat.QUEUE, "automation_prune", p_keep_seconds=keep_seconds)
+        return await self._timed(Repeat.NEVER, "automation_prune", p_keep_seconds=keep_seconds)
 
     async def claim(
         self,
@@ -461,7 +465,7 @@ class Store:
             try:
                 answer = await self._driver.call(function, **arguments)
             except StoreError as error:
-                judged = self._acceptance.judge(error)
+                judged = self._acceptance.judge(error) if repeat in PROCESSORS else error
                 pause = pause_after(judged, repeat, tries, time.monotonic() - started, self._acceptance.accepted)
                 if pause is None:
                     if judged is error:

@@ -43,6 +43,8 @@ class HeartbeatPing:
         self._threads: list[threading.Thread] = []
         self._is_finished = False
         self._alive_at = -math.inf
+        #: Why the last ping failed; None: it did not.
+        self.problem: str | None = None
 
     def start(self) -> None:
         """Report that a run starts."""
@@ -89,7 +91,9 @@ class HeartbeatPing:
         for _ in range(2):
             problem = _post(url, text.encode("utf-8", "replace")[:MAX_BODY_BYTES])
             if not problem:
+                self.problem = None
                 return
+        self.problem = problem
         import structlog
 
         from minutehand.scheduler.logs import configure

@@ -33,17 +33,24 @@ class Notifier:
         self._urls = settings.targets
         self._share = settings.share
         self._age_seconds = int(settings.age_seconds)
+        #: Why the last notification failed; None: it did not.
+        self.problem: str | None = None
 
     async def notify(self) -> int:
         """Check for incidents and send those that are due; returns how many were sent.  Errors: none."""
+        self.problem = None
         try:
             async with asyncio.timeout(NOTIFY_SECONDS):
                 return await self._notify()
         except StoreError as error:
-            log.warning("alert_failed", reason=str(error))
+            self._fail(str(error))
         except TimeoutError:
-            log.warning("alert_failed", reason=f"the targets did not answer within {NOTIFY_SECONDS:g} s")
+            self._fail(f"the targets did not answer within {NOTIFY_SECONDS:g} s")
         return 0
+
+    def _fail(self, reason: str) -> None:
+        self.problem = reason
+        log.warning("alert_failed", reason=reason)
 
     async def notify_forever(self) -> None:
         """Notify every minute: `serve` notices that no processor is running."""
@@ -64,5 +71,5 @@ class Notifier:
             await self._store.alerts_notified(token, {incident["id"]: incident["what"] for incident in due})
         if accepted < len(self._urls):
             problem = f"URL number {sent.unknown[0]}: {sent.reason}" if sent.unknown else sent.reason
-            log.warning("alert_failed", reason=f"{accepted} of {len(self._urls)} targets accepted it: {problem}")
+            self._fail(f"{accepted} of {len(self._urls)} targets accepted it: {problem}")
         return len(due) if accepted else 0

@@ -30,7 +30,14 @@ def processor(facts: Facts) -> list[Result]:
     who = f"{newest['mode']} on {newest['host']}, {format_value(newest['heartbeat_at'])} UTC"
     if newest["seconds"] > MAX_SILENT_SECONDS:
         return [warn(f"no processor has run for {format_short(newest['seconds'])}; last seen: {who}", fix)]
-    return [ok(f"last seen: {who}")]
+    return [ok(f"last seen: {who}"), *(_problem(problem) for problem in facts.section("processors")["problems"])]
+
+
+def _problem(problem: Json) -> Result:
+    return warn(
+        f"{problem['mode']} on {problem['host']} runs executions, but {problem['what']} failed: {problem['reason']}",
+        "see the log of that processor",
+    )
 
 
 def other_processors(facts: Facts) -> list[Result]:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.database import check_schema_version
 from minutehand.store import Json, Store, Tick
-from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
+from minutehand.store.errors import StoreError
 
 if TYPE_CHECKING:
     from minutehand.scheduler.alerts.notifier import Notifier
     from minutehand.scheduler.engine.engine import Engine
     from minutehand.scheduler.engine.summary import Summary
+
+T = TypeVar("T")
 
 #: Between two deletions of what is older than --keep, when the last one left nothing.
 PRUNE_SECONDS = 60.0
@@ -61,7 +65,9 @@ class Housekeeper:
             "version": version("minutehand"),
             "batch_size": batch_size,
             "tick_seconds": tick_seconds,
+            "problems": {},
         }
+        self._reported: Json = {}
         self.stopping = False
 
     def stop(self) -> None:
@@ -86,44 +92,69 @@ class Housekeeper:
                 tick = replace(tick, due=tick.due + await self._match(tick.to_match))
             if not tick.holding or self.stopping:
                 break
-        await self._prune()
-        for _ in range(tick.bulk_actions):  # also those whose server is gone
-            await self._store.bulk_step(limit=BULK_LIMIT)
+        if self._settings.keep_seconds is not None and time.monotonic() >= self._prune_at:
+            await self._try("prune", partial(self._prune, int(self._settings.keep_seconds)))
+        if tick.bulk_actions:
+            await self._try("bulk actions", partial(self._step_bulk_actions, tick.bulk_actions))
+        await self._report()
         return replace(tick, held=held)
 
     async def _match(self, event_ids: list[int]) -> int:
-        """Match late changes, and return how many executions they started.
-
-        What is due runs whether this succeeds or not: the next pass tries again.
-        """
-        try:
-            return (await self._store.match(event_ids))["executions"]
-        except (Unreachable, BadConfiguration):
-            raise
-        except StoreError as error:
-            import structlog
-
-            configure_logs(self._log)
-            structlog.get_logger().warning("matching_failed", events=len(event_ids), reason=str(error))
-            return 0
+        """Match late changes, and return how many executions they started."""
+        result = await self._try("matching", lambda: self._store.match(event_ids))
+        return 0 if result is None else result["executions"]
 
     async def alert(self) -> None:
         """Notify people of incidents.  Errors: none."""
         if self._notifier is not None and not self.stopping:
             configure_logs(self._log)
             await self._notifier.notify()
+            self.note("alerts", self._notifier.problem)
+            await self._report()
 
     def alert_in_background(self) -> None:
         """Notify people of incidents while the work goes on; one at a time."""
         if self._alerting is None or self._alerting.done():
             self._alerting = asyncio.ensure_future(self.alert())
 
-    async def _prune(self) -> None:
+    def note(self, what: str, problem: str | None) -> None:
+        """Note what this processor cannot do beside running executions, and why; None: it can."""
+        problems = {key: value for key, value in self.worker["problems"].items() if key != what}
+        self.worker["problems"] = problems | ({what: problem} if problem else {})
+
+    async def _try(self, what: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do what may fail without stopping the queue.  A failure is logged and noted; the next pass tries again."""
+        try:
+            result = await work()
+        except StoreError as error:
+            import structlog
+
+            configure_logs(self._log)
+            log = structlog.get_logger()
+            log.warning("housekeeping_part_failed", what=what, reason=str(error))
+            self.note(what, str(error))
+            return None
+        self.note(what, None)
+        return result
+
+    async def _report(self) -> None:
+        """Tell the database of problems that it has not heard of."""
+        problems = self.worker["problems"]
+        if problems != self._reported:
+            with contextlib.suppress(StoreError):
+                await self._store.report_problems(self.worker["id"], problems)
+                self._reported = problems
+
+    async def _prune(self, keep_seconds: int) -> None:
         """Delete a batch of what is older than --keep: at each pass while there is more, else once a minute."""
-        if self._settings.keep_seconds is None or time.monotonic() < self._prune_at:
-            return
-        result = await self._store.prune(int(self._settings.keep_seconds))
-        self._prune_at = time.monotonic() + (0.0 if result["more"] else PRUNE_SECONDS)
+        self._prune_at = time.monotonic() + PRUNE_SECONDS
+        result = await self._store.prune(keep_seconds)
+        if result["more"]:
+            self._prune_at = 0.0
+
+    async def _step_bulk_actions(self, count: int) -> None:
+        for _ in range(count):  # also those whose server is gone
+            await self._store.bulk_step(limit=BULK_LIMIT)
 
     def _warn_of_breaker(self, tick: Tick) -> None:
         if not tick.tripped:

@@ -73,6 +73,10 @@ class TickRunner:
             self._engine.stop()
         self._deadline.start()
 
+    def note(self, what: str, problem: str | None) -> None:
+        """See `Housekeeper.note`."""
+        self._housekeeper.note(what, problem)
+
     async def idle(self) -> None:
         """Wait until no tick is under way."""
         await self._idle.wait()
@@ -127,7 +131,8 @@ class TickRunner:
         configure_logs(self._log)
         import structlog
 
-        structlog.get_logger().warning("database_unreachable", reason=str(error))
+        log = structlog.get_logger()
+        log.error("database_unreachable", reason=str(error))
 
     async def _repeat_housekeeping(self) -> None:
         """Do the housekeeping during a long tick.  A pass that fails is logged; the next one repeats its work."""

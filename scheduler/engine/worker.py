@@ -129,6 +129,7 @@ class Worker:
                 engine.wake()
 
     async def _housekeep(self) -> Tick:
+        self._housekeeper.note("ping", self._heartbeat.problem)
         try:
             tick = await self._housekeeper.run()
         except StoreError:

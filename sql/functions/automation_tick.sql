@@ -3,7 +3,7 @@
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
--- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds"}.  Any number may run at once.
+-- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds", "problems"}.  Any number may run at once.
 -- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
 -- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
@@ -19,6 +19,8 @@ declare
   v_tripped jsonb;
   v_due integer;
   v_backlog record;
+  v_is_first boolean := false;
+  v_problems jsonb;
 begin
   perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
   if p_worker is not null then
@@ -35,18 +37,15 @@ begin
   v_tripped := minutehand.trip_breakers(v_now);
   -- Before events are picked: it waits for those that were unmatched when the processors stopped.
   select * into v_backlog from minutehand.skip_stale(5000, v_now);
-  perform minutehand.prune(500, v_now);
-  perform minutehand.prune_audit(500, v_now);
-  perform minutehand.prune_direct_calls(5000, v_now);
-
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then
     insert into minutehand.tick_log (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
     on conflict do nothing;
-    if found then  -- the first tick of a minute: it looks at all workflows
-      perform minutehand.keep_verdicts(interval '1 second');
-    end if;
+    v_is_first := found;
   end if;
+  v_problems := minutehand.tidy(v_is_first, v_now) || coalesce(p_worker -> 'problems', '{}');
+  update public.automation_workers set problems = nullif(v_problems, '{}')
+  where id = p_worker ->> 'id' and problems is distinct from nullif(v_problems, '{}');
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
@@ -57,6 +56,31 @@ begin
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one tick';
+
+-- minutehand.tidy(is_first, now) -> {"<what>": reason}: what may fail without the queue being the worse for it, each in a block of its
+-- own; the answer says what failed.  is_first: the first tick of a minute, which looks at all workflows.
+create or replace function minutehand.tidy(p_is_first boolean, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_problems jsonb := '{}';
+begin
+  begin
+    perform minutehand.prune(500, p_now);
+    perform minutehand.prune_audit(500, p_now);
+    perform minutehand.prune_direct_calls(5000, p_now);
+  exception when others then
+    v_problems := v_problems || jsonb_build_object('pruning', sqlerrm);
+  end;
+  if p_is_first then
+    begin
+      perform minutehand.keep_verdicts(interval '1 second');
+    exception when others then
+      v_problems := v_problems || jsonb_build_object('verdicts', sqlerrm);
+    end;
+  end if;
+  return v_problems;
+end
+$$;
 
 -- minutehand.return_lost_leases(limit, now) -> how many.  The execution returns with a backoff, and gets the claim's attempt
 -- back: a lost lease is counted apart (R7); the third one ends it as poisoned.  If its callee ended it, that end stands.

@@ -124,7 +124,13 @@ language sql stable set search_path = '' as $$
       select jsonb_build_object(
         'mode', w.mode, 'host', w.host, 'version', w.version, 'heartbeat_at', w.heartbeat_at,
         'seconds', round(extract(epoch from p_now - w.heartbeat_at)))
-      from public.automation_workers w order by w.heartbeat_at desc limit 1))
+      from public.automation_workers w order by w.heartbeat_at desc limit 1),
+    'problems', (
+      select coalesce(jsonb_agg(distinct jsonb_build_object(
+        'mode', w.mode, 'host', w.host, 'what', p.key, 'reason', p.value)), '[]')
+      from (
+        select distinct on (mode, host) * from public.automation_workers order by mode, host, heartbeat_at desc) w
+      cross join lateral jsonb_each_text(w.problems) as p))
   from (
     select status in ('processing', 'running') and lease_token is null as is_foreign,
            coalesce(started_at, created_at) as began

@@ -387,6 +387,8 @@ create table if not exists public.automation_workers (
 -- How much a tick of this processor runs, null: all that is due; and the seconds between its ticks.
 alter table public.automation_workers add column if not exists batch_size integer;
 alter table public.automation_workers add column if not exists tick_seconds double precision;
+-- What it cannot do beside running executions, {"prune": reason}; null: nothing.
+alter table public.automation_workers add column if not exists problems jsonb;
 
 -- How many messages may be sent: n per period, to one recipient or by one tenant, over one channel or all together ('').
 -- A limit with tenant '' applies to each tenant without a limit of its own.

@@ -69,6 +69,8 @@ class WorkerRow(TypedDict):
     #: Executions of a tick; None: all that is due.
     batch_size: int | None
     tick_seconds: float | None
+    #: What it cannot do beside running executions, and why: `{"prune": reason}`.
+    problems: dict[str, str] | None
 
 
 class Pace(TypedDict):

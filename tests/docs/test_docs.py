@@ -162,7 +162,7 @@ def test_every_problem_of_status_has_an_answer() -> None:
     for node in ast.walk(function):
         if isinstance(node, ast.JoinedStr):
             parts = [str(part.value).split(":")[0].strip() for part in node.values if isinstance(part, ast.Constant)]
-            problems.append(next(part for part in parts if len(part) > 8))
+            problems.append(next((part for part in parts if len(part) > 8), " on "))
     assert len(problems) == len(listed)
     for problem in problems:
         assert any(problem in cell for cell in listed), problem

@@ -116,6 +116,45 @@ def test_housekeeping_that_fails_is_logged_and_the_run_goes_on(
     assert {"event": "housekeeping_failed", "reason": "the line is cut", "log_level": "warning"} in log
 
 
+#: What is broken, what is said to fail, and of which words.
+BROKEN = {
+    "prune": ("drop function automation_prune", "automation_prune"),
+    "pruning": ("alter function minutehand.first_event_since rename to gone", "first_event_since"),
+    "matching": ("drop function automation_match", "automation_match"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_fails_beside_the_queue_stops_nothing_and_is_shown(
+    database: Database, call: Any, what: str, shop: HttpReceiver
+) -> None:
+    change, words = BROKEN[what]
+    app = App(database)
+    app.workflow(webhook(shop.url))
+    app.complete()
+    if what == "matching":
+        database.sql("update automation_events set matched_at = null")
+    database.sql(change)
+    url = {"DATABASE_URL": database.url, "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1"}
+    done = call("run-once", "--keep", "1d", "-o", "json", **url)
+    assert (done.code, json.loads(done.out)["completed"]) == (0, 1), done.err
+    assert app.database.one("select problems from automation_workers")["problems"].keys() == {what}
+    status = call("status", "-o", "json", **url)
+    (problem,) = (text for text in json.loads(status.out)["problems"] if "run-once on " in text)
+    assert f": {what} failed: " in problem
+    assert words in problem
+    assert f"{what} failed: " in call("doctor", **url).out
+
+
+def test_a_problem_that_is_over_is_shown_no_more(database: Database, call: Any) -> None:
+    url = {"DATABASE_URL": database.url}
+    database.sql(BROKEN["pruning"][0])
+    call("run-once", **url)
+    database.sql("alter function minutehand.gone rename to first_event_since")
+    call("run-once", **url)
+    assert json.loads(call("status", "-o", "json", **url).out)["problems"] == []
+
+
 def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: Path) -> None:
     app = App(database)
     app.workflow(webhook("http://127.0.0.1:9/"))

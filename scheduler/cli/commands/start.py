@@ -68,6 +68,7 @@ async def _run(
         async def tick() -> None:
             """Run one tick.  An error is logged; the next tick tries again."""
             ping.start()
+            runner.note("ping", ping.problem)
             try:
                 summary = await runner.tick()
             except StoreError as error:

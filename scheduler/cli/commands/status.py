@@ -182,6 +182,11 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
         problems.append(f"{counted(count, 'change names', 'changes name')} no tenant: see automation_events.error")
     if count := metrics["foreign_processing"]:
         problems.append(f"{counted(count, 'row is', 'rows are')} processing under another processor")
+    problems += [
+        f"{worker['mode']} on {worker['host']}: {what} failed: {reason}"
+        for worker in metrics["workers"]
+        for what, reason in (worker["problems"] or {}).items()
+    ]
     problems += workflow_problems(metrics, never_run=True)
     return problems
 
