@@ -6,14 +6,13 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
-import httpx
 import pytest
 
-from minutehand.scheduler.demo.receivers import Answer, HttpReceiver, Request
+from minutehand.scheduler.demo.receivers import Answer, Request
 from tests.chaos.harness import LONG, RECOVERED_SECONDS, Post, Scene, Shop, crew, holders, of_size, pid_of, reckon
 from tests.journeys.app import App, Minutehand, wait_until
+from tests.supabase.proxy import REPLY_LOST, Proxy
 from tests.supabase.stack import Project
 
 #: A worker takes some seconds to begin: the client of Supabase is heavy.
@@ -21,46 +20,31 @@ RATE = 20
 WORKERS = 2
 #: Each so-manieth request meets trouble; the same one not again and again, since after some 3 s it is given up.
 OFTEN, MOST = 5, 2
-#: What goes from one connection to the next.
-PASSED_ON = ("apikey", "authorization", "content-type", "accept", "prefer", "x-client-info", "content-profile")
+ANSWERS = {
+    "cut off": Answer(hang_up=True),
+    "refused": Answer(status=503, body=b"no healthy upstream"),
+    "reply lost": REPLY_LOST,
+}
 
 
-class Gateway(HttpReceiver):
-    """Stands before a project, and is sometimes away, busy, or gone before it has passed the reply on."""
+class Gateway(Proxy):
+    """Is sometimes away, busy, or gone before it has passed the reply on."""
 
     def __init__(self, project: str) -> None:
-        super().__init__()
+        super().__init__(project)
         self.troubles: Counter[str] = Counter()
         self.is_well = False
-        self._client = httpx.Client(base_url=project, trust_env=False, timeout=30)
-        self._kinds = itertools.cycle(("cut off", "refused", "reply lost"))
+        self._kinds = itertools.cycle(ANSWERS)
         self._numbers = itertools.count(1)
         #: How often a request met trouble: one that is repeated has the same body.
         self._met: Counter[bytes] = Counter()
 
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        made = super().__enter__()
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # its clients are killed
-        return made
-
-    def _take(self, request: Request) -> Answer:
-        trouble = self._trouble(request)
-        if trouble == "cut off":
-            return Answer(hang_up=True)
-        if trouble == "refused":
-            return Answer(status=503, body=b"no healthy upstream")
-        headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-        reply = self._client.request(request.method, request.path, headers=headers, content=request.body)
-        if trouble == "reply lost":
-            return Answer(hang_up=True)
-        self._met.pop(request.body, None)
-        return Answer(
-            status=reply.status_code, headers={"Content-Type": reply.headers["content-type"]}, body=reply.content
-        )
+    def _fault(self, request: Request) -> Answer | None:
+        kind = self._trouble(request)
+        if kind is None:
+            self._met.pop(request.body, None)
+            return None
+        return ANSWERS[kind]
 
     def _trouble(self, request: Request) -> str | None:
         with self._lock:
@@ -99,7 +83,7 @@ def test_over_rest_nothing_is_lost_or_doubled(
     print(dict(gateway.troubles))
     assert (end.executions, end.kills) == (len(scene.jobs), kills)
     assert (end.lost, end.doubled, end.stuck) == ([], [], [])
-    assert set(gateway.troubles) == {"cut off", "refused", "reply lost"}
+    assert set(gateway.troubles) == set(ANSWERS)
     losses = scene.app.database.sql("select id, worker from chaos_losses")
     assert {pid_of(row["worker"]) for row in losses} <= workers.killed, "only the dead lost a lease"
     assert end.seconds_to_recover <= RECOVERED_SECONDS
