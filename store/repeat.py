@@ -18,29 +18,29 @@ FIRST_PAUSE_SECONDS, PAUSE_GROWS, LONGEST_PAUSE_SECONDS = 0.1, 5, 5.0
 
 
 class Acceptance:
-    """Whether a database has accepted a call, and since when it refuses them."""
+    """Whether a database has accepted a call, and since when it refuses which."""
 
     def __init__(self) -> None:
         self._accepted = False
-        self._refused_since: float | None = None
+        #: By function.
+        self._refused_since: dict[str, float] = {}
 
     @property
     def accepted(self) -> bool:
         """Whether any call has succeeded."""
         return self._accepted
 
-    def record(self) -> None:
+    def record(self, function: str) -> None:
         """Record that a call succeeded."""
         self._accepted = True
-        self._refused_since = None
+        self._refused_since.pop(function, None)
 
-    def judge(self, error: StoreError) -> StoreError:
+    def judge(self, function: str, error: StoreError) -> StoreError:
         """Return what the error means: a refusal by a database that accepted calls before may well pass."""
         if not self._accepted or not isinstance(error, BadConfiguration):
             return error
         now = time.monotonic()
-        self._refused_since = self._refused_since or now
-        if now - self._refused_since >= REFUSED_SECONDS:
+        if now - self._refused_since.setdefault(function, now) >= REFUSED_SECONDS:
             return error
         return Unreachable(str(error), passing=True)
 

@@ -465,7 +465,7 @@ class Store:
             try:
                 answer = await self._driver.call(function, **arguments)
             except StoreError as error:
-                judged = self._acceptance.judge(error) if repeat in PROCESSORS else error
+                judged = self._acceptance.judge(function, error) if repeat in PROCESSORS else error
                 pause = pause_after(judged, repeat, tries, time.monotonic() - started, self._acceptance.accepted)
                 if pause is None:
                     if judged is error:
@@ -473,7 +473,7 @@ class Store:
                     raise judged from error
                 await asyncio.sleep(pause)
             else:
-                self._acceptance.record()
+                self._acceptance.record(function)
                 return answer
         raise AssertionError("unreachable")
 

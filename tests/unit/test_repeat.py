@@ -30,30 +30,40 @@ RELOADING = SchemaMismatch("not in the cache", passing=True)
 
 @pytest.mark.parametrize("error", [AccessDenied("the key"), SchemaMismatch("no function"), BadConfiguration("x")])
 def test_a_refusal_is_believed_at_once_where_nothing_was_accepted(error: StoreError) -> None:
-    assert Acceptance().judge(error) is error
+    assert Acceptance().judge("f", error) is error
 
 
 @pytest.mark.parametrize("error", [AccessDenied("the key"), SchemaMismatch("no function"), BadConfiguration("x")])
 def test_a_refusal_by_a_database_that_accepted_calls_is_believed_after_a_minute(error: StoreError) -> None:
     acceptance = Acceptance()
     with freeze_time("2030-01-01") as clock:
-        acceptance.record()
+        acceptance.record("f")
         clock.tick(3600)
         for seconds in (0, 1, REFUSED_SECONDS - 2):
             clock.tick(seconds)
-            judged = acceptance.judge(error)
+            judged = acceptance.judge("f", error)
             assert (type(judged), str(judged), judged.passing) == (Unreachable, str(error), True)
         clock.tick(2)
-        assert acceptance.judge(error) is error
-        acceptance.record()
-        assert type(acceptance.judge(error)) is Unreachable, "the minute begins anew"
+        assert acceptance.judge("f", error) is error
+        acceptance.record("f")
+        assert type(acceptance.judge("f", error)) is Unreachable, "the minute begins anew"
+
+
+def test_another_call_that_succeeds_does_not_put_off_what_is_refused() -> None:
+    acceptance, error = Acceptance(), AccessDenied("no right on this function")
+    with freeze_time("2030-01-01") as clock:
+        acceptance.record("tick")
+        acceptance.judge("claim", error)
+        clock.tick(REFUSED_SECONDS)
+        acceptance.record("tick")
+        assert acceptance.judge("claim", error) is error
 
 
 @pytest.mark.parametrize("error", [AWAY, BUSY, BadRequest("no"), Conflict("a lock")])
 def test_what_is_no_refusal_means_what_it_says(error: StoreError) -> None:
     acceptance = Acceptance()
-    acceptance.record()
-    assert acceptance.judge(error) is error
+    acceptance.record("f")
+    assert acceptance.judge("f", error) is error
 
 
 @pytest.mark.parametrize(
