@@ -78,8 +78,9 @@ class Conflict(StoreError):
     code = "database_busy"
 
 
-#: It answers, and will accept calls in a moment: starting or stopping, or no place for a connection.
-_PASSING = ("53300", "57P01", "57P02", "57P03", "57P05")
+#: It answers, and will accept calls in a moment: starting or stopping, no place for a connection, or a session of a
+#: pooler that has another client's prepared statements.
+_PASSING = ("53300", "57P01", "57P02", "57P03", "57P05", "26000", "42P05")
 
 
 def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -> StoreError:

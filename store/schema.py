@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from minutehand.store import adoption
-from minutehand.store.drivers.postgres import explain, where
+from minutehand.store.drivers.postgres import where
+from minutehand.store.drivers.postgres_errors import explain
 from minutehand.store.errors import Conflict, SchemaMismatch
 from minutehand.store.records import Json
 

@@ -55,18 +55,17 @@ class Store:
 
     @property
     def kind(self) -> str:
-        """The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`."""
+        """The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`; known after a call."""
         return self._driver.kind
-
-    @property
-    def can_listen(self) -> bool:
-        """Whether LISTEN works on this backend."""
-        return self._driver.can_listen
 
     @property
     def linger_seconds(self) -> float:
         """How long a settle waits for others to share its round trip."""
         return self._driver.linger_seconds
+
+    async def can_listen(self) -> bool:
+        """Test whether NOTIFY arrives here; otherwise a worker polls.  Errors: `StoreError`."""
+        return await self._driver.can_listen()
 
     def hints(self) -> AsyncIterator[None]:
         """Yield once when listening has begun, then whenever something may be due.  Errors: `StoreError`."""

@@ -7,17 +7,20 @@ from minutehand.scheduler.doctor.result import Result, each, fail, ok, warn
 
 #: Leases and due times use the database's clock; this machine's clock matters for schedules and logs.
 MAX_CLOCK_SECONDS = 5.0
-_BACKENDS = {
-    "direct": "direct connection, LISTEN works",
-    "session": "session pooler, LISTEN works; each connection uses one of the pool",
-    "transaction": "transaction pooler, no LISTEN: workers poll",
-    "rest": "REST, no LISTEN: workers poll; statements may take 8 s",
+#: Each kind of connection, and what else it means.
+_KINDS = {
+    "direct": ("direct connection", ""),
+    "session": ("session pooler", "; each connection uses one of the pool"),
+    "transaction": ("transaction pooler", "; no statement is prepared"),
+    "rest": ("REST", "; statements may take 8 s"),
 }
 
 
 def backend(facts: Facts) -> list[Result]:
     """Report the backend and its abilities."""
-    return [ok(f"{facts.database_name} ({facts.backend}): {_BACKENDS[facts.kind]}")]
+    kind, more = _KINDS[facts.kind]
+    listen = "LISTEN works" if facts.listens else "no LISTEN: workers poll"
+    return [ok(f"{facts.database_name} ({facts.backend}): {kind}, {listen}{more}")]
 
 
 def clock(facts: Facts) -> list[Result]:

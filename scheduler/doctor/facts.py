@@ -11,7 +11,7 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.database import Database
 from minutehand.store import Json, Store
-from minutehand.store.errors import SchemaMismatch
+from minutehand.store.errors import SchemaMismatch, StoreError
 from minutehand.store.records import DoctorFacts
 
 
@@ -23,6 +23,8 @@ class Facts:
     backend: str
     #: `direct`, `session`, `transaction` or `rest`.
     kind: str
+    #: Whether a notification to oneself arrived.
+    listens: bool
     #: The result of `automation_doctor`; None if the database has no such function.
     database: DoctorFacts | None = None
     #: Why there are no facts.
@@ -60,6 +62,7 @@ async def gather(target: Database, run: RunSettings, executor: ExecutorSettings)
     return Facts(
         database_name=target.name,
         backend=store.backend,
+        listens=await _listens(store),  # which tells a session pooler from a transaction pooler
         kind=store.kind,
         database=database,
         refusal=refusal,
@@ -69,6 +72,13 @@ async def gather(target: Database, run: RunSettings, executor: ExecutorSettings)
         email_problem=_email_problem(executor),
         webhook_secret=executor.webhook_secret,
     )
+
+
+async def _listens(store: Store) -> bool:
+    try:
+        return await store.can_listen()
+    except StoreError:
+        return False
 
 
 def _email_problem(executor: ExecutorSettings) -> str:

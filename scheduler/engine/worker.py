@@ -33,6 +33,10 @@ from minutehand.store.errors import StoreError
 if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
 
+NO_NOTIFICATIONS = "notifications do not arrive over this connection (REST, or a transaction pooler)"
+#: Where notifications do not arrive, they are tried again after this time: the address may lead elsewhere by then.
+LISTEN_RETRY_SECONDS = 600.0
+
 log = structlog.get_logger()
 
 
@@ -64,7 +68,8 @@ class Worker:
         self._heartbeat = HeartbeatPing(settings.ping_url, log_settings)
         self._deadline = StopDeadline(settings.grace_seconds)
         self._engine: Engine | None = None
-        self._listening = asyncio.Event()
+        #: Whether it listens or polls is decided.
+        self._decided = asyncio.Event()
         self._stopped = asyncio.Event()
         self._until_reachable = UntilReachable(self._stopped, tell_away=self._note_away, tell_back=self._note_reachable)
 
@@ -85,14 +90,12 @@ class Worker:
     async def work(self) -> Summary:
         """Work until the end.  Errors: `BadConfiguration`; `StoreError` when the database is unreachable at a stop."""
         beside = [asyncio.ensure_future(self.liveness.report(self._counts))]
-        if self._store.can_listen:
-            beside.append(asyncio.ensure_future(self._listen()))
+        beside.append(asyncio.ensure_future(self._listen()))
         try:
             async with self._deadline.enforced():
                 if self._max_seconds is not None:
                     asyncio.get_running_loop().call_later(self._max_seconds, self.stop)
-                if self._store.can_listen:  # the first heartbeat says whether it listens
-                    await wait(self._listening, FIRST_RETRY_SECONDS)
+                await wait(self._decided, FIRST_RETRY_SECONDS)  # the first heartbeat says whether it listens
                 tick = await self._until_reachable(self._housekeep)
                 if self.stopping:
                     return Summary(due=tick.due)
@@ -147,14 +150,24 @@ class Worker:
     async def _listen(self) -> None:
         """Wake the engine at each notification.  The database notifies only if a heartbeat says that one listens."""
         while not self.stopping:
+            pause = FIRST_RETRY_SECONDS
             with contextlib.suppress(StoreError):
-                async for _ in self._store.hints():
-                    self._housekeeper.worker["listens"] = True
-                    self._listening.set()
-                    if self._engine is not None:
-                        self._engine.wake()
+                if await self._store.can_listen():
+                    await self._wake_at_notifications()
+                else:
+                    pause = LISTEN_RETRY_SECONDS
+                    if not self._decided.is_set():
+                        log.info("worker_polls", poll_seconds=self._poll_seconds, reason=NO_NOTIFICATIONS)
+                    self._decided.set()
             self._housekeeper.worker["listens"] = False
-            await asyncio.sleep(FIRST_RETRY_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _wake_at_notifications(self) -> None:
+        async for _ in self._store.hints():
+            self._housekeeper.worker["listens"] = True
+            self._decided.set()
+            if self._engine is not None:
+                self._engine.wake()
 
     def _note_away(self, error: StoreError) -> None:
         if not self.liveness.is_database_unreachable:

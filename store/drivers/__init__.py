@@ -13,21 +13,29 @@ class Driver(Protocol):
     backend: str
     #: Where the database is, for people: host, port and database, or a project's host; no credentials.
     location: str
-    #: The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`.
-    kind: str
-    #: Whether a worker can LISTEN; otherwise it polls.
-    can_listen: bool
     #: How long a settle waits for others to share its round trip, where that costs more than the wait.
     linger_seconds: float
+
+    @property
+    def kind(self) -> str:
+        """The kind of connection: `direct`, `session` or `transaction` (a pooler), or `rest`.
+
+        The first call tests whether there is a transaction pooler, and `can_listen` whether it is a session pooler.
+        """
+        ...
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """Call `public.<function>` with named arguments and return its parsed jsonb.  Errors: `StoreError`."""
         ...
 
+    async def can_listen(self) -> bool:
+        """Test with a notification whether NOTIFY arrives; otherwise a worker polls.  Errors: `StoreError`."""
+        ...
+
     def hints(self) -> AsyncIterator[None]:
         """Yield once when listening has begun, then for each NOTIFY, until the connection breaks (R12).
 
-        Errors: `StoreError`, also when `can_listen` is false.
+        Errors: `StoreError`.  Where `can_listen` is false, nothing arrives.
         """
         ...
 

@@ -16,10 +16,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
+from minutehand.store.drivers.pooler import hears, is_foreign_statement, is_own, is_own_process
+from minutehand.store.drivers.postgres_errors import explain
+from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
 from minutehand.store.json import dumps, loads
 
-#: The usual port of a transaction pooler (Supabase, PgBouncer), which has no LISTEN and no prepared statements.
+#: Supabase's port for transaction poolers.  Any other pooler is found by a test (pooler.py).
 TRANSACTION_POOLER_PORT = "6543"
 #: Supabase's shared pooler.  On its other port (5432) each client has its own session.
 SESSION_POOLER_HOST = ".pooler.supabase.com"
@@ -43,7 +45,6 @@ _SLOW_CALLS = frozenset({"automation_evaluate", "automation_match", "automation_
 LISTENER_CHECK_SECONDS, LISTENER_ANSWER_SECONDS = 60.0, 10.0
 # The driver and its pool log each failed attempt; we report once, with what to do.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
-_DENIED = re.compile("authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -61,9 +62,10 @@ class PostgresDriver:
         self.backend = backend
         self.location = location(url)
         self._where = where(url)
-        self.kind = kind_of(url)
-        pooled = self.kind == "transaction"
-        self.can_listen = not pooled
+        self._kind_by_url = kind_of(url)
+        #: Whether the session may be another client's tomorrow.  Then nothing is prepared.
+        self._is_shared = self._kind_by_url == "transaction"
+        self._has_heard = False
         self.linger_seconds = 0.0
         self._timeout = connect_timeout_seconds
         self._opening: asyncio.Future[None] | None = None
@@ -73,7 +75,7 @@ class PostgresDriver:
         self._other_places = asyncio.Semaphore(max(1, max_connections - 1))
         self._options: dict[str, Any] = {
             "autocommit": True,
-            "prepare_threshold": None if pooled else 2,
+            "prepare_threshold": 2,
             "connect_timeout": max(2, int(connect_timeout_seconds)),
             "application_name": "minutehand",
             **_NOTICED_SILENCE,
@@ -93,21 +95,46 @@ class PostgresDriver:
         )
         self._pool: AsyncConnectionPool[Any] = self._new_pool()
 
+    @property
+    def kind(self) -> str:
+        """See `Driver.kind`."""
+        if self._is_shared:
+            return "session" if self._has_heard else "transaction"
+        return self._kind_by_url
+
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """See `Driver.call`."""
         await self._open()
         query, values = statement(function, arguments)
+        async with self._explained():
+            try:
+                return await self._answer(function, query, values)
+            except psycopg.Error as error:
+                if not is_foreign_statement(error):
+                    raise
+            self._is_shared = True
+            await self._pool.drain()
+            return await self._answer(function, query, values)
+
+    async def _answer(self, function: str, query: bytes, values: dict[str, Any]) -> Any:
+        async with self._place_for(function), asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
+            process_id, answer = await _ask(connection, query, values, prepare=False if self._is_shared else None)
+            # A statement is prepared when it comes for the third time, so that the first answer tells in time.
+            self._is_shared = self._is_shared or not is_own(connection, process_id)
+            return answer
+
+    @asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        """Raise what psycopg raises as a `StoreError`."""
         try:
-            async with self._place_for(function), asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
-                row = await _ask(connection, query, values)
+            yield
         except PoolTimeout as error:
             raise Unreachable(f"{self._where}: no connection within {self._timeout:g} s") from error
         except psycopg.Error as error:
-            raise self._explain(error) from error
+            raise explain(self._where, error) from error
         except TimeoutError as error:
             await self._pool.drain()  # the other connections are probably dead, too
             raise Unreachable(f"{self._where} did not answer within {CALL_SECONDS:g} s") from error
-        return row[0] if row else None
 
     @asynccontextmanager
     async def _place_for(self, function: str) -> AsyncIterator[None]:
@@ -119,12 +146,17 @@ class PostgresDriver:
                 await places.enter_async_context(self._other_places)
             yield
 
+    async def can_listen(self) -> bool:
+        """See `Driver.can_listen`."""
+        await self._open()
+        async with self._explained(), asyncio.timeout(CALL_SECONDS), await self._listener() as connection:
+            self._has_heard = await hears(connection, self._notify)
+            return self._has_heard
+
     async def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`.  It has its own connection."""
-        if not self.can_listen:
-            raise BadConfiguration(f"{self._where}: a transaction pooler does not forward NOTIFY")
         try:
-            async with await psycopg.AsyncConnection.connect(self._url, **self._options) as connection:
+            async with await self._listener() as connection:
                 await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
                 yield None
                 while True:
@@ -133,9 +165,16 @@ class PostgresDriver:
                     # Repeating it changes nothing; a standby that was the primary refuses it.
                     await asyncio.wait_for(connection.execute("listen minutehand"), LISTENER_ANSWER_SECONDS)
         except psycopg.Error as error:
-            raise self._explain(error) from error
+            raise explain(self._where, error) from error
         except TimeoutError as error:
             raise Unreachable(f"{self._where}: the listener's connection is dead") from error
+
+    async def _listener(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(self._url, **self._options | {"prepare_threshold": None})
+
+    async def _notify(self, channel: str) -> None:
+        async with self._place_for("pg_notify"), self._pool.connection() as connection:
+            await connection.execute("select pg_notify(%s, '')", [channel], prepare=False)
 
     async def close(self) -> None:
         """See `Driver.close`."""
@@ -153,7 +192,10 @@ class PostgresDriver:
             raise
 
     async def _open_once(self) -> None:
-        """Open the pool.  A refused connection raises at once; the pool alone would try until its timeout."""
+        """Open the pool, and test whether its sessions are our own.
+
+        A refused connection raises at once; the pool alone would try until its timeout.
+        """
         self._refusal = asyncio.get_running_loop().create_future()
         try:
             await self._pool.open()
@@ -161,12 +203,16 @@ class PostgresDriver:
             await asyncio.wait([ready, self._refusal], return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 ready.cancel()
-                await self._pool.close()
-                raise self._explain(self._refusal.result())
+                raise self._refusal.result()
             ready.result()
-        except PoolTimeout as error:
+            async with asyncio.timeout(self._timeout), self._pool.connection() as connection:
+                self._is_shared = self._is_shared or not await is_own_process(connection)
+        except (PoolTimeout, TimeoutError) as error:
             await self._pool.close()
             raise Unreachable(f"{self._where} did not answer within {self._timeout:g} s") from error
+        except psycopg.Error as error:
+            await self._pool.close()
+            raise explain(self._where, error) from error
 
     def _connection_class(self) -> type[psycopg.AsyncConnection[Any]]:
         driver = self
@@ -185,24 +231,13 @@ class PostgresDriver:
 
         return Connection
 
-    def _explain(self, error: psycopg.Error) -> StoreError:
-        return explain(self._where, error)
 
-
-def explain(place: str, error: psycopg.Error) -> StoreError:
-    """Map an error of psycopg to a `StoreError`; `place` is the result of `where`."""
-    if error.sqlstate is not None:
-        return from_sqlstate(error.sqlstate, error.diag.message_primary or str(error), error.diag.message_hint)
-    # libpq has no SQLSTATE for a refused connection, only a text.
-    text = " ".join(str(error).split())
-    kind = AccessDenied if _DENIED.search(text) else BadConfiguration if "does not exist" in text else Unreachable
-    return kind(f"{place}: {text}. Check DATABASE_URL.")
-
-
-async def _ask(connection: psycopg.AsyncConnection[Any], query: bytes, values: dict[str, Any]) -> Any:
+async def _ask(
+    connection: psycopg.AsyncConnection[Any], query: bytes, values: dict[str, Any], *, prepare: bool | None
+) -> Any:
     """Run a query.  When cancelled, it cancels the statement, or closes the connection."""
     try:
-        return await (await connection.execute(query, values)).fetchone()
+        return await (await connection.execute(query, values, prepare=prepare)).fetchone()
     except psycopg.errors.ReadOnlySqlTransaction:
         await connection.close()  # its server is not the primary any more; a new connection may reach the one that is
         raise
@@ -217,10 +252,10 @@ async def _notice_goodbye(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
-    """Build the statement that calls a function.  Objects and lists travel as jsonb.
+    """Build the statement that calls a function and names the server process.  Objects and lists travel as jsonb.
 
     >>> statement("automation_renew", {"p_tokens": []})[0]
-    b'select public.automation_renew(p_tokens => %(p_tokens)s)'
+    b'select pg_backend_pid(), public.automation_renew(p_tokens => %(p_tokens)s)'
     """
     for name in (function, *arguments):
         if not _NAME.fullmatch(name):
@@ -230,7 +265,7 @@ def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str
         name: Jsonb(value, dumps=dumps) if isinstance(value, dict | list) else value
         for name, value in arguments.items()
     }
-    return f"select public.{function}({named})".encode(), values
+    return f"select pg_backend_pid(), public.{function}({named})".encode(), values
 
 
 def location(url: str) -> str:
@@ -250,7 +285,7 @@ def where(url: str) -> str:
 
 
 def kind_of(url: str) -> str:
-    """Return the kind of connection: `direct`, or through a `session` or `transaction` pooler.
+    """Return what the URL says of the kind of connection: `direct`, or Supabase's `session` or `transaction` pooler.
 
     >>> kind_of("postgresql://u@aws-0-eu.pooler.supabase.com:6543/postgres"), kind_of("postgresql://u@db.example.com/app")
     ('transaction', 'direct')

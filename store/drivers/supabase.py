@@ -51,7 +51,6 @@ class SupabaseDriver:
 
     backend = "supabase"
     kind = "rest"
-    can_listen = False
     linger_seconds = 0.1
 
     def __init__(self, url: str, key: str) -> None:
@@ -101,6 +100,10 @@ class SupabaseDriver:
 
     def _no_project(self) -> BadConfiguration:
         return BadConfiguration(f"{self._where} does not answer as a Supabase project. Check SUPABASE_URL.")
+
+    async def can_listen(self) -> bool:
+        """See `Driver.can_listen`.  REST forwards no NOTIFY."""
+        return False
 
     async def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`.  REST has none."""

@@ -49,15 +49,24 @@ class CountingDriver:
     """A driver that records the function of each call: over REST each is a request."""
 
     def __init__(self, driver: Driver) -> None:
-        self.backend, self.kind, self.location = driver.backend, driver.kind, driver.location
-        self.can_listen, self.linger_seconds = driver.can_listen, driver.linger_seconds
+        self.backend, self.location = driver.backend, driver.location
+        self.linger_seconds = driver.linger_seconds
         self.calls: list[str] = []
         self._driver = driver
+
+    @property
+    def kind(self) -> str:
+        """See `Driver.kind`."""
+        return self._driver.kind
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
         """See `Driver.call`."""
         self.calls.append(function.removeprefix("automation_"))
         return await self._driver.call(function, **arguments)
+
+    async def can_listen(self) -> bool:
+        """See `Driver.can_listen`."""
+        return await self._driver.can_listen()
 
     def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`."""

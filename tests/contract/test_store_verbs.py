@@ -54,6 +54,15 @@ def test_whose_secret_signs_a_tenants_webhooks_is_returned(backend: Backend) -> 
     assert signer.tenant.id == "north"
 
 
+def test_whether_notifications_arrive_is_tried(backend: Backend) -> None:
+    assert backend.run(lambda store: store.can_listen()) is (backend.run(_kind) == "direct")
+
+
+async def _kind(store: Store) -> str:
+    await store.schema_version()
+    return store.kind
+
+
 def test_events_that_a_tick_picked_are_matched(backend: Backend) -> None:
     backend.database.sql("set minutehand.blocked = 'matching'")
     backend.app.complete_many(2)

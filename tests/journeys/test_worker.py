@@ -81,8 +81,7 @@ def test_over_rest_it_polls(project: Any, shop: HttpReceiver, tmp_path: Any) -> 
         "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1",
     }
     with Minutehand(tmp_path, given).running("worker", "--poll-seconds", "0.3") as worker:
-        wait_until(lambda: "worker_started" in worker.heard(), "the worker")
-        assert events(worker, "worker_started")[0]["listens"] is False
+        wait_until(lambda: events(worker, "worker_polls"), "the word that it polls")
         project.owner.sql("insert into jobs (id, organization_id, client_id) values ('J-1', 'north', 'C-1')")
         project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
         wait_until(lambda: shop.requests, "the message")

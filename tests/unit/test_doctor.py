@@ -23,6 +23,7 @@ def of(**values: object) -> Facts:
         "backend": "postgres",
         "database_name": "localhost/app",
         "kind": "direct",
+        "listens": True,
         "migrations": MIGRATIONS,
         "database": {},
     }
@@ -30,16 +31,17 @@ def of(**values: object) -> Facts:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"),
+    ("kind", "listens", "words"),
     [
-        ("direct", "direct connection, LISTEN works"),
-        ("session", "session pooler, LISTEN works"),
-        ("transaction", "transaction pooler, no LISTEN: workers poll"),
-        ("rest", "REST, no LISTEN"),
+        ("direct", True, "direct connection, LISTEN works"),
+        ("direct", False, "direct connection, no LISTEN: workers poll"),
+        ("session", True, "session pooler, LISTEN works"),
+        ("transaction", False, "transaction pooler, no LISTEN: workers poll"),
+        ("rest", False, "REST, no LISTEN"),
     ],
 )
-def test_the_backend_and_its_kind_are_named(kind: str, words: str) -> None:
-    (result,) = database.backend(of(kind=kind))
+def test_the_backend_and_its_kind_are_named(kind: str, listens: bool, words: str) -> None:
+    (result,) = database.backend(of(kind=kind, listens=listens))
     assert (result.level, words in result.fact) == ("ok", True)
 
 

@@ -23,7 +23,10 @@ from minutehand.store.errors import (
     [
         *(
             (state, Unreachable)
-            for state in (None, "08006", "53100", "53300", "57P01", "57P03", "57P05", "58030", "25006")
+            for state in (
+                *(None, "08006", "53100", "53300", "57P01", "57P03", "57P05", "58030", "25006"),
+                *("26000", "42P05"),
+            )
         ),
         *((state, AccessDenied) for state in ("28P01", "28000", "42501")),
         *((state, SchemaMismatch) for state in ("42883", "42P01", "42703", "42704", "42601", "3F000")),

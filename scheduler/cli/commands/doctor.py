@@ -55,6 +55,7 @@ def as_json(facts: Facts, results: list[tuple[Check, Result]]) -> dict[str, obje
         "backend": facts.backend,
         "database": facts.database_name,
         "kind": facts.kind,
+        "listens": facts.listens,
         **_counts(results),
         "checks": [
             {

@@ -46,9 +46,9 @@ def worker(
     """Run each execution as soon as it is due.
 
     The database notifies the worker (LISTEN/NOTIFY); a poll every --poll-seconds finds what a lost notification missed.
-    Over REST or a transaction pooler the worker only polls.  Any number of workers may run at the same time, also
-    together with cron.  SIGTERM and Ctrl-C stop it cleanly: running executions finish within --grace, the others are
-    released.
+    Where notifications do not arrive (REST, a transaction pooler), the worker only polls, and logs it.  Any number of
+    workers may run at the same time, also together with cron.  SIGTERM and Ctrl-C stop it cleanly: running executions
+    finish within --grace, the others are released.
     """
     manager = service_manager(os.environ)
     if processes == 1:
@@ -107,7 +107,6 @@ async def _run(
                 backend=store.backend,
                 database=database.name,
                 poll_seconds=poll_seconds,
-                listens=store.can_listen,
             )
             summary = await worker.work()
         counts = {end: count for end, count in summary.ends.items() if count}
