@@ -123,7 +123,7 @@ def test_the_first_ask_may_wait_for_company_that_comes_later():
         return [(str(ask), ask) for ask in asks]
 
     async def go() -> None:
-        asking = batch(call, linger_seconds=0.2)
+        asking = batch(call, linger_seconds=1.0)
         first = asking.ask(1)
         for _ in range(5):  # turns of the loop, in each of which others go on
             await asyncio.sleep(0)

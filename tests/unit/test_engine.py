@@ -65,7 +65,7 @@ def end(execution: Execution, ended: Ended = Ended.DONE, **said: Any) -> Outcome
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what others do; fail when they do not."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in the database
             await asyncio.sleep(0.01)
 
@@ -361,10 +361,10 @@ def test_max_time_ends_a_tick_whose_batch_was_short(rows, run):
     rows(2)
 
     async def execute(execution: Execution) -> Outcome:
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
         return end(execution)
 
     began = time.monotonic()
     summary = run(execute, budget=10, max_seconds=0.2, grace_seconds=0.2)
     assert ends(summary) == {"lost": 2}
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 300
