@@ -48,5 +48,5 @@ def explain(place: str, error: psycopg.Error) -> StoreError:
         return from_sqlstate(error.sqlstate, error.diag.message_primary or text, error.diag.message_hint)
     for pattern, kind, advice in _REFUSALS:
         if re.search(pattern, text):
-            return kind(f"{place}: {text}. {advice}.")
+            return kind(f"{place}: {text}. {advice}.", passing=kind is Unreachable)
     return Unreachable(f"{place}: {text}. Check DATABASE_URL.")

@@ -241,6 +241,7 @@ def test_each_refusal_of_a_pooler_is_of_its_class(text: str, kind: type[StoreErr
     assert type(caught.value) is kind
     assert text in str(caught.value)
     assert advice in str(caught.value)
+    assert caught.value.passing is ("may work later" in advice)
 
 
 @contextmanager
