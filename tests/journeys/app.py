@@ -199,6 +199,16 @@ class Running:
         """Its stderr so far."""
         return self.err.read_text()
 
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """What it has logged so far of these events, in order."""
+        lines = [json.loads(line) for line in self.heard().split("\n")[:-1]]
+        return [line for line in lines if line["event"] in names]
+
+    def said_each_outage_once(self) -> bool:
+        """Whether it said of each absence of the database when it began, and nothing more until it had ended."""
+        names = [line["event"] for line in self.events("database_unreachable", "database_reachable")]
+        return names == ["database_unreachable", "database_reachable"] * (len(names) // 2)
+
     def kill(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(number)

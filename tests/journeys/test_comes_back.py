@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +18,10 @@ from minutehand.store.embedded import Embedded
 from minutehand.store.errors import Unreachable
 from tests import servers
 from tests.chaos.line import Line
-from tests.journeys.app import App, Minutehand, Running, wait_until, webhook
+from tests.journeys.app import App, Minutehand, wait_until, webhook
 from tests.servers import SETTINGS, Database
 
 QUICK = ("worker", "--poll-seconds", "0.3")
-
-
-def events(worker: Running, name: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in worker.heard().split("\n")[:-1]]
-    return [line for line in lines if line["event"] == name]
 
 
 @pytest.fixture
@@ -72,13 +66,13 @@ def test_an_address_that_leads_to_another_server_is_followed(
         app.complete()
         wait_until(lambda: len(shop.requests) == 1, "the first message")
         line.refuse()
-        wait_until(lambda: events(worker, "database_unreachable"), "the word of it")
+        wait_until(lambda: worker.events("database_unreachable"), "the word of it")
         line.lead_to(another.database.url)
         line.heal()
         another.complete()
         wait_until(lambda: len(shop.requests) == 2, "the second message")
-        wait_until(lambda: events(worker, "database_reachable"), "the word that it is back")
-        assert len(events(worker, "database_unreachable")) == 1
+        wait_until(lambda: worker.events("database_reachable"), "the word that it is back")
+        wait_until(worker.said_each_outage_once, "one word of each outage")
         assert worker.end(signal.SIGTERM)[0] == 0
 
 
@@ -122,12 +116,12 @@ def test_a_server_whose_disk_is_full_is_waited_for(app: App, minutehand: Minuteh
     with minutehand.running(*QUICK) as worker:
         wait_until(lambda: app.database.sql("select 1 from automation_workers"), "the worker")
         app.database.sql(FULL)
-        wait_until(lambda: events(worker, "database_unreachable"), "the word of it")
+        wait_until(lambda: worker.events("database_unreachable"), "the word of it")
         app.complete()
         app.database.sql(ROOM)
         wait_until(lambda: shop.requests, "the message")
-        assert "No space left" in events(worker, "database_unreachable")[0]["reason"]
-        assert len(events(worker, "database_unreachable")) == 1
+        assert "No space left" in worker.events("database_unreachable")[0]["reason"]
+        wait_until(worker.said_each_outage_once, "one word of each outage")
         assert worker.end(signal.SIGTERM)[0] == 0
     assert app.execution()["status"] == "completed"
 
@@ -146,12 +140,12 @@ def test_a_project_that_answers_503_is_waited_for(project: Any, shop: HttpReceiv
             wait_until(lambda: app.database.sql("select 1 from automation_workers"), "the worker")
             line.lead_to(down.url)
             line.cut()
-            wait_until(lambda: events(worker, "database_unreachable"), "the word of it")
+            wait_until(lambda: worker.events("database_unreachable"), "the word of it")
             app.complete()
             line.lead_to(project.url)
             line.cut()
             wait_until(lambda: shop.requests, "the message")
-            assert "503" in events(worker, "database_unreachable")[0]["reason"]
+            assert "503" in worker.events("database_unreachable")[0]["reason"]
             assert worker.end(signal.SIGTERM)[0] == 0
 
 

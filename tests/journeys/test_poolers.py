@@ -19,7 +19,7 @@ from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
 from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.embedded import Embedded
 from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable
-from tests.journeys.app import App, Minutehand, Running, email, wait_until, webhook
+from tests.journeys.app import App, Minutehand, email, wait_until, webhook
 from tests.poolers import Pooler, running_pooler
 from tests.servers import SETTINGS, Database
 
@@ -47,11 +47,6 @@ def pooler(database: Database, minutehand: Minutehand) -> Iterator[Pooler]:
     """The PgBouncer of most: transaction mode, with fewer sessions than clients, and no prepared statements."""
     with pooled(database, minutehand, pool_mode="transaction", default_pool_size="2") as made:
         yield made
-
-
-def events(worker: Running, name: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in worker.heard().split("\n")[:-1]]
-    return [line for line in lines if line["event"] == name]
 
 
 def ask(url: str, verb: Callable[[PostgresDriver], Awaitable[T]], **settings: Any) -> T:
@@ -111,11 +106,11 @@ def test_a_worker_behind_a_transaction_pooler_polls_and_says_it_once(
 ) -> None:
     app.workflow(webhook(shop.url))
     with minutehand.running(*QUICK) as worker:
-        wait_until(lambda: events(worker, "worker_polls"), "the word of it")
+        wait_until(lambda: worker.events("worker_polls"), "the word of it")
         app.complete()
         wait_until(lambda: shop.requests, "the message")
         assert not app.database.sql("select 1 from automation_workers where listens")
-        assert len(events(worker, "worker_polls")) == 1
+        assert len(worker.events("worker_polls")) == 1
 
 
 def test_a_worker_behind_a_session_pooler_listens(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
@@ -125,7 +120,7 @@ def test_a_worker_behind_a_session_pooler_listens(app: App, minutehand: Minuteha
         wait_until(lambda: app.database.sql("select 1 from automation_workers where listens"), "the listener")
         app.complete()
         wait_until(lambda: shop.requests, "the message")
-        assert events(worker, "worker_polls") == []
+        assert worker.events("worker_polls") == []
 
 
 def test_a_pooler_in_statement_mode_is_refused(app: App, minutehand: Minutehand) -> None:
@@ -183,11 +178,11 @@ def test_a_pooler_without_a_place_is_waited_for(app: App, minutehand: Minutehand
         url = pooler.url(name_of(app.database))
         held = [psycopg.connect(url) for _ in range(8)]
         with minutehand.running(*QUICK) as worker:
-            wait_until(lambda: events(worker, "database_unreachable"), "the word of it")
+            wait_until(lambda: worker.events("database_unreachable"), "the word of it")
             for connection in held:
                 connection.close()
             wait_until(lambda: shop.requests, "the message")
-            assert "max_client_conn" in events(worker, "database_unreachable")[0]["reason"]
+            assert "max_client_conn" in worker.events("database_unreachable")[0]["reason"]
 
 
 def test_a_pooler_whose_sessions_are_taken_is_unreachable(app: App, minutehand: Minutehand) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
@@ -17,16 +15,11 @@ import structlog
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from minutehand.scheduler.process.sd_notify import ServiceManager
 from minutehand.scheduler.process.supervisor import Supervisor
-from tests.journeys.app import App, Gate, Minutehand, Running, wait_until, webhook
+from tests.journeys.app import App, Gate, Minutehand, wait_until, webhook
 from tests.journeys.watching import systemd
 from tests.servers import Database
 
 TWO = ("worker", "--processes", "2", "--poll-seconds", "1h")
-
-
-def events(running: Running, name: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in running.heard().split("\n")[:-1]]
-    return [line for line in lines if line["event"] == name]
 
 
 def children(app: App) -> list[int]:
@@ -54,7 +47,7 @@ def test_processes_share_the_work_and_a_signal_ends_all(app: App, minutehand: Mi
         app.complete_many(250)  # more than one claims at once, and some time's work for two lanes
         wait_until(lambda: {row["status"] for row in app.executions()} == {"completed"}, "all")
         assert parent.end(signal.SIGTERM)[0] == 0
-    ran = [line["claimed"] for line in events(parent, "worker_stopped")]
+    ran = [line["claimed"] for line in parent.events("worker_stopped")]
     assert (len(ran), sum(ran), len(shop.requests)) == (2, 250, 250)
     assert min(ran) > 0
     assert not any(map(is_alive, pids))
@@ -70,7 +63,7 @@ def test_a_process_that_dies_is_logged_once_and_replaced(app: App, minutehand: M
         wait_until(lambda: shop.requests, "the message")
         assert is_alive(other)
         assert parent.end(signal.SIGTERM)[0] == 0
-    (died,) = events(parent, "process_died")
+    (died,) = parent.events("process_died")
     assert (died["pid"], died["exit_status"], died["pause_seconds"]) == (one, 137, 1)
 
 
@@ -79,7 +72,7 @@ def test_no_process_outlives_a_parent_that_is_killed(app: App, minutehand: Minut
         pids = both(app)
         parent.end(signal.SIGKILL)
         wait_until(lambda: not any(map(is_alive, pids)), "their end")
-        assert len(events(parent, "worker_stopped")) == 2, "they end as by SIGTERM"
+        assert len(parent.events("worker_stopped")) == 2, "they end as by SIGTERM"
 
 
 def test_a_second_signal_goes_now(app: App, minutehand: Minutehand, shop: HttpReceiver) -> None:
@@ -107,7 +100,7 @@ def test_each_process_stops_at_its_own_limit(app: App, minutehand: Minutehand, s
     app.complete_many(5)
     with minutehand.running(*TWO, "--max-jobs", "2") as parent:
         assert parent.end()[0] == 0
-    assert [line["claimed"] for line in events(parent, "worker_stopped")] == [2, 2]
+    assert [line["claimed"] for line in parent.events("worker_stopped")] == [2, 2]
     with minutehand.running(*TWO, "--max-time", "1s") as parent:
         assert parent.end()[0] == 0
     assert len(shop.requests) == 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -23,17 +22,12 @@ from minutehand.store import Store
 from minutehand.store.drivers.postgres import LISTENER_CHECK_SECONDS, PostgresDriver
 from minutehand.store.embedded import Embedded
 from tests.contract.backends import CountingDriver
-from tests.journeys.app import App, Gate, Minutehand, Running, email, wait_until, webhook
+from tests.journeys.app import App, Gate, Minutehand, email, wait_until, webhook
 from tests.journeys.test_start import complete_one
 from tests.servers import SETTINGS, Database
 
 #: So long that nothing in these tests happens by it.
 FAR = "1h"
-
-
-def events(worker: Running, name: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in worker.heard().split("\n")[:-1]]
-    return [line for line in lines if line["event"] == name]
 
 
 def is_listening(app: App) -> bool:
@@ -48,7 +42,7 @@ def test_a_notification_starts_an_execution_at_once(app: App, minutehand: Minute
             app.complete()
             wait_until(partial(lambda n: len(shop.requests) == n, number), f"message {number}")
         assert worker.end(signal.SIGTERM)[0] == 0
-    assert events(worker, "worker_stopped")[0]["completed"] == 3
+    assert worker.events("worker_stopped")[0]["completed"] == 3
 
 
 def test_an_execution_runs_when_it_comes_due_without_notification_or_poll(
@@ -81,7 +75,7 @@ def test_over_rest_it_polls(project: Any, shop: HttpReceiver, tmp_path: Any) -> 
         "MINUTEHAND_ALLOW_PRIVATE_ADDRESSES": "1",
     }
     with Minutehand(tmp_path, given).running("worker", "--poll-seconds", "0.3") as worker:
-        wait_until(lambda: events(worker, "worker_polls"), "the word that it polls")
+        wait_until(lambda: worker.events("worker_polls"), "the word that it polls")
         project.owner.sql("insert into jobs (id, organization_id, client_id) values ('J-1', 'north', 'C-1')")
         project.owner.sql("update jobs set status = 'completed' where id = 'J-1'")
         wait_until(lambda: shop.requests, "the message")
@@ -118,7 +112,7 @@ def test_a_worker_stops_after_max_jobs_or_max_time(app: App, minutehand: Minuteh
     app.complete_many(5)
     with minutehand.running("worker", "--max-jobs", "3") as worker:
         assert worker.end()[0] == 0
-    assert events(worker, "worker_stopped")[0]["completed"] == 3
+    assert worker.events("worker_stopped")[0]["completed"] == 3
     with minutehand.running("worker", "--max-time", "1s") as worker:
         assert worker.end()[0] == 0
     assert len(shop.requests) == 5
@@ -210,15 +204,15 @@ def test_a_worker_waits_for_an_unreachable_database_and_logs_it_once(
 ) -> None:
     minutehand.environment["DATABASE_URL"] = own_server.start(SETTINGS)
     assert minutehand("migrate").returncode == 0
-    with minutehand.running("worker", "--poll-seconds", "0.2", "--grace", "0.5s") as worker:
+    with minutehand.running("worker", "--poll-seconds", "0.2", "--grace", "20s") as worker:
         complete_one(own_server.start(SETTINGS), shop.url)
         wait_until(lambda: len(shop.requests) == 1, "the first message")
         own_server.stop()
-        wait_until(lambda: events(worker, "database_unreachable"), "the word that it is away")
+        wait_until(lambda: worker.events("database_unreachable"), "the word that it is away")
         complete_one(own_server.start(SETTINGS), shop.url)
         wait_until(lambda: len(shop.requests) == 2, "the second message")
-        wait_until(lambda: events(worker, "database_reachable"), "the word that it is back")
-        assert len(events(worker, "database_unreachable")) == 1
+        wait_until(lambda: worker.events("database_reachable"), "the word that it is back")
+        wait_until(worker.said_each_outage_once, "one word of each outage")
         assert worker.end(signal.SIGTERM)[0] == 0
 
 
