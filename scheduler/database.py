@@ -130,8 +130,8 @@ async def _migrate_if_older(store: Store, url: str) -> None:
     await schema.migrate(url)
 
 
-def check_schema_version(version: int) -> None:
-    """Raise `SchemaMismatch` unless this is the program's own schema version."""
+def check_schema_version(version: int, missing: list[str]) -> None:
+    """Raise `SchemaMismatch` unless this is the program's own schema version, and nothing of it is `missing`."""
     from minutehand.store import schema
 
     needed = schema.version()
@@ -143,11 +143,13 @@ def check_schema_version(version: int) -> None:
         raise SchemaMismatch(
             f"the database has schema version {version}, this program knows {needed}: upgrade minutehand"
         )
+    if missing:
+        raise SchemaMismatch(f"the database lacks {', '.join(missing[:5])}: run minutehand migrate")
 
 
 async def check_schema(store: Store) -> None:
     """Ask the database for its schema version and check it.  Errors: `SchemaMismatch`, `StoreError`."""
-    check_schema_version(await store.schema_version())
+    check_schema_version(*await store.schema())
 
 
 async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable[Any]] = run_here) -> Metrics:
@@ -156,7 +158,7 @@ async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable
     `run` runs what costs CPU time.  Errors: `SchemaMismatch`, `StoreError`.
     """
     metrics = await store.metrics(facts=True)
-    check_schema_version(metrics["schema_version"])
+    check_schema_version(metrics["schema_version"], metrics["missing"])
     return {**metrics, "workflows": await run(_verdicts, metrics["workflows"], executor)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import Enum, auto
 
-from minutehand.store.errors import BadConfiguration, Conflict, StoreError, Unreachable
+from minutehand.store.errors import BadConfiguration, Conflict, SchemaMismatch, StoreError, Unreachable
 
 #: For a moment: so many tries, within so long (one call alone may take `CALL_SECONDS`).
 SHORT_TRIES, SHORT_SECONDS = 4, 45.0
@@ -36,8 +36,12 @@ class Acceptance:
         self._refused_since.pop(function, None)
 
     def judge(self, function: str, error: StoreError) -> StoreError:
-        """Return what the error means: a refusal by a database that accepted calls before may well pass."""
-        if not self._accepted or not isinstance(error, BadConfiguration):
+        """Return what the error means: a refusal by a database that accepted calls before may well pass.
+
+        A schema that lacks something does not come back by itself; only a gateway may be wrong about it.
+        """
+        is_refusal = isinstance(error, BadConfiguration) and (error.passing or not isinstance(error, SchemaMismatch))
+        if not self._accepted or not is_refusal:
             return error
         now = time.monotonic()
         if now - self._refused_since.setdefault(function, now) >= REFUSED_SECONDS:

@@ -340,7 +340,12 @@ class Store:
 
     async def schema_version(self) -> int:
         """Return the number of the newest migration applied."""
-        return int((await self._call(Repeat.READ, "automation_schema_version"))["version"])
+        return (await self.schema())[0]
+
+    async def schema(self) -> tuple[int, list[str]]:
+        """Return the schema's version, and the tables and columns that it should have and lacks."""
+        answer = await self._call(Repeat.READ, "automation_schema_version")
+        return int(answer["version"]), answer.get("missing", [])  # an older schema says only its version
 
     async def limits(self) -> list[records.Limit]:
         """List the limits of sends."""

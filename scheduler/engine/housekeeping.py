@@ -84,7 +84,7 @@ class Housekeeper:
         held = 0
         while True:
             tick = await self._store.tick(self.worker, hold_seconds=None if hold is None else int(hold))
-            check_schema_version(tick.schema_version)
+            check_schema_version(tick.schema_version, tick.missing)
             held += tick.held
             self._after_pass()
             self._warn_of_breaker(tick)

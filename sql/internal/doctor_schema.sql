@@ -13,7 +13,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "started_at", "completed_at", "error_message", "actions_executed", "event_id", "user_id", "organization_id",
       "entity_id", "attempt", "max_attempts", "lost_leases", "scheduled_at", "lease_token", "lease_expires_at", "worker",
       "code", "reason", "resume_step", "caused_by", "chain_depth", "workflow_version", "replay_of", "resends",
-      "entity_order", "claimed_at", "past"],
+      "entity_order", "claimed_at", "past", "deferred_since"],
     "communication_logs": ["id", "created_at", "status", "error_message", "external_id", "sent_at", "idempotency_key",
       "execution_id", "step", "channel", "recipient", "lease_token", "user_id", "organization_id", "reserved_at"],
     "automation_limits": ["scope", "tenant", "channel", "n", "per", "on_exceed", "created_at"],
@@ -21,7 +21,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],
     "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at",
-      "batch_size", "tick_seconds"],
+      "batch_size", "tick_seconds", "problems"],
     "automation_audit": ["id", "at", "actor", "action", "target", "detail"],
     "automation_opt_outs": ["channel", "address", "tenant", "reason", "created_at"],
     "automation_migrations": ["name", "checksum", "applied_at"]
@@ -39,18 +39,23 @@ create or replace function minutehand.facts_schema(p_now timestamptz) returns js
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'migrations', (select coalesce(jsonb_object_agg(name, checksum), '{}') from public.automation_migrations),
-    'missing', (
-      select coalesce(jsonb_agg(missing order by missing), '[]')
-      from (
-        select name from minutehand.own_tables() where relation is null
-        union all
-        select t.name || '.' || c.name
-        from minutehand.own_tables() t
-        cross join lateral jsonb_array_elements_text(minutehand.own_columns() -> t.name) as c (name)
-        where t.relation is not null and not exists (
-          select from pg_catalog.pg_attribute a
-          where a.attrelid = t.relation and a.attname = c.name and a.attnum > 0 and not a.attisdropped)
-      ) as m (missing)))
+    'missing', minutehand.missing_columns())
+$$;
+
+-- minutehand.missing_columns() -> [table or table.column]: what the functions need and the database lacks.
+create or replace function minutehand.missing_columns() returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(missing order by missing), '[]')
+  from (
+    select name from minutehand.own_tables() where relation is null
+    union all
+    select t.name || '.' || c.name
+    from minutehand.own_tables() t
+    cross join lateral jsonb_array_elements_text(minutehand.own_columns() -> t.name) as c (name)
+    where t.relation is not null and not exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = t.relation and a.attname = c.name and a.attnum > 0 and not a.attisdropped)
+  ) as m (missing)
 $$;
 
 -- minutehand.facts_functions(now) -> {"installed": count, "replaced": [signature], "missing": [signature],

@@ -103,6 +103,8 @@ class Metrics(TypedDict):
 
     now: str
     schema_version: int
+    #: Tables and columns that the schema should have and lacks.
+    missing: list[str]
     pending: int
     due: int
     pace: Pace

@@ -213,23 +213,25 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """The result of the housekeeping of one tick (`automation_tick`)."""
+    """The result of the housekeeping of one tick (`automation_tick`).  A schema of another version may lack fields."""
 
     schema_version: int
+    #: Tables and columns that the schema should have and lacks.
+    missing: list[str] = field(default_factory=list)
     #: Executions due now; counted to 1,000, beyond which `due_capped` is true.
-    due: int
-    due_capped: bool
-    next_seconds: float | None
-    lost_leases: int
+    due: int = 0
+    due_capped: bool = False
+    next_seconds: float | None = None
+    lost_leases: int = 0
     #: Ids of unmatched events, for `Store.match`.
-    to_match: list[int]
-    paused: bool
+    to_match: list[int] = field(default_factory=list)
+    paused: bool = False
     #: Workflows that the breaker paused in this call, by name.
-    tripped: list[str]
+    tripped: list[str] = field(default_factory=list)
     #: Executions held as stale in this call.
-    held: int
+    held: int = 0
     #: There are more to hold: call again; nothing is claimed before that ends.
-    holding: bool
+    holding: bool = False
     #: Bulk actions that are running.
     bulk_actions: int = 0
     #: How fast the processors run what is due.
@@ -238,7 +240,7 @@ class Tick:
     @classmethod
     def from_row(cls, row: Json) -> Tick:
         """Parse the result."""
-        return cls(**{name: row[name] for name in cls.__slots__})
+        return cls(**{name: row[name] for name in cls.__slots__ if name in row})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

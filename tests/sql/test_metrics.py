@@ -29,6 +29,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
     assert metrics == {
         "now": "2030-01-01T12:00:00+00:00",
         "schema_version": schema.version(),
+        "missing": [],
         "pending": 0,
         "due": 0,
         "oldest_due_seconds": None,

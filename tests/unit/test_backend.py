@@ -72,11 +72,13 @@ def test_the_embedded_database_is_started_and_brought_up_to_date():
 
 
 def test_only_this_programs_schema_passes():
-    check_schema_version(schema.version())
+    check_schema_version(schema.version(), [])
     with pytest.raises(SchemaMismatch, match="run minutehand migrate"):
-        check_schema_version(schema.version() - 1)
+        check_schema_version(schema.version() - 1, [])
     with pytest.raises(SchemaMismatch, match="upgrade minutehand"):
-        check_schema_version(schema.version() + 1)
+        check_schema_version(schema.version() + 1, [])
+    with pytest.raises(SchemaMismatch, match="the database lacks a, b: run minutehand migrate"):
+        check_schema_version(schema.version(), ["a", "b"])
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,32 @@ def test_what_fails_beside_the_queue_stops_nothing_and_is_shown(
     assert f"{what} failed: " in call("doctor", **url).out
 
 
+#: How a schema is half there.
+HALF = {
+    "a column that only a step needs": "alter table communication_logs drop column channel",
+    "a column of the queue": "alter table automation_execution_logs drop column scheduled_at cascade",
+    "a column of a heartbeat": "alter table automation_workers drop column tick_seconds",
+    "a table": "drop table automation_opt_outs cascade",
+    "a helper": "drop function minutehand.count_due",
+    "an older answer": "create or replace function automation_tick(p_worker jsonb default null, p_hold_seconds integer"
+    " default null, p_now timestamptz default null) returns jsonb language sql as $$"
+    " select jsonb_build_object('schema_version', 7, 'due', 0) $$",
+}
+
+
+@pytest.mark.parametrize("what", HALF)
+def test_a_schema_that_is_half_there_is_told_by_every_command(database: Database, call: Any, what: str) -> None:
+    database.sql(HALF[what])
+    url = {"DATABASE_URL": database.url}
+    commands = [("run-once",), ("worker",), ("status",)]
+    if "answer" in what or "helper" in what:
+        commands.remove(("status",))
+    for command in commands:
+        done = call(*command, **url)
+        assert (done.code, "Traceback" in done.err) == (78, False), (command, done)
+        assert "minutehand migrate" in done.err
+
+
 def test_a_problem_that_is_over_is_shown_no_more(database: Database, call: Any) -> None:
     url = {"DATABASE_URL": database.url}
     database.sql(BROKEN["pruning"][0])

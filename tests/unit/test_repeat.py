@@ -33,7 +33,7 @@ def test_a_refusal_is_believed_at_once_where_nothing_was_accepted(error: StoreEr
     assert Acceptance().judge("f", error) is error
 
 
-@pytest.mark.parametrize("error", [AccessDenied("the key"), SchemaMismatch("no function"), BadConfiguration("x")])
+@pytest.mark.parametrize("error", [AccessDenied("the key"), RELOADING, BadConfiguration("x")])
 def test_a_refusal_by_a_database_that_accepted_calls_is_believed_after_a_minute(error: StoreError) -> None:
     acceptance = Acceptance()
     with freeze_time("2030-01-01") as clock:
@@ -59,7 +59,7 @@ def test_another_call_that_succeeds_does_not_put_off_what_is_refused() -> None:
         assert acceptance.judge("claim", error) is error
 
 
-@pytest.mark.parametrize("error", [AWAY, BUSY, BadRequest("no"), Conflict("a lock")])
+@pytest.mark.parametrize("error", [AWAY, BUSY, BadRequest("no"), Conflict("a lock"), SchemaMismatch("no column")])
 def test_what_is_no_refusal_means_what_it_says(error: StoreError) -> None:
     acceptance = Acceptance()
     acceptance.record("f")
