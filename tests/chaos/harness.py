@@ -218,6 +218,10 @@ class Crew:
         assert code == 0, (command, code, said[-2000:])
         stack.close()
 
+    def heard(self) -> list[str]:
+        """What each has logged so far."""
+        return [running.heard() for _, _, running in self._places.values()]
+
     def leave(self) -> None:
         """End all, by SIGTERM."""
         for place in list(self._places):
@@ -293,7 +297,10 @@ class Reckoning:
 def reckon(scene: Scene, **counts: int) -> Reckoning:
     """Count what became of everything, by the database, by the receivers, and by the test's own notes of each end."""
     sql = scene.app.database.sql
-    rows = sql("select id, entity_id, status, code, created_at, completed_at from automation_execution_logs")
+    rows = sql(
+        "select id, entity_id, status, code, created_at, completed_at from automation_execution_logs"
+        " where trigger_data ->> 'table_name' = 'jobs'"
+    )
     ends = Counter(row["id"] for row in sql("select id from chaos_ends"))
     mails = Counter(str(mail.message["subject"]) for mail in scene.post.messages)
     hooks = {(request.path.strip("/"), request.headers["idempotency-key"]) for request in scene.shop.requests}
