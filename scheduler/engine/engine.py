@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 #: The least time between two claims that find nothing, in seconds.
 LEAST_REST = 0.05
+#: How soon a deferred execution must come back for a drain without --max-time to wait for it, in seconds.
+DRAIN_WAIT_SECONDS = 60.0
 
 Execute = Callable[[Execution], Awaitable[Outcome]]
 
@@ -85,6 +87,8 @@ class Engine:
         self._stopped_at = 0.0
         self._suspects = False
         self._came_back = False
+        #: On the monotonic clock: when the executions that a drain deferred are due again.
+        self._deferred_until: list[float] = []
         self.summary = Summary()
 
     def stop(self) -> None:
@@ -169,14 +173,26 @@ class Engine:
         return time.monotonic() >= self._claim_until
 
     async def _something_comes_back(self) -> bool:
-        """Wait for the executions in flight; return whether one of them is due again at once.
+        """Wait for the executions in flight; return whether one of them is due again at once, or soon.
 
-        That is an execution whose failed step is followed by others.  If time is up first, `_feed` stops the run.
+        At once: an execution whose failed step is followed by others.  Soon: one that a drain deferred, for which it
+        waits.  If time is up first, `_feed` stops the run.
         """
         while len(self._leases) and not self.stopping and not self._is_time_up():
             await self._wait_for_progress()
         came_back, self._came_back = self._came_back, False
-        return came_back or len(self._leases) > 0
+        return came_back or len(self._leases) > 0 or await self._deferral_ends()
+
+    async def _deferral_ends(self) -> bool:
+        """Wait for the first of the executions that this drain deferred, if it is due soon; return whether one is."""
+        now = time.monotonic()
+        latest = now + DRAIN_WAIT_SECONDS if self._claim_until == math.inf else self._claim_until
+        first = min(self._deferred_until, default=math.inf)
+        if first >= latest:
+            return False
+        await wait(self._stopping, first - now)
+        self._deferred_until = [due for due in self._deferred_until if due > max(first, now)]
+        return True
 
     async def _claim(self, limit: int, *, alone: bool) -> int:
         claim = await self._claim_executions(limit, alone=alone)
@@ -263,8 +279,11 @@ class Engine:
             tracing.ended(execution, str(settled.status), settled.code)
         if settled.status == "pending" and settled.due_seconds is not None:
             self._came_back |= outcome.more and settled.due_seconds == 0
-            if time.monotonic() + settled.due_seconds < self._due_at:  # earlier than the last claim knew
-                self._due_at = time.monotonic() + settled.due_seconds
+            due_at = time.monotonic() + settled.due_seconds
+            if outcome.ended is Ended.DEFERRED and self._budget is None and not self._continuous:
+                self._deferred_until.append(due_at)
+            if due_at < self._due_at:  # earlier than the last claim knew
+                self._due_at = due_at
                 self._woken.set()
         self._progress.set()
         log.info(

@@ -368,3 +368,37 @@ def test_max_time_ends_a_tick_whose_batch_was_short(rows, run):
     summary = run(execute, budget=10, max_seconds=0.2, grace_seconds=0.2)
     assert ends(summary) == {"lost": 2}
     assert time.monotonic() - began < 300
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"budget": None}, {"waiting": 1, "completed": 2}),
+        ({"budget": None, "max_seconds": 30}, {"waiting": 1, "completed": 2}),
+        ({"budget": 10}, {"waiting": 1, "completed": 1}),
+    ],
+    ids=["a drain", "a drain with time", "a tick"],
+)
+def test_a_drain_waits_for_what_it_deferred_and_a_tick_never_does(rows, run, how, expected):
+    rows(2)
+    seen: list[str] = []
+
+    async def execute(execution: Execution) -> Outcome:
+        seen.append(str(execution.entity_id))
+        if execution.entity_id == "1" and seen.count("1") == 1:
+            return end(execution, Ended.DEFERRED, code="busy", reason="not now")
+        return end(execution)
+
+    assert ends(run(execute, **how)) == expected
+
+
+@pytest.mark.parametrize("max_seconds", [None, 60])
+def test_a_drain_waits_for_nothing_that_comes_back_late(rows, run, max_seconds):
+    rows(2)
+
+    async def execute(execution: Execution) -> Outcome:
+        return end(execution, Ended.DEFERRED, code="busy", reason="not now", retry_after_seconds=3600)
+
+    began = time.monotonic()
+    assert ends(run(execute, budget=None, max_seconds=max_seconds)) == {"waiting": 2}
+    assert time.monotonic() - began < 60

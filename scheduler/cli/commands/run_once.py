@@ -24,7 +24,7 @@ from minutehand.scheduler.process.shutdown import stopped_by_signals
     short_help="Run what is due once, and exit.",
     epilog="Example: minutehand run-once --drain --max-time 50s",
 )
-@click.option("--drain", is_flag=True, help="Run until nothing is due, instead of one batch.")
+@click.option("--drain", is_flag=True, help="Run until nothing is due or comes back soon, instead of one batch.")
 @click.option("--max-time", type=SECONDS, help="Stop claiming after this long: 50s, 5m.")
 @click.option(
     "--fail-on",
