@@ -115,10 +115,8 @@ class LocalExecutor:
             case Verdict.LATER:
                 return attempt.outcome(Ended.WAITING, due_in_seconds=result.wait_seconds, **details)
             case Verdict.DEFERRED:
-                details |= {
-                    "retry_after_seconds": result.retry_after_seconds,
-                    "give_up_seconds": result.give_up_seconds,
-                }
+                give_up = step.give_up_seconds if result.give_up_seconds is None else result.give_up_seconds
+                details |= {"retry_after_seconds": result.retry_after_seconds, "give_up_seconds": give_up}
                 return attempt.outcome(Ended.DEFERRED, steps=(record,), more=following is not None, **details)
             case Verdict.RETRY:
                 details["retry_after_seconds"] = result.retry_after_seconds

@@ -64,6 +64,8 @@ class StepResult:
     reason: str = ""
     retry_after_seconds: float | None = None
     give_up_seconds: float | None = None
+    #: Everything that goes to this receiver is to slow down, not only this message.
+    slow_down: bool = False
     wait_seconds: float | None = None
     send: Send | None = None
     #: What to do when the verdict is UNKNOWN; None: the channel's default.
@@ -101,6 +103,7 @@ class StepResult:
         *,
         retry_after_seconds: float | None = None,
         give_up_seconds: float | None = None,
+        slow_down: bool = False,
         **result: Any,
     ) -> StepResult:
         """Certainly not done, and not the step's fault: it runs again, with a growing delay."""
@@ -110,6 +113,7 @@ class StepResult:
             reason=reason,
             retry_after_seconds=retry_after_seconds,
             give_up_seconds=give_up_seconds,
+            slow_down=slow_down,
             result=result,
         )
 

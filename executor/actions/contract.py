@@ -55,6 +55,8 @@ class Step:
     name: str
     config: dict[str, Any] = field(default_factory=dict)
     stop_on_error: bool = False
+    #: For how long the step is tried while what is in its way may pass (`give_up_after`); None: for a day.
+    give_up_seconds: float | None = None
     #: The branches of a condition.
     then: tuple[Step, ...] = ()
     otherwise: tuple[Step, ...] = ()

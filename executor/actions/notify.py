@@ -59,5 +59,7 @@ async def _notify(urls: tuple[str, ...], title: str, text: str, key: str) -> Ste
         send = Send(channel="notify", recipient=TEAM, sender=USER_AGENT, key=key)
         return StepResult.done(send=send, targets=accepted)
     reason = f"{accepted} of {len(urls)} targets accepted it" + (f": {sent.reason}" if sent.reason else "")
+    if not accepted and sent.slow_down:
+        return StepResult.deferred("busy", f"the targets asked to slow down: {sent.reason}", slow_down=True)
     # Where some have it already, sending it again to all is a person's decision.
     return StepResult.unknown(reason, on_uncertain=OnUncertain.HOLD if accepted else None)

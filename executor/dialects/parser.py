@@ -108,6 +108,7 @@ class _Reader:
             type_ = step_types.type_of(raw, config)
             label = label if label != path else f"{path} ({type_})"
             step = self._step(raw, path, type_, step_types.stops_on_error(raw, config))
+            step = replace(step, give_up_seconds=step_types.give_up_seconds(raw, config, type_))
             if type_ == "wait":
                 return self._wait(step, raw, config), None, []
             delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _default_unit(raw))

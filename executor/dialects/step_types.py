@@ -8,6 +8,7 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.dialects.limits import MAX_NAME, is_empty, quote, type_name
 from minutehand.executor.dialects.plain_text import is_html, without_tags
+from minutehand.executor.durations import BadDuration, format_exact, parse_duration
 
 #: The types of the normal form -> other spellings.  A type that is not here stays as it is: it may be a plug-in's.
 TYPES = {
@@ -46,6 +47,8 @@ _KEY_SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 _TEMPLATE_KEYS = ("template", "template_id", "templateId", "template_name", "templateName")
 _CLIENT_SPELLINGS = frozenset({"client", "customer", "{{client}}", "{{ client }}", "{{customer}}", "{{ customer }}"})
+#: The longest `give_up_after`: automation_settle keeps no longer one.
+MAX_GIVE_UP_SECONDS = 604_800
 #: Keys that ask for a time of day, which is not supported yet; their values that ask for none.
 _TIMING_KEYS = ("timing", "sendTime", "send_time")
 _NO_TIME = frozenset({"immediate", "immediately", "now", "", "none"})
@@ -94,6 +97,27 @@ def stops_on_error(raw: dict[str, Any], config: dict[str, Any]) -> bool:
     """Whether the execution ends when this step fails: `stop_on_error: true` or `continue_on_error: false`."""
     going_on = [config.pop(key, None) for key in ("continue_on_error", "continueOnError")]
     return raw.get("stop_on_error") is True or any(value is False for value in going_on)
+
+
+def give_up_seconds(raw: dict[str, Any], config: dict[str, Any], type_: str) -> float | None:
+    """Return the seconds of `give_up_after`, and remove it from `config`.  Errors: `BadStep`."""
+    in_config = config.pop("give_up_after", None) if type_ in TYPES else None
+    given = [value for value in (raw.get("give_up_after"), in_config) if not is_empty(value)]
+    if not given:
+        return None
+    if type_ in ("condition", "wait", "stop"):
+        raise BadStep("`give_up_after` is not supported on this step: it is never tried again")
+    if len(given) > 1 and given[0] != given[1]:
+        raise BadStep("`give_up_after` has different values in the step and in its config: keep one")
+    if not isinstance(given[0], str):
+        raise BadStep('`give_up_after` must be text, such as "2 hours"')
+    try:
+        seconds = parse_duration(given[0])
+    except BadDuration as error:
+        raise BadStep(f"`give_up_after`: {error}") from None
+    if seconds > MAX_GIVE_UP_SECONDS:
+        raise BadStep(f"`give_up_after` may be at most {format_exact(MAX_GIVE_UP_SECONDS)}")
+    return seconds
 
 
 def normal_config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[str, Any]:

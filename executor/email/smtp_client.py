@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from minutehand.executor.email.message import EmailMessage, joined, one_line
+from minutehand.executor.email.smtp_replies import GREYLIST_SECONDS, Refusal, named_delay_seconds, refusal_of
 from minutehand.executor.outcome import Send, StepResult
 from minutehand.executor.text.unicode_checks import storable
 
@@ -203,18 +204,15 @@ def _leave(smtp: aiosmtplib.SMTP) -> None:
 
 
 def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
-    """Return what an error of the session means; 4xx is temporary, 5xx permanent (RFC 5321 §4.2.1)."""
+    """Return what an error of the session means."""
     where = f"{server.host}:{server.port}"
     if isinstance(error, _Unencrypted):
         return StepResult.permanent("smtp_insecure", f"{where}: {error}")
     if isinstance(error, aiosmtplib.SMTPResponseException):
         said = error.message.replace(server.password, "***") if server.password else error.message
-        words = _shown(f"{error.code} {said}")
-        if error.code // 100 == 4:
-            return StepResult.retry("smtp_busy", f"{where} temporarily refused: {words}", status=error.code)
-        if error.code // 100 == 5:
-            code = "smtp_auth" if isinstance(error, aiosmtplib.SMTPAuthenticationError) else "smtp_refused"
-            return StepResult.permanent(code, f"{where} refused: {words}", status=error.code)
+        if error.code // 100 in (4, 5):
+            is_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
+            return _refusal(where, error.code, _shown(f"{error.code} {said}"), is_login=is_login)
     if left:
         return StepResult.unknown(f"{where}: the connection broke or fell silent after the message was sent")
     if type(error) is aiosmtplib.SMTPException:  # aiosmtplib raises it when AUTH is missing or has no known method
@@ -226,6 +224,26 @@ def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
     if isinstance(error, TimeoutError):
         return StepResult.retry("unreachable", f"{where}: no answer in time")
     return StepResult.retry("unreachable", f"{where}: the connection was refused or lost")
+
+
+def _refusal(where: str, status: int, words: str, *, is_login: bool) -> StepResult:
+    """Return what a 4xx or 5xx reply means for the message."""
+    wait = named_delay_seconds(words)
+    reason = f"{where} temporarily refused: {words}"
+    match refusal_of(status, words):
+        case Refusal.SLOW_DOWN:
+            return StepResult.deferred("smtp_busy", reason, retry_after_seconds=wait, slow_down=True, status=status)
+        case Refusal.QUOTA:
+            return StepResult.deferred("quota_exceeded", reason, slow_down=True, status=status)
+        case Refusal.LATER:
+            return StepResult.deferred("smtp_busy", reason, retry_after_seconds=wait or GREYLIST_SECONDS, status=status)
+        case Refusal.FAULT:
+            return StepResult.retry("smtp_busy", reason, status=status)
+        case Refusal.CREDITS:
+            return StepResult.permanent("no_credits", f"{where} refused: {words}", status=status)
+        case Refusal.REFUSED:
+            code = "smtp_auth" if is_login else "smtp_refused"
+            return StepResult.permanent(code, f"{where} refused: {words}", status=status)
 
 
 def _queue_id(reply: str) -> str | None:

@@ -35,6 +35,8 @@ def judge_remote_response(response: HttpResponse, now: datetime) -> StepResult:
     ...     return judge_remote_response(response, datetime.now(UTC)).verdict.value
     >>> judged(200, b'{"success": true}'), judged(200, b'{"success": false}'), judged(200, b"<html>")
     ('done', 'permanent', 'unknown')
+    >>> judged(429, b""), judged(408, b"")
+    ('deferred', 'retry')
     >>> judged(503, b'{"code": "BOOT_ERROR"}'), judged(504, b'{"code": "IDLE_TIMEOUT"}'), judged(422, b"")
     ('retry', 'unknown', 'permanent')
     """
@@ -95,10 +97,11 @@ def _judge_refusal(response: HttpResponse, wait: float | None) -> StepResult:
             return StepResult.retry(
                 "executor_broken", f"the function does not start ({described}): see its log and deploy"
             )
-        case 408 | 425 | 429:
+        case 408 | 425:
             return StepResult.retry("busy", f"the executor answered {described}", retry_after_seconds=wait)
-        case 503 if wait is not None:
-            return StepResult.retry("busy", f"the executor answered {described}", retry_after_seconds=wait)
+        case status if status == 429 or (status == 503 and wait is not None):
+            reason = f"the executor asked to slow down: it answered {described}"
+            return StepResult.deferred("busy", reason, retry_after_seconds=wait)
         case status if 300 <= status < 400:
             return StepResult.permanent("redirect", "redirects are not followed: use the executor's final URL")
         case status if 400 <= status < 500:

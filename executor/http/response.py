@@ -51,6 +51,9 @@ class HttpResponse:
         shown: dict[str, Any] = {"status": self.status, "response": self.excerpt}
         if verdict is Verdict.UNKNOWN:
             return StepResult.unknown(f"the receiver answered {self.status}; it may have done the work", **shown)
+        if verdict is Verdict.DEFERRED:
+            reason = f"the receiver asked to slow down: it answered {self.status}"
+            return StepResult.deferred("busy", reason, retry_after_seconds=wait, slow_down=True, **shown)
         if verdict is Verdict.RETRY:
             return StepResult.retry("busy", f"the receiver answered {self.status}", retry_after_seconds=wait, **shown)
         if 300 <= self.status < 400:
@@ -61,18 +64,21 @@ class HttpResponse:
 def judge_response(status: int, *, retry_after: float | None = None) -> Verdict:
     """Return what an HTTP status means for the work that was asked for.
 
-    408, 425 and 429 are temporary refusals; other 4xx and 3xx are permanent (redirects are not followed).  After a 5xx
-    it is unknown whether the work was done, except a 503 with `Retry-After`: there an overloaded server refuses, while
-    a plain 503 may come from a proxy whose backend failed in the middle (RFC 9110 §15; 425: RFC 8470; 429: RFC 6585).
+    429 asks to slow down, 408 and 425 are other temporary refusals; other 4xx and 3xx are permanent (redirects are not
+    followed).  After a 5xx it is unknown whether the work was done, except a 503 with `Retry-After`: there an
+    overloaded server refuses, while a plain 503 may come from a proxy whose backend failed in the middle (RFC 9110 §15;
+    425: RFC 8470; 429: RFC 6585).
 
-    >>> [judge_response(s).value for s in (200, 429, 404, 302, 502, 503)]
-    ['done', 'retry', 'permanent', 'permanent', 'unknown', 'unknown']
+    >>> [judge_response(s).value for s in (200, 429, 408, 404, 302, 502, 503)]
+    ['done', 'deferred', 'retry', 'permanent', 'permanent', 'unknown', 'unknown']
     >>> judge_response(503, retry_after=120).value
-    'retry'
+    'deferred'
     """
     if 200 <= status < 300:
         return Verdict.DONE
-    if status in (408, 425, 429) or (status == 503 and retry_after is not None):
+    if status == 429 or (status == 503 and retry_after is not None):
+        return Verdict.DEFERRED
+    if status in (408, 425):
         return Verdict.RETRY
     return Verdict.PERMANENT if 300 <= status < 500 else Verdict.UNKNOWN
 

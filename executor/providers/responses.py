@@ -18,8 +18,8 @@ __all__ = ["ProviderError", "failure", "missing_id", "post", "short_text"]
 
 #: Our codes of temporary refusals; all others are permanent.
 _FOR_NOW = frozenset({"busy", "quota_exceeded"})
-#: How long to wait for a daily quota without `Retry-After`: five attempts cover a day.
-_QUOTA_WAIT_SECONDS = 6 * 3600.0
+#: Statuses of a temporary refusal that does not ask to slow down: a timeout, a request that is under way already.
+_NOT_OUR_PACE = frozenset({408, 409, 425})
 #: Our code for a status, when the provider's own code is not known.
 _REFUSALS = {401: "not_configured", 402: "no_credits", 403: "not_configured", 408: "busy", 425: "busy", 429: "busy"}
 
@@ -58,10 +58,10 @@ def failure(
         return StepResult.permanent("redirect", f"{provider}: redirects are not followed: use the final URL")
     code = "busy" if response.status >= 500 else codes.get(error.code) or _REFUSALS.get(response.status, "refused")
     if code in _FOR_NOW:
-        if code == "quota_exceeded" and wait is None:
-            wait = _QUOTA_WAIT_SECONDS
         reason = f"{provider} temporarily refused ({response.status}): {quoted}"
-        return StepResult.retry(code, reason, retry_after_seconds=wait, **details)
+        if response.status in _NOT_OUR_PACE:
+            return StepResult.retry(code, reason, retry_after_seconds=wait, **details)
+        return StepResult.deferred(code, reason, retry_after_seconds=wait, slow_down=True, **details)
     return StepResult.permanent(code, f"{provider} refused ({response.status}): {quoted}", **details)
 
 

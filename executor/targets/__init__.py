@@ -7,6 +7,7 @@ The URLs hold secrets: no part of one is ever shown.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,11 @@ class Deliveries:
     unknown: tuple[int, ...] = ()
     #: Why a target is unknown or did not accept it, without any part of a URL.
     reason: str = ""
+
+    @property
+    def slow_down(self) -> bool:
+        """Whether a target says that it gets too much (429)."""
+        return bool(re.search(r"\b429\b|too many requests|rate.?limit", self.reason, re.IGNORECASE))
 
 
 async def send_to_all(urls: tuple[str, ...], title: str, text: str) -> Deliveries:

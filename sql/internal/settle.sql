@@ -95,6 +95,7 @@ declare
   v_attempt constant integer := greatest(coalesce(p_attempt, 0), 1);
   v_used_up constant boolean := v_attempt >= coalesce(p_max_attempts, 5);
   v_step_failed boolean := false;
+  v_given_up text;
 begin
   recorded := coalesce(p_recorded, '[]');
   attempt := p_attempt;
@@ -125,8 +126,10 @@ begin
         due := p_now + greatest(
           minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800)));
       else
-        reason := format(
-          '%s (given up after %s)', p_reason, minutehand.interval_text(date_trunc('second', p_now - deferred_since)));
+        v_given_up := format(
+          ' (given up after %s)', minutehand.interval_text(date_trunc('second', p_now - deferred_since)));
+        reason := concat(p_reason, v_given_up);
+        p_steps := jsonb_set(p_steps, '{0,error}', to_jsonb(concat(p_steps #>> '{0,error}', v_given_up)));
         deferred_since := null;
         v_step_failed := true;
       end if;

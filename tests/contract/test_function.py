@@ -93,7 +93,7 @@ def test_what_could_lead_elsewhere_is_no_name(platform: HttpReceiver, name: obje
         (Answer(body=b'{"success": false}'), Verdict.PERMANENT, "no reason given"),
         (Answer(body=b'{"success": "false"}'), Verdict.DONE, ""),
         (Answer(status=404), Verdict.PERMANENT, "404"),
-        (Answer(status=429, headers={"Retry-After": "9"}), Verdict.RETRY, "429"),
+        (Answer(status=429, headers={"Retry-After": "9"}), Verdict.DEFERRED, "429"),
         (Answer(status=500), Verdict.UNKNOWN, "500"),
         (Answer(hang_up=True), Verdict.UNKNOWN, "may have arrived"),
     ],

@@ -115,7 +115,7 @@ def test_pretending_is_shown_as_such(functions):
         (402, "Insufficient SMS credits", Verdict.PERMANENT, "no_credits"),
         (401, "Invalid JWT", Verdict.PERMANENT, "not_configured"),
         (404, "Client not found", Verdict.PERMANENT, "refused"),
-        (429, "Slow down", Verdict.RETRY, "busy"),
+        (429, "Slow down", Verdict.DEFERRED, "busy"),
         (503, "Provider billing", Verdict.RETRY, "busy"),
         (500, "Telnyx timed out", Verdict.UNKNOWN, "uncertain_send"),
         (546, "CPU limit", Verdict.UNKNOWN, "uncertain_send"),

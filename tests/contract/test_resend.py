@@ -97,10 +97,10 @@ def test_another_letter_under_the_same_key_waits_for_a_person(resend):
         (422, "missing_required_field", Verdict.PERMANENT, "refused"),
         (404, "not_found", Verdict.PERMANENT, "refused"),
         (409, "concurrent_idempotent_requests", Verdict.RETRY, "busy"),
-        (429, "rate_limit_exceeded", Verdict.RETRY, "busy"),
-        (429, "daily_quota_exceeded", Verdict.RETRY, "quota_exceeded"),
+        (429, "rate_limit_exceeded", Verdict.DEFERRED, "busy"),
+        (429, "daily_quota_exceeded", Verdict.DEFERRED, "quota_exceeded"),
         (429, "monthly_quota_exceeded", Verdict.PERMANENT, "no_credits"),
-        (429, "a_new_name", Verdict.RETRY, "busy"),
+        (429, "a_new_name", Verdict.DEFERRED, "busy"),
         (500, "application_error", Verdict.UNKNOWN, "uncertain_send"),
         (500, "invalid_api_key", Verdict.UNKNOWN, "uncertain_send"),
     ],
@@ -124,7 +124,7 @@ def test_it_is_asked_again_when_it_says(resend):
     resend.then(reply(429, error, Retry_After="7"), reply(503, {}, Retry_After="9"))
     assert [act(run_of(resend)).retry_after_seconds for _ in range(2)] == [7.0, 9.0]
     resend.refuse("client@example.com", (429, "daily_quota_exceeded", "x"))
-    assert act(run_of(resend)).retry_after_seconds == 6 * 3600
+    assert act(run_of(resend)).retry_after_seconds is None
 
 
 def test_a_wrong_key_is_not_shown(resend):

@@ -31,10 +31,30 @@ def post() -> Iterator[SmtpReceiver]:
 
 @pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
 def test_a_4xx_reply_anywhere_is_a_retry(post, at):
-    post.then(Trouble(at=at, reply="451 4.7.1 come later"))
+    post.then(Trouble(at=at, reply="451 4.3.0 a local fault"))
     result = send_email(post.url)
     assert (result.verdict, result.code, result.result) == (Verdict.RETRY, "smtp_busy", {"status": 451})
-    assert "451 4.7.1 come later" in result.reason
+    assert "451 4.3.0 a local fault" in result.reason
+    assert post.messages == []
+
+
+@pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "CONTENT"])
+@pytest.mark.parametrize(
+    ("reply", "code", "wait", "slow_down"),
+    [
+        ("450 4.7.1 Greylisted, try again in 120 seconds", "smtp_busy", 120, False),
+        ("451 4.7.1 come later", "smtp_busy", 60, False),
+        ("421 4.7.0 Too many connections from your host", "smtp_busy", None, True),
+        ("452 4.3.1 Insufficient system storage", "smtp_busy", None, True),
+        ("550 5.4.5 Daily user sending limit exceeded", "quota_exceeded", None, True),
+    ],
+)
+def test_a_reply_that_asks_to_wait_anywhere_spends_no_attempt(post, at, reply, code, wait, slow_down):
+    post.then(Trouble(at=at, reply=reply))
+    result = send_email(post.url)
+    assert (result.verdict, result.code, result.retry_after_seconds) == (Verdict.DEFERRED, code, wait)
+    assert (result.slow_down, result.result) == (slow_down, {"status": int(reply[:3])})
+    assert reply in result.reason
     assert post.messages == []
 
 

@@ -190,7 +190,7 @@ def test_a_secret_of_another_form_is_named_but_not_shown(receiver, secret):
 def test_being_told_to_wait_is_a_retry_with_that_wait(receiver):
     receiver.then(Answer(status=429, headers={"Retry-After": "7"}, body=b"slow down"))
     result = act({"url": receiver.url})
-    assert (result.verdict, result.retry_after_seconds) == (Verdict.RETRY, 7.0)
+    assert (result.verdict, result.retry_after_seconds) == (Verdict.DEFERRED, 7.0)
     assert result.result == {"status": 429, "response": "slow down"}
 
 

@@ -98,7 +98,7 @@ def test_a_processor_killed_during_a_webhook_repeats_it_under_the_same_id(app, m
     assert [send["status"] for send in app.sends()] == ["sent"]
 
 
-@pytest.mark.parametrize("status", [500, 429])
+@pytest.mark.parametrize("status", [500, 408])
 def test_a_busy_receiver_is_tried_again_later_and_no_other_step_is(app, minutehand, shop, post, status):
     shop.then(Answer(status=status))
     app.workflow(email(), webhook(shop.url))
@@ -114,6 +114,24 @@ def test_a_busy_receiver_is_tried_again_later_and_no_other_step_is(app, minuteha
     assert len(shop.requests) == 2
 
 
+def test_being_asked_to_slow_down_spends_no_attempt_and_ends_after_give_up_after(app, minutehand, shop, post):
+    shop.then(Answer(status=429), Answer(status=429))
+    app.workflow(webhook(shop.url) | {"give_up_after": "2 hours"}, email())
+    app.complete()
+    for _ in range(2):
+        assert minutehand.run_once("--max-attempts", "1")["waiting"] == 1
+        waiting = app.database.one("select status, attempt, code from automation_execution_logs")
+        assert waiting == {"status": "pending", "attempt": 0, "code": "busy"}
+        app.make_due()
+    assert len({request.headers["webhook-id"] for request in shop.requests}) == 1
+    app.database.sql("update automation_execution_logs set deferred_since = now() - interval '2 hours 1 second'")
+    shop.then(Answer(status=429))
+    minutehand.run_once("--drain")
+    ended = app.execution()
+    assert (ended["status"], ended["code"], len(post.messages)) == ("failed", "partial", 1)
+    assert "it answered 429 (given up after 2 hours" in ended["reason"]
+
+
 def test_retry_after_of_the_receiver_wins(app, minutehand, shop):
     shop.then(Answer(status=429, headers={"Retry-After": "3600"}))
     app.workflow(webhook(shop.url))
@@ -124,7 +142,7 @@ def test_retry_after_of_the_receiver_wins(app, minutehand, shop):
 
 
 def test_a_step_without_attempts_left_fails_and_the_following_steps_run(app, minutehand, shop, post):
-    shop.then(Answer(status=429), Answer(status=429))
+    shop.then(Answer(status=408), Answer(status=408))
     app.workflow(webhook(shop.url), email())
     app.complete()
     assert minutehand.run_once("--max-attempts", "2")["retried"] == 1

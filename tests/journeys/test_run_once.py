@@ -47,7 +47,7 @@ def test_the_summary_has_exactly_the_documented_keys_and_adds_up(app, minutehand
     run = minutehand.run_once()
     assert list(run) == KEYS
     assert (run["schema"], run["backend"], run["claimed"]) == (1, "postgres", 2)
-    assert (run["retried"], run["failed"]) == (1, 1)
+    assert (run["waiting"], run["failed"]) == (1, 1)
     assert sum(run[end] for end in ENDS) == run["claimed"]
     assert {tuple(sorted(row)) for row in run["executions"]} == {tuple(sorted(EXECUTION_KEYS))}
     by_code = {row["code"]: row for row in run["executions"]}
@@ -111,7 +111,7 @@ def test_max_time_stops_claiming_and_running_executions_finish(app, minutehand, 
     assert _statuses(app) == {"completed": 1, "pending": 2}
 
 
-@pytest.mark.parametrize(("answer", "word", "code"), [(404, "never", 0), (404, "dead", 4), (429, "any", 4)])
+@pytest.mark.parametrize(("answer", "word", "code"), [(404, "never", 0), (404, "dead", 4), (408, "any", 4)])
 def test_fail_on_decides_which_failures_change_the_exit_code(app, minutehand, shop, answer, word, code):
     app.workflow(webhook(shop.url))
     shop.then(Answer(status=answer, headers={"Retry-After": "600"}))

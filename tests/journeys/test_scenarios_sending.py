@@ -87,12 +87,12 @@ def delay(world: World) -> float:
 
 
 def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeats(world: World) -> None:
-    """Scenario 14: 429, 500 and broken connections for a while, then success; the e-mail step before it sends once.
+    """Scenario 14: 408, 500 and broken connections for a while, then success; the e-mail step before it sends once.
 
     500 and a broken connection are uncertain; the receiver takes a key, so it is called again under the same key.
     """
-    busy = Answer(status=429)
-    world.shop.then(busy, Answer(status=500), Answer(hang_up=True), Answer(status=429, headers={"Retry-After": "3600"}))
+    busy = Answer(status=408)
+    world.shop.then(busy, Answer(status=500), Answer(hang_up=True), Answer(status=408, headers={"Retry-After": "3600"}))
     world.app.workflow(email(), webhook(world.shop.url), sms())
     world.app.complete()
     delays, attempts = [], []
@@ -115,7 +115,7 @@ def test_an_outage_that_does_not_end_is_a_dead_letter_and_a_retry_repeats_only_w
     world: World,
 ) -> None:
     """Scenario 14, second part: all attempts are used; a person's retry repeats only what failed."""
-    world.texts.then(*[reply(429, {"code": 20429, "message": "Too Many Requests"})] * 2)
+    world.texts.then(*[reply(408, {"message": "Request timeout"})] * 2)
     world.app.workflow(email(), sms())
     world.app.complete()
     assert world.drain("--max-attempts", "2")["retried"] == 1

@@ -132,7 +132,7 @@ def test_a_span_has_no_data_of_a_customer(app: App, shop, post, minutehand, coll
     ("status", "outcome", "code", "ended"),
     [
         (404, "permanent", "refused", {"workflow": "failed", "execution": "done"}),
-        (429, "retry", "busy", {"execution": "retry"}),
+        (408, "retry", "busy", {"execution": "retry"}),
         (502, "unknown", "uncertain_send", {"execution": "unknown"}),
     ],
 )

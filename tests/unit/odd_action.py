@@ -9,6 +9,12 @@ from typing import Any
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 
+_ENDS = {
+    "defer": StepResult.deferred("busy", "slow down", retry_after_seconds=7),
+    "retry": StepResult.retry("busy", "come back", retry_after_seconds=7),
+    "refuse": StepResult.permanent("refused", "never"),
+}
+
 
 class OddAction:
     """`config.do` says what."""
@@ -28,10 +34,8 @@ class OddAction:
                 raise BadStep("`x` is missing")
             case "hang":
                 await asyncio.Event().wait()
-            case "retry":
-                return StepResult.retry("busy", "come back", retry_after_seconds=7)
-            case "refuse":
-                return StepResult.permanent("refused", "never")
+            case "retry" | "defer" | "refuse" as end:
+                return _ENDS[end]
             case "render":
                 return StepResult.done(said=run.render(run.step.config["text"]))
             case "send" as channel:

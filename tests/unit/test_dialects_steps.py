@@ -358,3 +358,33 @@ def test_a_bomb_is_refused_before_it_goes_off(value: Any, said: str, column: str
     message = refusal(**{"action_type": "email", column: [value]})
     assert said in message
     assert len(message) < 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds"),
+    [
+        ({"give_up_after": "2 hours"}, 7200),
+        ({"config": {**TEXT, "give_up_after": "90m"}}, 5400),
+        ({"give_up_after": "1 day", "config": {**TEXT, "give_up_after": "1 day"}}, 86_400),
+        ({"give_up_after": None}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_a_step_is_tried_is_read_wherever_it_stands(raw, seconds):
+    (step,) = read_steps({"steps": [{"type": "sms", "config": TEXT, **raw}]})
+    assert (step.give_up_seconds, step.config) == (seconds, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"type": "sms", "config": TEXT, "give_up_after": "soon"}, 'invalid duration "soon"'),
+        ({"type": "sms", "config": TEXT, "give_up_after": 5}, "must be text"),
+        ({"type": "sms", "config": TEXT, "give_up_after": "8 days"}, "at most 1 week"),
+        ({"type": "sms", "config": {**TEXT, "give_up_after": "1h"}, "give_up_after": "2h"}, "different values"),
+        ({"type": "wait", "config": {"for": "1 day"}, "give_up_after": "2h"}, "not supported on this step"),
+    ],
+)
+def test_a_give_up_after_that_cannot_be_kept_is_refused(raw, said):
+    with pytest.raises(BadStep, match=said):
+        read_steps({"steps": [raw]})

@@ -29,7 +29,8 @@ def test_the_examples_in_the_docstrings_hold(module):
     ("verdict", "statuses"),
     [
         (Verdict.DONE, (200, 201, 202, 204, 299)),
-        (Verdict.RETRY, (408, 425, 429)),
+        (Verdict.RETRY, (408, 425)),
+        (Verdict.DEFERRED, (429,)),
         (Verdict.PERMANENT, (300, 301, 302, 307, 308, 400, 401, 403, 404, 409, 410, 413, 422, 451)),
         (Verdict.UNKNOWN, (101, 500, 501, 502, 503, 504, 520, 599)),
     ],
@@ -39,7 +40,7 @@ def test_a_status_says_what_is_known_about_the_work(verdict, statuses):
 
 
 def test_only_a_503_is_turned_into_a_refusal_by_retry_after():
-    assert judge_response(503, retry_after=0.0) is Verdict.RETRY
+    assert judge_response(503, retry_after=0.0) is Verdict.DEFERRED
     assert {judge_response(status, retry_after=5.0) for status in (500, 502, 504)} == {Verdict.UNKNOWN}
 
 
@@ -92,7 +93,8 @@ def test_an_excerpt_is_short_and_survives_any_bytes():
 def test_a_failed_reply_keeps_its_status_and_its_wish():
     failure = HttpResponse(status=429, headers={"Retry-After": "7"}, body=b"slow down", truncated=False).as_failure(NOW)
     assert failure is not None
-    assert (failure.verdict, failure.retry_after_seconds) == (Verdict.RETRY, 7.0)
+    assert (failure.verdict, failure.code, failure.retry_after_seconds) == (Verdict.DEFERRED, "busy", 7.0)
+    assert failure.slow_down
     assert failure.result == {"status": 429, "response": "slow down"}
     assert HttpResponse(status=204, headers={}, body=b"", truncated=False).as_failure(NOW) is None
 

@@ -95,6 +95,13 @@ def test_a_retry_stops_there_and_says_what_follows(run):
     assert (outcome.resume_step, outcome.reason) == ("2", "step 2 (odd): come back")
 
 
+def test_a_deferral_says_for_how_long_the_step_is_tried(run, database):
+    outcome = run(odd("well"), odd("defer") | {"give_up_after": "2 hours"}, odd("well"))
+    assert (outcome.ended, outcome.code, outcome.more) == (Ended.DEFERRED, "busy", True)
+    assert (outcome.retry_after_seconds, outcome.give_up_seconds, outcome.resume_step) == (7, 7200, "2")
+    assert database.one("select status, attempt from automation_execution_logs") == {"status": "pending", "attempt": 0}
+
+
 def test_a_retry_of_the_last_step_says_that_nothing_follows(run):
     assert run(odd("well"), odd("retry")).more is False
 

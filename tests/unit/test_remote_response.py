@@ -108,15 +108,24 @@ def test_another_holder_is_waited_for() -> None:
     assert judged(409, {"title": "held"}) == ("retry", "held_elsewhere")
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 503])
-def test_a_wish_to_come_back_later_is_kept(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(408, Verdict.RETRY), (425, Verdict.RETRY), (429, Verdict.DEFERRED), (503, Verdict.DEFERRED)],
+)
+def test_a_wish_to_come_back_later_is_kept(status: int, verdict: Verdict) -> None:
     result = judge_remote_response(reply(status, b"", retry_after="7"), NOW)
-    assert (result.verdict, result.code, result.retry_after_seconds) == (Verdict.RETRY, "busy", 7.0)
+    assert (result.verdict, result.code, result.retry_after_seconds) == (verdict, "busy", 7.0)
 
 
-@pytest.mark.parametrize("status", [408, 425, 429])
+@pytest.mark.parametrize("status", [408, 425])
 def test_without_a_wish_the_backoff_decides(status: int) -> None:
     assert judge_remote_response(reply(status), NOW) == StepResult.retry("busy", f"the executor answered {status}")
+
+
+def test_being_asked_to_slow_down_spends_no_attempt() -> None:
+    result = judge_remote_response(reply(429), NOW)
+    assert (result.verdict, result.retry_after_seconds) == (Verdict.DEFERRED, None)
+    assert result.reason == "the executor asked to slow down: it answered 429"
 
 
 def test_a_reason_has_the_status_the_platforms_code_and_the_words_and_is_short() -> None:

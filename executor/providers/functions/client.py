@@ -9,11 +9,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.recipients import client_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.http.outgoing import identity_headers
+from minutehand.executor.http.response import retry_after_seconds
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
@@ -76,7 +78,8 @@ class Function:
         code = short_text(answer.get("code"), 40) or short_text(inner.get("code"), 40)
         if response.status == 404 and "success" not in answer and not error:
             return StepResult.permanent("not_configured", f"there is no function {self.name}: deploy it", status=404)
-        if response.status == 503 and (code == "BOOT_ERROR" or answer.get("success") is False):
+        is_asking = retry_after_seconds(response.headers, datetime.now(UTC)) is not None
+        if response.status == 503 and not is_asking and (code == "BOOT_ERROR" or answer.get("success") is False):
             # It did not start, or it reports that its provider cannot be used.
             quoted = message or "it does not start; see its log"
             return StepResult.retry("busy", f"{self._label} temporarily refused (503): {quoted}", status=503)
