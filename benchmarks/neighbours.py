@@ -93,13 +93,13 @@ def measured(connection: psycopg.Connection[Any], seconds: float) -> tuple[float
 
 
 @contextmanager
-def running_worker(url: str) -> Iterator[None]:
-    """Run `minutehand worker` on the database; its log is discarded."""
+def running_worker(url: str, **environment: str) -> Iterator[None]:
+    """Run `minutehand worker` on the database, with these variables; its log is discarded."""
     command = [sys.executable, "-m", "minutehand.scheduler.cli.main", "worker", "--poll-seconds", "1s"]
     with tempfile.TemporaryDirectory() as folder:
         worker = subprocess.Popen(
             command,
-            env=os.environ | {"DATABASE_URL": url},
+            env=os.environ | {"DATABASE_URL": url} | environment,
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

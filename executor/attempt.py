@@ -81,6 +81,7 @@ class Attempt:
         self._reserved: tuple[Json, Reservation] | None = None
         #: How the last send ended, and the records of ended steps: not recorded yet.
         self._confirmation: Json | None = None
+        self._pace: Json | None = None
         self._records: list[Json] = []
 
     async def run_step(
@@ -136,6 +137,10 @@ class Attempt:
         """Note how the last send ended; the next call records it."""
         self._confirmation = confirmation
 
+    def note_pace(self, note: Json) -> None:
+        """Note how a send to a receiver ended that asks, or asked, to slow down; the next call records it."""
+        self._pace = note
+
     def add_record(self, record: Json) -> None:
         """Note the record of an ended step; the next call records it."""
         self._give_back()
@@ -152,7 +157,8 @@ class Attempt:
     def outcome(self, ended: Ended, **details: Any) -> Outcome:
         """Say how the attempt ended, with what is not recorded yet."""
         self._give_back()
-        return Outcome.of(self.execution, ended, earlier=tuple(self._records), confirm=self._confirmation, **details)
+        unrecorded: Json = {"earlier": tuple(self._records), "confirm": self._confirmation, "pace": self._pace}
+        return Outcome.of(self.execution, ended, **unrecorded, **details)
 
     async def _reserve(self, request: Json) -> Reservation:
         if self._reserved is not None and self._reserved[0] != request:
@@ -175,12 +181,14 @@ class Attempt:
         item: Json = {"id": self.execution.id, "token": self.execution.lease.token}
         if self._confirmation:
             item["confirm"] = self._confirmation
+        if self._pace:
+            item["pace"] = self._pace
         if self._records:
             item |= {"steps": self._records, "resume_step": self._step}
         if request is not None:
             item["reserve"] = request
         self.context = await self._advances.ask(item)
-        self._confirmation, self._records = None, []
+        self._confirmation, self._pace, self._records = None, None, []
         self._view = View.FRESH
         if not self.context.held:
             raise LeaseLost(self.execution.id)

@@ -19,6 +19,7 @@ from minutehand.executor.attempt import Attempt, ExecutionPaused, ExecutionStopp
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.http.client import HttpClient
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict, error_details
+from minutehand.executor.paces import Refusals
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_order import next_step, remaining_steps
 from minutehand.executor.step_record import step_record
@@ -51,6 +52,7 @@ class LocalExecutor:
         self._stopping = stopping
         self._http = HttpClient(settings)
         self._turns = Turns()
+        self._refusals = Refusals()
         self._plans: dict[tuple[str, int], tuple[Step, ...] | BadStep] = {}
         self._advances = Batch(store.advance, key_of_ask=lambda ask: str(ask["id"]), key_of_answer=lambda c: c.id)
 
@@ -117,6 +119,7 @@ class LocalExecutor:
             case Verdict.DEFERRED:
                 give_up = step.give_up_seconds if result.give_up_seconds is None else result.give_up_seconds
                 details |= {"retry_after_seconds": result.retry_after_seconds, "give_up_seconds": give_up}
+                details["due_in_seconds"] = result.wait_seconds
                 return attempt.outcome(Ended.DEFERRED, steps=(record,), more=following is not None, **details)
             case Verdict.RETRY:
                 details["retry_after_seconds"] = result.retry_after_seconds
@@ -151,6 +154,7 @@ class LocalExecutor:
             attempt=attempt,
             http=self._http,
             store=self._store,
+            refusals=self._refusals,
         )
         return await run_action(run, seconds=STEP_SECONDS)
 

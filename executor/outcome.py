@@ -55,7 +55,7 @@ class StepResult:
     `result` goes into the step's record: small, JSON, no secrets.  `code` is a stable word, `reason` a text for people;
     both are empty when the verdict is DONE.  `retry_after_seconds` is what the receiver asked for; it wins over the
     backoff, and a deferral is no shorter.  `give_up_seconds`: a deferral is repeated for so long; None: for a day.
-    `wait_seconds`: the next step runs no earlier (of LATER: this step).
+    `wait_seconds`: the next step runs no earlier; of LATER: this step; of a deferral: its exact delay.
     """
 
     verdict: Verdict
@@ -104,6 +104,7 @@ class StepResult:
         retry_after_seconds: float | None = None,
         give_up_seconds: float | None = None,
         slow_down: bool = False,
+        wait_seconds: float | None = None,
         **result: Any,
     ) -> StepResult:
         """Certainly not done, and not the step's fault: it runs again, with a growing delay."""
@@ -114,6 +115,7 @@ class StepResult:
             retry_after_seconds=retry_after_seconds,
             give_up_seconds=give_up_seconds,
             slow_down=slow_down,
+            wait_seconds=wait_seconds,
             result=result,
         )
 
@@ -173,6 +175,8 @@ class Outcome:
     due_in_seconds: float | None = None
     #: How the last send ended, for `communication_logs`; None: an earlier call stored it.
     confirm: dict[str, Any] | None = None
+    #: How the last send to a receiver ended that asks, or asked, to slow down; None: an earlier call stored it.
+    pace: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, execution: Execution, ended: Ended, **details: Any) -> Outcome:
@@ -199,6 +203,7 @@ class Outcome:
             "on_uncertain",
             "due_in_seconds",
             "confirm",
+            "pace",
         ):
             if (value := getattr(self, name)) is not None:
                 item[name] = value

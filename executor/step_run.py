@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.actions.contract import Deliver, Message, Pace, Step
 from minutehand.executor.attempt import Attempt, ExecutionPaused
 from minutehand.executor.http.client import HttpError
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
+from minutehand.executor.paces import Refusals, pace_note
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
@@ -20,6 +21,10 @@ from minutehand.store.records import ConditionResult, WebhookTenant
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
+
+
+#: How long the settle of a refusal takes at most, as a rule, in seconds.
+SETTLED_SECONDS = 0.25
 
 
 def send_key(execution_id: str, step: str, channel: str, recipient: str, resends: int = 0) -> str:
@@ -46,6 +51,7 @@ class LocalStepRun(StepView):
     attempt: Attempt
     http: HttpClient
     store: Store
+    refusals: Refusals
 
     @property
     def execution(self) -> Execution:
@@ -99,8 +105,16 @@ class LocalStepRun(StepView):
         resends = self.execution.resends.get(self.step.key, 0)
         key = send_key(self.execution.id, self.step.key, message.channel, message.recipient, resends)
         request = _reservation_request(self.step, message, key, policy) if reserve else None
-        reservation = await self.attempt.before_effect(request)
-        if reservation is not None and (ended := _without_sending(reservation, message, policy)) is not None:
+        if request is None and message.pace is not None and message.pace.key in self.attempt.context.slowed:
+            request = _place_request(message.pace, key)
+        ended, place = await self._may_leave(request, message, policy)
+        if ended is None and message.pace is not None and self.refusals.covers(message.pace, place):
+            # The receiver asked to slow down meanwhile: ask for another place, when that is settled.
+            await asyncio.sleep(SETTLED_SECONDS)
+            if reserve:
+                self.attempt.confirm({"key": key, "status": "failed", "error": "the receiver asked to slow down"})
+            ended, place = await self._may_leave(request or _place_request(message.pace, key), message, policy)
+        if ended is not None:
             return ended
         self.policy = policy
         if reserve:  # it remains if the result is never known: `deliver` hangs, or has a bug
@@ -108,9 +122,26 @@ class LocalStepRun(StepView):
             self.attempt.confirm(_confirmation(key, cut_off))
         result = await deliver_once(deliver, key)
         self.policy = None
+        if message.pace is not None and (place is not None or result.slow_down):
+            self.attempt.note_pace(pace_note(message.pace, place, result))
+            if result.slow_down:
+                self.refusals.add(message.pace, place)
         if reserve:
             self.attempt.confirm(_confirmation(key, result))
         return _with_send(message, key, result, policy, reserved=reserve)
+
+    async def _may_leave(
+        self, request: Json | None, message: Message, policy: OnUncertain
+    ) -> tuple[StepResult | None, Json | None]:
+        """Ask whether the message may leave, and wait for its place; returns how the step ends if not, and the place."""
+        reservation = await self.attempt.before_effect(request)
+        if reservation is None:
+            return None, None
+        ended = _without_sending(reservation, message, policy)
+        if ended is None and reservation.place is not None:
+            await asyncio.sleep(reservation.place["wait_seconds"])
+            self.execution.check_lease()
+        return ended, reservation.place
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
         """See the contract."""
@@ -170,7 +201,12 @@ def _reservation_request(step: Step, message: Message, key: str, policy: OnUncer
         "sender": message.sender,
         "key": key,
         "on_uncertain": policy.value,
-    }
+    } | ({"pace": asdict(message.pace)} if message.pace is not None else {})
+
+
+def _place_request(pace: Pace, key: str) -> Json:
+    """Ask for a place of a send that is recorded after it has left."""
+    return {"key": key, "pace": asdict(pace), "unrecorded": True}
 
 
 _CONFIRMED = {Verdict.DONE: "sent", Verdict.UNKNOWN: "uncertain"}
@@ -224,6 +260,8 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
             raise ExecutionPaused
         case "refused":
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
+        case "later" if reserved.is_deferred:
+            return StepResult.deferred(reserved.code or "", reserved.reason or "", wait_seconds=reserved.wait_seconds)
         case "later":
             return StepResult.later(reserved.wait_seconds or 1.0, reserved.code or "", reserved.reason or "")
     reason = f"an earlier worker stopped while sending this {message.channel}; it may have arrived"

@@ -7,6 +7,7 @@ own, to the entry-point group `minutehand.actions` (docs/extending.md).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,6 +64,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What sends share: when one of them is asked to slow down, all wait (sql/internal/slow_downs.sql)."""
+
+    #: Says which account or address it is, without its secrets: see `pace_of`.
+    key: str
+    #: For people: `Resend`, `webhook shop.example.com`.
+    name: str
+    #: An account of the operator's, which all tenants share; else the pace is of one tenant.
+    shared: bool
+
+
+def pace_of(kind: str, name: str, *identity: str, shared: bool = True) -> Pace:
+    """Return the pace of what is identified so: an account's credentials, or an address.  The key is a digest of it."""
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:20]
+    return Pace(key=f"{kind}:{digest}", name=name, shared=shared)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """What is about to leave, and to whom.  A dry run shows it; the step's record keeps it."""
 
@@ -74,6 +93,8 @@ class Message:
     sender: str
     #: The content, small and without secrets: {"subject": …, "text": …}.
     content: dict[str, Any] = field(default_factory=dict)
+    #: None: when it is asked to slow down, it waits alone.
+    pace: Pace | None = None
 
 
 #: Sends once under this idempotency key, and says how that ended.  It may let an `HttpError` of `run.http` pass.

@@ -73,7 +73,13 @@ async def _send(run: StepRun, provider: EmailProvider, email: EmailMessage) -> S
     content |= {"html": email.html} if email.html is not None else {}
     headers = email.headers | ({"Reply-To": email.reply_to} if email.reply_to else {})
     content |= {"headers": headers} if headers else {}
-    message = Message(channel="email", recipient=joined(email.recipients), sender=provider.sender, content=content)
+    message = Message(
+        channel="email",
+        recipient=joined(email.recipients),
+        sender=provider.sender,
+        content=content,
+        pace=getattr(provider, "pace", None),
+    )
     return await run.send(message, deliver, on_uncertain=provider.on_uncertain, slots=provider.slots)
 
 

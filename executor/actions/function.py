@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.actions.contract import BadStep, Message, StepRun, pace_of
 from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.http.outgoing import identity_headers, step_body
 from minutehand.executor.http.response import HttpResponse
@@ -60,7 +60,8 @@ class FunctionAction:
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
-        message = Message(channel="function", recipient=name, sender=USER_AGENT, content=body.shown)
+        pace = pace_of("function", f"the function {name}", url, shared=False)
+        message = Message(channel="function", recipient=name, sender=USER_AGENT, content=body.shown, pace=pace)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 

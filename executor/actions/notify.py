@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.actions.contract import BadStep, Message, StepRun, pace_of
 from minutehand.executor.http.client import USER_AGENT
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.targets import send_to_all
@@ -44,7 +44,8 @@ class NotifyAction:
             return await _notify(urls, title, text, key)
 
         content = {"text": text} | ({"title": title} if title else {})
-        message = Message(channel="notify", recipient=TEAM, sender=USER_AGENT, content=content)
+        pace = pace_of("notify", "a target of MINUTEHAND_NOTIFY_URLS", *urls)
+        message = Message(channel="notify", recipient=TEAM, sender=USER_AGENT, content=content, pace=pace)
         return await run.send(message, deliver, on_uncertain=OnUncertain.RESEND)
 
 

@@ -64,7 +64,13 @@ class SmsAction:
             return replace(result, result=result.result | cost)
 
         content = {"text": words} | cost
-        message = Message(channel="sms", recipient=recipient, sender=provider.sender, content=content)
+        message = Message(
+            channel="sms",
+            recipient=recipient,
+            sender=provider.sender,
+            content=content,
+            pace=getattr(provider, "pace", None),
+        )
         return await run.send(message, deliver, on_uncertain=OnUncertain.HOLD)
 
 

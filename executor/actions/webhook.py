@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from minutehand.executor.actions.contract import BadStep, Message, StepRun
+from minutehand.executor.actions.contract import BadStep, Message, StepRun, pace_of
 from minutehand.executor.http.client import USER_AGENT, BadTarget, parse_url, shown_url
 from minutehand.executor.http.outgoing import Body, identity_headers, step_body
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
@@ -78,7 +78,8 @@ class WebhookAction:
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
         content = {"method": method, "url": recipient} | body.shown
-        message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content)
+        pace = pace_of("webhook", f"webhook {parse_url(url).host}", recipient, shared=False)
+        message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content, pace=pace)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 
 

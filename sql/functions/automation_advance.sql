@@ -2,7 +2,10 @@
 -- Moves each execution one step forward, in one call: confirms the last send, records the finished steps, reads the row anew,
 -- and reserves the next send before it leaves (R13).  p_items:
 --   [{"id", "token", "confirm"?: {"key", "status", "external_id"?, "error"?}, "steps"?: [record], "resume_step"?,
---     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?}}]
+--     "pace"?: automation_settle's,
+--     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?, "pace"?: {"key", "shared"}, "unrecorded"?}}]
+-- A send to a receiver that asked to slow down (`pace`) gets its place there, in "place", or `later`: minutehand.take_places.  With
+-- `unrecorded` that is all that is asked for.  "slowed" in the answer: the tenant's own receivers to ask about.
 -- An item with only id and token just reads the row.  Nothing is reserved if the execution must stop.  A repeated call changes
 -- nothing and gets the same answer; a caller whose lease is lost gets held = false.  An item that cannot be stored ends alone
 -- with stop code `unrecordable`; the others go on.
@@ -49,26 +52,38 @@ language plpgsql set search_path = '' as $$
 declare
   v_sends jsonb := minutehand.pick_part(p_items, 'reserve');
   v_contexts jsonb;
+  v_places jsonb;
   v_answers jsonb;
 begin
+  if p_items @? '$[*].pace' then
+    perform minutehand.note_paces(p_items, p_now);
+  end if;
   if p_items @? '$[*].confirm' then
     perform minutehand.confirm_sends(minutehand.pick_part(p_items, 'confirm'), p_now);
   end if;
   if p_items @? '$[*].steps' then
     perform minutehand.append_steps((
-      select jsonb_agg(item - '{steps,confirm,reserve}'::text[] || jsonb_build_object('step', step) order by nr)
+      select jsonb_agg(item - '{steps,confirm,reserve,pace}'::text[] || jsonb_build_object('step', step) order by nr)
       from jsonb_array_elements(p_items) as item
       cross join lateral jsonb_array_elements(item -> 'steps') with ordinality as s (step, nr)), p_now);
   end if;
-  v_contexts := minutehand.read_contexts(p_items, p_now);
+  v_contexts := minutehand.with_slowed_keys(minutehand.read_contexts(p_items, p_now), p_now);
   if v_sends = '[]' then
     return v_contexts;
   end if;
-  v_answers := minutehand.reserve_sends((
+  v_sends := (
     select coalesce(jsonb_agg(send), '[]')
     from jsonb_array_elements(v_sends) as send
     join jsonb_array_elements(v_contexts) as c on c -> 'id' = send -> 'id'
-    where (c ->> 'held')::boolean and c ->> 'stop' is null), p_now);
+    where (c ->> 'held')::boolean and c ->> 'stop' is null);
+  v_places := minutehand.take_places(v_sends, p_now);
+  v_answers := minutehand.reserve_sends((
+    select coalesce(jsonb_agg(send), '[]')
+    from jsonb_array_elements(v_sends) as send
+    where not send ? 'unrecorded' and not coalesce(v_places -> (send ->> 'id') ? 'answer', false)), p_now);
+  if v_places <> '{}' or v_sends @? '$[*].unrecorded' then
+    v_answers := minutehand.with_places(v_sends, v_answers, v_places);
+  end if;
   return (
     select jsonb_agg(c || coalesce((
       select jsonb_build_object('send', a)

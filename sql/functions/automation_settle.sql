@@ -1,8 +1,10 @@
 -- automation_settle(p_outcomes, p_now) -> [{"id", "answer": "settled" | "already" | "lost" | "failed", "status", "code",
 --   "reason", "attempt", "due_seconds"}]
 -- Ends many executions in one call (R6).  p_outcomes: [{"id", "token", "ended", "steps"?, "code"?, "reason"?, "more"?,
--- "retry_after_seconds"?, "give_up_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?, "earlier"?, "confirm"?}].  `earlier` are records
--- of steps that finished before, `confirm` says how the last send ended (automation_confirm_sends), and `ended` is
+-- "retry_after_seconds"?, "give_up_seconds"?, "resume_step"?, "on_uncertain"?, "due_in_seconds"?, "earlier"?, "confirm"?,
+-- "pace"?}].  `earlier` are records of steps that finished before, `confirm` says how the last send ended
+-- (automation_confirm_sends), `pace` how one ended to a receiver that asks, or asked, to slow down (minutehand.note_paces), and
+-- `ended` is
 --   done       nothing is left to run: completed, or failed if a recorded step failed (`partial` if others succeeded)
 --   failed     it cannot run at all (code, reason)          skipped, cancelled   it must not run (code, reason)
 --   retry      the step in `steps` was certainly not done: pending again after a backoff, until the attempts are used up; then
@@ -11,7 +13,8 @@
 --   released   it was not run after all: pending, and the attempt is given back (due in `due_in_seconds`, if given)
 --   deferred   something is in the way that may pass: a lock, a table that cannot be read, a receiver that asks to slow down
 --              (`retry_after_seconds`).  Pending, and the attempt is given back; each delay is about as long as it has waited so
---              far (minutehand.deferral).  After `give_up_seconds` (a day) the step in `steps` has failed, else the execution
+--              far (minutehand.deferral); or `due_in_seconds`, or what the receiver's pace allows.  After `give_up_seconds` (a
+--              day) the step in `steps` has failed, else the execution
 --   waiting    pending again in `due_in_seconds`; a wait is progress and spends no attempt
 -- `already`: this caller settled it before.  `lost`: another owns it now, nothing was written.  `failed`: the outcome could not
 -- be stored; the execution ended as failed: unrecordable, and the others settled.

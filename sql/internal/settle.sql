@@ -7,6 +7,9 @@ language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan s
 declare
   v_answers jsonb;
 begin
+  if p_outcomes @? '$[*].pace' then
+    p_outcomes := minutehand.note_paces(p_outcomes, p_now);
+  end if;
   if p_outcomes @? '$[*].confirm' then
     perform minutehand.confirm_sends(minutehand.pick_part(p_outcomes, 'confirm'), p_now);
   end if;
@@ -23,7 +26,7 @@ begin
     order by l.id
     for update
   ), decided as (
-    select h.id, s.ended, d.*
+    select h.id, s.ended, s.due_in_seconds, d.*
     from requested s
     join locked h on h.id = s.id
     cross join lateral minutehand.state_after(
@@ -34,12 +37,15 @@ begin
     where h.lease_token = s.token and h.lease_expires_at is not null
   ), settled as (
     update public.automation_execution_logs l
-    set status = d.status, code = d.code, reason = d.reason, attempt = d.attempt, actions_executed = d.recorded,
+    set status = d.status, code = d.code, attempt = d.attempt, actions_executed = d.recorded,
         resume_step = case
           -- That an earlier worker's call left stays noted (automation_begin_calls).
           when d.ended in ('released', 'deferred') and d.resume_step is null and l.resume_step <> 'call:' || l.lease_token
             then l.resume_step
           else d.resume_step end,
+        reason = case when d.ended = 'deferred' and d.due_in_seconds is not null and d.status = 'pending'
+          then format('%s (since %s, goes on at %s)', d.reason, minutehand.utc_text(d.deferred_since), minutehand.utc_text(d.due))
+          else d.reason end,
         deferred_since = d.deferred_since,
         error_message = case when d.status = 'failed' then d.reason end,
         scheduled_at = coalesce(d.due, l.scheduled_at),
@@ -123,8 +129,8 @@ begin
       deferred_since := coalesce(p_deferred_since, p_now);
       if p_now - deferred_since < make_interval(secs => least(coalesce(p_give_up_seconds, 86400), 604800)) then
         status := 'pending';
-        due := p_now + greatest(
-          minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800)));
+        due := p_now + coalesce(make_interval(secs => least(greatest(p_due_in_seconds, 0.001), 604800)), greatest(
+          minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800))));
       else
         v_given_up := format(
           ' (given up after %s)', minutehand.interval_text(date_trunc('second', p_now - deferred_since)));

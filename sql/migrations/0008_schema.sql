@@ -425,6 +425,32 @@ create table if not exists public.automation_audit (
 );
 create index if not exists automation_audit_at on public.automation_audit (at);
 
+-- Receivers that asked to slow down, and their pace (sql/internal/slow_downs.sql).  What a crash of the server loses, the next
+-- refusal says again.
+create unlogged table if not exists minutehand.slow_downs (
+  tenant text not null,  -- empty: an account of the operator's
+  key text not null,  -- provider and digest of the account, or digest of the address
+  name text not null,
+  code text not null,
+  since timestamptz not null,
+  -- When it last refused, until when it is paused, and the pauses so far.
+  slowed_at timestamptz not null,
+  until timestamptz not null,
+  n integer not null default 1,
+  -- Sends a second, whether that was measured, the sends since `slowed_at`, when the next may leave, and when the last
+  -- execution that waits comes back.
+  rate double precision not null default 3,
+  is_measured boolean not null default false,
+  granted integer not null default 0,
+  next_at timestamptz not null,
+  back_at timestamptz not null,
+  -- The execution whose send is the probe.
+  is_probing boolean not null default true,
+  probe uuid,
+  probe_until timestamptz,
+  primary key (tenant, key)
+);
+
 -- When a person resumed a workflow: the loop breaker counts from there.
 create table if not exists minutehand.breaker_resets (
   workflow_id text primary key,

@@ -154,8 +154,12 @@ class Reservation:
     external_id: str | None
     code: str | None
     reason: str | None
-    #: For `later`: how long a limit delays it.
+    #: For `later`: how long a limit, or the receiver's pace, delays it.
     wait_seconds: float | None
+    #: For `later`: the receiver asked to slow down.
+    is_deferred: bool = False
+    #: For `go`: the send's place at a receiver that asked to slow down, `{"n", "wait_seconds"}`.
+    place: Json | None = None
 
     @classmethod
     def from_row(cls, row: Json) -> Reservation:
@@ -167,6 +171,8 @@ class Reservation:
             code=row.get("code"),
             reason=row.get("reason"),
             wait_seconds=row.get("wait_seconds"),
+            is_deferred=row.get("deferred", False),
+            place=row.get("place"),
         )
 
 
@@ -190,6 +196,8 @@ class Context:
     status_column: str = "status"
     #: An earlier worker handed the execution over and never reported its end (`automation_begin_calls`).
     called: bool = False
+    #: The tenant's own receivers that asked to slow down, by the key of their pace.
+    slowed: frozenset[str] = frozenset()
     #: The reservation; None when none was requested, or the execution must not go on.
     send: Reservation | None = None
 
@@ -207,6 +215,7 @@ class Context:
             hidden=row.get("hidden") or {},
             status_column=row.get("status") or "status",
             called=row.get("called", False),
+            slowed=frozenset(row.get("slowed") or ()),
             send=Reservation.from_row(row["send"]) if row.get("send") else None,
         )
 

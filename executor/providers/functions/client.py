@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.actions.recipients import client_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.http.outgoing import identity_headers
@@ -40,6 +41,11 @@ class Function:
     name: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def pace(self) -> Pace:
+        """All calls of the function share it."""
+        return pace_of("function", f"the function {self.name}", self.url)
 
     async def send(self, run: StepRun, body: dict[str, Any], send: Send) -> StepResult:
         """Call it once."""
@@ -105,6 +111,11 @@ class FunctionEmail:
         """Return the address in From; the function's name if it chooses the sender."""
         return self.address.addr_spec if self.address else self.function.name
 
+    @property
+    def pace(self) -> Pace:
+        """That of the function."""
+        return self.function.pace
+
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """Call the function once."""
         recipient = joined(message.recipients)
@@ -135,6 +146,11 @@ class FunctionSms:
     def sender(self) -> str:
         """Return the function's name: it chooses the number."""
         return self.function.name
+
+    @property
+    def pace(self) -> Pace:
+        """That of the function."""
+        return self.function.pace
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """Call the function once."""

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
@@ -47,6 +48,11 @@ class Resend:
     def sender(self) -> str:
         """The address in From."""
         return self.address.addr_spec
+
+    @property
+    def pace(self) -> Pace:
+        """All messages of the account share it."""
+        return pace_of("resend", "Resend", self.base_url, self.api_key)
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """POST the message once."""

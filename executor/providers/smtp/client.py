@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.outcome import OnUncertain, StepResult
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Smtp:
     def slots(self) -> asyncio.Semaphore:
         """One slot for each connection."""
         return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONNECTIONS))
+
+    @property
+    def pace(self) -> Pace:
+        """All messages of the account share it."""
+        return pace_of("smtp", f"the mail server {self.server.host}", repr(self.server), self.server.user or "")
 
     async def deliver(self, run: StepRun, message: EmailMessage, key: str) -> StepResult:
         """Send the message over a connection of its own."""

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.outcome import Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
@@ -52,6 +53,11 @@ class Telnyx:
     base_url: str
     api_key: str = field(repr=False)
     sender: str
+
+    @property
+    def pace(self) -> Pace:
+        """All messages of the account share it."""
+        return pace_of("telnyx", "Telnyx", self.base_url, self.api_key)
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the message once; the API takes no idempotency key."""

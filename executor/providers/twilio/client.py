@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.outcome import Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
 
@@ -62,6 +63,11 @@ class Twilio:
     auth_token: str = field(repr=False)
     #: A number, a sender's name, or a messaging service (`MG…`).
     sender: str
+
+    @property
+    def pace(self) -> Pace:
+        """All messages of the account share it."""
+        return pace_of("twilio", "Twilio", self.base_url, self.account_sid)
 
     async def deliver(self, run: StepRun, message: SmsMessage, key: str) -> StepResult:
         """POST the message once; the API takes no idempotency key."""
