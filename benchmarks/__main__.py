@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 import psycopg
 
-from benchmarks import backends, dashboard, database, neighbours, starts, writes
+from benchmarks import backends, dashboard, database, neighbours, slow_provider, starts, writes
 from benchmarks.receiver import running_receivers
 from benchmarks.report import Figure, as_text, machine
 from tests.supabase import stack
@@ -41,6 +41,8 @@ class Sizes:
     backends: tuple[int, int]
     #: How long the costly tenant works, in seconds, for each kind of cost.
     neighbours: float
+    #: E-mails by a provider that accepts two a second.
+    slow_provider: int
     #: The dashboard: executions in its history, requests of each view, pages held open, changes timed in a browser.
     history: int
     requests: int
@@ -57,6 +59,7 @@ FULL = Sizes(
     bulk_rows=10_000,
     backends=(10, 1_000),
     neighbours=20.0,
+    slow_provider=200,
     history=1_000_000,
     requests=40,
     pages=20,
@@ -71,6 +74,7 @@ QUICK = Sizes(
     bulk_rows=200,
     backends=(10, 100),
     neighbours=3.0,
+    slow_provider=10,
     history=5_000,
     requests=2,
     pages=20,
@@ -79,7 +83,7 @@ QUICK = Sizes(
 
 
 #: Each can be measured alone.
-PARTS = ("queue", "starts", "writes", "backends", "neighbours", "dashboard")
+PARTS = ("queue", "starts", "writes", "backends", "neighbours", "pace", "dashboard")
 
 
 @click.command()
@@ -91,7 +95,15 @@ PARTS = ("queue", "starts", "writes", "backends", "neighbours", "dashboard")
 def main(quick: bool, only: tuple[str, ...], json_file: Path | None) -> None:
     """Measure Minutehand on this machine, on a PostgreSQL of its own."""
     sizes = QUICK if quick else FULL
-    measures = (queue_figures, start_figures, write_figures, backend_figures, neighbour_figures, dashboard_figures)
+    measures = (
+        queue_figures,
+        start_figures,
+        write_figures,
+        backend_figures,
+        neighbour_figures,
+        pace_figures,
+        dashboard_figures,
+    )
     with database.running_server() as server:
         facts = machine(server)
         figures = []
@@ -259,6 +271,23 @@ def neighbour_figures(server: str, sizes: Sizes) -> list[Figure]:
             note=f"{missing} did not start" if missing else "",
         )
         for name, (delay, missing) in neighbours.delays(server, sizes.neighbours).items()
+    ]
+
+
+def pace_figures(server: str, sizes: Sizes) -> list[Figure]:
+    """Measure what share of a slow provider's pace two workers reach."""
+    progress(f"{sizes.slow_provider} e-mails by a provider that accepts two a second")
+    result = slow_provider.measured(server, sizes.slow_provider)
+    return [
+        Figure(
+            name=f"Share of a provider's pace, {sizes.slow_provider} e-mails, 2 workers",
+            value=result.share * 100,
+            unit="%",
+            baseline=100,
+            baseline_name="all that it accepts",
+            aim=0.9,
+            note=f"{result.failed} failed, {result.doubled} doubled, {result.refused} requests answered 429",
+        )
     ]
 
 

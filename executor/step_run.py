@@ -133,7 +133,7 @@ class LocalStepRun(StepView):
     async def _may_leave(
         self, request: Json | None, message: Message, policy: OnUncertain
     ) -> tuple[StepResult | None, Json | None]:
-        """Ask whether the message may leave, and wait for its place; returns how the step ends if not, and the place."""
+        """Ask whether the message may leave, and wait for its place; returns how the step ends if not, its place."""
         reservation = await self.attempt.before_effect(request)
         if reservation is None:
             return None, None

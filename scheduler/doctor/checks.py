@@ -45,6 +45,7 @@ CHECKS = (
     Check("queue", "dead rows", vacuum.dead_rows, ("vacuum",)),
     Check("queue", "old transactions", vacuum.old_transactions, ("vacuum",)),
     Check("sending", "e-mail", queue.email, ("workflows",)),
+    Check("sending", "pace", queue.pace, ("queue",)),
     Check("sending", "webhooks", queue.webhooks, ("workflows",)),
     Check("sending", "direct mode", direct.direct_mode, ("direct",)),
 )

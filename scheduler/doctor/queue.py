@@ -142,6 +142,22 @@ def email(facts: Facts) -> list[Result]:
     ]
 
 
+def pace(facts: Facts) -> list[Result]:
+    """Find the providers and webhooks that asked to slow down."""
+    return each(facts.section("queue")["slow_downs"], _slowed) or [ok("no receiver asks to slow down")]
+
+
+def _slowed(receiver: Json) -> Result:
+    whose = f" of tenant {receiver['tenant']}" if receiver["tenant"] else ""
+    until = f"nothing is sent there until {format_value(receiver['until'])} UTC, then one probe"
+    state = until if receiver["is_paused"] else f"it gets about {receiver['rate']:g} a second"
+    since = format_value(receiver["since"])
+    return warn(
+        f"{receiver['name']}{whose} asks to slow down ({receiver['code']}, since {since} UTC): {state}",
+        f"minutehand executions ls --status pending --code {receiver['code']}",
+    )
+
+
 def webhooks(facts: Facts) -> list[Result]:
     """Check the secret that signs webhooks, and say whose signs."""
     make = "MINUTEHAND_WEBHOOK_SECRET=whsec_$(openssl rand -base64 32)   # where the processor runs"

@@ -129,8 +129,11 @@ begin
       deferred_since := coalesce(p_deferred_since, p_now);
       if p_now - deferred_since < make_interval(secs => least(coalesce(p_give_up_seconds, 86400), 604800)) then
         status := 'pending';
-        due := p_now + coalesce(make_interval(secs => least(greatest(p_due_in_seconds, 0.001), 604800)), greatest(
-          minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800))));
+        due := p_now + case
+          when p_due_in_seconds is not null then make_interval(secs => least(greatest(p_due_in_seconds, 0.001), 604800))
+          else greatest(
+            minutehand.deferral(p_now - deferred_since), make_interval(secs => least(coalesce(p_retry_after_seconds, 0), 604800)))
+        end;
       else
         v_given_up := format(
           ' (given up after %s)', minutehand.interval_text(date_trunc('second', p_now - deferred_since)));

@@ -111,6 +111,44 @@ def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeat
     assert [send["status"] for send in world.app.sends()] == ["sent"] * 3
 
 
+def test_a_provider_that_asks_to_slow_down_gets_each_message_once(world: World) -> None:
+    """Twelve texts, a provider that refuses the first requests: all are sent in one drain, and no attempt is spent."""
+    world.texts.then(*[reply(429, {"code": 20429, "message": "Too Many Requests"}, Retry_After="1")] * 5)
+    world.app.workflow(sms(), settings={"rate_limit": None})
+    for _ in range(12):
+        world.job()
+    summary = world.drain()
+    assert (summary["completed"], summary["retried"], summary["failed"]) == (12, 0, 0)
+    assert summary["waiting"] >= 5
+    assert (len(world.sms()), len(world.texts.requests)) == (12, 17)
+    assert [send["status"] for send in world.app.sends()] == ["sent"] * 12
+    assert {row["attempt"] for row in world.app.database.sql("select attempt from automation_execution_logs")} == {1}
+    found = json.loads(world.minutehand("doctor", "-o", "json").stdout)
+    (check,) = [item for item in found["checks"] if item["check"] == "pace"]
+    assert check["level"] == "warn"
+    assert check["fact"].startswith("Twilio asks to slow down (busy, since ")
+
+
+def test_a_full_receiver_of_a_webhook_is_paused_and_stops_no_other(world: World) -> None:
+    """Five calls of one address and one of another: after the first refusals the address is left alone."""
+    world.shop.then(*[Answer(status=429, headers={"Retry-After": "60"})] * 5)
+    world.app.workflow(webhook(f"{world.shop.url}/full?key=1"))
+    for _ in range(5):
+        world.job()
+    world.minutehand.run_once()
+    world.app.workflow(webhook(f"{world.shop.url}/other"), name="Other")
+    world.job()
+    seen = len(world.shop.requests)
+    world.minutehand.run_once()
+    assert [request.path for request in world.shop.requests[seen:]] == ["/other"]
+    paused = world.app.database.sql(
+        "select attempt, reason from automation_execution_logs where status = 'pending'"
+        " order by created_at desc limit 1"
+    )
+    assert paused[0]["attempt"] == 0
+    assert "webhook 127.0.0.1 asked to slow down (since " in paused[0]["reason"]
+
+
 def test_an_outage_that_does_not_end_is_a_dead_letter_and_a_retry_repeats_only_what_failed(
     world: World,
 ) -> None:
