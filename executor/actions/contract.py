@@ -94,7 +94,7 @@ class Message:
     #: The content, small and without secrets: {"subject": …, "text": …}.
     content: dict[str, Any] = field(default_factory=dict)
     #: None: when it is asked to slow down, it waits alone.
-    pace: Pace | None = None
+    pace: Pace | None = field(default=None, compare=False)
 
 
 #: Sends once under this idempotency key, and says how that ended.  It may let an `HttpError` of `run.http` pass.
