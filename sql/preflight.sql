@@ -55,7 +55,7 @@ begin
      'spread_seconds any, cursor json, created_at timestamptz, updated_at timestamptz', ''),
     ('0008_schema', 'minutehand.slow_downs',
      'tenant text, key text, name text, code text, since timestamptz, slowed_at timestamptz, until timestamptz, n integer, '
-     'rate double precision, is_measured boolean, granted integer, next_at timestamptz, back_at timestamptz, '
+     'rate any, is_measured boolean, granted integer, next_at timestamptz, back_at timestamptz, '
      'is_probing boolean, probe uuid, probe_until timestamptz', ''),
     ('0008_schema', 'minutehand.breaker_resets', 'workflow_id text, resumed_at timestamptz', ''),
     -- The last four have other names in schema 7.
