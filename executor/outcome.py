@@ -120,6 +120,14 @@ class StepResult:
         )
 
     @classmethod
+    def not_shown(cls, name: str, why: dict[str, Any]) -> StepResult:
+        """A link or value that the step uses is not shown (`Context.hidden`): deferred if that may pass."""
+        code, reason = why["code"], why["reason"]
+        if why.get("passing"):
+            return cls.deferred(code, f"{name}: {reason}")
+        return cls.permanent(code, reason)
+
+    @classmethod
     def later(cls, seconds: float, code: str, reason: str) -> StepResult:
         """Nothing left; the step runs again after so many seconds."""
         return cls(verdict=Verdict.LATER, code=code, reason=reason, wait_seconds=seconds)

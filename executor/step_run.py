@@ -158,9 +158,9 @@ class LocalStepRun(StepView):
         )
         if answer["answer"] == "lost":
             raise LeaseLost(self.execution.id)
-        if answer["answer"] == "refused":
+        if answer["answer"] in ("refused", "deferred"):
             code, reason = answer["code"], answer["reason"]
-            return StepResult.permanent(code, reason)
+            return (StepResult.permanent if answer["answer"] == "refused" else StepResult.deferred)(code, reason)
         return replace(done, result=done.result | {"id": answer.get("id", row_id)})
 
     async def judge(self, conditions: Any) -> ConditionResult:
@@ -262,6 +262,8 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
         case "later" if reserved.is_deferred:
             return StepResult.deferred(reserved.code or "", reserved.reason or "", wait_seconds=reserved.wait_seconds)
+        case "deferred":
+            return StepResult.deferred(reserved.code or "", reserved.reason or "", recipient=recipient)
         case "later":
             return StepResult.later(reserved.wait_seconds or 1.0, reserved.code or "", reserved.reason or "")
     reason = f"an earlier worker stopped while sending this {message.channel}; it may have arrived"

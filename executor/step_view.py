@@ -20,6 +20,7 @@ from minutehand.executor.actions.contract import (
     UnresolvedVariable,
 )
 from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowChanged
+from minutehand.executor.link_use import uses_link
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.templates.budget import Budget
 from minutehand.store import Context, Execution, Json, LeaseLost
@@ -98,6 +99,10 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
 
     Errors: those of `Attempt.run_step`.
     """
+    return _waits_for(run) or await _run_now(run, seconds)
+
+
+async def _run_now(run: RunnableStep, seconds: float) -> StepResult:
     step, limit = run.step, asyncio.timeout(seconds)
     try:
         async with limit:
@@ -125,6 +130,14 @@ async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
         return StepResult.permanent("action_crashed", reason)
 
 
+def _waits_for(run: RunnableStep) -> StepResult | None:
+    """Return the deferral of a step that uses a link whose table cannot be read now."""
+    for name, why in run.hidden.items():
+        if why.get("passing") and uses_link(run.step, name):
+            return StepResult.not_shown(name, why)
+    return None
+
+
 def _with_hidden(run: RunnableStep, result: StepResult, variable: str = "client") -> StepResult:
     """Return the result; where a value or the client is missing because it is not shown, say so."""
     if result.code not in ("unresolved_variable", "no_recipient"):
@@ -133,7 +146,7 @@ def _with_hidden(run: RunnableStep, result: StepResult, variable: str = "client"
     names = [".".join([link, *column]), link, *(["customer"] if link == "client" else [])]
     for name in names:
         if name in run.hidden:
-            return StepResult.permanent(**run.hidden[name])  # its code and reason
+            return StepResult.not_shown(name, run.hidden[name])
     return result
 
 

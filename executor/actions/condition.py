@@ -28,7 +28,7 @@ class ConditionAction:
         for leaf in _leaves(tree):
             for name, hidden in run.hidden.items():
                 if _means(leaf, name):
-                    return StepResult.permanent(**hidden)
+                    return StepResult.not_shown(name, hidden)
         return StepResult.done(held=tree["held"] is True, conditions=tree)
 
 

@@ -106,6 +106,16 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def names_of(row: str) -> tuple[str, ...]:
+    """Return the names by which templates reach a row, in the row's spelling.
+
+    >>> names_of("customer"), names_of("invoice")
+    (('customer', 'client'), ('invoice', 'payment_link'))
+    """
+    flat = [name for name, (holder, _) in _FLAT_NAMES.items() if holder == row and not name.startswith(row)]
+    return (snake(row), *([_SYNONYMS[row]] if row in _SYNONYMS else []), *flat)
+
+
 def lookup(context: Mapping[str, Any], name: str) -> Any:
     """Look up a first-level name that the context does not have literally; `NOTHING` when it has no other meaning.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from minutehand.scheduler.doctor import database, direct, permissions, queue, triggers, vacuum, workflows
+from minutehand.scheduler.doctor import database, direct, permissions, queue, tables, triggers, vacuum, workflows
 from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, fail
 
@@ -33,6 +33,8 @@ CHECKS = (
     Check("triggers", "triggers", triggers.triggers, ("triggers",)),
     Check("triggers", "duplicates", triggers.duplicates, ("triggers",)),
     Check("triggers", "links", triggers.links, ("triggers",)),
+    Check("triggers", "tables", tables.tables, ("tables",)),
+    Check("triggers", "replica identity", tables.replica_identity, ("tables",)),
     Check("triggers", "constraints", triggers.constraints, ("triggers",)),
     Check("triggers", "columns", triggers.columns, ("columns",)),
     Check("triggers", "stubs", triggers.stubs, ("functions",)),

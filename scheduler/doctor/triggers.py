@@ -52,14 +52,20 @@ def hidden_link(item: Json) -> str:
 
 def show_link_command(item: Json) -> str:
     """Return the command that shows the linked table to every tenant; it repeats the watch's other settings."""
-    config = item["config"]
-    words = ["minutehand trigger add", item["table"], "--id", config["id"], "--type", config["type"]]
-    words += ["--status", config["status"], "--tenant", config["tenant"]]
+    config: Json = item["config"]
+    return watch_command(item["table"], config | {"global_tables": [*config.get("global_tables", ()), item["target"]]})
+
+
+def watch_command(table: str, config: Json) -> str:
+    """Return the command that watches a table with these settings."""
+    words = ["minutehand trigger add", table, "--id", config["id"], "--type", config["type"]]
+    words += ["--status", config["status"], "--tenant", config["tenant"] or "none"]
     if config["exclude"]:
         words += ["--exclude", ",".join(config["exclude"])]
     for column, target in config["links"].items():
         words += ["--link", f"{column}={target}"]
-    words += ["--global", ",".join([*config.get("global_tables", ()), item["target"]])]
+    if config.get("global_tables"):
+        words += ["--global", ",".join(config["global_tables"])]
     return " ".join(words + ["--writable"] * bool(config["writable"]))
 
 

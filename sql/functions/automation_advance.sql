@@ -8,7 +8,7 @@
 -- `unrecorded` that is all that is asked for.  "slowed" in the answer: the tenant's own receivers to ask about.
 -- An item with only id and token just reads the row.  Nothing is reserved if the execution must stop.  A repeated call changes
 -- nothing and gets the same answer; a caller whose lease is lost gets held = false.  An item that cannot be stored ends alone
--- with stop code `unrecordable`; the others go on.
+-- with stop code `unrecordable`, one that needs a table that cannot be used now is deferred alone; the others go on.
 -- Locks: the limits' advisory locks, sorted; communication_logs, by key; execution rows, by id.  Errors: none.
 -- Called by: store.advance.
 create or replace function public.automation_advance(p_items jsonb, p_now timestamptz default null)
@@ -26,7 +26,7 @@ begin
   begin
     return minutehand.advance_batch(p_items, v_now);
   exception when others then
-    if not minutehand.is_unstorable(sqlstate) then
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;  -- find out which one, each in a block of its own
   end;
@@ -34,17 +34,33 @@ begin
     begin
       v_answers := v_answers || minutehand.advance_batch(jsonb_build_array(v_item), v_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
-      v_answers := v_answers || jsonb_build_array(minutehand.stopped_context(
-        v_item, 'unrecordable', format('what the step did could not be stored: %s', sqlerrm)));
+      v_answers := v_answers || jsonb_build_array(case minutehand.error_class(sqlstate)
+        when 'object' then minutehand.advance_without_send(v_item, sqlstate, v_now)
+        else minutehand.stopped_context(
+          v_item, 'unrecordable', format('what the step did could not be stored: %s', sqlerrm)) end);
     end;
   end loop;
   return v_answers;
 end
 $$;
 comment on function public.automation_advance is 'minutehand: records a step, reads the row anew, reserves the next send';
+
+-- minutehand.advance_without_send(item, sqlstate, now) -> its answer, deferred: communication_logs, most likely, cannot be written now.
+-- How the last send ended is not stored there, but the record of its step is, so that it is not sent again.
+create or replace function minutehand.advance_without_send(p_item jsonb, p_sqlstate text, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_answer constant jsonb := minutehand.advance_batch(jsonb_build_array(p_item - '{confirm,reserve}'::text[]), p_now) -> 0;
+begin
+  if v_answer ->> 'stop' is not null then
+    return v_answer;
+  end if;
+  return v_answer || jsonb_build_object('stop', minutehand.sends_problem(p_sqlstate));
+end
+$$;
 
 -- minutehand.advance_batch(items, now) -> answers: one set-based pass; raises when one of the items cannot be stored.
 create or replace function minutehand.advance_batch(p_items jsonb, p_now timestamptz) returns jsonb

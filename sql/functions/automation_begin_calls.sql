@@ -15,7 +15,7 @@ begin
   begin
     return minutehand.begin_calls_batch(p_items, v_now);
   exception when others then
-    if not minutehand.is_unstorable(sqlstate) then
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;  -- find out which one, each in a block of its own
   end;

@@ -27,7 +27,7 @@ begin
       return null;
     end if;
     perform minutehand.capture(
-      tg_argv[0]::jsonb, minutehand.table_name(tg_table_schema, tg_table_name), tg_op,
+      tg_argv[0]::jsonb, tg_argv[1], minutehand.table_name(tg_table_schema, tg_table_name), tg_op,
       case when tg_op <> 'INSERT' then to_jsonb(old) end, case when tg_op <> 'DELETE' then to_jsonb(new) end);
   exception when others then
     v_timed_out := sqlstate = '55P03';
@@ -54,18 +54,21 @@ end
 $$;
 comment on function public.automation_capture() is 'minutehand: records each change of a watched table';
 
--- minutehand.capture(config, table, operation, old, new): writes the event, then tries to match it.
+-- minutehand.capture(config, needed columns, table, operation, old, new): writes the event, then tries to match it.  Where the row
+-- lacks a column that its watch needs, the event names those columns, and waits unmatched (minutehand.complete_events): without
+-- them nobody knows which row it is about, or whose.
 create or replace function minutehand.capture(
-  p_config jsonb, p_table text, p_operation text, p_old jsonb, p_new jsonb
+  p_config jsonb, p_needs text, p_table text, p_operation text, p_old jsonb, p_new jsonb
 ) returns void language plpgsql as $$
 declare
   v_event public.automation_events;
-  v_type text := p_config ->> 'type';
   v_row jsonb := coalesce(p_new, p_old);
+  v_needs constant text[] := minutehand.needed_columns(p_config, p_needs);
   v_excluded text[];
-  v_old_status text;
-  v_new_status text;
 begin
+  if not v_row ?& v_needs then
+    v_event.missing_columns := array(select c from unnest(v_needs) as c where not v_row ? c);
+  end if;
   v_event.entity_id := v_row ->> (p_config ->> 'id');
   v_event.organization_id := minutehand.organization_of(v_row, p_config);
   v_event.user_id := v_row ->> (p_config ->> 'user');
@@ -75,27 +78,13 @@ begin
     p_new := p_new - v_excluded;
   end if;
 
-  if p_operation = 'INSERT' then
-    v_event.types := array[v_type || '_created'];
-  elsif p_operation = 'DELETE' then
-    v_event.types := array[v_type || '_deleted'];
-  else
-    v_old_status := p_old ->> (p_config ->> 'status');
-    v_new_status := p_new ->> (p_config ->> 'status');
+  v_event.types := minutehand.event_types(p_config, p_operation, p_old, p_new);
+  if p_operation = 'UPDATE' then
     select jsonb_object_agg(key, value) into p_old
     from jsonb_each(p_old)
     where value is distinct from p_new -> key;
     if p_old is null then
       return;  -- only excluded columns changed
-    end if;
-    v_event.types := array[v_type || '_updated'];
-    -- A different spelling ("In Progress" -> "in_progress") is not a change of status.
-    if v_old_status is distinct from v_new_status
-       and minutehand.fold(v_old_status) is distinct from minutehand.fold(v_new_status) then
-      v_event.types := v_event.types || (v_type || '_status_changed');
-      if v_new_status is not null then
-        v_event.types := v_event.types || (v_type || '_' || minutehand.slug(v_new_status));
-      end if;
     end if;
   end if;
 
@@ -114,6 +103,8 @@ begin
   if minutehand.is_quiet() then
     v_event.matched_at := v_event.occurred_at;
     v_event.error := 'imported quietly: its transaction set minutehand.quiet, so it starts nothing';
+  elsif v_event.missing_columns is not null then
+    v_event.error := minutehand.columns_reason(v_event.table_name, p_config, v_event.missing_columns);
   elsif p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
     -- It belongs to no tenant, so it starts no workflow.  The error remains, for `status` and `explain`.
     v_event.matched_at := v_event.occurred_at;
@@ -125,17 +116,37 @@ begin
   end if;
   insert into public.automation_events (
     occurred_at, table_name, operation, types, entity_id, user_id, organization_id, old, new, cause, matched_at, error,
-    cut_columns)
+    cut_columns, missing_columns)
   values (
     v_event.occurred_at, v_event.table_name, v_event.operation, v_event.types, v_event.entity_id, v_event.user_id,
     v_event.organization_id, v_event.old, v_event.new, v_event.cause, v_event.matched_at, v_event.error,
-    v_event.cut_columns)
+    v_event.cut_columns, v_event.missing_columns)
   returning id into v_event.id;
 
   if v_event.matched_at is not null and v_event.error is null then
     perform minutehand.match_now(v_event, p_config);
   end if;
 end
+$$;
+
+-- minutehand.event_types(config, operation, old row, new row) -> the types that a change has: job_updated, job_status_changed, …
+-- A different spelling ("In Progress" -> "in_progress") is not a change of status.  One expression, so that it becomes part of
+-- its caller's.
+create or replace function minutehand.event_types(p_config jsonb, p_operation text, p_old jsonb, p_new jsonb) returns text[]
+language sql immutable as $$
+  select case
+    when p_operation = 'INSERT' then array[(p_config ->> 'type') || '_created']
+    when p_operation = 'DELETE' then array[(p_config ->> 'type') || '_deleted']
+    when p_old ->> (p_config ->> 'status') is not distinct from p_new ->> (p_config ->> 'status')
+      or minutehand.fold(p_old ->> (p_config ->> 'status'))
+         is not distinct from minutehand.fold(p_new ->> (p_config ->> 'status'))
+      then array[(p_config ->> 'type') || '_updated']
+    when p_new ->> (p_config ->> 'status') is null
+      then array[(p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed']
+    else array[
+      (p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed',
+      (p_config ->> 'type') || '_' || minutehand.slug(p_new ->> (p_config ->> 'status'))]
+  end
 $$;
 
 -- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or

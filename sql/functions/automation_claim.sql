@@ -42,9 +42,10 @@ begin
       perform minutehand.end_unrunnable(v_claimed, v_now);
       v_answer := minutehand.claim_answer(p_token, v_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
+      perform minutehand.note_wait(sqlstate);
       -- json of an adopted table may contain what jsonb cannot (\u0000, 14,000 levels), all rows together may exceed its 256
       -- MB, and the app's own rules may refuse an end.  Such a row must end, or it would stop every claim.
       perform minutehand.all_or_each('end_unreadable', v_claimed, v_now);

@@ -1,7 +1,8 @@
 -- automation_match(p_ids, p_now) -> {"matched": events, "executions": created, "set_aside": events}
 -- Matches the events that a tick picked (`to_match` of automation_tick), one at a time, so that a large row is in memory alone.
 -- An event that fails is tried again with a growing delay, and set aside with its error after 5 attempts; if the database is
--- at fault (a column is missing, the disk is full), it is tried until that is fixed.  No event is started after 3 s, because the
+-- at fault (a column is missing, the disk is full), it is tried until that is fixed; so is a change whose row lacked a column
+-- that its watch needs (minutehand.complete_events).  No event is started after 3 s, because the
 -- platform ends a statement after 8 s and all its work would be lost: what is left is picked again by the next tick, and no
 -- attempt is counted.
 -- Locks: sorted advisory locks on rows (R10), then the events (skip locked).  Errors: none.  Called by: store.match.
@@ -19,6 +20,9 @@ declare
   v_started integer := 0;
   v_set_aside integer := 0;
 begin
+  if exists (select from public.automation_events where id = any (v_ids) and missing_columns is not null) then
+    perform minutehand.complete_events(v_ids);
+  end if;
   -- The rate limit is counted under these locks; sorted, so that two calls never wait for each other in a circle.
   perform pg_advisory_xact_lock(key)
   from (
@@ -33,16 +37,20 @@ begin
     from public.automation_events where id = v_id and matched_at is null for update skip locked;
     continue when not found;
     begin
-      select * into v_result
-      from minutehand.match_event(
-        v_event,
-        (select config from minutehand.watched where name = v_event.table_name limit 1),
-        clock_timestamp() + interval '3 s', true, null);
+      if v_event.missing_columns is not null then
+        select v_event.error as problem, true as passing into v_result;
+      else
+        select * into v_result
+        from minutehand.match_event(
+          v_event,
+          (select config from minutehand.watched where name = v_event.table_name limit 1),
+          clock_timestamp() + interval '3 s', true, null);
+      end if;
       v_result.problem := case
         when v_result.problem = 'budget' then 'its workflows need more than 3 s to compare this row'
         else v_result.problem end;
     exception when others then
-      select sqlerrm as problem, minutehand.is_temporary_error(sqlstate) as passing into v_result;
+      select sqlerrm as problem, not minutehand.is_unstorable(sqlstate) as passing into v_result;
     end;
     if v_result.problem is null then
       update public.automation_events set matched_at = v_now, match_attempts = 0, match_after = null, error = null

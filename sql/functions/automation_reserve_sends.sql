@@ -6,6 +6,7 @@
 --   uncertain  an earlier worker reserved it and never confirmed it (with on_uncertain = resend: go, under the same key)
 --   lost       the lease is lost
 --   paused, refused, later   it must not leave now (minutehand.may_send); later: in "wait_seconds"
+--   deferred   communication_logs cannot be written now (table_problems.sql): settle the execution as deferred
 -- A repeat under the same lease gets go again: the reply was lost, not the send.
 -- A send that an adopted table cannot store (a NOT NULL or CHECK of the app's) is refused alone, as unrecordable; the others
 -- are reserved.

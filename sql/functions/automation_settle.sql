@@ -33,7 +33,7 @@ begin
     perform minutehand.wake(v_answers, v_now, true);
     return v_answers;
   exception when others then
-    if not minutehand.is_unstorable(sqlstate) then
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;
     v_answers := '[]';  -- find out which one, each in a block of its own
@@ -42,10 +42,12 @@ begin
     begin
       v_answers := v_answers || minutehand.settle_batch(jsonb_build_array(v_outcome), v_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) or minutehand.error_class(sqlstate) = 'object' and not v_outcome ? 'confirm' then
         raise;
       end if;
-      v_answers := v_answers || minutehand.settle_unrecordable(v_outcome, sqlerrm, v_now);
+      v_answers := v_answers || case minutehand.error_class(sqlstate)
+        when 'object' then minutehand.settle_unconfirmed(v_outcome, sqlstate, v_now)
+        else minutehand.settle_unrecordable(v_outcome, sqlerrm, v_now) end;
     end;
   end loop;
   perform minutehand.wake(v_answers, v_now, true);
@@ -53,6 +55,17 @@ begin
 end
 $$;
 comment on function public.automation_settle is 'minutehand: ends executions under their leases';
+
+-- minutehand.settle_unconfirmed(outcome, sqlstate, now) -> answers: communication_logs cannot be written now.  The send has left, so the
+-- execution ends as it did; how the send ended stands in its step's record, and a WARNING remains.
+create or replace function minutehand.settle_unconfirmed(p_outcome jsonb, p_sqlstate text, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  raise warning 'minutehand: the send of execution % could not be confirmed: %',
+    p_outcome ->> 'id', minutehand.sends_problem(p_sqlstate) ->> 'reason';
+  return minutehand.settle_batch(jsonb_build_array(p_outcome - 'confirm'), p_now);
+end
+$$;
 
 -- minutehand.settle_unrecordable(outcome, error, now) -> answers: ends an execution whose outcome could not be stored.
 create or replace function minutehand.settle_unrecordable(p_outcome jsonb, p_error text, p_now timestamptz) returns jsonb

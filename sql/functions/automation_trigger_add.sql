@@ -19,6 +19,7 @@ declare
   v_label text := minutehand.table_name(v_schema, v_class.relname);
   v_tenant text := minutehand.tenant_column(v_relation, p_tenant);
   v_config jsonb;
+  v_needs text[];
 begin
   if v_label like 'automation\_%' or v_label = 'communication_logs' or v_schema = 'minutehand' then
     raise exception '% is one of Minutehand''s own tables', v_label
@@ -40,11 +41,15 @@ begin
     v_config := v_config || jsonb_build_object('table', v_label);
   end if;
 
-  if not exists (select from minutehand.watched where relation = v_relation and config = v_config and enabled) then
+  v_needs := array_remove(array[
+    p_id, v_tenant, case when minutehand.has_column(v_relation, p_status) then p_status end], null);
+  if not exists (
+      select from minutehand.watched
+      where relation = v_relation and config = v_config and needs @> v_needs and enabled) then
     -- A replaced trigger is enabled again.
     execute format(
       'create or replace trigger minutehand_capture after insert or update or delete on %s for each row '
-      'execute function public.automation_capture(%L)', v_relation, v_config::text);
+      'execute function public.automation_capture(%L, %L)', v_relation, v_config::text, v_needs::text);
     perform minutehand.forget_verdicts();
   end if;
   perform minutehand.decide_signing();

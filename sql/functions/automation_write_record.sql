@@ -1,11 +1,12 @@
 -- automation_write_record(p_execution_id, p_token, p_step, p_table, p_operation, p_id, p_values, p_now) ->
---   {"answer": "done" | "already" | "lost" | "refused", "id"?, "code"?, "reason"?}
+--   {"answer": "done" | "already" | "lost" | "refused" | "deferred", "id"?, "code"?, "reason"?}
 -- The only way in which an automation writes the app's rows (R11): fence, cause, the write and the step's record are one
 -- transaction.  p_operation is update or create.  Only tables watched with --writable, never automation_*; only rows of the
 -- workflow's tenant, checked here.  Names and values come from the workflow: columns must exist, values are cast by the column's
--- own type, and a row's tenant columns cannot be written.
--- Locks: the execution's row, then the app's row.  Errors: none, except what the app's own triggers raise other than data or
--- constraint errors.  Called by: store.write_record.
+-- own type, and a row's tenant columns cannot be written.  `refused` are values that the table or the app's own rules refuse;
+-- `deferred`: the table cannot be written now (table_problems.sql): a lock, a right, a column, a replica identity.
+-- Locks: the execution's row, then the app's row, for which it waits 250 ms (minutehand.write_row).  Errors: those of class `away`.
+-- Called by: store.write_record.
 create or replace function public.automation_write_record(
   p_execution_id uuid, p_token uuid, p_step jsonb, p_table text, p_operation text, p_id text default null,
   p_values jsonb default '{}', p_now timestamptz default null
@@ -16,6 +17,7 @@ declare
   v_watched record;
   v_id text;
   v_refusal text;
+  v_problem jsonb;
 begin
   select * into v_log from public.automation_execution_logs where id = p_execution_id for update;
   if v_log.lease_token is distinct from p_token or v_log.lease_expires_at is null then
@@ -30,6 +32,12 @@ begin
   select * into v_watched
   from minutehand.watched
   where name = p_table and table_name not like 'automation\_%';
+  v_problem := case
+    when v_watched.relation is null then minutehand.vanished_table(p_table)
+    else minutehand.table_problem(v_watched.relation, v_watched.config) end;
+  if v_problem is not null then
+    return minutehand.deferred_write(v_problem);
+  end if;
   v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_workflow);
   if v_refusal is not null then
     return jsonb_build_object('answer', 'refused', 'code', 'not_writable', 'reason', v_refusal);
@@ -38,13 +46,18 @@ begin
   perform set_config('minutehand.cause', p_execution_id::text, true);
   begin
     v_id := minutehand.write_row(v_watched.relation, v_watched.config, p_operation, p_id, p_values, v_workflow);
-  exception when data_exception or integrity_constraint_violation or syntax_error_or_access_rule_violation
-                 or raise_exception then  -- the app's own rules too: a generated column, a policy, a trigger that says no
+  exception when others or assert_failure then
+    if minutehand.is_away(sqlstate) then
+      raise;
+    end if;
     perform set_config('minutehand.cause', '', true);
-    return jsonb_build_object('answer', 'refused', 'code', 'bad_value', 'reason', sqlerrm);
-  when sqlstate 'MH409' then
-    perform set_config('minutehand.cause', '', true);
-    return jsonb_build_object('answer', 'refused', 'code', 'row_not_unique', 'reason', sqlerrm);
+    if minutehand.error_class(sqlstate) = 'object'
+       and not minutehand.is_refusal(v_watched.relation, sqlstate, v_watched.config, p_values) then
+      return minutehand.deferred_write(minutehand.error_problem(v_watched.relation, sqlstate, 'write'));
+    end if;
+    -- The app's own rules too: a generated column, a policy, a trigger that says no.
+    return jsonb_build_object(
+      'answer', 'refused', 'code', case sqlstate when 'MH409' then 'row_not_unique' else 'bad_value' end, 'reason', sqlerrm);
   end;
   perform set_config('minutehand.cause', '', true);
   if v_id is null then
@@ -58,6 +71,36 @@ begin
 end
 $$;
 comment on function public.automation_write_record is 'minutehand: writes a row of the app for an execution';
+
+-- minutehand.deferred_write(problem) -> answer
+create or replace function minutehand.deferred_write(p_problem jsonb) returns jsonb
+language sql immutable as $$
+  select p_problem - 'ended' || '{"answer": "deferred"}'
+$$;
+
+-- minutehand.vanished_table(name) -> problem: of a table that was watched, as one of the newest 5,000 changes says, and that does not
+-- exist any more.  Null for a name that a workflow made up.
+create or replace function minutehand.vanished_table(p_table text) returns jsonb
+language sql stable set search_path = '' as $$
+  select minutehand.missing_table(p_table, null)
+  where exists (
+      select from (select table_name from public.automation_events order by id desc limit 5000) e where e.table_name = p_table)
+    and not exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where minutehand.table_name(n.nspname, c.relname) = p_table)
+$$;
+
+-- minutehand.is_refusal(relation, sqlstate, config, values) -> boolean: an error of class 42 that says no to these values: a policy,
+-- a generated column, what a trigger of the app's calls.  Not so where a right on the table itself is missing.
+create or replace function minutehand.is_refusal(p_relation oid, p_sqlstate text, p_config jsonb, p_values jsonb)
+returns boolean language sql stable set search_path = '' as $$
+  select left(p_sqlstate, 2) = '42' and (
+    p_sqlstate <> '42501'
+    or has_table_privilege(p_relation, 'select') and has_any_column_privilege(p_relation, 'insert')
+       and has_any_column_privilege(p_relation, 'update')
+       and not exists (
+         select from jsonb_object_keys(p_values) as c where not has_column_privilege(p_relation, c, 'insert, update')))
+$$;
 
 -- minutehand.why_not_writable(…) -> text: null when these words may be written there.
 create or replace function minutehand.why_not_writable(
@@ -101,9 +144,10 @@ end
 $$;
 
 -- minutehand.write_row(…) -> the row's key, or null when no row of this tenant has it.
+-- It waits 250 ms at most for a lock, as the trigger does: whoever holds a row for longer must not keep a connection of ours.
 create or replace function minutehand.write_row(
   p_relation oid, p_config jsonb, p_operation text, p_id text, p_values jsonb, p_workflow public.automation_workflows
-) returns text language plpgsql set search_path = '' as $$
+) returns text language plpgsql set search_path = '' set lock_timeout = '250ms' as $$
 declare
   v_id_column text := p_config ->> 'id';
   v_values jsonb := p_values;

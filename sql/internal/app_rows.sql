@@ -2,33 +2,103 @@
 
 -- minutehand.read_app_rows(relation, config, keys) -> (key, found, links, hidden, problem): the rows of a watched table, each with
 -- the rows that it refers to, `{"client": {…}}`.  `hidden` names the linked rows that exist and are not shown, and why:
--- {"client": {"code": "link_other_tenant" (minutehand.why_hidden) | "link_unreadable", "reason"}}.  `problem` says why the row
--- itself cannot be read (`found` is null then): its json holds what jsonb cannot, it has more than 256 MB, or one of its
--- columns is computed and fails.  Such a row costs its neighbours nothing.
+-- {"client": {"code": "link_other_tenant" (minutehand.why_hidden) | "link_unreadable", "reason"}}; where that may pass (a lock,
+-- a right, a column: table_problems.sql), with "passing": true.  `problem` says why the row itself cannot be read (`found` is null
+-- then), {"ended", "code", "reason"}: `failed` if its json holds what jsonb cannot, it has more than 256 MB, or one of its
+-- columns is computed and fails; `deferred` if the table cannot be read now.
+-- What is wrong with a table is the affair of its rows alone, and what is wrong with a row that row's.
+-- Errors: those of class `away` (error_class).  Locks: waits 250 ms at most (lock_wait).
+do $$ begin execute 'drop function if exists minutehand.read_app_rows(oid, jsonb, text[])'; end $$;
 create or replace function minutehand.read_app_rows(p_relation oid, p_config jsonb, p_keys text[])
-returns table (key text, found jsonb, links jsonb, hidden jsonb, problem text)
-language plpgsql stable set search_path = '' as $$
+returns table (key text, found jsonb, links jsonb, hidden jsonb, problem jsonb)
+language plpgsql stable set search_path = '' set lock_timeout = '250ms' as $$
 declare
-  v_key text;
+  v_problem jsonb := minutehand.table_problem(p_relation, p_config);
+  v_bad jsonb;
 begin
-  begin
-    return query
-      select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, null::text
-      from minutehand.read_rows_batch(p_relation, p_config, p_keys) r
-      cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b;
+  if v_problem is null then
+    perform set_config('lock_timeout', minutehand.lock_wait(), true);
+    begin
+      return query select * from minutehand.read_shown_rows(p_relation, p_config, p_keys, '{}');
+      return;
+    exception when others then
+      if minutehand.is_away(sqlstate) then
+        raise;
+      end if;
+      perform minutehand.note_wait(sqlstate), set_config('lock_timeout', minutehand.lock_wait(), true);
+    end;
+    v_problem := minutehand.read_problem(p_relation, p_config, '{}', p_relation);
+  end if;
+  if v_problem is not null then
+    return query select distinct k, null::jsonb, '{}'::jsonb, '{}'::jsonb, v_problem from unnest(p_keys) as k;
     return;
-  exception when others then
-    if not minutehand.is_unreadable(sqlstate) then
-      raise;
-    end if;  -- find out which one, each in a block of its own
-  end;
-  for v_key in select distinct k from unnest(p_keys) as k loop
-    return query
-      select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, r.problem
-      from minutehand.read_row(p_relation, p_config, v_key) r
-      cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b;
-  end loop;
+  end if;
+  v_bad := minutehand.unreadable_links(p_relation, p_config);
+  if v_bad <> '{}' then
+    begin
+      return query select * from minutehand.read_shown_rows(p_relation, p_config, p_keys, v_bad);
+      return;
+    exception when others then
+      if minutehand.is_away(sqlstate) then
+        raise;
+      end if;
+    end;
+  end if;
+  return query  -- a row is at fault: find out which one, each in a block of its own
+    select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, r.problem
+    from (select distinct k from unnest(p_keys) as k) q
+    cross join lateral minutehand.read_row(p_relation, p_config, q.k, v_bad) r
+    cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b;
 end
+$$;
+
+-- minutehand.read_shown_rows(relation, config, keys, bad links) -> as minutehand.read_app_rows: all at once; raises when one of
+-- them cannot be read.
+create or replace function minutehand.read_shown_rows(p_relation oid, p_config jsonb, p_keys text[], p_bad jsonb)
+returns table (key text, found jsonb, links jsonb, hidden jsonb, problem jsonb)
+language sql stable set search_path = '' as $$
+  with r as (
+    select * from minutehand.read_rows_batch(p_relation, p_config, p_keys, null, p_bad)
+  )
+  select r.key, b.shown_row, b.shown_links, r.hidden || b.too_large, null::jsonb
+  from r
+  cross join lateral minutehand.bounded_row(p_config, r.found, r.links) b
+  union all
+  select k, null, '{}', '{}', minutehand.hidden_rows(p_relation)
+  from unnest(p_keys) as k
+  where row_security_active(p_relation) and not exists (select from r where r.key = k)
+$$;
+
+-- minutehand.read_problem(relation, config, names, read) -> problem: why the table, with the links of these names, cannot be read at
+-- all, whatever the row; or null.  It reads no row.  read: the relation that the problem names.  doctor asks here, too.
+create or replace function minutehand.read_problem(p_relation oid, p_config jsonb, p_names text[], p_read oid) returns jsonb
+language plpgsql stable set search_path = '' set lock_timeout = '250ms' as $$
+begin
+  perform set_config('lock_timeout', minutehand.lock_wait(), true);
+  perform from minutehand.read_rows_batch(p_relation, p_config, '{}', p_names);
+  return null;
+exception when others then
+  if minutehand.is_away(sqlstate) then
+    raise;
+  end if;
+  perform minutehand.note_wait(sqlstate);
+  return case when minutehand.error_class(sqlstate) = 'object' then minutehand.error_problem(p_read, sqlstate, 'read') end;
+end
+$$;
+
+-- minutehand.unreadable_links(relation, config) -> {name: {"code", "reason", "passing"}}: the links whose tables cannot be read now.
+create or replace function minutehand.unreadable_links(p_relation oid, p_config jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_object_agg(l.name, minutehand.as_hidden(p.problem)), '{}')
+  from minutehand.linked_tables(p_relation, p_config) l
+  cross join lateral minutehand.read_problem(p_relation, p_config, array[l.name], l.target) p (problem)
+  where l.problem is null and p.problem is not null
+$$;
+
+-- minutehand.as_hidden(problem) -> {"code", "reason", "passing": true}: a table's problem as what it is to a link.
+create or replace function minutehand.as_hidden(p_problem jsonb) returns jsonb
+language sql immutable as $$
+  select p_problem - 'ended' || '{"passing": true}'
 $$;
 
 -- minutehand.bounded_row(config, row, links) -> (shown_row, shown_links, too_large): the row and its links without values that are
@@ -81,53 +151,61 @@ language sql immutable as $$
   select array_agg(key order by key) from sizes, total where bytes > 262144 or is_too_large and bytes > 8192
 $$;
 
--- minutehand.read_row(relation, config, key) -> minutehand.read_app_rows of one key: without the links that cannot be read.
--- Messages name the SQLSTATE alone: the error's own text may quote a value of another tenant's row.
-create or replace function minutehand.read_row(p_relation oid, p_config jsonb, p_key text)
-returns table (key text, found jsonb, links jsonb, hidden jsonb, problem text)
+-- minutehand.read_row(relation, config, key, bad links) -> minutehand.read_app_rows of one key: without the links that cannot be
+-- read.  Messages name the SQLSTATE alone: the error's own text may quote a value of another tenant's row.
+create or replace function minutehand.read_row(p_relation oid, p_config jsonb, p_key text, p_bad jsonb)
+returns table (key text, found jsonb, links jsonb, hidden jsonb, problem jsonb)
 language plpgsql stable set search_path = '' as $$
 declare
   v_row record;
   v_part record;
-  v_name text;
+  v_link record;
 begin
   begin
     select r.* into v_row from minutehand.read_rows_batch(p_relation, p_config, array[p_key], '{}') r;
   exception when others then
-    if not minutehand.is_unreadable(sqlstate) or sqlstate like '42%' then  -- a missing right is the operator's to give
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;
-    return query select p_key, null::jsonb, '{}'::jsonb, '{}'::jsonb,
-      format('row %s of %s cannot be read (SQLSTATE %s)', p_key, p_relation::regclass, sqlstate);
+    return query select p_key, null::jsonb, '{}'::jsonb, '{}'::jsonb, case minutehand.error_class(sqlstate)
+      when 'object' then minutehand.error_problem(p_relation, sqlstate, 'read')
+      else jsonb_build_object('ended', 'failed', 'code', 'unreadable', 'reason', format(
+        'row %s of %s cannot be read (SQLSTATE %s)', p_key, p_relation::regclass, sqlstate)) end;
     return;
   end;
   if v_row.key is null then
+    if row_security_active(p_relation) then
+      return query select p_key, null::jsonb, '{}'::jsonb, '{}'::jsonb, minutehand.hidden_rows(p_relation);
+    end if;
     return;
   end if;
-  for v_name in select distinct l.name from minutehand.linked_tables(p_relation, p_config) l loop
+  for v_link in select distinct l.name, l.target from minutehand.linked_tables(p_relation, p_config) l loop
     begin
       select v_row.links || r.links as links, v_row.hidden || r.hidden as hidden into v_part
-      from minutehand.read_rows_batch(p_relation, p_config, array[p_key], array[v_name]) r;
+      from minutehand.read_rows_batch(p_relation, p_config, array[p_key], array[v_link.name], p_bad) r;
       v_row.links := v_part.links;
       v_row.hidden := v_part.hidden;
     exception when others then
-      if not minutehand.is_unreadable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
-      v_row.hidden := v_row.hidden || jsonb_build_object(v_name, jsonb_build_object(
-        'code', 'link_unreadable', 'reason', format('%s cannot be read (SQLSTATE %s)', v_name, sqlstate)));
+      v_row.hidden := v_row.hidden || jsonb_build_object(v_link.name, case minutehand.error_class(sqlstate)
+        when 'object' then minutehand.as_hidden(minutehand.error_problem(v_link.target, sqlstate, 'read'))
+        else jsonb_build_object(
+          'code', 'link_unreadable', 'reason', format('%s cannot be read (SQLSTATE %s)', v_link.name, sqlstate)) end);
     end;
   end loop;
-  return query select v_row.key, v_row.found, v_row.links, v_row.hidden, null::text;
+  return query select v_row.key, v_row.found, v_row.links, v_row.hidden, null::jsonb;
 end
 $$;
 
--- minutehand.read_rows_batch(relation, config, keys, names) -> (key, found, links, hidden): one query, however many; raises when
--- one of them cannot be read.  With the links of these names alone; null: with all.
+-- minutehand.read_rows_batch(relation, config, keys, names, bad links) -> (key, found, links, hidden): one query, however many; raises
+-- when one of them cannot be read.  With the links of these names alone; null: with all.  Of the bad links, {name: why}, no row is
+-- read; they are hidden where the row names one.
 -- The keys are cast to the column's type, so that its index serves; one that is none of that type finds nothing, and
 -- costs its neighbours nothing but the index.  Where the key column is not unique, a key that several rows have finds nothing.
 create or replace function minutehand.read_rows_batch(
-  p_relation oid, p_config jsonb, p_keys text[], p_names text[] default null
+  p_relation oid, p_config jsonb, p_keys text[], p_names text[] default null, p_bad jsonb default '{}'
 ) returns table (key text, found jsonb, links jsonb, hidden jsonb)
 language plpgsql stable set search_path = '' as $$
 declare
@@ -135,6 +213,8 @@ declare
   v_excluded text[] := array(select jsonb_array_elements_text(coalesce(p_config -> 'exclude', '[]')));
   v_is_unique boolean := minutehand.is_unique(p_relation, v_id);
   v_link record;
+  v_is_set text;
+  v_bad jsonb;
   v_linked text := '''{}''::jsonb';
   v_hidden text := '''{}''::jsonb';
   v_joins text := '';
@@ -144,6 +224,12 @@ begin
     select l.*, row_number() over () as nr
     from minutehand.linked_tables(p_relation, p_config) l where p_names is null or l.name = any (p_names)
   loop
+    v_is_set := minutehand.is_set('t', v_link.words -> 'columns', p_relation);
+    v_bad := coalesce(minutehand.as_hidden(v_link.problem), p_bad -> v_link.name);
+    if v_bad is not null then
+      v_hidden := v_hidden || minutehand.hidden_if(v_is_set, v_link.name, v_bad);
+      continue;
+    end if;
     v_joins := v_joins || format(
       ' left join lateral (select to_jsonb(x) as found from %1$s x where %2$s%5$s limit 1) l%3$s on true'
       ' left join lateral (select minutehand.why_hidden($3, to_jsonb(t), %4$L, l%3$s.found) as why'
@@ -160,6 +246,11 @@ begin
       ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, '
       '%3$L::jsonb || jsonb_build_object(''reason'', h%1$s.why)) end',
       v_link.nr, v_link.name, jsonb_build_object('code', 'link_other_tenant'));
+    if row_security_active(v_link.target) then
+      v_hidden := v_hidden || minutehand.hidden_if(
+        format('%s and l%s.found is null', v_is_set, v_link.nr), v_link.name,
+        minutehand.as_hidden(minutehand.hidden_rows(v_link.target)));
+    end if;
   end loop;
   v_query := format('select t.%I::text, to_jsonb(t) - $2, %s, %s from %s t%s where ',
     v_id, v_linked, v_hidden, p_relation::regclass, v_joins);
@@ -178,151 +269,16 @@ begin
 end
 $$;
 
--- minutehand.why_hidden(config, row, link, linked row) -> text: why a linked row is not shown with a row, or null.
--- It is shown where both belong to one tenant.  The tenant of a row is the effective one: its organisation, else the
--- organisation in its user's profile, else its user.  So a client without an organisation is shown with its user's jobs.
--- A row that the tenant's own column refers to (organization_id, user_id) is the tenant's own.
-create or replace function minutehand.why_hidden(p_config jsonb, p_row jsonb, p_link jsonb, p_linked jsonb) returns text
-language plpgsql stable set search_path = '' as $$
-declare
-  v_user constant text := p_row ->> coalesce(p_config ->> 'user', 'user_id');
-  v_linked_user constant text := p_linked ->> (p_link ->> 'user');
-  v_linked_organization text := p_linked ->> (p_link ->> 'tenant');
-begin
-  if p_config ->> 'tenant' is null or (p_link ->> 'shown')::boolean
-     or p_link -> 'columns' <@ jsonb_build_array(p_config ->> 'tenant', coalesce(p_config ->> 'user', 'user_id')) then
-    return null;
-  elsif v_linked_organization is null and v_linked_user is null then
-    return format('%s is not shown: table %s has no tenant; to show it to every tenant: minutehand trigger add … --global %s',
-                  p_link ->> 'name', p_link ->> 'table', p_link ->> 'table');
-  end if;
-  v_linked_organization := minutehand.effective_organization(v_linked_organization, v_linked_user);
-  if coalesce(case
-      when v_linked_organization is not null then v_linked_organization
-        = minutehand.effective_organization(minutehand.organization_of(p_row, p_config), v_user)
-      else v_linked_user = v_user end, false) then
-    return null;
-  end if;
-  return format('%s belongs to another tenant', p_link ->> 'name');
-end
-$$;
-
--- minutehand.is_unique(relation, column) -> boolean: does a unique index say that no two rows have the same value?  In a
--- partitioned table such an index must hold the partition key too, so there the column has to be part of the primary key.
-create or replace function minutehand.is_unique(p_relation oid, p_column text) returns boolean
-language sql stable set search_path = '' as $$
-  select exists (
-    select
-    from pg_catalog.pg_index i
-    join pg_catalog.pg_class c on c.oid = i.indrelid
-    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = p_column and not a.attisdropped
-    where i.indrelid = p_relation and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
-      and (i.indnkeyatts = 1 and i.indkey[0] = a.attnum
-           or c.relkind = 'p' and i.indisprimary and a.attnum = any (i.indkey::smallint[])))
-$$;
-
--- minutehand.column_type(relation, column) -> text: the column's type, as a cast names it.
-create or replace function minutehand.column_type(p_relation oid, p_column text) returns text
+-- minutehand.is_set(alias, columns, relation) -> SQL: does the row name a linked row?  true for a column that is not there.
+create or replace function minutehand.is_set(p_alias text, p_columns jsonb, p_relation oid) returns text
 language sql stable as $$
-  select format_type(atttypid, null)
-  from pg_catalog.pg_attribute
-  where attrelid = p_relation and attname = p_column and not attisdropped
+  select coalesce(string_agg(format('%s.%I is not null', p_alias, c), ' and '), 'true')
+  from jsonb_array_elements_text(p_columns) as c
+  where minutehand.has_column(p_relation, c)
 $$;
 
--- minutehand.linked_tables(relation, config) -> (name, target, condition, is_unique, words)
--- What a watched table's rows refer to: foreign keys within the table's own schema, so that no template reaches auth.users,
--- and what the trigger names where the app has no constraint: {"client_id": "clients"} or {"client_id": "clients.ref"}.
--- `condition` joins x, the linked row, to t on all columns of the constraint.  A foreign key of several columns has the name of
--- the one that does not name the tenant.  `words` is what minutehand.why_hidden takes: {"name", "columns": of the link, "table",
--- "tenant", "user": the linked table's own tenant columns, which its watch says, else organization_id and user_id, "shown":
--- true where each tenant sees its rows (--global, or watched with --tenant none), "exclude": its columns that are not shown:
--- those of its own watch, and those that p_config excludes as "link.column"}.
-create or replace function minutehand.linked_tables(p_relation oid, p_config jsonb)
-returns table (name text, target oid, condition text, is_unique boolean, words jsonb)
-language sql stable set search_path = '' as $$
-  with schema_of as (
-    select relnamespace from pg_catalog.pg_class where oid = p_relation
-  ), constraints as (
-    select k.confrelid as target,
-           minutehand.column_names(k.conrelid, k.conkey) as link_columns,
-           minutehand.column_names(k.confrelid, k.confkey) as target_columns
-    from pg_catalog.pg_constraint k
-    where k.conrelid = p_relation and k.contype = 'f'
-  ), configured as (
-    select key as link_column, split_part(value, '.', 1) as table_name,
-           coalesce(nullif(split_part(value, '.', 2), ''), 'id') as target_column
-    from jsonb_each_text(
-      case when jsonb_typeof(p_config -> 'links') = 'object' then p_config -> 'links' else '{}' end)
-  ), named as (
-    select c.link_column as named_by, t.oid as target,
-           coalesce(k.link_columns, array[c.link_column]) as link_columns,
-           coalesce(k.target_columns, array[c.target_column]) as target_columns
-    from configured c
-    join pg_catalog.pg_class t on t.relname = c.table_name and t.relnamespace = (select relnamespace from schema_of)
-    left join constraints k
-      on k.target = t.oid and k.target_columns[array_position(k.link_columns, c.link_column)] = c.target_column
-    union
-    select coalesce(
-             (select c from unnest(k.link_columns) as c
-              where c not in (coalesce(p_config ->> 'tenant', ''), coalesce(p_config ->> 'user', 'user_id')) limit 1),
-             k.link_columns[1]),
-           k.target, k.link_columns, k.target_columns
-    from constraints k
-    where not exists (select from configured c where c.link_column = any (k.link_columns))
-  )
-  select distinct on (n.named_by) place.name, n.target, joined.condition,
-         cardinality(n.target_columns) > 1 or minutehand.is_unique(n.target, n.target_columns[1]),
-         jsonb_build_object(
-           'name', place.name, 'columns', n.link_columns, 'table', place.label,
-           'tenant', coalesce(w.config ->> 'tenant', 'organization_id'), 'user', coalesce(w.config ->> 'user', 'user_id'),
-           'shown', coalesce(w.config is not null and w.config ->> 'tenant' is null, false)
-             or coalesce(p_config -> 'global_tables', '[]') ? place.label,
-           'exclude', coalesce(w.config -> 'exclude', '[]') || minutehand.excluded_of_link(p_config, place.name))
-  from named n
-  join pg_catalog.pg_class t on t.oid = n.target and t.relnamespace = (select relnamespace from schema_of)
-  join pg_catalog.pg_namespace s on s.oid = t.relnamespace
-  cross join lateral (
-    select minutehand.table_name(s.nspname, t.relname) as label, regexp_replace(n.named_by, '_id$', '') as name
-  ) place
-  left join minutehand.watched w on w.relation = n.target
-  cross join lateral (
-    select string_agg(
-      case when a.atttypid = own.atttypid then format('x.%I = t.%I', a.attname, own.attname)
-        else format('x.%I::text = t.%I::text', a.attname, own.attname) end, ' and ' order by c.nr) as condition,
-      count(*) as columns
-    from unnest(n.link_columns, n.target_columns) with ordinality as c (link_column, target_column, nr)
-    join pg_catalog.pg_attribute a on a.attrelid = n.target and a.attname = c.target_column and not a.attisdropped
-    join pg_catalog.pg_attribute own on own.attrelid = p_relation and own.attname = c.link_column and not own.attisdropped
-  ) joined
-  where joined.columns = cardinality(n.link_columns) and minutehand.is_readable(n.target)
-  order by n.named_by, cardinality(n.link_columns) desc
-$$;
-
--- minutehand.excluded_of_link(config, link) -> [column]: what the config excludes of a linked row: "client.notes" is notes.
-create or replace function minutehand.excluded_of_link(p_config jsonb, p_link text) returns jsonb
+-- minutehand.hidden_if(condition, name, why) -> SQL: what it adds to the hidden links.
+create or replace function minutehand.hidden_if(p_condition text, p_name text, p_why jsonb) returns text
 language sql immutable as $$
-  select coalesce(jsonb_agg(substr(name, length(p_link) + 2)), '[]')
-  from jsonb_array_elements_text(coalesce(p_config -> 'exclude', '[]')) as name
-  where starts_with(name, p_link || '.')
-$$;
-
--- minutehand.closed_links() -> [{"table", "link", "target", "config"}]: links of watched tables whose rows are never shown, because
--- the linked table has no column that names a tenant.
-create or replace function minutehand.closed_links() returns jsonb
-language sql stable set search_path = '' as $$
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'table', w.name, 'link', l.name, 'target', l.words ->> 'table', 'config', w.config) order by w.name, l.name), '[]')
-  from minutehand.watched w
-  cross join lateral minutehand.linked_tables(w.relation, w.config) l
-  where w.config ->> 'tenant' is not null and not (l.words ->> 'shown')::boolean
-    and not l.words -> 'columns' <@ jsonb_build_array(w.config ->> 'tenant', coalesce(w.config ->> 'user', 'user_id'))
-    and not minutehand.has_column(l.target, l.words ->> 'tenant') and not minutehand.has_column(l.target, l.words ->> 'user')
-$$;
-
--- minutehand.column_names(relation, numbers) -> the names of these columns, in this order.
-create or replace function minutehand.column_names(p_relation oid, p_numbers smallint[]) returns text[]
-language sql stable as $$
-  select array_agg(a.attname::text order by n.nr)
-  from unnest(p_numbers) with ordinality as n (attnum, nr)
-  join pg_catalog.pg_attribute a on a.attrelid = p_relation and a.attnum = n.attnum
+  select format(' || case when %s then jsonb_build_object(%L, %L::jsonb) else ''{}''::jsonb end', p_condition, p_name, p_why)
 $$;

@@ -1,21 +1,25 @@
 -- Context: what an execution is about, read fresh before each step (R15).
 
--- minutehand.read_contexts(items, now) -> automation_context's answer.  An item that cannot be read stops alone: `unreadable`.
+-- minutehand.read_contexts(items, now) -> automation_context's answer.  An item that cannot be read stops alone: `unreadable`, or
+-- deferred where what it needs may be there later.
 -- All items together may exceed the 256 MB of a jsonb: then those stop that have more than 1 MB, as in the claim.
+-- Locks: waits 250 ms at most for those of the app (lock_wait).
 create or replace function minutehand.read_contexts(p_items jsonb, p_now timestamptz) returns jsonb
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' set lock_timeout = '250ms' as $$
 declare
   v_item jsonb;
   v_context jsonb;
   v_contexts jsonb := '[]';
   v_are_too_large boolean;
 begin
+  perform set_config('lock_timeout', minutehand.lock_wait(), true);
   begin
     return minutehand.read_contexts_batch(p_items, p_now);
   exception when others then
-    if not minutehand.is_unstorable(sqlstate) then
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;  -- find out which one, each in a block of its own
+    perform minutehand.note_wait(sqlstate), set_config('lock_timeout', minutehand.lock_wait(), true);
     v_are_too_large := sqlstate = '54000';
   end;
   for v_item in select value from jsonb_array_elements(p_items) order by value ->> 'id' loop
@@ -25,14 +29,17 @@ begin
         v_context := minutehand.stopped_context(
           v_item, 'unreadable', 'its row and the linked rows are larger than 1 MB, and more than the batch can hold');
       end if;
-      v_contexts := v_contexts || jsonb_build_array(v_context);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
-      v_contexts := v_contexts || jsonb_build_array(minutehand.stopped_context(
-        v_item, 'unreadable', format('what it is about cannot be read (SQLSTATE %s)', sqlstate)));
+      perform minutehand.note_wait(sqlstate), set_config('lock_timeout', minutehand.lock_wait(), true);
+      v_context := case minutehand.error_class(sqlstate)
+        when 'object' then minutehand.deferred_context(v_item, minutehand.unknown_problem(sqlstate))
+        else minutehand.stopped_context(
+          v_item, 'unreadable', format('what it is about cannot be read (SQLSTATE %s)', sqlstate)) end;
     end;
+    v_contexts := v_contexts || jsonb_build_array(v_context);
   end loop;
   return v_contexts;
 end
@@ -41,13 +48,19 @@ $$;
 -- minutehand.stopped_context(item, code, reason) -> the context of an execution that must end as failed.
 create or replace function minutehand.stopped_context(p_item jsonb, p_code text, p_reason text) returns jsonb
 language sql stable set search_path = '' as $$
+  select minutehand.deferred_context(p_item, jsonb_build_object('ended', 'failed', 'code', p_code, 'reason', p_reason))
+$$;
+
+-- minutehand.deferred_context(item, problem) -> the context of an execution that a problem stops, {"ended", "code", "reason"}.
+create or replace function minutehand.deferred_context(p_item jsonb, p_problem jsonb) returns jsonb
+language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'id', p_item -> 'id', 'type', null, 'row', null, 'old', null, 'links', null,
     'held', exists (
       select from public.automation_execution_logs l
       where l.id = minutehand.to_uuid(p_item ->> 'id') and l.lease_token = minutehand.to_uuid(p_item ->> 'token')
         and l.lease_expires_at is not null),
-    'stop', jsonb_build_object('ended', 'failed', 'code', p_code, 'reason', p_reason))
+    'stop', p_problem)
 $$;
 
 -- minutehand.read_contexts_batch(items, now) -> contexts: one set-based pass; raises when one of the items cannot be read.
@@ -82,7 +95,13 @@ begin
       from (
         select * from minutehand.may_run(q.log, w, e.operation, c.row, t.config, v_pauses)
         union all
-        select 3, 'failed', 'unreadable', c.problem where c.problem is not null
+        select 4, p.ended, p.code, p.reason  -- before row_gone
+        from jsonb_to_record(c.problem) as p (ended text, code text, reason text) where c.problem is not null
+        union all
+        select 4, p.ended, p.code, p.reason
+        from jsonb_to_record(minutehand.missing_table(q.table_name, (q.log).trigger_type))
+          as p (ended text, code text, reason text)
+        where t.name is null and q.table_name is not null and minutehand.was_watched(q.log, q.table_name)
       ) m order by m.nr, m.code limit 1),
     'type', t.config -> 'type',
     'status', minutehand.status_column(t.config),
@@ -119,4 +138,13 @@ begin
     order by 1
     limit 1);
 end
+$$;
+
+-- minutehand.was_watched(log, table) -> boolean: is it about a row of a table that was watched, as its event or `enqueue` says?
+-- Rows that the app inserted may name any table, or none.
+create or replace function minutehand.was_watched(p_log public.automation_execution_logs, p_table text) returns boolean
+language sql stable set search_path = '' as $$
+  select p_log.entity_id is not null and (
+    p_log.trigger_data::jsonb ->> 'operation' = 'ENQUEUE'
+    or exists (select from public.automation_events e where e.id = p_log.event_id and e.table_name = p_table))
 $$;

@@ -77,9 +77,9 @@ create or replace function minutehand.may_run(
           p_log.organization_id::text, p_log.user_id::text,
           p_workflow.organization_id::text, p_workflow.user_id::text),
      'failed', 'other_tenant', 'the execution names another tenant than its workflow'),
-    (4, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is null,
+    (5, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is null,
      'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)),
-    (5, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
+    (6, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
         and not minutehand.is_row_of_workflow(p_row, p_config, p_workflow),
      'failed', 'other_tenant',
      format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id))

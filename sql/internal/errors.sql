@@ -1,22 +1,29 @@
--- Errors: what an SQLSTATE says about whose fault it is (PostgreSQL, appendix A).
+-- Errors: whose an error is, by its SQLSTATE (PostgreSQL, appendix A).  Decided here alone (R18).
 
--- minutehand.is_unstorable(sqlstate) -> boolean: the item itself cannot be stored: bad data, a constraint or trigger of the
--- app's, a value that is too large.  It ends alone, and the other items of the batch are stored.
+-- minutehand.error_class(sqlstate) -> text:
+--   away    the database itself: it rolled back (40), has no room (53), failed (58), stops or ended the statement (57), or is
+--           a standby (25006).  The call fails as a whole, and its caller repeats it.
+--   object  a table, a column, a right or a lock, which may be there later: 42, 55, 25, 0A, 3F, XX; of a foreign table's server
+--           also 08 and HV (the end of our own connection reaches no handler).  Only what needs that object waits.
+--   item    everything else: a value, a constraint, what the app itself raises, a size.  That item ends alone.
+create or replace function minutehand.error_class(p_sqlstate text) returns text
+language sql immutable as $$
+  select case
+    when left(p_sqlstate, 2) in ('40', '53', '57', '58') or p_sqlstate = '25006' then 'away'
+    when left(p_sqlstate, 2) in ('08', '0A', '25', '3F', '42', '55', 'HV', 'XX') and p_sqlstate <> '42804' then 'object'
+    else 'item'
+  end
+$$;
+
+-- minutehand.is_away(sqlstate) -> boolean: the database is at fault.  Whoever catches such an error raises it again.
+create or replace function minutehand.is_away(p_sqlstate text) returns boolean
+language sql immutable as $$
+  select minutehand.error_class(p_sqlstate) = 'away'
+$$;
+
+-- minutehand.is_unstorable(sqlstate) -> boolean: the item itself cannot be stored (42804: a value of another type, too).  It ends
+-- alone, and the other items of the batch are stored.
 create or replace function minutehand.is_unstorable(p_sqlstate text) returns boolean
 language sql immutable as $$
-  select left(p_sqlstate, 2) in ('21', '22', '23', '54') or p_sqlstate in ('P0001', '42804')
-$$;
-
--- minutehand.is_temporary_error(sqlstate) -> boolean: the database's fault, not the item's, so it may work later: transaction
--- rollback, schema and rights, resources, locks, operator, system.
-create or replace function minutehand.is_temporary_error(p_sqlstate text) returns boolean
-language sql immutable as $$
-  select left(p_sqlstate, 2) in ('40', '42', '53', '55', '57', '58')
-$$;
-
--- minutehand.is_unreadable(sqlstate) -> boolean: the row that was read is at fault, or what computes it: reading it again fails
--- again.  Not so what minutehand.is_temporary_error names, but for class 42: a view may call what its owner may not.
-create or replace function minutehand.is_unreadable(p_sqlstate text) returns boolean
-language sql immutable as $$
-  select left(p_sqlstate, 2) = '42' or left(p_sqlstate, 2) <> '08' and not minutehand.is_temporary_error(p_sqlstate)
+  select minutehand.error_class(p_sqlstate) = 'item'
 $$;

@@ -57,7 +57,9 @@ begin
     raise exception 'there is no row % in %', p_row, p_table using errcode = 'MH404', hint = 'Name it by its id.';
   end if;
   if v_row.problem is not null then
-    raise exception '%', v_row.problem using errcode = 'MH400', hint = 'Correct the row, or name another.';
+    raise exception '%', v_row.problem ->> 'reason'
+      using errcode = 'MH400', hint = case v_row.problem ->> 'ended'
+        when 'deferred' then 'Correct that, then try again.' else 'Correct the row, or name another.' end;
   end if;
   v_config := v_row.config;
   if not minutehand.is_row_of_workflow(v_row.found, v_config, p_workflow) then

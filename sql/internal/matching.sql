@@ -103,7 +103,7 @@ begin
           problem := coalesce(problem, 'budget');
           exit;
         end if;
-        passing := passing and minutehand.is_temporary_error(sqlstate);
+        passing := passing and not minutehand.is_unstorable(sqlstate);
         problem := concat_ws('; ', problem, format('workflow %s: %s', v_workflow.id, sqlerrm));
       end;
     else

@@ -5,16 +5,21 @@
 create or replace function minutehand.reserve_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
+  v_unwritable constant text := minutehand.replica_problem('public.communication_logs'::regclass);
   v_send jsonb;
   v_answers jsonb := '[]';
 begin
-  if exists (select from public.automation_limits) then
+  if v_unwritable is not null then  -- what leaves could not be confirmed
+    return (
+      select coalesce(jsonb_agg(minutehand.deferred_send(s, minutehand.problem('no_replica_identity', v_unwritable))), '[]')
+      from jsonb_array_elements(p_sends) as s);
+  elsif exists (select from public.automation_limits) then
     perform minutehand.lock_limits(p_sends);
   else
     begin
       return minutehand.reserve_batch(p_sends, p_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;  -- find out which one, each in a block of its own
     end;
@@ -23,16 +28,24 @@ begin
     begin
       v_answers := v_answers || minutehand.reserve_batch(jsonb_build_array(v_send), p_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
-      v_answers := v_answers || jsonb_build_object(
-        'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
-        'reason', format('communication_logs cannot hold this send: %s', sqlerrm));
+      v_answers := v_answers || case minutehand.error_class(sqlstate)
+        when 'object' then minutehand.deferred_send(v_send, minutehand.sends_problem(sqlstate))
+        else jsonb_build_object(
+          'key', v_send ->> 'key', 'answer', 'refused', 'code', 'unrecordable',
+          'reason', format('communication_logs cannot hold this send: %s', sqlerrm)) end;
     end;
   end loop;
   return v_answers;
 end
+$$;
+
+-- minutehand.deferred_send(send, problem) -> its answer: nothing may leave until the table can be written again.
+create or replace function minutehand.deferred_send(p_send jsonb, p_problem jsonb) returns jsonb
+language sql immutable as $$
+  select p_problem - 'ended' || jsonb_build_object('key', p_send ->> 'key', 'answer', 'deferred')
 $$;
 
 -- minutehand.reserve_batch(sends, now) -> answers: one set-based pass; raises when one of them cannot be stored.
@@ -163,7 +176,7 @@ begin
     perform minutehand.log_sends_batch(p_steps, p_now);
     return;
   exception when others then
-    if not minutehand.is_unstorable(sqlstate) then
+    if minutehand.is_away(sqlstate) then
       raise;
     end if;  -- find out which one, each in a block of its own
   end;
@@ -171,7 +184,7 @@ begin
     begin
       perform minutehand.log_sends_batch(jsonb_build_array(v_step), p_now);
     exception when others then
-      if not minutehand.is_unstorable(sqlstate) then
+      if minutehand.is_away(sqlstate) then
         raise;
       end if;
       raise warning 'minutehand: the send of execution % could not be stored in communication_logs: %', v_step ->> 'id', sqlerrm;

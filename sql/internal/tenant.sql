@@ -92,12 +92,16 @@ $$;
 -- minutehand.profile_organization(user) -> text: the user's organisation: the claim app_metadata.organization_id, which only a
 -- server can write (user_metadata is the user's own), else the organisation in the user's row of public.profiles; null where
 -- the app has neither.  pg_temp is last in the path of these: the trigger calls them in sessions of the app (automation_capture).
+-- Locks: waits 250 ms at most for the app's (lock_wait).
 create or replace function minutehand.profile_organization(p_user text) returns text
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' as $$
 declare
   v_key text;
   v_found text;
 begin
+  if minutehand.lock_wait() <> '250ms' then
+    perform set_config('lock_timeout', minutehand.lock_wait(), true);
+  end if;
   if minutehand.has_column(minutehand.readable('auth.users'), 'raw_app_meta_data')
      and has_table_privilege(minutehand.owner(), 'auth.users', 'select') then
     execute 'select raw_app_meta_data::jsonb ->> ''organization_id'' from auth.users where id::text = $1'

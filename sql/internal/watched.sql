@@ -5,11 +5,27 @@
 --    "global_tables": ["vendors"]}
 -- `tenant` is null for an app with a single tenant, and equal to `user` where rows name no organization.  A partitioned table
 -- has its own name in "table", since its trigger fires in the partitions.
+-- The second argument (triggers of before have none) is the list of the columns without which no change can be judged: the key's, the tenant's,
+-- and the status column if the table had it then, as an array: {id,organization_id,status}.
 
 -- minutehand.first_argument(tgargs) -> text: the first of a trigger's arguments; each ends with a zero byte.
 create or replace function minutehand.first_argument(p_arguments bytea) returns text
 language sql immutable as $$
   select convert_from(substring(p_arguments from 1 for position('\x00'::bytea in p_arguments) - 1), 'UTF8')
+$$;
+
+-- minutehand.needed_columns(config, second argument) -> text[]; without it, those that the config names surely.
+create or replace function minutehand.needed_columns(p_config jsonb, p_needs text) returns text[]
+language sql immutable as $$
+  select coalesce(p_needs::text[], array_remove(array[
+    p_config ->> 'id', p_config ->> 'tenant', nullif(p_config ->> 'status', 'status')], null))
+$$;
+
+-- minutehand.needed_columns(config, trigger's arguments, their number) -> text[]
+create or replace function minutehand.needed_columns(p_config jsonb, p_arguments bytea, p_count integer) returns text[]
+language sql immutable as $$
+  select minutehand.needed_columns(p_config, case when p_count > 1 then minutehand.first_argument(
+    substring(p_arguments from position('\x00'::bytea in p_arguments) + 1)) end)
 $$;
 
 -- minutehand.table_name(schema, table) -> text: the name of a table in events and messages, without the schema if that is
@@ -26,7 +42,9 @@ select c.oid as relation, n.nspname::text as schema_name, c.relname::text as tab
        case when t.tgfoid = minutehand.own_function('public.automation_capture()')
          then minutehand.first_argument(t.tgargs)::jsonb end as config,
        t.tgenabled <> 'D' as enabled,
-       minutehand.table_name(n.nspname, c.relname) as name
+       minutehand.table_name(n.nspname, c.relname) as name,
+       case when t.tgfoid = minutehand.own_function('public.automation_capture()')
+         then minutehand.needed_columns(minutehand.first_argument(t.tgargs)::jsonb, t.tgargs, t.tgnargs) end as needs
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -42,6 +42,26 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   where starts_with(p_type, t.type || '_')
 $$;
 
+-- minutehand.some_values(relation, column, limit) -> text[]: the values of so many rows; none where the table cannot be read now
+-- (doctor says so).  Locks: waits 250 ms at most (lock_wait).
+create or replace function minutehand.some_values(p_relation regclass, p_column text, p_limit integer) returns text[]
+language plpgsql stable set search_path = '' set lock_timeout = '250ms' as $$
+declare
+  v_values text[];
+begin
+  perform set_config('lock_timeout', minutehand.lock_wait(), true);
+  execute format('select array_agg(distinct s) from (select %I::text as s from %s limit %s) x', p_column, p_relation, p_limit)
+    into v_values;
+  return v_values;
+exception when others then
+  if minutehand.is_away(sqlstate) then
+    raise;
+  end if;
+  perform minutehand.note_wait(sqlstate);
+  return null;
+end
+$$;
+
 -- minutehand.known_statuses(relation, config) -> text[]: statuses that rows of a watched table have or may have: the labels of
 -- an enum, the app's table of statuses (job_statuses.name), 10,000 rows, and the newest 5,000 changes.
 create or replace function minutehand.known_statuses(p_relation regclass, p_config jsonb) returns text[]
@@ -60,12 +80,9 @@ begin
   if not exists (select from pg_catalog.pg_attribute where attrelid = p_relation and attname = v_status) then
     return '{}';
   end if;
-  execute format('select array_agg(distinct s) from (select %I::text as s from %s limit 10000) x', v_status, p_relation)
-    into v_more;
-  v_words := v_words || v_more;
+  v_words := v_words || minutehand.some_values(p_relation, v_status, 10000);
   if exists (select from pg_catalog.pg_attribute where attrelid = v_seeds and attname = 'name') then
-    execute format('select array_agg(distinct name::text) from (select name from %s limit 1000) x', v_seeds) into v_more;
-    v_words := v_words || v_more;
+    v_words := v_words || minutehand.some_values(v_seeds, 'name', 1000);
   end if;
   select array_agg(distinct e.new ->> v_status) into v_more
   from (

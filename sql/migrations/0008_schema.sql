@@ -200,6 +200,8 @@ create table if not exists public.automation_events (
 );
 -- Columns whose value was too large to be recorded (minutehand.recorded).
 alter table public.automation_events add column if not exists cut_columns text[];
+-- Columns that its watch needs and that the row had not: renamed or dropped.  It waits until they are there (complete_events).
+alter table public.automation_events add column if not exists missing_columns text[];
 create unique index if not exists automation_events_dedupe
   on public.automation_events (dedupe_key) where dedupe_key is not null;
 create index if not exists automation_events_unmatched

@@ -231,7 +231,7 @@ class EnqueueResult(TypedDict):
 
 
 class WriteResult(TypedDict):
-    """What became of a write: `done`, `already`, `lost` or `refused` (with code and reason)."""
+    """What became of a write: `done`, `already`, `lost`, `refused` or `deferred` (these with code and reason)."""
 
     answer: str
     id: NotRequired[str]

@@ -217,6 +217,7 @@ class DoctorFacts(TypedDict):
     grants: Json
     columns: Json
     triggers: Json
+    tables: Json
     workflows: Json
     queue: Json
     processors: Json

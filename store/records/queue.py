@@ -190,7 +190,8 @@ class Context:
     row: Json | None
     old: Json | None
     links: dict[str, Json]
-    #: Linked rows (`client`) and values (`job.photo`) that exist and are not shown, and why: `{"code", "reason"}`.
+    #: Linked rows (`client`) and values (`job.photo`) that exist and are not shown, and why: `{"code", "reason"}`; with
+    #: `"passing": true` where the linked table cannot be read now.
     hidden: dict[str, Json] = field(default_factory=dict)
     #: The status column, whose spelling conditions fold (R9).
     status_column: str = "status"

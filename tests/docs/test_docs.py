@@ -37,6 +37,7 @@ def codes_in_sql() -> set[str]:
     codes: set[str] = set()
     text = re.sub(r"--.*", "", SQL)
     codes.update(re.findall(r"(?:(?<!\.)\bcode'?,|\bcode :?=) '(\w+)'", text))
+    codes.update(re.findall(r"minutehand\.problem\(\s*'(\w+)'", text))
     # Eligibility lists them as (…, 'answer', 'code', 'reason').
     eligibility = (ROOT / "sql/internal/eligibility.sql").read_text()
     codes.update(re.findall(r"'(?:skipped|released|failed|refused)',\s*'(\w+)',\s*(?:'|format)", eligibility))

@@ -58,6 +58,7 @@ def script(database: Database) -> None:
 NEW_COLUMNS = {
     ("minutehand.adopted", "columns"),
     ("automation_events", "cut_columns"),
+    ("automation_events", "missing_columns"),
     ("automation_execution_logs", "deferred_since"),
     ("automation_workers", "batch_size"),
     ("automation_workers", "tick_seconds"),

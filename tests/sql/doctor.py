@@ -29,6 +29,7 @@ def facts(database: Database, *, now: str | None = None, **settings: Any) -> Fac
         "backend": "postgres",
         "database_name": "localhost/app",
         "kind": "direct",
+        "listens": True,
         "database": database.call("automation_doctor", p_now=now),
         "migrations": {path.stem: schema.checksum(path) for path in schema.migrations()},
     }
