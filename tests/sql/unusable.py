@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from minutehand.store.schema import migrate
@@ -236,7 +235,7 @@ def app_on(server: str) -> Iterator[App]:
             f"create role {owner} login nosuperuser; create role {owner}_other;"
             f" grant create, temporary on database test_{owner} to {owner}; grant create on schema public to {owner}"
         )
-        url = make_conninfo(admin.url, user=owner)
+        url = admin.url.replace("//postgres@", f"//{owner}@")
         asyncio.run(migrate(url))
         admin.sql(CLOCK)
         admin.sql(TABLES)
