@@ -119,7 +119,7 @@ class LocalStepRun(StepView):
         self.policy = policy
         if reserve:  # it remains if the result is never known: `deliver` hangs, or has a bug
             cut_off = StepResult.unknown("it may have left before it was cut off")
-            self.attempt.confirm(_confirmation(key, cut_off))
+            self.attempt.confirm(_confirmation(key, cut_off, message.recipient))
         result = await deliver_once(deliver, key)
         self.policy = None
         if message.pace is not None and (place is not None or result.slow_down):
@@ -127,7 +127,7 @@ class LocalStepRun(StepView):
             if result.slow_down:
                 self.refusals.add(message.pace, place)
         if reserve:
-            self.attempt.confirm(_confirmation(key, result))
+            self.attempt.confirm(_confirmation(key, result, message.recipient))
         return _with_send(message, key, result, policy, reserved=reserve)
 
     async def _may_leave(
@@ -212,13 +212,18 @@ def _place_request(pace: Pace, key: str) -> Json:
 _CONFIRMED = {Verdict.DONE: "sent", Verdict.UNKNOWN: "uncertain"}
 
 
-def _confirmation(key: str, result: StepResult) -> Json:
-    return {
+def _confirmation(key: str, result: StepResult, recipient: str) -> Json:
+    """Say how a send ended.  One to several recipients may have reached some, although the step has not ended well."""
+    status = "sent" if result.send is not None else _CONFIRMED.get(result.verdict, "failed")
+    confirmation: Json = {
         "key": key,
-        "status": "simulated" if _is_simulated(result) else _CONFIRMED.get(result.verdict, "failed"),
+        "status": "simulated" if _is_simulated(result) else status,
         "external_id": result.send.external_id if result.send else None,
         "error": result.reason or None,
     }
+    if result.send is not None and result.send.recipient != recipient:
+        confirmation |= {"recipient": result.send.recipient, "refused": result.result.get("refused")}
+    return confirmation
 
 
 def _is_simulated(result: StepResult) -> bool:
@@ -253,7 +258,11 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
         case "go":
             return None
         case "sent":
-            return StepResult.done(recipient=recipient, status="sent", external_id=reserved.external_id, earlier=True)
+            refused: Json = {"refused": reserved.refused} if reserved.refused else {}
+            got = reserved.recipient or recipient
+            return StepResult.done(
+                recipient=got, status="sent", external_id=reserved.external_id, earlier=True, **refused
+            )
         case "lost":
             raise LeaseLost(reserved.key)
         case "paused":

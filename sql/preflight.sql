@@ -38,7 +38,7 @@ begin
     ('0008_schema', 'public.communication_logs', 'id any, status text',
      'idempotency_key text, execution_id uuid, step text, channel text, recipient text, lease_token uuid, user_id any, '
      'organization_id any, created_at timestamptz, error_message text, external_id text, sent_at timestamptz, type any, '
-     'direction any, from_address text, to_address text, reserved_at timestamptz'),
+     'direction any, from_address text, to_address text, reserved_at timestamptz, refused_recipients json'),
     ('0008_schema', 'public.automation_control',
      'scope text, target text, reason text, paused_at timestamptz', ''),
     ('0008_schema', 'public.automation_workers',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
@@ -14,9 +15,10 @@ from minutehand.executor.email.message import (
     joined,
     one_line,
     parse_address,
+    refused_words,
     unsubscribe_headers,
 )
-from minutehand.executor.outcome import StepResult
+from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.executor.text.unicode_checks import storable
 
 if TYPE_CHECKING:
@@ -66,6 +68,34 @@ class EmailAction:
 
 
 async def _send(run: StepRun, provider: EmailProvider, email: EmailMessage) -> StepResult:
+    """Send the message to those of its recipients who have it not yet, and were not refused for good."""
+    everybody, reached, refused = email.recipients, list[str](), dict[str, str]()
+    while True:
+        result = await _send_once(run, provider, email)
+        if not result.result.get("earlier"):
+            break
+        reached += [to for to in result.result["recipient"].split(", ") if to not in reached]
+        refused |= result.result.get("refused") or {}
+        left = tuple(to for to in email.recipients if to not in reached and to not in refused)
+        if not left or left == email.recipients:
+            break
+        email = replace(email, recipients=left, shown_recipients=everybody)
+    return _with_earlier(result, reached, refused)
+
+
+def _with_earlier(result: StepResult, reached: list[str], refused: dict[str, str]) -> StepResult:
+    """Return how the step ended, given whom earlier sends reached, and who refused them."""
+    if result.verdict is Verdict.DONE and refused:
+        got = [*reached, *(to for to in result.result["recipient"].split(", ") if to not in reached)]
+        reason = f"sent to {', '.join(got)}; {refused_words(refused)}"
+        return replace(result, verdict=Verdict.PERMANENT, code="partial", reason=reason)
+    if result.verdict is Verdict.PERMANENT and reached:
+        words = "; ".join(filter(None, (result.reason, refused_words(refused) if refused else "")))
+        return replace(result, code="partial", reason=f"sent to {', '.join(reached)}; {words}")
+    return result
+
+
+async def _send_once(run: StepRun, provider: EmailProvider, email: EmailMessage) -> StepResult:
     async def deliver(key: str) -> StepResult:
         return await provider.deliver(run, email, key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as markup
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.policy import SMTP
@@ -34,7 +35,10 @@ class BadAddress(ValueError):
 class EmailMessage:
     """One e-mail, before it has a sender and a key."""
 
+    #: Who gets it now.
     recipients: tuple[str, ...]
+    #: Whom the header To names; None: the recipients.  Some of them may have it already.
+    shown_recipients: tuple[str, ...] | None = None
     subject: str
     text: str
     #: None: generated from the text.
@@ -122,3 +126,12 @@ def joined(recipients: tuple[str, ...]) -> str:
 
 def _shown(text: str) -> str:
     return one_line("".join(c for c in text if name_invisible(c) is None))[:500]
+
+
+def refused_words(refused: Mapping[str, str]) -> str:
+    """Say who was refused, with the server's replies.
+
+    >>> refused_words({"b@example.com": "550 5.1.1 no such user"})
+    'refused: b@example.com: 550 5.1.1 no such user'
+    """
+    return "refused: " + ", ".join(f"{recipient}: {reply}" for recipient, reply in refused.items())

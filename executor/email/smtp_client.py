@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage as MimeMessage
@@ -17,14 +17,14 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import cast
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
-from minutehand.executor.email.message import EmailMessage, joined, one_line
+from minutehand.executor.email.message import EmailMessage, joined, one_line, refused_words
 from minutehand.executor.email.smtp_replies import GREYLIST_SECONDS, Refusal, named_delay_seconds, refusal_of
-from minutehand.executor.outcome import Send, StepResult
+from minutehand.executor.outcome import Send, StepResult, Verdict
 from minutehand.executor.text.unicode_checks import storable
 
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
@@ -87,7 +87,7 @@ def build_mime(message: EmailMessage, sender: Address, key: str) -> MimeMessage:
     """Return the MIME message.  Equal keys give equal Message-IDs, so a receiver can detect a repeat."""
     mime = MimeMessage(policy=_POLICY)
     mime["From"] = sender
-    mime["To"] = [Address(addr_spec=recipient) for recipient in message.recipients]
+    mime["To"] = [Address(addr_spec=recipient) for recipient in message.shown_recipients or message.recipients]
     if message.reply_to is not None:
         mime["Reply-To"] = Address(addr_spec=message.reply_to)
     mime["Subject"] = one_line(message.subject)
@@ -138,15 +138,32 @@ async def deliver(
         return _judge(error, server, left=left)
     finally:
         _leave(smtp)
-    shown = {"status": reply.code, "response": _shown(reply.message)} | ({"refused": refused} if refused else {})
+    shown = {"status": reply.code, "response": _shown(reply.message)}
     sent = Send(
         channel="email",
-        recipient=joined(message.recipients),
+        recipient=joined(tuple(recipient for recipient in message.recipients if recipient not in refused)),
         sender=sender.addr_spec,
         key=key,
         external_id=_queue_id(reply.message),
     )
+    if refused:
+        return _partly(f"{server.host}:{server.port}", sent, refused, shown)
     return StepResult.done(send=sent, **shown)
+
+
+def _partly(where: str, sent: Send, refused: dict[str, tuple[int, str]], shown: dict[str, Any]) -> StepResult:
+    """Return how the step ends that reached some recipients: the others are tried again, or were refused for good."""
+    ends = {to: _refusal(where, status, words, is_login=False) for to, (status, words) in refused.items()}
+    for_good = {to: refused[to][1] for to, end in ends.items() if end.verdict is Verdict.PERMANENT}
+    later = {to: refused[to][1] for to, end in ends.items() if to not in for_good}
+    shown |= {"sent_to": sent.recipient} | ({"refused": for_good} if for_good else {})
+    if not later:
+        reason = f"sent to {sent.recipient}; {refused_words(for_good)}"
+        return replace(StepResult.permanent("partial", reason, **shown), send=sent)
+    # Who asks to wait decides: a fault of one recipient spends an attempt only where no other one asks.
+    first = min((ends[to] for to in later), key=lambda end: end.verdict is not Verdict.DEFERRED)
+    reason = f"sent to {sent.recipient}; tried again for {', '.join(f'{to}: {words}' for to, words in later.items())}"
+    return replace(first, send=sent, reason=reason, result=shown | {"deferred": later})
 
 
 @lru_cache(maxsize=1)
@@ -179,8 +196,8 @@ async def _secure(smtp: aiosmtplib.SMTP, server: SmtpServer) -> None:
         await smtp.login(server.user, server.password)
 
 
-async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage) -> dict[str, str]:
-    """Send sender and recipients; returns the refused ones with the server's replies.  Errors: all were refused."""
+async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage) -> dict[str, tuple[int, str]]:
+    """Send sender and recipients; returns the refused ones with status and reply.  Errors: all were refused."""
     await smtp.mail(sender.addr_spec)
     refused: list[aiosmtplib.SMTPRecipientRefused] = []
     for recipient in message.recipients:
@@ -191,7 +208,7 @@ async def _address(smtp: aiosmtplib.SMTP, sender: Address, message: EmailMessage
     if len(refused) == len(message.recipients):
         # A temporary refusal wins: the step is retried.
         raise min(refused, key=lambda error: error.code)
-    return {error.recipient: _shown(f"{error.code} {error.message}") for error in refused}
+    return {error.recipient: (error.code, _shown(f"{error.code} {error.message}")) for error in refused}
 
 
 def _leave(smtp: aiosmtplib.SMTP) -> None:
@@ -212,7 +229,8 @@ def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
         said = error.message.replace(server.password, "***") if server.password else error.message
         if error.code // 100 in (4, 5):
             is_login = isinstance(error, aiosmtplib.SMTPAuthenticationError)
-            return _refusal(where, error.code, _shown(f"{error.code} {said}"), is_login=is_login)
+            about = f"{error.recipient}: " if isinstance(error, aiosmtplib.SMTPRecipientRefused) else ""
+            return _refusal(where, error.code, _shown(f"{error.code} {said}"), is_login=is_login, about=about)
     if left:
         return StepResult.unknown(f"{where}: the connection broke or fell silent after the message was sent")
     if type(error) is aiosmtplib.SMTPException:  # aiosmtplib raises it when AUTH is missing or has no known method
@@ -226,10 +244,10 @@ def _judge(error: Exception, server: SmtpServer, *, left: bool) -> StepResult:
     return StepResult.retry("unreachable", f"{where}: the connection was refused or lost")
 
 
-def _refusal(where: str, status: int, words: str, *, is_login: bool) -> StepResult:
-    """Return what a 4xx or 5xx reply means for the message."""
+def _refusal(where: str, status: int, words: str, *, is_login: bool, about: str = "") -> StepResult:
+    """Return what a 4xx or 5xx reply means for the message; `about`: the recipient that it is about."""
     wait = named_delay_seconds(words)
-    reason = f"{where} temporarily refused: {words}"
+    reason = f"{where} temporarily refused: {about}{words}"
     match refusal_of(status, words):
         case Refusal.SLOW_DOWN:
             return StepResult.deferred("smtp_busy", reason, retry_after_seconds=wait, slow_down=True, status=status)
@@ -240,10 +258,10 @@ def _refusal(where: str, status: int, words: str, *, is_login: bool) -> StepResu
         case Refusal.FAULT:
             return StepResult.retry("smtp_busy", reason, status=status)
         case Refusal.CREDITS:
-            return StepResult.permanent("no_credits", f"{where} refused: {words}", status=status)
+            return StepResult.permanent("no_credits", f"{where} refused: {about}{words}", status=status)
         case Refusal.REFUSED:
             code = "smtp_auth" if is_login else "smtp_refused"
-            return StepResult.permanent(code, f"{where} refused: {words}", status=status)
+            return StepResult.permanent(code, f"{where} refused: {about}{words}", status=status)
 
 
 def _queue_id(reply: str) -> str | None:

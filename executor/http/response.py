@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.executor.text.unicode_checks import storable
@@ -57,7 +58,12 @@ class HttpResponse:
         if verdict is Verdict.RETRY:
             return StepResult.retry("busy", f"the receiver answered {self.status}", retry_after_seconds=wait, **shown)
         if 300 <= self.status < 400:
-            return StepResult.permanent("redirect", "redirects are not followed: use the final URL", **shown)
+            where = f" to {target}" if (target := redirect_target(self.headers)) else ""
+            reason = (
+                f"the receiver answered {self.status}{where}; redirects are not followed: use the final URL."
+                " It may have done its work: check there before a retry, which carries the same webhook-id"
+            )
+            return StepResult.permanent("redirect", reason, **shown)
         return StepResult.permanent("refused", f"the receiver refused the request with {self.status}", **shown)
 
 
@@ -81,6 +87,22 @@ def judge_response(status: int, *, retry_after: float | None = None) -> Verdict:
     if status in (408, 425):
         return Verdict.RETRY
     return Verdict.PERMANENT if 300 <= status < 500 else Verdict.UNKNOWN
+
+
+def redirect_target(headers: Mapping[str, str]) -> str:
+    """Return where a 3xx response leads, for people: without query, fragment and user information, and short.
+
+    >>> redirect_target({"Location": "https://me:hush@example.com/done?key=1#x"}), redirect_target({})
+    ('https://example.com/done', '')
+    """
+    location = next((value for name, value in headers.items() if name.lower() == "location"), "")
+    try:
+        parts = urlsplit(location.strip())
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+    scheme = f"{parts.scheme}://" if parts.scheme and host else ""
+    return storable(" ".join(f"{scheme}{host}{parts.path}".split()))[:200]
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:

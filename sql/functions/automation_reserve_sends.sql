@@ -2,7 +2,8 @@
 -- Records each send before it leaves (R13).  p_sends: [{"id": execution, "token", "step", "channel", "recipient", "sender",
 -- "key", "on_uncertain"?}].  `answer` is
 --   go         it is reserved: send it now, then confirm it
---   sent       it was sent before under this key; there is nothing more to do
+--   sent       it was sent before under this key, or this step has sent it to some of these recipients: "recipient" names who
+--              has it, "refused" who was refused for good.  For the others the caller asks again, under a key of theirs
 --   uncertain  an earlier worker reserved it and never confirmed it (with on_uncertain = resend: go, under the same key)
 --   lost       the lease is lost
 --   paused, refused, later   it must not leave now (minutehand.may_send); later: in "wait_seconds"

@@ -30,6 +30,9 @@ begin
     returning l.id
   )
   select coalesce(array_agg(id), '{}') into v_done from retried;
+  -- Who was refused is tried again, too; who got a message gets no second one.
+  update public.communication_logs set refused_recipients = null
+  where execution_id = any (v_done) and refused_recipients is not null;
   perform minutehand.audit_all('retry', v_done, p_actor, '{}', v_now);
   return minutehand.action_answers(p_ids, v_done, 'retry', 'retried');
 end

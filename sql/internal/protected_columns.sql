@@ -13,7 +13,7 @@ language sql stable set search_path = '' as $$
     ('automation_execution_logs', '{event_id,entity_id,attempt,max_attempts,lost_leases,scheduled_at,lease_token,
       lease_expires_at,worker,code,reason,resume_step,deferred_since,caused_by,chain_depth,workflow_version,replay_of,resends,
       entity_order,claimed_at,past}'),
-    ('communication_logs', '{idempotency_key,execution_id,step,lease_token,reserved_at}')
+    ('communication_logs', '{idempotency_key,execution_id,step,lease_token,reserved_at,refused_recipients}')
   ) as t (name, columns)
   cross join lateral unnest(t.columns) with ordinality as c (name, nr)
   join pg_catalog.pg_attribute a

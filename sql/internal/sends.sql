@@ -72,8 +72,18 @@ begin
     left join public.automation_workflows w on w.id = l.workflow_id
     where s.key is not null
   ), decided as materialized (
-    select q.*, case when q.has_lease then m.answer else 'lost' end as answer, m.code, m.reason, m.until
+    select q.*, case when q.has_lease then coalesce(case when a.sent_to is not null then 'sent' end, m.answer) else 'lost' end
+             as answer, m.code, m.reason, m.until, a.sent_to, a.refused
     from requested q
+    left join lateral (  -- of several recipients some have it already, from an earlier send of this step
+      select string_agg(c.recipient, ', ' order by c.recipient) as sent_to, (
+        select jsonb_object_agg(e.key, e.value) from jsonb_array_elements(jsonb_agg(c.refused_recipients)) as o
+        cross join lateral jsonb_each(case jsonb_typeof(o) when 'object' then o end) as e) as refused
+      from public.communication_logs c
+      where c.execution_id = q.id and c.step = q.step and c.channel = q.channel and c.status = 'sent'
+        and c.idempotency_key <> q.key
+        and string_to_array(c.recipient, ', ') && string_to_array(q.recipient, ', ')
+    ) a on true
     left join lateral (
       select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now)
       where q.has_lease order by nr limit 1
@@ -97,11 +107,12 @@ begin
       reserved_at = case when c.status in ('failed', 'simulated') then excluded.reserved_at else c.reserved_at end,
       -- It stays with the lease under which it may have left: only that one can still confirm it.
       lease_token = case when c.status in ('failed', 'simulated') then excluded.lease_token else c.lease_token end
-    returning c.idempotency_key, c.status, c.external_id
+    returning c.idempotency_key, c.status, c.external_id, c.recipient, c.refused_recipients
   )
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'key', d.key, 'answer', coalesce(d.answer, case r.status when 'reserved' then 'go' else r.status end),
-    'external_id', r.external_id, 'code', d.code, 'reason', d.reason,
+    'external_id', r.external_id, 'recipient', coalesce(d.sent_to, case r.status when 'sent' then r.recipient end),
+    'refused', coalesce(d.refused, r.refused_recipients), 'code', d.code, 'reason', d.reason,
     'wait_seconds', case when d.until is not null then greatest(extract(epoch from d.until - p_now), 0.001) end))), '[]')
   into v_result
   from decided d
@@ -130,8 +141,9 @@ declare
   v_keys jsonb;
 begin
   with locked as (
-    select c.id, c.idempotency_key, c.status as was, s.status, s.external_id, s.error
-    from jsonb_to_recordset(p_sends) as s (key text, token uuid, status text, external_id text, error text)
+    select c.id, c.idempotency_key, c.status as was, s.status, s.external_id, s.error, s.recipient, s.refused
+    from jsonb_to_recordset(p_sends) as s (
+      key text, token uuid, status text, external_id text, error text, recipient text, refused jsonb)
     join public.communication_logs c on c.idempotency_key = s.key
     where c.lease_token = s.token and s.status in ('sent', 'failed', 'uncertain', 'simulated')
     order by c.idempotency_key
@@ -141,6 +153,10 @@ begin
     set status = locked.status,
         external_id = coalesce(locked.external_id, c.external_id),
         error_message = locked.error,
+        recipient = coalesce(locked.recipient, c.recipient),
+        to_address = case when locked.recipient is null then c.to_address else (jsonb_populate_record(
+          null::public.communication_logs, jsonb_build_object('to_address', locked.recipient))).to_address end,
+        refused_recipients = locked.refused,
         sent_at = case when locked.status = 'sent' then coalesce(c.sent_at, p_now) end
     from locked
     where c.id = locked.id and locked.was in ('reserved', 'uncertain')
@@ -223,3 +239,4 @@ language sql volatile set search_path = '' as $$
   do update set status = 'sent', sent_at = coalesce(communication_logs.sent_at, excluded.sent_at),
                 external_id = coalesce(communication_logs.external_id, excluded.external_id)
 $$;
+

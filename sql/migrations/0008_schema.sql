@@ -350,7 +350,9 @@ alter table public.communication_logs
   add column if not exists to_address text,
   -- The latest reservation: what limits count.  Null on rows that others wrote, and on calls whose receivers dedupe, which
   -- need no reservation.
-  add column if not exists reserved_at timestamptz;
+  add column if not exists reserved_at timestamptz,
+  -- Who was refused for good while the others got it (`recipient` names these): address -> the server's reply.
+  add column if not exists refused_recipients jsonb;
 create unique index if not exists communication_logs_idempotency_key
   on public.communication_logs (idempotency_key) where idempotency_key is not null;
 create index if not exists communication_logs_execution

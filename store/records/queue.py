@@ -152,6 +152,9 @@ class Reservation:
     #: `go`, `sent`, `uncertain`, `lost`, `held`, `refused` or `later`.
     answer: str
     external_id: str | None
+    #: For `sent`: who has it, and who was refused for good, with the server's reply.
+    recipient: str | None
+    refused: dict[str, str]
     code: str | None
     reason: str | None
     #: For `later`: how long a limit, or the receiver's pace, delays it.
@@ -168,6 +171,8 @@ class Reservation:
             key=row["key"],
             answer=row["answer"],
             external_id=row.get("external_id"),
+            recipient=row.get("recipient"),
+            refused=row.get("refused") or {},
             code=row.get("code"),
             reason=row.get("reason"),
             wait_seconds=row.get("wait_seconds"),

@@ -105,12 +105,24 @@ def test_a_server_that_is_not_there_is_a_retry(host):
     assert "hush" not in repr(result)
 
 
-def test_one_refused_recipient_does_not_stop_the_others(post):
-    post.then(Trouble(at="RCPT", reply="550 5.1.1 no such user", recipient="b@example.com"))
+@pytest.mark.parametrize(
+    ("reply", "verdict", "code", "kept"),
+    [
+        ("550 5.1.1 no such user", Verdict.PERMANENT, "partial", "refused"),
+        ("450 4.7.1 greylisted", Verdict.DEFERRED, "smtp_busy", "deferred"),
+        ("452 4.2.2 mailbox full", Verdict.RETRY, "smtp_busy", "deferred"),
+    ],
+)
+def test_one_refused_recipient_does_not_stop_the_others_and_is_named(post, reply, verdict, code, kept):
+    post.then(Trouble(at="RCPT", reply=reply, recipient="b@example.com"))
     result = send_email(post.url, {"to": "a@example.com, b@example.com"})
-    assert result.verdict is Verdict.DONE
-    assert result.result["refused"] == {"b@example.com": "550 5.1.1 no such user"}
+    assert (result.verdict, result.code) == (verdict, code)
+    assert result.result[kept] == {"b@example.com": reply}
+    assert f"b@example.com: {reply}" in result.reason
+    assert result.send is not None
+    assert result.send.recipient == "a@example.com"
     assert post.messages[0].recipients == ("a@example.com",)
+    assert post.messages[0].message["To"] == "a@example.com, b@example.com"
 
 
 def test_all_refused_is_for_good_unless_one_was_refused_for_now(post):

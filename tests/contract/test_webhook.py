@@ -205,6 +205,8 @@ def test_a_redirect_asks_for_the_final_address(receiver):
     receiver.then(Answer(status=302, headers={"Location": "/elsewhere"}))
     result = act({"url": receiver.url})
     assert (result.verdict, result.code) == (Verdict.PERMANENT, "redirect")
+    assert "it may have done its work" in result.reason.lower()
+    assert "same webhook-id" in result.reason
     assert "use the final URL" in result.reason
     assert len(receiver.requests) == 1
 

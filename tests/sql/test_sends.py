@@ -67,7 +67,7 @@ def test_what_was_sent_is_not_sent_again(database: Database) -> None:
     one, lease = held(database)
     reserve(database, ask(one, lease))
     confirm(database, lease, external_id="ext-1")
-    known = [{"key": "key-1", "answer": "sent", "external_id": "ext-1"}]
+    known = [{"key": "key-1", "answer": "sent", "external_id": "ext-1", "recipient": "client@example.com"}]
     assert database.call("automation_reserve_sends", p_sends=[ask(one, lease)], p_now=NOW) == known
     later = next_lease(database, one)
     assert database.call("automation_reserve_sends", p_sends=[ask(one, later)], p_now=NOW) == known

@@ -99,6 +99,27 @@ def test_a_failed_reply_keeps_its_status_and_its_wish():
     assert HttpResponse(status=204, headers={}, body=b"", truncated=False).as_failure(NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://script.example/echo?token=hush#x", " to https://script.example/echo;"),
+        ("https://me:hush@example.com/done", " to https://example.com/done;"),
+        ("/done/", " to /done/;"),
+        ("https://[", "302;"),
+        ("https://example.com/" + "x" * 9000, " to https://example.com/xxx"),
+        (None, "302;"),
+    ],
+)
+def test_a_redirect_says_where_to_without_secrets_and_that_it_may_have_been_done(location, shown):
+    headers = {} if location is None else {"location": location}
+    failure = HttpResponse(status=302, headers=headers, body=b"", truncated=False).as_failure(NOW)
+    assert failure is not None
+    assert (failure.verdict, failure.code) == (Verdict.PERMANENT, "redirect")
+    assert shown in failure.reason
+    assert "hush" not in failure.reason
+    assert len(failure.reason) < 500
+
+
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "2002:101:101::1", "64:ff9b::101:101"]
 PRIVATE = [
     *("0.0.0.0", "0.1.2.3", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.9.9.9", "169.254.169.254"),
