@@ -62,6 +62,8 @@ NEW_COLUMNS = {
     ("automation_execution_logs", "deferred_since"),
     ("automation_workers", "batch_size"),
     ("automation_workers", "tick_seconds"),
+    ("automation_workers", "problems"),
+    ("communication_logs", "refused_recipients"),
 }
 #: Tables of ours that get new columns: apps have none of these names.
 OURS = ("automation_events", "automation_workers")
