@@ -88,7 +88,7 @@ def test_an_open_or_invalid_configuration_does_not_start(
 def test_loopback_needs_no_login_and_no_token(minutehand: Minutehand) -> None:
     with Serve(minutehand)("--port", "0") as served:
         assert served.get("/").status_code == 200
-        assert served.call("01a210b8-93df-7416-bdc9-2c664b7162c9", token="anything").status_code == 401
+        assert served.call("01a210b8-93df-7416-bdc9-2c664b7162c9", token="anything").status_code == 403
 
 
 def test_a_host_name_that_was_rebound_to_loopback_is_refused(served: Served) -> None:
