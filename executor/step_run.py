@@ -214,15 +214,17 @@ _CONFIRMED = {Verdict.DONE: "sent", Verdict.UNKNOWN: "uncertain"}
 
 def _confirmation(key: str, result: StepResult, recipient: str) -> Json:
     """Say how a send ended.  One to several recipients may have reached some, although the step has not ended well."""
-    status = "sent" if result.send is not None else _CONFIRMED.get(result.verdict, "failed")
+    got = result.send.recipient if result.send else ""
+    is_partly = bool(got) and set(got.split(", ")) < set(recipient.split(", "))
+    status = "sent" if is_partly else _CONFIRMED.get(result.verdict, "failed")
     confirmation: Json = {
         "key": key,
         "status": "simulated" if _is_simulated(result) else status,
         "external_id": result.send.external_id if result.send else None,
         "error": result.reason or None,
     }
-    if result.send is not None and result.send.recipient != recipient:
-        confirmation |= {"recipient": result.send.recipient, "refused": result.result.get("refused")}
+    if is_partly:
+        confirmation |= {"recipient": got, "refused": result.result.get("refused")}
     return confirmation
 
 
