@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
@@ -112,14 +111,13 @@ class Store:
         max_attempts: int,
         alone: bool = False,
         ids: list[str] | None = None,
-        token: str | None = None,
+        lease: Lease | None = None,
     ) -> Claim:
         """Claim up to `limit` due executions for `lease_seconds`.
 
-        Repeating it with the same `token` returns the same rows and spends nothing.  The lease is counted from before
-        the call on this process's own clock, so that it never looks longer than the database's.
+        Repeating it with the same `lease` returns the same rows and spends nothing.
         """
-        lease = Lease(token=token or str(uuid.uuid4()), expires_monotonic=time.monotonic() + lease_seconds)
+        lease = lease or Lease.new(lease_seconds)
         row = await self._timed(
             Repeat.QUEUE,
             "automation_claim",

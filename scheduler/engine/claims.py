@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.process.reachable import UntilReachable
-from minutehand.store import Claim, Store
+from minutehand.store import Claim, Lease, Store
 
 if TYPE_CHECKING:
     from minutehand.scheduler.engine.engine import Engine
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class ClaimExecutions(Protocol):
     """Claims up to `limit` executions; with `alone`, one that must run with nothing else in flight."""
 
-    async def __call__(self, limit: int, *, alone: bool) -> Claim:
-        """Errors: `StoreError`, which ends the run."""
+    async def __call__(self, limit: int, *, alone: bool, lease: Lease | None = None) -> Claim:
+        """Claim; repeated with the same lease it returns the same.  Errors: `StoreError`, which ends the run."""
         ...
 
 
@@ -33,14 +34,27 @@ def claim_due(store: Store, settings: RunSettings, worker: str, *, ids: list[str
 
 
 def claim_when_reachable(
-    claim: ClaimExecutions, until_reachable: UntilReachable, engine_of: Callable[[], Engine | None]
+    claim: ClaimExecutions,
+    settings: RunSettings,
+    until_reachable: UntilReachable,
+    engine_of: Callable[[], Engine | None],
 ) -> ClaimExecutions:
-    """Return what claims as soon as the database is reachable, unless the engine stops before."""
+    """Return what claims as soon as the database is reachable, unless the engine stops before.
 
-    async def when_reachable(limit: int, *, alone: bool) -> Claim:
+    Each try has the same lease while it lives: a claim whose reply was lost would else hold its rows until it is over.
+    """
+
+    async def when_reachable(limit: int, *, alone: bool, lease: Lease | None = None) -> Claim:
+        own = lease or Lease.new(settings.lease_seconds)
+
         async def unless_stopping() -> Claim:
+            nonlocal own
             engine = engine_of()
-            return NOTHING_CLAIMED if engine is None or engine.stopping else await claim(limit, alone=alone)
+            if engine is None or engine.stopping:
+                return NOTHING_CLAIMED
+            if time.monotonic() >= own.expires_monotonic:
+                own = Lease.new(settings.lease_seconds)
+            return await claim(limit, alone=alone, lease=own)
 
         return await until_reachable(unless_stopping)
 

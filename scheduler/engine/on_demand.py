@@ -11,7 +11,7 @@ from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, CallResult
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.claims import claim_due
 from minutehand.scheduler.engine.engine import Engine, Execute
-from minutehand.store import Claim, Store
+from minutehand.store import Claim, Lease, Store
 from minutehand.store.errors import NotFound, StoreError
 
 log = structlog.get_logger()
@@ -51,9 +51,9 @@ class OnDemand:
     async def _run(self, execution_id: str) -> CallResult:
         claim = claim_due(self._store, self._settings, self._worker, ids=[execution_id])
 
-        async def claim_it(limit: int, *, alone: bool) -> Claim:
+        async def claim_it(limit: int, *, alone: bool, lease: Lease | None = None) -> Claim:
             # A suspect must run with nothing else in flight: it is left to a tick.
-            return replace(await claim(limit, alone=alone), suspects=False)
+            return replace(await claim(limit, alone=alone, lease=lease), suspects=False)
 
         engine = Engine(self._store, self._execute, self._settings, claim=claim_it, budget=1)
         self._engines.add(engine)

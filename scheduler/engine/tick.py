@@ -112,7 +112,7 @@ class TickRunner:
                 self._store,
                 executor.execute,
                 self._settings,
-                claim=claim_when_reachable(claim, self._until_reachable, lambda: self._engine),
+                claim=claim_when_reachable(claim, self._settings, self._until_reachable, lambda: self._engine),
                 budget=self._budget,
                 max_seconds=self._max_seconds,
             )

@@ -114,7 +114,7 @@ class Worker:
                 self._store,
                 executor.execute,
                 self._settings,
-                claim=claim_when_reachable(claim, self._until_reachable, lambda: self._engine),
+                claim=claim_when_reachable(claim, self._settings, self._until_reachable, lambda: self._engine),
                 budget=self._max_jobs,
                 continuous=True,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +24,15 @@ class Lease:
     token: str
     expires_monotonic: float
     lost_ids: set[str] = field(default_factory=set)
+
+    @classmethod
+    def new(cls, seconds: float) -> Lease:
+        """Return the lease of a call that follows.
+
+        It is counted from before the call on this process's own clock, so that it never looks longer than the
+        database's.
+        """
+        return cls(token=str(uuid.uuid4()), expires_monotonic=time.monotonic() + seconds)
 
     def holds(self, execution_id: str) -> bool:
         """Return whether this process may still act for `execution_id`."""

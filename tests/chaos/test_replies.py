@@ -162,3 +162,16 @@ def test_what_is_lost_for_good_is_found_by_its_lease(backend: Backend, is_served
         else:
             assert (status, backend.done(job)) == ("completed", (1, 1, 1)), calls
     assert uncertain == ["advance"]
+
+
+def test_a_claim_whose_replies_are_lost_for_longer_than_it_is_repeated_costs_no_lease(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minutehand.scheduler.engine.tick.AWAY_SECONDS", 60.0)
+    monkeypatch.setattr("minutehand.scheduler.process.reachable.FIRST_RETRY_SECONDS", 0.01)
+    job = backend.app.complete()
+    calls = backend.run(2, 10)
+    assert calls[:12] == ["tick", *["claim"] * 11]
+    row = backend.app.database.one("select * from automation_execution_logs where entity_id = %s", job)
+    assert (row["status"], row["lost_leases"] or 0, row["attempt"]) == ("completed", 0, 0)
+    assert backend.done(job) == (1, 1, 1)

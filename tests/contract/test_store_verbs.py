@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from minutehand.store import Actor, Store, schema
+from minutehand.store import Actor, Lease, Store, schema
 from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
 from tests.contract.backends import Backend
 from tests.journeys.app import App, webhook
@@ -47,6 +47,17 @@ def test_a_tick_returns_what_is_due(backend: Backend) -> None:
     assert backend.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
 
 
+def test_a_processors_problems_are_noted_and_a_schema_says_what_it_lacks(backend: Backend) -> None:
+    backend.run(lambda store: store.tick({"id": "h:1", "mode": "run-once", "host": "h", "version": "0"}))
+    backend.run(lambda store: store.report_problems("h:1", {"prune": "no right"}))
+    assert backend.database.one("select problems from automation_workers")["problems"] == {"prune": "no right"}
+    backend.run(lambda store: store.report_problems("h:1", {}))
+    assert backend.database.one("select problems from automation_workers")["problems"] is None
+    backend.database.sql("alter table automation_workers drop column problems")
+    version, missing = backend.run(lambda store: store.schema())
+    assert (version, missing) == (schema.version(), ["automation_workers.problems"])
+
+
 def test_whose_secret_signs_a_tenants_webhooks_is_returned(backend: Backend) -> None:
     signer = backend.run(lambda store: store.webhook_signer(organization="north"))
     assert not signer.single_tenant
@@ -73,10 +84,10 @@ def test_events_that_a_tick_picked_are_matched(backend: Backend) -> None:
     assert matched == {"matched": 4, "executions": 2, "set_aside": 0}
 
 
-def test_a_claim_repeated_with_its_token_brings_the_same_and_spends_nothing(backend: Backend) -> None:
+def test_a_claim_repeated_with_its_lease_brings_the_same_and_spends_nothing(backend: Backend) -> None:
     jobs = {backend.app.complete() for _ in range(3)}
-    token = str(uuid.uuid4())
-    first, again = backend.claim(2, token=token), backend.claim(2, token=token)
+    lease = Lease.new(60)
+    first, again = backend.claim(2, lease=lease), backend.claim(2, lease=lease)
     assert [row.id for row in first.executions] == [row.id for row in again.executions]
     assert len(first.executions) == 2
     assert {row.entity_id for row in first.executions} < jobs

@@ -19,6 +19,8 @@ class Proxy(HttpReceiver):
 
     def __init__(self, project: str) -> None:
         super().__init__()
+        #: How many calls came.
+        self.calls = 0
         self._client = httpx.Client(base_url=project, trust_env=False, timeout=30)
 
     def __enter__(self) -> Self:
@@ -35,6 +37,7 @@ class Proxy(HttpReceiver):
         return None
 
     def _take(self, request: Request) -> Answer:
+        self.calls += 1
         fault = self._fault(request)
         if fault is not None and fault is not REPLY_LOST:
             return fault
