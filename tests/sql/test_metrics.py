@@ -32,6 +32,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "missing": [],
         "pending": 0,
         "due": 0,
+        "pace": {"continuous": False, "per_tick": 10, "tick_seconds": 60},
         "oldest_due_seconds": None,
         "processing": 0,
         "changed": dict.fromkeys(("made", "claimed", "ended", "attempts", "statuses")),
