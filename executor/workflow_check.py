@@ -118,7 +118,8 @@ def _row(facts: Facts) -> Iterator[Finding]:
     if facts.get("lacks_tenant"):
         yield _fatal("tenant", "it has neither organization_id nor user_id, so no tenant's changes start it")
     if problem := facts.get("settings_problem"):
-        yield Finding(level="error", about="settings", text=f"runs without ordering: {problem}")
+        result = "runs without ordering" if problem.startswith("settings.order") else "runs without that setting"
+        yield Finding(level="error", about="settings", text=f"{result}: {problem}")
 
 
 def _steps(facts: Facts, *, reads_them: bool) -> tuple[Plan | None, list[Finding]]:

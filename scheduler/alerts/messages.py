@@ -23,6 +23,8 @@ _NEXT = {
     "trigger": "minutehand doctor; minutehand trigger add {subject}",
     "set_aside": "minutehand doctor",
     "lost": "minutehand doctor",
+    "flood": "minutehand executions ls{workflow} since:1h; minutehand workflows pause {subject}",
+    "recipient": "minutehand executions ls{workflow} since:1h; minutehand workflows pause {subject}",
 }
 #: E-mail addresses and phone numbers.
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+|\+?\d[\d\s().-]{6,}\d")

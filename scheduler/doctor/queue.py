@@ -80,6 +80,9 @@ def backlog(facts: Facts) -> list[Result]:
         fact = counted(section["held"], "execution was", "executions were")
         fact = f"{fact} held as stale: overdue when a processor started"
         results.append(warn(fact, "minutehand executions ls --code stale"))
+    if section["flooded"]:
+        fact = counted(section["flooded"], "execution is", "executions are")
+        results.append(warn(f"{fact} held as a flood", "minutehand executions ls --code flood"))
     return results or [ok("nothing is overdue by more than an hour")]
 
 

@@ -77,15 +77,16 @@ class Housekeeper:
     async def run(self) -> Tick:
         """Find lost leases, check the breaker, record the heartbeat, match late changes; then prune.
 
-        It repeats while there is a stale backlog to hold.  Returns the last pass, with `held` of all.
-        Errors: `StoreError`.
+        It repeats while there is a stale backlog or a flood to hold.  Returns the last pass, with `held` and `flooded`
+        of all.  Errors: `StoreError`.
         """
         hold = self._settings.hold_seconds
-        held = 0
+        held = flooded = 0
         while True:
             tick = await self._store.tick(self.worker, hold_seconds=None if hold is None else int(hold))
             check_schema_version(tick.schema_version, tick.missing)
             held += tick.held
+            flooded += tick.flooded
             self._after_pass()
             self._warn_of_breaker(tick)
             if tick.to_match:
@@ -97,7 +98,9 @@ class Housekeeper:
         if tick.bulk_actions:
             await self._try("bulk actions", partial(self._step_bulk_actions, tick.bulk_actions))
         await self._report()
-        return replace(tick, held=held)
+        if flooded:
+            self._warn_of_flood(flooded)
+        return replace(tick, held=held, flooded=flooded)
 
     async def _match(self, event_ids: list[int]) -> int:
         """Match late changes, and return how many executions they started."""
@@ -165,6 +168,13 @@ class Housekeeper:
         log = structlog.get_logger()
         for name in tick.tripped:
             log.warning("breaker_tripped", workflow=name)
+
+    def _warn_of_flood(self, flooded: int) -> None:
+        import structlog
+
+        configure_logs(self._log)
+        log = structlog.get_logger()
+        log.warning("flood_held", held=flooded)
 
 
 async def run_with_housekeeping(

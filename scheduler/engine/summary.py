@@ -24,7 +24,8 @@ class Summary:
     """Counts of one run.
 
     `claimed` is the sum of `ends`.  `due` is still due; `is_due_capped`: at least that many.  `held` was stale and not
-    claimed.  `backlog`: how long ticks need for what is due (`executor/text/backlog.py`); empty if one runs it.
+    claimed; `flooded` is held because of a flood.  `backlog`: how long ticks need for what is due; empty if one runs it
+    (`executor/text/backlog.py`).
     """
 
     claimed: int = 0
@@ -33,11 +34,13 @@ class Summary:
     is_due_capped: bool = False
     backlog: str = ""
     held: int = 0
+    flooded: int = 0
     seconds: float = 0.0
     executions: list[Json] = field(default_factory=list)
 
     def note_backlog(self, tick: Tick) -> None:
-        """Say what the executions that are still due mean, by the pace that the tick read."""
+        """Say what the executions that are still due, and those that are held, mean, by what the tick read."""
+        self.flooded = tick.flooded
         self.is_due_capped = tick.due_capped and self.due > 0
         self.backlog = ticks_needed(self.due, tick.pace, capped=self.is_due_capped)
 
@@ -84,6 +87,7 @@ class Summary:
             **self.ends,
             "due": self.due,
             "held": self.held,
+            "flooded": self.flooded,
             "seconds": round(self.seconds, 3),
             "executions": self.executions,
         }

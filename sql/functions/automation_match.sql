@@ -72,6 +72,13 @@ begin
   if v_matched > 0 then  -- the table may be missing, which only a match notices
     select count(*) into v_started from public.automation_execution_logs where event_id = any (v_done);
   end if;
+  if v_started > 0 then  -- before anybody claims them
+    begin
+      perform minutehand.check_volume(true, v_now);
+    exception when others then
+      raise warning 'minutehand: the volume guard failed: %', sqlerrm;
+    end;
+  end if;
   return jsonb_build_object('matched', v_matched, 'executions', v_started, 'set_aside', v_set_aside);
 end
 $$;

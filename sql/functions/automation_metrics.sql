@@ -1,6 +1,7 @@
 -- automation_metrics(p_facts, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
 --   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost"},
 --   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...],
+--   "floods": [as minutehand.open_floods],
 --   and as minutehand.recent_figures}
 -- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
 -- 20,000 executions, so that neither a long history nor a long queue costs anything.
@@ -55,6 +56,9 @@ begin
         select * from (
           select distinct on (mode, host) * from public.automation_workers order by mode, host, heartbeat_at desc) last
         order by heartbeat_at desc limit 100) w),
+    'floods', (
+      select coalesce(jsonb_agg(to_jsonb(f) order by f.count desc, f.workflow_id, f.kind), '[]')
+      from (select * from minutehand.open_floods(v_now) order by count desc limit 20) f),
     'paused', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from public.automation_control c))
     || minutehand.recent_figures(v_now);
 end

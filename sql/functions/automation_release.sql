@@ -1,7 +1,7 @@
 -- automation_release(p_ids, p_limit, p_actor, p_now) -> {"released": count, "more": bool, "answers": [{"id", "answer":
 --   "released" | "refused" | "missing", "reason"?}]}
--- Lets executions run that were set aside as stale; they are due now.  p_ids names them; without p_ids it releases up to
--- p_limit of all of them, and `more` says that there are others.
+-- Lets executions run that were set aside as stale, or that are held because of a flood; they are due now.  p_ids names them; without p_ids it releases up to
+-- p_limit of all stale ones, and `more` says that there are others.  A release raises the measure of a flood (raise_measures).
 -- p_actor: {"via", "name"} of the person, or null.
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.release.
 create or replace function public.automation_release(
@@ -14,9 +14,10 @@ declare
       select id from public.automation_execution_logs where status = 'skipped' and code = 'stale' order by id limit p_limit)
     else array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)) end;
   v_done uuid[];
+  v_flooded uuid[];
 begin
   with locked as (
-    select l.id, minutehand.allowed_actions(l) as allowed
+    select l.id, minutehand.allowed_actions(l) as allowed, case when minutehand.is_flooded(l) then l.workflow_id end as flooded
     from public.automation_execution_logs l
     where l.id = any (v_ids)
     order by l.id
@@ -24,12 +25,15 @@ begin
   ), released as (
     update public.automation_execution_logs l
     set status = 'pending', code = null, reason = null, completed_at = null, scheduled_at = v_now,
-        past = minutehand.append_history_end(l, 'release', p_actor, v_now)
+        past = case when locked.flooded is null then minutehand.append_history_end(l, 'release', p_actor, v_now)
+          else minutehand.append_history(minutehand.as_list(l.past::text), 'wait', l.created_at, v_now, jsonb_build_object(
+            'code', l.code, 'reason', l.reason, 'by', 'release', 'actor', left(p_actor ->> 'name', 200), 'due', v_now)) end
     from locked
     where l.id = locked.id and 'release' = any (locked.allowed)
-    returning l.id
+    returning l.id, locked.flooded
   )
-  select coalesce(array_agg(id), '{}') into v_done from released;
+  select coalesce(array_agg(id), '{}'), array_remove(array_agg(distinct flooded), null) into v_done, v_flooded from released;
+  perform minutehand.raise_measures(v_flooded, v_now);
   perform minutehand.audit_all('release', v_done, p_actor, '{}', v_now);
   return jsonb_build_object(
     'released', cardinality(v_done), 'more', p_ids is null and cardinality(v_ids) = p_limit,

@@ -1,11 +1,14 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing": minutehand.missing_columns, "held", "holding", "pace": minutehand.tick_pace}
+--   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing": minutehand.missing_columns, "held", "flooded",
+--   "holding", "pace": minutehand.tick_pace}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
 -- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds", "problems"}.  Any number may run at once.
 -- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
 -- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
+-- Executions of workflows that are past their measure of an hour are held where the workflow asks for it (volume.sql):
+-- `flooded` of them in this call.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
 -- overestimates the cost of reading a small table whole, and JIT-compiles the query (100 ms).
 -- Locks: rows, skip locked.  Errors: none.  Called by: store.tick.
@@ -21,6 +24,8 @@ declare
   v_backlog record;
   v_is_first boolean := false;
   v_problems jsonb;
+  v_volume record;
+  v_guard jsonb := '{}';
 begin
   perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
   if p_worker is not null then
@@ -37,19 +42,26 @@ begin
   v_tripped := minutehand.trip_breakers(v_now);
   -- Before events are picked: it waits for those that were unmatched when the processors stopped.
   select * into v_backlog from minutehand.skip_stale(5000, v_now);
+  begin
+    select * into v_volume from minutehand.check_volume(false, v_now);
+  exception when others then  -- the queue goes on without it
+    select 0 as held, false as holding into v_volume;
+    v_guard := jsonb_build_object('volume guard', sqlerrm);
+  end;
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then
     insert into minutehand.tick_log (minute, first_at, due) values (date_trunc('minute', v_now), v_now, v_due)
     on conflict do nothing;
     v_is_first := found;
   end if;
-  v_problems := minutehand.tidy(v_is_first, v_now) || coalesce(p_worker -> 'problems', '{}');
+  v_problems := v_guard || minutehand.tidy(v_is_first, v_now) || coalesce(p_worker -> 'problems', '{}');
   update public.automation_workers set problems = nullif(v_problems, '{}')
   where id = p_worker ->> 'id' and problems is distinct from nullif(v_problems, '{}');
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
-    'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held, 'holding', v_backlog.holding,
+    'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held,
+    'flooded', v_volume.held, 'holding', v_backlog.holding or v_volume.holding,
     'tripped', v_tripped, 'missing', minutehand.missing_columns(), 'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
     'paused', (select everything from minutehand.pauses));

@@ -8,7 +8,8 @@ language sql immutable as $$
     case when p_log.status in ('failed', 'skipped') and p_log.lease_expires_at is null
       and p_log.code is distinct from 'uncertain_send' then 'retry' end,
     case when p_log.status = 'failed' and p_log.code = 'uncertain_send' and p_log.lease_expires_at is null then 'resolve' end,
-    case when p_log.status = 'skipped' and p_log.code = 'stale' and p_log.lease_expires_at is null then 'release' end,
+    case when p_log.status = 'skipped' and p_log.code = 'stale' and p_log.lease_expires_at is null
+      or minutehand.is_flooded(p_log) then 'release' end,
     case when p_log.status = 'pending' or p_log.lease_expires_at is not null then 'cancel' end], null)
 $$;
 
@@ -29,7 +30,7 @@ language sql stable set search_path = '' as $$
         then 'its send may have arrived: find out first, then run `executions resolve`'
       when p_action = 'retry' then format('it is %s; only failed and skipped ones can be retried', l.status)
       else format('it is %s; only %s can be %s', concat_ws(': ', l.status, l.code),
-                  case p_action when 'resolve' then 'failed: uncertain_send' else 'skipped: stale' end, p_word) end))), '[]')
+                  case p_action when 'resolve' then 'failed: uncertain_send' else 'skipped: stale and pending: flood' end, p_word) end))), '[]')
   from (select distinct value as id from jsonb_array_elements_text(p_ids)) q
   left join public.automation_execution_logs l on l.id = minutehand.to_uuid(q.id)
 $$;

@@ -6,7 +6,8 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object('workflows', minutehand.all_workflow_facts(), 'single_tenant', minutehand.is_single_tenant())
 $$;
 
--- minutehand.facts_queue(now) -> {"slow_downs": minutehand.slow_downs_now, "stale": count, "stale_oldest": due, "held", "uncertain", "unmatched", "set_aside",
+-- minutehand.facts_queue(now) -> {"slow_downs": minutehand.slow_downs_now, "stale": count, "stale_oldest": due, "held", "flooded",
+--   "uncertain", "unmatched", "set_aside",
 --   "no_tenant", "quiet", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
 -- paused ones do not count.  Held: those that a processor has set aside as stale.
 create or replace function minutehand.facts_queue(p_now timestamptz) returns jsonb
@@ -31,6 +32,7 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
     'stale', (select count(*) from stale),
     'stale_oldest', (select min(due) from stale),
     'held', (select count(*) from recent where status = 'skipped' and code = 'stale'),
+    'flooded', (select count(*) from recent where status = 'pending' and code = 'flood'),
     'uncertain', (select count(*) from recent where status = 'failed' and code = 'uncertain_send'),
     'unmatched', (select count(*) from (
       select from public.automation_events

@@ -49,6 +49,7 @@ create or replace function minutehand.waiting_reason(p_log public.automation_exe
 language sql stable set search_path = '' as $$
   select case
     when p_log.status <> 'pending' then null
+    when minutehand.is_flooded(p_log) then format('it is held: %s', p_log.reason)
     when minutehand.due_at(p_log) > p_now then
       format('it is not due before %s', minutehand.utc_text(minutehand.due_at(p_log)))
     when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, (select p from minutehand.pauses p))
@@ -110,4 +111,8 @@ create or replace function minutehand.may_send(
   select 3, case when x.is_delayed then 'later' else 'refused' end, x.code, x.reason, case when x.is_delayed then x.until end
   from minutehand.exceeded_limit(minutehand.tenant_of(p_log), p_channel, p_recipient, p_key, p_now) x
   where exists (select from public.automation_limits) and not p_is_placed and x.code is not null
+  union all
+  select 4, 'later', 'recipient_volume', x.reason, x.until
+  from minutehand.recipient_waits(p_log, p_channel, p_recipient, p_key, p_now) x
+  where not p_is_placed
 $$;

@@ -9,6 +9,8 @@
 --   uncertain   sends of the last 30 days that were not confirmed
 --   trigger     a table with changes among the last thousand is not watched any more, or its trigger is disabled
 --   set_aside   changes whose matching failed too often
+--   flood       a workflow has started more often in an hour than its measure allows (volume.sql)
+--   recipient   a workflow has sent more messages to one recipient in an hour than its measure allows
 --   lost        changes that could not be recorded within the last hour
 -- Reads the newest 20,000 executions of the last day, and indexes of what went wrong, so a long history costs nothing.
 create or replace function minutehand.detect_incidents(p_share double precision, p_age interval, p_now timestamptz)
@@ -98,6 +100,9 @@ language sql stable set search_path = '' as $$
     select error from public.automation_events where matched_at is null and match_attempts >= 5 order by id desc limit 10000
   ) e
   having count(*) > 0
+  union all
+  select f.kind, f.workflow_id::text, '', f.count, f.summary, null
+  from minutehand.open_floods(p_now) f
   union all
   select 'lost', '', '', j.lost, format('changes could not be recorded, the last at %s UTC',
          to_char(j.lost_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')), null

@@ -1,7 +1,8 @@
 -- Sends: one row of communication_logs for each message, from its reservation to its end (R13).
 
 -- minutehand.reserve_sends(sends, now) -> automation_reserve_sends' answers.
--- All at once, unless one of them cannot be stored; one by one while a limit is set, because each counts those before it.
+-- All at once, unless one of them cannot be stored; one by one while a limit is set, or a workflow has
+-- settings.volume.wait, because each counts those before it.
 create or replace function minutehand.reserve_sends(p_sends jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -15,7 +16,8 @@ begin
       from jsonb_array_elements(p_sends) as s);
   elsif exists (select from public.automation_limits) then
     perform minutehand.lock_limits(p_sends);
-  else
+    perform minutehand.lock_recipients(p_sends);
+  elsif not minutehand.lock_recipients(p_sends) then
     begin
       return minutehand.reserve_batch(p_sends, p_now);
     exception when others then
@@ -57,7 +59,7 @@ declare
     select idempotency_key
     from public.communication_logs
     where idempotency_key = any (array(select value ->> 'key' from jsonb_array_elements(p_sends)))
-      and status in ('reserved', 'sent', 'uncertain') and exists (select from public.automation_limits));
+      and status in ('reserved', 'sent', 'uncertain'));
   v_result jsonb;
 begin
   if p_sends @? '$[*] ? (@.on_uncertain == "resend")' then
@@ -117,6 +119,7 @@ begin
   into v_result
   from decided d
   left join reserved r on r.idempotency_key = d.key;
+  perform minutehand.note_recipients(p_sends, v_result, p_now);
   return v_result;
 end
 $$;

@@ -56,7 +56,8 @@ begin
     'key', minutehand.verdict_key(), 'status', p_status,
     'on', minutehand.is_row_on(v_row), 'switches', minutehand.workflow_switches(v_row), 'problem', v_problem,
     'steps_problem', case when v_is_readable then minutehand.steps_problem(v_row) end,
-    'settings_problem', case when v_is_readable then minutehand.order_problem(v_row -> 'settings') end,
+    'settings_problem', case when v_is_readable then coalesce(
+      minutehand.order_problem(v_row -> 'settings'), minutehand.volume_problem(v_row -> 'settings')) end,
     'wanted', case when v_problem is null then (
       select jsonb_agg(w.word)
       from (

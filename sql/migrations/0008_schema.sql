@@ -537,6 +537,35 @@ create unlogged table if not exists minutehand.direct_calls (
 );
 create index if not exists direct_calls_execution on minutehand.direct_calls (execution_id);
 
+-- The volume guard (volume.sql): how many executions each workflow started in each hour of the last 7 days; up to where these
+-- are counted; and which workflows are past their measure (`since` is null: not now), with what a person raised it to.
+create table if not exists minutehand.hourly_volume (
+  workflow_id uuid not null,
+  tenant text not null,
+  hour timestamptz not null,
+  n integer not null,
+  primary key (workflow_id, tenant, hour)
+);
+create table if not exists minutehand.volume_state (
+  only_row boolean primary key default true check (only_row),
+  checked_at timestamptz not null,
+  counted_to timestamptz not null default '-infinity'
+);
+create table if not exists minutehand.floods (
+  kind text not null check (kind in ('flood', 'recipient')),
+  workflow_id uuid not null,
+  tenant text not null,
+  started integer not null,
+  usual integer not null,
+  measure integer not null,
+  since timestamptz,
+  seen_at timestamptz not null,
+  is_held boolean not null default false,
+  raised_to integer,
+  raised_at timestamptz,
+  primary key (kind, workflow_id, tenant)
+);
+
 -- The functions that `migrate` installed, so that doctor can detect one that somebody replaced.
 create table if not exists minutehand.installed (
   signature text primary key,

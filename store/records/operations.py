@@ -98,6 +98,15 @@ class WorkflowEnds(TypedDict):
     ended_last_hour: dict[str, int]
 
 
+class Flood(TypedDict):
+    """A workflow past its measure of an hour: `kind` is `flood`, or `recipient` for the messages to one recipient."""
+
+    kind: str
+    workflow_id: str
+    count: int
+    summary: str
+
+
 class Metrics(TypedDict):
     """The metrics of `status` and /metrics."""
 
@@ -117,6 +126,7 @@ class Metrics(TypedDict):
     tables: list[WatchedTable]
     workers: list[WorkerRow]
     paused: list[PauseRow]
+    floods: list[Flood]
     #: Differs whenever an execution was created, claimed or ended.
     changed: Json
     last_hour: dict[str, int]

@@ -255,6 +255,8 @@ class Tick:
     tripped: list[str] = field(default_factory=list)
     #: Executions held as stale in this call.
     held: int = 0
+    #: Executions held because of a flood in this call.
+    flooded: int = 0
     #: There are more to hold: call again; nothing is claimed before that ends.
     holding: bool = False
     #: Bulk actions that are running.

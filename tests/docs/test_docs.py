@@ -40,7 +40,7 @@ def codes_in_sql() -> set[str]:
     codes.update(re.findall(r"minutehand\.problem\(\s*'(\w+)'", text))
     # Eligibility lists them as (…, 'answer', 'code', 'reason').
     eligibility = (ROOT / "sql/internal/eligibility.sql").read_text()
-    codes.update(re.findall(r"'(?:skipped|released|failed|refused)',\s*'(\w+)',\s*(?:'|format)", eligibility))
+    codes.update(re.findall(r"'(?:skipped|released|failed|refused|later)',\s*'(\w+)',\s*(?:'|format|x\.)", eligibility))
     for choice in re.findall(r"\bcode'?(?:,| :?=) case (.*?) end", text, flags=re.DOTALL):
         codes.update(re.findall(r"(?:then|else) '(\w+)'", choice))
     return codes

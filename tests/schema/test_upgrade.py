@@ -83,6 +83,9 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.webhook_signing",
         "minutehand.direct_calls",
         "minutehand.slow_downs",
+        "minutehand.hourly_volume",
+        "minutehand.volume_state",
+        "minutehand.floods",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":

@@ -20,7 +20,7 @@ PACE: Pace = {"continuous": False, "per_tick": 10, "tick_seconds": 60.0}
 def tick(*, due_capped: bool, pace: Pace) -> Tick:
     return Tick(
         schema_version=8, due=0, due_capped=due_capped, next_seconds=None, lost_leases=0, to_match=[], paused=False,
-        tripped=[], held=0, holding=False, pace=pace,
+        tripped=[], held=0, flooded=0, holding=False, pace=pace,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -91,15 +92,25 @@ def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
 
 
 @executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
-@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID…]", nargs=-1)
+@click.option("--flood", is_flag=True, help="All that are held as a flood.")
 @click.option("--reason", help="Reason to store with the execution.")
 @output_option("table", "json")
 @backend_options
-def cancel(ids: tuple[str, ...], reason: str | None, output: str, backend: BackendSettings) -> int:
+def cancel(ids: tuple[str, ...], flood: bool, reason: str | None, output: str, backend: BackendSettings) -> int:
     """Cancel pending or processing executions.  Messages that were sent stay sent."""
-    return _answered(
-        ask_store(backend, lambda store: store.cancel(list(ids), reason=reason, actor=cli_actor())), output
-    )
+    if bool(ids) == flood:
+        raise click.UsageError("give the ids of executions, or --flood")
+    if ids:
+        return _answered(
+            ask_store(backend, lambda store: store.cancel(list(ids), reason=reason, actor=cli_actor())), output
+        )
+    cancelled = ask_store(backend, lambda store: _cancel_flood(store, reason))
+    if output == "json":
+        print_json({"cancelled": cancelled})
+    else:
+        echo(f"{cancelled} cancelled")
+    return 0
 
 
 @executions.command(
@@ -121,18 +132,22 @@ def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: 
 
 @executions.command("release", epilog="Example: minutehand executions release --stale")
 @click.argument("ids", metavar="[ID…]", nargs=-1)
-@click.option("--stale", is_flag=True, help="All held executions.")
+@click.option("--stale", is_flag=True, help="All that are held as stale.")
+@click.option("--flood", is_flag=True, help="All that are held as a flood.")
 @output_option("table", "json")
 @backend_options
-def release(ids: tuple[str, ...], stale: bool, output: str, backend: BackendSettings) -> int:
-    """Run executions that are held as stale: they came due while no processor was running."""
-    if stale == bool(ids):
-        raise click.UsageError("give the ids of executions, or --stale for all held ones")
+def release(ids: tuple[str, ...], stale: bool, flood: bool, output: str, backend: BackendSettings) -> int:
+    """Run executions that are held: as stale, because no processor ran, or as a flood.
+
+    A release raises the measure of the flood for 24 hours, so that nothing is held again at once.
+    """
+    if bool(ids) + stale + flood != 1:
+        raise click.UsageError("give the ids of executions, --stale or --flood")
     if ids:
         return _answered(
             ask_store(backend, lambda store: store.release(list(ids), actor=cli_actor()))["answers"], output
         )
-    released = ask_store(backend, _release_all)
+    released = ask_store(backend, _release_all if stale else _release_flood)
     if output == "json":
         print_json({"released": released})
     else:
@@ -147,6 +162,33 @@ async def _release_all(store: Store) -> int:
         released += answer["released"]
         more = answer["more"]
     return released
+
+
+async def _release_flood(store: Store) -> int:
+    released = 0
+    async for ids in _flooded(store):
+        released += (await store.release(ids, actor=cli_actor()))["released"]
+    return released
+
+
+async def _cancel_flood(store: Store, reason: str | None) -> int:
+    cancelled = 0
+    async for ids in _flooded(store):
+        answers = await store.cancel(ids, reason=reason, actor=cli_actor())
+        cancelled += sum(answer["answer"] == "cancelled" for answer in answers)
+    return cancelled
+
+
+async def _flooded(store: Store) -> AsyncIterator[list[str]]:
+    """Return the ids of the executions that are held as a flood, in batches, newest first."""
+    before: list[str] | None = None
+    while True:
+        page = await store.search({"status": "pending", "code": "flood"}, limit=1000, before=before)
+        if ids := [row["id"] for row in page["rows"]]:
+            yield ids
+        before = page["next"]
+        if before is None:
+            return
 
 
 def _answered(answers: list[Json], output: str) -> int:

@@ -63,7 +63,7 @@ def run_once(
         status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
         text = as_text(summary, database)
         ping.finish(status, text)
-    if not (quiet and summary.claimed == summary.held == 0):
+    if not (quiet and summary.claimed == summary.held == summary.flooded == 0):
         echo_text(json_text(summary.as_json(database)) if output == "json" else text)
     return status
 
@@ -76,6 +76,13 @@ def as_text(summary: Summary, database: Database) -> str:
             f"{summary.held} held as stale: they came due while no processor was running",
             "  list them: minutehand executions ls code:stale",
             "  run them: minutehand executions release ID… (or --stale for all)",
+        ]
+    if summary.flooded:
+        lines += [
+            f"{summary.flooded} held as a flood: their workflow started far more often than usual",
+            "  list them: minutehand executions ls code:flood",
+            "  run them: minutehand executions release ID… (or --flood for all)",
+            "  drop them: minutehand executions cancel ID… (or --flood for all)",
         ]
     where = f"({database.name}, {summary.seconds:.2f} s)"
     if summary.claimed == 0:

@@ -187,6 +187,7 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
         for worker in metrics["workers"]
         for what, reason in (worker["problems"] or {}).items()
     ]
+    problems += [f"more messages than usual: {flood['summary']}" for flood in metrics["floods"]]
     problems += workflow_problems(metrics, never_run=True)
     return problems
 
