@@ -141,7 +141,6 @@ declare
 begin
   held := 0;
   holding := false;
-  insert into minutehand.volume_state (checked_at) values ('-infinity') on conflict do nothing;
   perform from minutehand.volume_state
   where p_matched or checked_at <= p_now - interval '10 seconds' or checked_at > p_now for update skip locked;
   if not found or not minutehand.count_hours(p_now) then
@@ -200,12 +199,20 @@ begin
   on conflict (kind, workflow_id, tenant) do update
   set started = excluded.started, usual = excluded.usual, measure = excluded.measure, seen_at = excluded.seen_at,
       is_held = excluded.is_held, since = coalesce(f.since, excluded.since);
+  update minutehand.floods set since = null where kind = 'flood' and since is not null and seen_at < p_now;
+  delete from minutehand.floods
+  where kind = 'flood' and since is null and coalesce(raised_at, '-infinity') <= p_now - interval '24 hours';
   -- A recipient's flood is seen when a message is reserved.
-  update minutehand.floods set since = null
-  where since is not null
-    and seen_at < case kind when 'flood' then p_now else p_now - interval '1 hour' end;
-  delete from minutehand.floods where since is null and coalesce(raised_at, '-infinity') <= p_now - interval '24 hours';
+  if pg_try_advisory_xact_lock(minutehand.recipients_lock()) then
+    delete from minutehand.floods where kind = 'recipient' and seen_at < p_now - interval '1 hour';
+  end if;
 end
+$$;
+
+-- minutehand.recipients_lock() -> the lock under which floods of recipients are written.  Nobody waits for it.
+create or replace function minutehand.recipients_lock() returns bigint
+language sql immutable as $$
+  select x'6d696e7574650300'::bigint
 $$;
 
 -- minutehand.hold_flooded(ids, now): holds these, which are locked.
@@ -322,7 +329,7 @@ end
 $$;
 
 -- minutehand.note_recipients(sends, answers, now): records which workflows have sent more than their measure to one recipient within
--- the hour, by the sends that may leave now.  Not more often than every 10 seconds for each workflow.
+-- the hour, by the sends that may leave now.  Not more often than every 10 seconds for each workflow, and not while another call does.
 create or replace function minutehand.note_recipients(p_sends jsonb, p_answers jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' set jit = off as $$
 begin
@@ -347,6 +354,7 @@ begin
     where not minutehand.is_own_address(w, g.address)
     order by w.id, g.tenant, c.n desc
   ) x
+  where pg_try_advisory_xact_lock(minutehand.recipients_lock())
   on conflict (kind, workflow_id, tenant) do update
   set started = greatest(excluded.started, case when f.since is not null then f.started end), measure = excluded.measure,
       seen_at = excluded.seen_at, since = coalesce(f.since, excluded.since)

@@ -551,6 +551,8 @@ create table if not exists minutehand.volume_state (
   checked_at timestamptz not null,
   counted_to timestamptz not null default '-infinity'
 );
+-- Here, not at the first check: an insert would wait for that of another transaction.
+insert into minutehand.volume_state (checked_at) values ('-infinity') on conflict do nothing;
 create table if not exists minutehand.floods (
   kind text not null check (kind in ('flood', 'recipient')),
   workflow_id uuid not null,

@@ -49,6 +49,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "tables": [],
         "workers": [],
         "paused": [],
+        "floods": [],
     }
 
 

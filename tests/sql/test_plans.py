@@ -105,7 +105,7 @@ def test_a_beat_with_nothing_due_reads_nothing(history: Database) -> None:
 
 def test_the_volume_guard_reads_the_newest_of_the_hour_and_each_hour_once(history: Database) -> None:
     mine = workflow(history)
-    backlog(history, mine, 120_000, status="completed")
+    backlog(history, mine, 60_000, status="completed")
     history.sql(
         "update automation_execution_logs set created_at = created_at + interval '23 h 30 min' where workflow_id = %s",
         mine,
@@ -113,7 +113,7 @@ def test_the_volume_guard_reads_the_newest_of_the_hour_and_each_hour_once(histor
     moments = itertools.count()
     read = reads(history, lambda it: it.call("automation_tick", p_now=NOW + seconds(20 * next(moments))))
     assert read.seq_scans == 0
-    assert read.rows <= 50_000 + 100, "of the 120,000 of the hour"
+    assert read.rows <= 50_000 + 100, "of the 60,000 of the hour"
 
 
 def test_a_first_look_reads_the_newest_and_a_bounded_count(history: Database) -> None:
