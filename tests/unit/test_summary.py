@@ -58,7 +58,8 @@ def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
 
 def test_the_json_summary_has_its_documented_keys():
     shape = Summary(seconds=1.23456).as_json(DATABASE)
-    assert list(shape) == ["schema", "backend", "database", "claimed", *ENDS, "due", "held", "seconds", "executions"]
+    keys = ["schema", "backend", "database", "claimed", *ENDS, "due", "held", "flooded", "seconds", "executions"]
+    assert list(shape) == keys
     assert (shape["schema"], shape["backend"], shape["database"]) == (1, "postgres", "db.example.com/app")
     assert shape["seconds"] == 1.235
 
