@@ -8,7 +8,6 @@
 -- columns is computed and fails; `deferred` if the table cannot be read now.
 -- What is wrong with a table is the affair of its rows alone, and what is wrong with a row that row's.
 -- Errors: those of class `away` (error_class).  Locks: waits 250 ms at most (lock_wait).
-do $$ begin execute 'drop function if exists minutehand.read_app_rows(oid, jsonb, text[])'; end $$;
 create or replace function minutehand.read_app_rows(p_relation oid, p_config jsonb, p_keys text[])
 returns table (key text, found jsonb, links jsonb, hidden jsonb, problem jsonb)
 language plpgsql stable set search_path = '' set lock_timeout = '250ms' as $$

@@ -10,7 +10,6 @@
 -- those of its own watch, and those that p_config excludes as "link.column"}.  `problem` says why the catalog alone lets nobody
 -- read it: the trigger names a table or column that is not there (target or condition are null then), or it is a view, or a
 -- table with policies, of a role that we do not trust (minutehand.is_readable).
-do $$ begin execute 'drop function if exists minutehand.linked_tables(oid, jsonb)'; end $$;
 create or replace function minutehand.linked_tables(p_relation oid, p_config jsonb)
 returns table (name text, target oid, condition text, is_unique boolean, words jsonb, problem jsonb)
 language sql stable set search_path = '' as $$

@@ -36,7 +36,7 @@ def test_migrating_twice_changes_nothing(empty_database: Database) -> None:
     second = migrate(empty_database.url)
     assert (second.applied, second.version) == ([], schema.version())
     assert (catalog(empty_database), empty_database.sql("select * from automation_migrations")) == before
-    assert empty_database.call("automation_schema_version") == {"version": schema.version()}
+    assert empty_database.call("automation_schema_version") == {"version": schema.version(), "missing": []}
 
 
 def test_what_stands_in_the_tables_is_not_touched_by_a_second_time(empty_database: Database) -> None:
@@ -155,7 +155,7 @@ def test_a_next_migration_is_applied_once_and_a_failing_one_not_at_all(empty_dat
     following.write_text("create table following (id int);")
     assert migrate(empty_database.url).applied == ["9000_next"]
     assert migrate(empty_database.url).applied == []
-    assert empty_database.call("automation_schema_version") == {"version": 9000}
+    assert empty_database.call("automation_schema_version") == {"version": 9000, "missing": []}
 
 
 @pytest.mark.parametrize("backend", [lambda database: migrate(database.url), script], ids=["migrate", "script"])
