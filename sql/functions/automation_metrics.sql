@@ -48,7 +48,7 @@ begin
         'id', (w).id, 'name', (w).name, 'trigger_type', (w).trigger_type, 'version', (w).version, 'on', minutehand.is_on(w))
         order by (w).name, (w).id), '[]')
       from (select w from public.automation_workflows w order by w.name, w.id limit 1000) listed) end,
-    'missing', minutehand.missing_columns(),
+    'missing', minutehand.missing_from_schema(),
     'tables', public.automation_triggers(),
     'workers', (
       select coalesce(jsonb_agg(to_jsonb(w) order by w.heartbeat_at desc), '[]')

@@ -1,5 +1,5 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing": minutehand.missing_columns, "held", "flooded",
+--   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing": minutehand.missing_from_schema, "held", "flooded",
 --   "holding", "pace": minutehand.tick_pace}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
@@ -62,7 +62,7 @@ begin
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
     'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held,
     'flooded', v_volume.held, 'holding', v_backlog.holding or v_volume.holding,
-    'tripped', v_tripped, 'missing', minutehand.missing_columns(), 'pace', minutehand.tick_pace(v_now),
+    'tripped', v_tripped, 'missing', minutehand.missing_from_schema(), 'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
     'paused', (select everything from minutehand.pauses));
 end

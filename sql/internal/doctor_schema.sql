@@ -39,11 +39,11 @@ create or replace function minutehand.facts_schema(p_now timestamptz) returns js
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'migrations', (select coalesce(jsonb_object_agg(name, checksum), '{}') from public.automation_migrations),
-    'missing', minutehand.missing_columns())
+    'missing', minutehand.missing_from_schema())
 $$;
 
--- minutehand.missing_columns() -> [table or table.column]: what the functions need and the database lacks.
-create or replace function minutehand.missing_columns() returns jsonb
+-- minutehand.missing_from_schema() -> [table or table.column]: what the functions need and the database lacks.
+create or replace function minutehand.missing_from_schema() returns jsonb
 language sql stable set search_path = '' as $$
   select coalesce(jsonb_agg(missing order by missing), '[]')
   from (
