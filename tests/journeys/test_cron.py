@@ -90,7 +90,7 @@ def test_every_line_of_the_example_is_one_that_cron_takes():
     require(shutil.which("crontab"), "crontab")
     text = EXAMPLE.read_text()
     offered = "\n".join(line.removeprefix("# ") if line.startswith("# *") else line for line in text.splitlines())
-    assert offered.count("run-once") == 3 + text.count("`run-once`")
+    assert offered.count("run-once") == 3 + text.count("`run-once`") + text.count("`minutehand run-once")
     checked = subprocess.run(["crontab", "-n", "-"], input=offered + "\n", capture_output=True, text=True)
     require("invalid option" not in checked.stderr, "a crontab that can check only (-n)")
     assert checked.returncode == 0, checked.stderr

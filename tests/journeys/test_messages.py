@@ -129,7 +129,7 @@ def test_being_asked_to_slow_down_spends_no_attempt_and_ends_after_give_up_after
     minutehand.run_once("--drain")
     ended = app.execution()
     assert (ended["status"], ended["code"], len(post.messages)) == ("failed", "partial", 1)
-    assert "it answered 429 (given up after 2 hours" in ended["reason"]
+    assert "(given up after 2 hours" in ended["reason"]
 
 
 def test_retry_after_of_the_receiver_wins(app, minutehand, shop):

@@ -146,12 +146,12 @@ def test_a_hundred_thousand_starts_of_a_minute_cost_a_beat_little(database: Data
     database.sql("analyze automation_execution_logs")
     database.sql("set statement_timeout = '8s'")  # as the platform's
     assert tick(database)["tripped"] == []
-    busy, quiet = (pages_of_a_tick(database, NOW + timedelta(minutes=minutes)) for minutes in (0, 5))
+    busy, quiet = (pages_of_the_breaker(database, NOW + timedelta(minutes=minutes)) for minutes in (0, 5))
     assert quiet < busy / 4, (quiet, busy)
 
 
-def pages_of_a_tick(database: Database, now: datetime) -> int:
-    """How many pages of the database a tick touches."""
-    (row,) = database.sql("explain (analyze, buffers, format json) select automation_tick(p_now => %s)", now)
+def pages_of_the_breaker(database: Database, now: datetime) -> int:
+    """How many pages of the database the breaker's part of a tick touches."""
+    (row,) = database.sql("explain (analyze, buffers, format json) select minutehand.trip_breakers(%s)", now)
     (plan,) = row["QUERY PLAN"]
     return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
