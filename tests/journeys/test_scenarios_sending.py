@@ -112,7 +112,7 @@ def test_an_outage_is_retried_with_growing_delay_and_only_the_failed_step_repeat
 
 
 def test_a_provider_that_asks_to_slow_down_gets_each_message_once(world: World) -> None:
-    """Twelve texts, a provider that refuses the first requests: all are sent in one drain, and no attempt is spent."""
+    """Scenario 14, slowly: the provider of twelve texts refuses the first requests; one drain sends all, once each."""
     world.texts.then(*[reply(429, {"code": 20429, "message": "Too Many Requests"}, Retry_After="1")] * 5)
     world.app.workflow(sms(), settings={"rate_limit": None})
     for _ in range(12):
