@@ -130,7 +130,7 @@ def test_a_provider_that_asks_to_slow_down_gets_each_message_once(world: World) 
 
 
 def test_a_full_receiver_of_a_webhook_is_paused_and_stops_no_other(world: World) -> None:
-    """Five calls of one address and one of another: after the first refusals the address is left alone."""
+    """Scenario 14, one receiver full: after the first refusals its address is left alone, and the other is called."""
     world.shop.then(*[Answer(status=429, headers={"Retry-After": "60"})] * 5)
     world.app.workflow(webhook(f"{world.shop.url}/full?key=1"))
     for _ in range(5):
