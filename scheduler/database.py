@@ -158,7 +158,7 @@ async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable
     `run` runs what costs CPU time.  Errors: `SchemaMismatch`, `StoreError`.
     """
     metrics = await store.metrics(facts=True)
-    check_schema_version(metrics["schema_version"], metrics["missing"])
+    check_schema_version(metrics["schema_version"], metrics.get("missing", []))  # an older schema has no such key
     return {**metrics, "workflows": await run(_verdicts, metrics["workflows"], executor)}
 
 

@@ -39,7 +39,10 @@ language sql stable set search_path = '' as $$
     'watched', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'table', w.relation::regclass::text, 'type', w.config ->> 'type', 'enabled', p.enabled,
-        'id', w.config ->> 'id', 'unique', minutehand.is_unique(w.relation, w.config ->> 'id')) order by w.table_name), '[]')
+        'id', w.config ->> 'id',
+        -- A column that is gone is reported by the check `tables`.
+        'unique', minutehand.is_unique(w.relation, w.config ->> 'id')
+          or not minutehand.has_column(w.relation, w.config ->> 'id')) order by w.table_name), '[]')
       from minutehand.watched w
       join placed p on p.tgrelid = w.relation and p.trigger = 'minutehand_capture'),
     'closed_links', minutehand.closed_links(),

@@ -329,7 +329,8 @@ end
 $$;
 
 -- minutehand.note_recipients(sends, answers, now): records which workflows have sent more than their measure to one recipient within
--- the hour, by the sends that may leave now.  Not more often than every 10 seconds for each workflow, and not while another call does.
+-- the hour, by the sends that may leave now.  Not more often than every 10 seconds for each workflow, so that a flood is not counted
+-- anew at each of its messages, and not while another call does.
 create or replace function minutehand.note_recipients(p_sends jsonb, p_answers jsonb, p_now timestamptz) returns void
 language plpgsql set search_path = '' set jit = off as $$
 begin
@@ -349,7 +350,10 @@ begin
     cross join lateral minutehand.volume_rule(minutehand.as_object(w.settings::text)) r
     cross join lateral (
       select minutehand.count_to_recipient(w.id, g.address, p_now) as n
-      where r.is_on
+      where r.is_on and not exists (
+          select from minutehand.floods f
+          where f.kind = 'recipient' and f.workflow_id = w.id and f.tenant = g.tenant and f.since is not null
+            and f.seen_at >= p_now - interval '10 seconds')
         and minutehand.room_for_recipient(w.id, g.address, r.per_recipient + 1, null, p_now) is not null) c
     where not minutehand.is_own_address(w, g.address)
     order by w.id, g.tenant, c.n desc

@@ -187,7 +187,7 @@ def test_what_a_lease_does_is_found_by_key_or_token(history: Database) -> None:
 
     read = reads(history, whole_turn)
     assert read.seq_scans == 0
-    assert read.rows <= 320
+    assert read.rows <= 250
 
 
 def test_lost_leases_are_found_among_what_is_in_flight(history: Database) -> None:
