@@ -48,7 +48,7 @@ _SLOW = re.compile(
 _ENHANCED = {
     "4.2.0": Refusal.FAULT,  # another state of the mailbox
     "4.2.1": Refusal.FAULT,  # the mailbox is disabled
-    "4.2.2": Refusal.FAULT,  # the mailbox is full: the recipient's affair
+    "4.2.2": Refusal.FAULT,  # the mailbox is full: only the recipient can change that
     "4.3.1": Refusal.SLOW_DOWN,  # the server's disk is full
     "4.3.2": Refusal.SLOW_DOWN,  # it accepts no messages now: maintenance, or too many connections (Exchange)
     "4.4.5": Refusal.SLOW_DOWN,  # congestion

@@ -6,7 +6,7 @@
 -- a right, a column: table_problems.sql), with "passing": true.  `problem` says why the row itself cannot be read (`found` is null
 -- then), {"ended", "code", "reason"}: `failed` if its json holds what jsonb cannot, it has more than 256 MB, or one of its
 -- columns is computed and fails; `deferred` if the table cannot be read now.
--- What is wrong with a table is the affair of its rows alone, and what is wrong with a row that row's.
+-- What is wrong with a table concerns its rows alone, and what is wrong with a row that row alone.
 -- Errors: those of class `away` (error_class).  Locks: waits 250 ms at most (lock_wait).
 create or replace function minutehand.read_app_rows(p_relation oid, p_config jsonb, p_keys text[])
 returns table (key text, found jsonb, links jsonb, hidden jsonb, problem jsonb)

@@ -42,12 +42,14 @@ def is_foreign_statement(error: psycopg.Error) -> bool:
     return error.sqlstate in _FOREIGN_STATEMENT
 
 
-async def hears(connection: psycopg.AsyncConnection[Any], notify: Callable[[str], Awaitable[object]]) -> bool:
+async def receives_notifications(
+    connection: psycopg.AsyncConnection[Any], notify: Callable[[str], Awaitable[object]]
+) -> bool:
     """Return whether a notification that `notify(channel)` sends over another connection arrives on this one."""
     channel = f"minutehand_{uuid.uuid4().hex}"
     await connection.execute(f"listen {channel}".encode())
     await notify(channel)
-    # This connection must be idle: a pooler lends an idle one no session that could hear.
+    # This connection must be idle: a pooler gives an idle one no session that could receive.
     async for _ in connection.notifies(timeout=NOTIFICATION_SECONDS, stop_after=1):
         return True
     return False

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from minutehand.store.drivers.pooler import hears, is_foreign_statement, is_own, is_own_process
+from minutehand.store.drivers.pooler import is_foreign_statement, is_own, is_own_process, receives_notifications
 from minutehand.store.drivers.postgres_errors import explain
 from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
 from minutehand.store.json import dumps, loads
@@ -65,7 +65,7 @@ class PostgresDriver:
         self._kind_by_url = kind_of(url)
         #: Whether the session may be another client's tomorrow.  Then nothing is prepared.
         self._is_shared = self._kind_by_url == "transaction"
-        self._has_heard = False
+        self._receives_notifications = False
         self.linger_seconds = 0.0
         self._timeout = connect_timeout_seconds
         self._opening: asyncio.Future[None] | None = None
@@ -99,7 +99,7 @@ class PostgresDriver:
     def kind(self) -> str:
         """See `Driver.kind`."""
         if self._is_shared:
-            return "session" if self._has_heard else "transaction"
+            return "session" if self._receives_notifications else "transaction"
         return self._kind_by_url
 
     async def call(self, function: str, /, **arguments: Any) -> Any:
@@ -150,8 +150,8 @@ class PostgresDriver:
         """See `Driver.can_listen`."""
         await self._open()
         async with self._explained(), asyncio.timeout(CALL_SECONDS), await self._listener() as connection:
-            self._has_heard = await hears(connection, self._notify)
-            return self._has_heard
+            self._receives_notifications = await receives_notifications(connection, self._notify)
+            return self._receives_notifications
 
     async def hints(self) -> AsyncIterator[None]:
         """See `Driver.hints`.  It has its own connection."""
