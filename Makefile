@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 SHELL := /bin/sh
-# All tests at once: three processes, since most of a test's time is waiting.
-TOGETHER := -n 3 --dist worksteal
+# All tests at once: four processes, since most of a test's time is waiting.
+TOGETHER := -n 4 --dist worksteal
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench lock clean
+.PHONY: help demo test chaos bench bench-peers lock clean
 
 help:  ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(INSTALLED)  ## See it work, on a database of its own
 	@$(BIN)/minutehand demo $(ARGS)
@@ -29,6 +29,9 @@ chaos: $(INSTALLED)  ## Kill, stop and restart everything while it works, on and
 
 bench: $(INSTALLED)  ## Measure it on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(INSTALLED)  ## Measure it beside other queues in Postgres, which it installs in the user's cache
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 # Pins all that is used, with hashes of every published file, and without a word about where they came from.
 lock:  ## Renew requirements.lock (everything to its newest: ARGS=--upgrade)

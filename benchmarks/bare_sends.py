@@ -50,6 +50,9 @@ class BareRun:
         """Render."""
         return Renderer().render(template, self.context, html=html)
 
+    def render_url(self, template: str) -> str:
+        return self.render(template)
+
     def render_value(self, value: Any) -> Any:
         """Render."""
         return Renderer().render_value(value, self.context)

@@ -17,7 +17,7 @@ from minutehand.store import Store, schema
 from minutehand.store.embedded import Embedded
 
 #: Rows of one INSERT: few enough that the trigger matches all of them within its budget (2 s a transaction).
-CHUNK = 1000
+CHUNK = 250
 
 TABLES = """
 create table clients (id text primary key, organization_id text, name text, email text, phone text);
@@ -89,6 +89,12 @@ def new_queue(server: str, port: int) -> str:
     The breaker is off: it would stop a benchmark.
     """
     url = new_database(server, "queue")
+    add_queue(url, port)
+    return url
+
+
+def add_queue(url: str, port: int) -> None:
+    """Create the tables, the workflows and the trigger of a queue in a migrated database."""
     three = three_steps(port)
     steps = {
         "noop": [{"type": "noop", "config": {}}],
@@ -103,7 +109,6 @@ def new_queue(server: str, port: int) -> str:
             condition = {"field": "kind", "operator": "equals", "value": kind}
             connection.execute(WORKFLOW, [kind, Jsonb({"conditions": [condition]}), Jsonb(kind_steps)])
     watch(url, "jobs")
-    return url
 
 
 def fill(url: str, kind: str, count: int) -> None:

@@ -43,4 +43,4 @@ class BulkRunner:
                 continue
             if bulk is None or bulk["status"] != "running":
                 return
-            await asyncio.sleep(max(bulk["wait_seconds"] or 0, MIN_SECONDS))
+            await asyncio.sleep(max(float(bulk["wait_seconds"] or 0), MIN_SECONDS))

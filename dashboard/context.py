@@ -9,13 +9,12 @@ request ─► access (who?) ─► page (what?) ──────────�
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -25,9 +24,12 @@ from minutehand.dashboard.auth.identity import Forbidden, User
 from minutehand.dashboard.bulk_runner import BulkRunner
 from minutehand.dashboard.chart_cache import ChartCache
 from minutehand.dashboard.page_threads import PageThreads, PageTooSlow
+from minutehand.dashboard.presentation.search import narrowed
 from minutehand.dashboard.query_cache import QueryCache
 from minutehand.dashboard.render import render
 from minutehand.dashboard.services import Services
+from minutehand.executor.log import structlog
+from minutehand.executor.text.copies import notice, why_stopped
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest, NotFound, StoreError
 
@@ -116,9 +118,8 @@ class PageRequest:
         return await self.dashboard.threads.run(function, *args)
 
     def own_filter(self, filters: Mapping[str, Any]) -> Json:
-        """Return the filter narrowed to the user's tenant."""
-        tenant = {} if self.user.tenant is None else {"tenant": self.user.tenant}
-        return {**filters, **tenant}
+        """Return the filter narrowed to what the user may see.  Errors: `BadSearch`."""
+        return narrowed(filters, self.user.tenant, may_payloads=self.user.may("payloads"))
 
 
 def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
@@ -137,6 +138,7 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
             return error_page(dashboard, request, 422, "Bad address", "The address contains a NUL character.")
         try:
             page = await make(request)
+            page = replace(page, context={"bar": await _bar(request), **page.context})
             return await request.build(render_page, dashboard, request, page)
         except PageTooSlow:
             return error_page(dashboard, request, 503, "The page is too large", TOO_SLOW)
@@ -151,6 +153,15 @@ def page_route(dashboard: DashboardContext, make: PageFunction) -> Handler:
             return error_page(dashboard, request, 500, "Internal error", f"{TRACEBACK.capitalize()}.")
 
     return handler
+
+
+async def _bar(request: PageRequest) -> str | None:
+    """Return what each page says of this database first; None: nothing.  Tenants learn no address."""
+    identity = await request.query("identity", request.store.identity)
+    text = why_stopped(identity, request.dashboard.services.executor) or notice(identity)
+    if text is not None and request.user.tenant is not None:
+        return "This is a copy of the app's database." if why_stopped(identity) else None
+    return text
 
 
 def _store_error_page(request: PageRequest, error: StoreError) -> Response:

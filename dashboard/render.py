@@ -41,11 +41,13 @@ def environment() -> Environment:
         "time": time,
         "age": age,
         "status_badge": status_badge,
+        "notes": formatting.step_notes,
     }
     env.globals |= {
         "label": formatting.label,
         "label_html": label_html,
         "status_reason": formatting.status_reason,
+        "attempt_text": formatting.attempt_text,
         "seconds_between": formatting.seconds_between,
         "spark": charts.spark,
         "static": static,

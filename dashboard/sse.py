@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from minutehand.dashboard.auth.base import Denied
 from minutehand.dashboard.connections import max_connections
 from minutehand.dashboard.context import HEADERS, DashboardContext
 from minutehand.store.errors import StoreError
+from minutehand.store.json import shown_text
 from minutehand.store.records import Metrics
 
 #: Seconds between two queries, and between two keep-alive comments when nothing changes.
@@ -93,4 +93,4 @@ def fingerprint(metrics: Metrics) -> str:
     """Return a text that differs when the queue has changed, and once a minute, since ages and the tick strip go on."""
     figures = {name: metrics.get(name) for name in _FIGURES}
     figures["minute"] = str(metrics["now"])[:16]
-    return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(shown_text(figures, sort_keys=True).encode()).hexdigest()

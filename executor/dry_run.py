@@ -1,14 +1,16 @@
 """A dry run of a workflow: every step is rendered and evaluated as in a run, and nothing leaves.
 
 `DryStepRun` has nothing to send or write with: no HTTP client, no reservation, no lease; `send` never calls `deliver`.
-The database is asked for what a run would see (`automation_dry_run`) and for conditions; it is not written to.
+The database is asked for what a run would see (`automation_dry_run`), for conditions, and for opt-outs and limits; it
+is not written to.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
@@ -16,14 +18,17 @@ from minutehand.executor.dialects import read_steps
 from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
 from minutehand.executor.step_order import remaining_steps
 from minutehand.executor.step_record import step_record
+from minutehand.executor.step_run import without_sending
 from minutehand.executor.step_view import Evaluate, NotInDryRun, StepView, run_action, template_context
 from minutehand.store import Context, Execution, Json, Lease, Workflow
-from minutehand.store.records import ConditionResult, DryRunContext
+from minutehand.store.records import ConditionResult, DryRunContext, Reservation
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
     from minutehand.executor.settings import ExecutorSettings
 
+#: Says whether a message might leave: `Store.may_send`.
+MaySend = Callable[[str, Json, str, str], Awaitable[Reservation]]
 #: The longest that a step may take.
 STEP_SECONDS = 30
 #: The id of the execution that a dry run has not: a template or a body may show it.
@@ -37,13 +42,15 @@ class DryRunStep:
     step: Step
     result: StepResult
     message: Message | None = None
+    #: A limit that would delay the message: its code and reason.
+    delay: StepResult | None = None
     #: {"table", "operation", "id", "values"}
     write: Json | None = None
 
     @property
     def fails(self) -> bool:
-        """Whether the step would fail in a run."""
-        return self.result.verdict is not Verdict.DONE
+        """Whether the step would fail in a run; one whose recipients have all opted out does not."""
+        return self.result.verdict not in (Verdict.DONE, Verdict.SKIPPED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +61,9 @@ class DryStepRun(StepView):
 
     #: The answer of `automation_dry_run`.
     facts: DryRunContext
+    may_send: MaySend
     message: Message | None = None
+    delay: StepResult | None = None
     written: Json | None = None
 
     @property
@@ -64,8 +73,8 @@ class DryStepRun(StepView):
 
     @property
     def now(self) -> datetime:
-        """See the contract; a dry run has no claim, and takes this machine's time."""
-        return datetime.now(UTC)
+        """See the contract."""
+        return datetime.fromisoformat(self.facts["now"])
 
     @property
     def execution_id(self) -> str:
@@ -97,8 +106,14 @@ class DryStepRun(StepView):
         reserve: bool = True,
         slots: asyncio.Semaphore | None = None,
     ) -> StepResult:
-        """Keep the message; `deliver` is not called."""
+        """Keep the message, and ask whether it might leave; `deliver` is not called."""
         self.message = message
+        if reserve:
+            reserved = await self.may_send(self.workflow_id, self.facts["tenant"], message.channel, message.recipient)
+            refusal = without_sending(reserved, message, on_uncertain)
+            if refusal is not None and refusal.verdict is not Verdict.LATER:
+                return refusal
+            self.delay = refusal
         return StepResult.done(simulated=True, recipient=message.recipient)
 
     async def write(self, table: str, operation: str, row_id: str | None, values: dict[str, Any]) -> StepResult:
@@ -114,11 +129,13 @@ class DryStepRun(StepView):
         return await self._evaluate(conditions, self.facts["row"], self.facts["status"] or "status")
 
 
-async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Evaluate) -> list[DryRunStep]:
+async def dry_run(
+    facts: DryRunContext, settings: ExecutorSettings, evaluate: Evaluate, may_send: MaySend
+) -> list[DryRunStep]:
     """Return what each step of a workflow would do, along the branches whose conditions hold.
 
-    `facts` is the answer of `Store.dry_run`.  Waits are shown and not waited for.  After a step that would fail the
-    next one follows, unless it has `stop_on_error`.
+    `facts` is the answer of `Store.dry_run`, `may_send` is that method.  Waits are shown and not waited for.  After a
+    step that would fail the next one follows, unless it has `stop_on_error`.
     Errors: `BadStep` when the steps cannot be read; `StoreError` when the database does not answer.
     """
     from minutehand.executor.templates.render import renderer_of
@@ -136,9 +153,10 @@ async def dry_run(facts: DryRunContext, settings: ExecutorSettings, evaluate: Ev
             settings=settings,
             renderer=renderer,
             evaluate=evaluate,
+            may_send=may_send,
         )
         result = replace(await run_action(run, seconds=STEP_SECONDS), send=None)
-        steps.append(DryRunStep(step=step, result=result, message=run.message, write=run.written))
+        steps.append(DryRunStep(step=step, result=result, message=run.message, delay=run.delay, write=run.written))
         recorded[step.key] = step_record(step, result)
     return steps
 

@@ -30,8 +30,23 @@ def uses_link(step: Step, link: str) -> bool:
         return True
     if step.type in _TO_CLIENT and step.config.get("to") is None and "client" in names:
         return True
-    word = re.compile("|".join(rf"(?<![a-z0-9]){re.escape(name)}" for name in names))
-    return any(word.search(snake(text)) for text in _texts(step.config))
+    return any(_word_of(names).search(snake(text)) for text in _texts(step.config))
+
+
+def needs_row(step: Step, type_: str) -> bool:
+    """Return whether the step may use the row that the execution is about, or its client."""
+    if step.type in ("condition", "update_record") or step.type not in _CONFIG_ALONE | _CALLS:
+        return True
+    if step.type in _CALLS and step.config.get("body") is None:
+        return True
+    if step.type in _TO_CLIENT and step.config.get("to") is None:
+        return True
+    word = _word_of((*names_of(type_), *names_of("client")))
+    return any("{" in text and word.search(snake(text)) for text in _texts(step.config))
+
+
+def _word_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(rf"(?<![a-z0-9]){re.escape(name)}" for name in names))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -7,19 +7,19 @@ and reserves the send that follows, so a step costs one call (attempt.py).  The 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Self
-
-import structlog
 
 from minutehand.executor import tracing
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.attempt import Attempt, ExecutionPaused, ExecutionStopped, stop_details
-from minutehand.executor.dialects import read_steps
+from minutehand.executor.dialects import read_plan
 from minutehand.executor.http.client import HttpClient
+from minutehand.executor.link_use import needs_row
+from minutehand.executor.log import structlog
 from minutehand.executor.outcome import Ended, OnUncertain, Outcome, StepResult, Verdict, error_details
 from minutehand.executor.paces import Refusals
+from minutehand.executor.redirect import refusal, settings_of
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.step_order import next_step, remaining_steps
 from minutehand.executor.step_record import step_record
@@ -101,7 +101,7 @@ class LocalExecutor:
 
     async def _run(self, attempt: Attempt, plan: tuple[Step, ...], step: Step) -> Outcome | None:
         """Run one step; returns the outcome if the attempt ends with it."""
-        began = datetime.now(UTC)
+        began = attempt.execution.now()
         with tracing.step(step) as report:
             result = await attempt.run_step(
                 step.key,
@@ -110,7 +110,7 @@ class LocalExecutor:
                 reserves=_reserves(step),
             )
             report(result.verdict.value, result.code)
-        record = step_record(step, result, began)
+        record = step_record(step, result, began, attempt.execution.now())
         following = next_step(plan, attempt.recorded | {step.key: record})
         details: Json = {"code": result.code, "reason": f"step {step.name}: {result.reason}", "resume_step": step.key}
         match result.verdict:
@@ -147,7 +147,7 @@ class LocalExecutor:
         run = LocalStepRun(
             step=step,
             context=template_context(attempt.execution, context),
-            settings=self._settings,
+            settings=settings_of(self._settings, attempt.execution.test),
             renderer=renderer_of(attempt.execution.workflow.definition),
             evaluate=self._store.evaluate,
             hidden=context.hidden,
@@ -156,7 +156,14 @@ class LocalExecutor:
             store=self._store,
             refusals=self._refusals,
         )
-        return await run_action(run, seconds=STEP_SECONDS)
+        if (refused := refusal(step.type, attempt.execution.test)) is not None:
+            return refused
+        if context.unwatched is not None and needs_row(step, context.unwatched["type"]):
+            return StepResult.unwatched(context.unwatched)
+        result = await run_action(run, seconds=STEP_SECONDS)
+        if context.unwatched is not None and result.code in ("unresolved_variable", "no_recipient"):
+            return StepResult.unwatched(context.unwatched)
+        return result
 
 
 def _reserves(step: Step) -> bool:
@@ -166,6 +173,7 @@ def _reserves(step: Step) -> bool:
 
 def _plan_of(workflow: Workflow) -> tuple[Step, ...] | BadStep:
     try:
-        return read_steps(workflow.definition)
+        plan = read_plan(workflow.definition)
     except BadStep as error:
         return error
+    return plan.steps or BadStep(plan.nothing)

@@ -20,6 +20,8 @@ class Verdict(StrEnum):
     """It was certainly not done; a retry may succeed."""
     PERMANENT = "permanent"
     """It was certainly not done, and a retry would fail too."""
+    SKIPPED = "skipped"
+    """It was not to be done: every recipient has opted out.  That is no failure."""
     UNKNOWN = "unknown"
     """The request left; whether it was done is unknown."""
     LATER = "later"
@@ -53,7 +55,8 @@ class StepResult:
     """How one step ended.
 
     `result` goes into the step's record: small, JSON, no secrets.  `code` is a stable word, `reason` a text for people;
-    both are empty when the verdict is DONE.  `retry_after_seconds` is what the receiver asked for; it wins over the
+    when the verdict is DONE there is no
+    code, and a reason says what was left out.  `retry_after_seconds` is what the receiver asked for; it wins over the
     backoff, and a deferral is no shorter.  `give_up_seconds`: a deferral is repeated for so long; None: for a day.
     `wait_seconds`: the next step runs no earlier; of LATER: this step; of a deferral: its exact delay.
     """
@@ -80,6 +83,11 @@ class StepResult:
     def permanent(cls, code: str, reason: str, **result: Any) -> StepResult:
         """Certainly not done, and a retry would fail too."""
         return cls(verdict=Verdict.PERMANENT, code=code, reason=reason, result=result)
+
+    @classmethod
+    def skipped(cls, code: str, reason: str, **result: Any) -> StepResult:
+        """It was not to be done, which is no failure."""
+        return cls(verdict=Verdict.SKIPPED, code=code, reason=reason, result=result)
 
     @classmethod
     def retry(cls, code: str, reason: str, *, retry_after_seconds: float | None = None, **result: Any) -> StepResult:
@@ -126,6 +134,12 @@ class StepResult:
         if why.get("passing"):
             return cls.deferred(code, f"{name}: {reason}")
         return cls.permanent(code, reason)
+
+    @classmethod
+    def unwatched(cls, why: dict[str, Any]) -> StepResult:
+        """The step uses a row whose table is not watched (`Context.unwatched`): it waits until somebody watches it."""
+        code, reason = why["code"], why["reason"]
+        return cls.deferred(code, reason)
 
     @classmethod
     def later(cls, seconds: float, code: str, reason: str) -> StepResult:

@@ -8,7 +8,6 @@ results?, error?}` out.  If the callee sets the status of the log itself, the se
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Self
 
 from minutehand.executor.attempt import stop_details
@@ -22,7 +21,7 @@ from minutehand.executor.step_view import template_context
 from minutehand.store import Context, Execution, Json, LeaseLost, Store, Workflow
 from minutehand.store.batch import Batch
 from minutehand.store.errors import BadConfiguration
-from minutehand.store.json import dumps
+from minutehand.store.json import Unwritable, dumps
 from minutehand.store.secret_names import without_secrets
 
 #: The key of the call as the execution's only step, by which a person resolves it (automation_resolve).
@@ -82,22 +81,26 @@ class RemoteExecutor:
         for name, why in context.hidden.items():
             if why.get("passing"):  # the callee may use any of them
                 return _end(execution, StepResult.not_shown(name, why), ())
+        try:
+            body = call_body(execution, context)
+        except Unwritable as error:
+            return _end(execution, StepResult.permanent("bad_value", f"the call's body: {error}"), ())
         execution.check_lease()
-        return await self._call(execution, context)
+        return await self._call(execution, body)
 
-    async def _call(self, execution: Execution, context: Context) -> Outcome:
+    async def _call(self, execution: Execution, body: bytes) -> Outcome:
         try:
             response = await self._http.request(
                 "POST",
                 self._remote.url,
                 headers=self._remote.headers | call_headers(execution),
-                body=call_body(execution, context),
+                body=body,
                 timeout_seconds=self._remote.timeout_seconds,
                 trusted=True,  # the operator's address
             )
         except HttpError as error:
             return _end(execution, error.as_result(), ())
-        return _end(execution, judge_remote_response(response, datetime.now(UTC)), reported_steps(response))
+        return _end(execution, judge_remote_response(response, execution.now()), reported_steps(response))
 
 
 def call_headers(execution: Execution) -> dict[str, str]:
@@ -107,7 +110,7 @@ def call_headers(execution: Execution) -> dict[str, str]:
 
 
 def call_body(execution: Execution, context: Context) -> bytes:
-    """Return the request's body: the app's contract."""
+    """Return the request's body: the app's contract.  Errors: `Unwritable`."""
     payload = {
         "workflowId": execution.workflow.id,
         "executionId": execution.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from minutehand.store.errors import BadConfiguration
 
@@ -55,14 +56,16 @@ class ExecutorSettings:
     sms_via: str | None = None
     #: What the providers' settings are set to, by variable.
     provider_values: Mapping[str, str] = field(default_factory=dict)
+    #: In a test copy: who gets its messages, `{"email_to", "sms_to"}`; None: those to whom they are addressed.
+    test: Mapping[str, Any] | None = None
     #: The country (ISO 3166, two letters) of phone numbers without a country code; None: such numbers are refused.
     phone_region: str | None = None
     #: The app's edge functions: those that workflows may call, their address, and headers that authenticate the call.
     functions: frozenset[str] = frozenset()
     functions_url: str | None = None
     functions_headers: dict[str, str] = field(default_factory=dict)
-    #: Targets of `notify` (Apprise URLs).
-    notify_urls: tuple[str, ...] = ()
+    #: Targets of `notify`: Apprise URLs, with or without a name (executor/targets/names.py).
+    notify_urls: tuple[str, ...] = field(default=(), repr=False)
     #: Signs webhooks: `whsec_…`, or `new,old` (executor/webhook_secrets.py).
     webhook_secret: str | None = None
     #: Private addresses that workflows may reach: `False` none, `True` all, or `host:port` pairs.
@@ -96,6 +99,6 @@ def read_variable(environ: Mapping[str, str], name: str) -> str:
     if path is None:
         return ""
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{name}_FILE: {path} cannot be read: {error}") from error

@@ -137,7 +137,7 @@ class LocalStepRun(StepView):
         reservation = await self.attempt.before_effect(request)
         if reservation is None:
             return None, None
-        ended = _without_sending(reservation, message, policy)
+        ended = without_sending(reservation, message, policy)
         if ended is None and reservation.place is not None:
             await asyncio.sleep(reservation.place["wait_seconds"])
             self.execution.check_lease()
@@ -253,7 +253,7 @@ def _with_send(message: Message, key: str, result: StepResult, policy: OnUncerta
     )
 
 
-def _without_sending(reserved: Reservation, message: Message, policy: OnUncertain) -> StepResult | None:
+def without_sending(reserved: Reservation, message: Message, policy: OnUncertain) -> StepResult | None:
     """Return the result of the step if nothing may leave; None: the message may leave."""
     recipient = message.recipient
     match reserved.answer:
@@ -269,6 +269,9 @@ def _without_sending(reserved: Reservation, message: Message, policy: OnUncertai
             raise LeaseLost(reserved.key)
         case "paused":
             raise ExecutionPaused
+        case "refused" if reserved.code == "opted_out":
+            out = list(reserved.opted_out)
+            return StepResult.skipped("opted_out", reserved.reason or "", recipient=recipient, opted_out=out)
         case "refused":
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
         case "later" if reserved.is_deferred:

@@ -6,9 +6,8 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
-
-import structlog
 
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import (
@@ -21,10 +20,11 @@ from minutehand.executor.actions.contract import (
 )
 from minutehand.executor.attempt import ExecutionPaused, ExecutionStopped, RowChanged
 from minutehand.executor.link_use import uses_link
+from minutehand.executor.log import structlog
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.templates.budget import Budget
 from minutehand.store import Context, Execution, Json, LeaseLost
-from minutehand.store.errors import Conflict, StoreError
+from minutehand.store.errors import BadRequest, Conflict, StoreError
 from minutehand.store.records import ConditionResult
 
 if TYPE_CHECKING:
@@ -73,14 +73,31 @@ class StepView:
     policy: OnUncertain | None = None
     #: What the renders of this step may cost together.
     budget: Budget = field(default_factory=Budget)
+    #: The context and `now`, which is the same in all templates of one run of the step; None: nothing is rendered yet.
+    _variables: Json | None = None
+
+    @property
+    def now(self) -> datetime:
+        """See the contract."""
+        raise NotImplementedError
 
     def render(self, template: str, *, html: bool = False) -> str:
         """See the contract."""
-        return self.renderer.render(template, self.context, html=html, budget=self.budget)
+        return self.renderer.render(template, self._seen(), html=html, budget=self.budget)
+
+    def render_url(self, template: str) -> str:
+        """See the contract."""
+        return self.renderer.render_url(template, self.context, budget=self.budget)
 
     def render_value(self, value: Any) -> Any:
         """See the contract."""
-        return self.renderer.render_value(value, self.context, budget=self.budget)
+        return self.renderer.render_value(value, self._seen(), budget=self.budget)
+
+    def _seen(self) -> Json:
+        """Return what templates see.  A row or link of the app that is called `now` wins."""
+        if self._variables is None:
+            self._variables = {"now": self.now.astimezone(UTC).isoformat(timespec="seconds")} | self.context
+        return self._variables
 
     async def _evaluate(self, conditions: Any, row: Json | None, status_column: str) -> ConditionResult:
         """Evaluate conditions against the row and everything else that templates see."""
@@ -92,6 +109,8 @@ class StepView:
                 return await self.evaluate(conditions, row | others, old, status_column=status_column)
         except (TimeoutError, Conflict):  # also when the database ends the statement
             raise EvaluationTooSlow from None
+        except BadRequest as error:  # a value that cannot be sent: the evaluator itself accepts any
+            raise BadStep(str(error)) from None
 
 
 async def run_action(run: RunnableStep, *, seconds: float) -> StepResult:
@@ -145,8 +164,10 @@ def _with_hidden(run: RunnableStep, result: StepResult, variable: str = "client"
     link, *column = re.split(r"[.\[]", variable, maxsplit=2)[:2]
     names = [".".join([link, *column]), link, *(["customer"] if link == "client" else [])]
     for name in names:
-        if name in run.hidden:
-            return StepResult.not_shown(name, run.hidden[name])
+        if why := run.hidden.get(name):
+            if why.get("gone"):
+                return StepResult.permanent(result.code, f"{result.reason}; {why['reason']}")
+            return StepResult.not_shown(name, why)
     return result
 
 

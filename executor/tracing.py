@@ -153,7 +153,7 @@ _UNTRACED: AbstractContextManager[Report] = nullcontext(lambda outcome, code=Non
 
 
 def _begin() -> _Traces | None:
-    import structlog
+    from minutehand.executor.log import structlog
 
     log = structlog.get_logger()
     try:

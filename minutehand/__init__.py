@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings, Setting
     from minutehand.executor.targets import NotAccepted, Target, UnknownTarget
 
+__version__ = "0.1.0"
+
 #: Module of `minutehand.executor` -> the names it gives.
 _MODULES = {
     "actions.contract": (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from minutehand.executor.targets.names import read_targets, split_targets
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSettings:
@@ -19,8 +21,8 @@ class AlertSettings:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The URLs, split."""
-        return tuple(self.alert_urls.split())
+        """The URLs, split; a name before one (`ops=URL`) is left out: alerts go to all."""
+        return tuple(one.url for one in read_targets(split_targets(self.alert_urls)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import version
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from minutehand import __version__
 from minutehand.dashboard.auth.base import Access
 from minutehand.dashboard.context import DashboardContext
 from minutehand.dashboard.page_threads import PageThreads
@@ -67,12 +68,17 @@ def open_dashboard(
 
         facts, loop = await store.dry_run(workflow, row=row), asyncio.get_running_loop()
 
-        async def evaluate(*args: Any, **more: Any) -> Any:
-            """Ask the database on the server's loop, which has the connections."""
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(store.evaluate(*args, **more), loop))
+        def on_loop(ask: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Awaitable[Any]]:
+            """Let a question be asked on the server's loop, which has the connections."""
+
+            async def asked(*args: Any, **more: Any) -> Any:
+                return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(ask(*args, **more), loop))
+
+            return asked
 
         def in_thread() -> Json:
-            return dry_run_json(facts, asyncio.run(dry_run(facts, executor, evaluate)))
+            results = dry_run(facts, executor, on_loop(store.evaluate), on_loop(store.may_send))
+            return dry_run_json(facts, asyncio.run(results))
 
         try:
             return await threads.run(in_thread)
@@ -90,5 +96,5 @@ def open_dashboard(
         doctor=doctor, lint=lint, dry_run=dry_run_on_row, webhook_secrets=webhook_secrets, executor=run.executor
     )
     return DashboardContext(
-        store, access, version("minutehand"), services, read_only=read_only, database=database.name, threads=threads
+        store, access, __version__, services, read_only=read_only, database=database.where, threads=threads
     )

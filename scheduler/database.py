@@ -13,17 +13,41 @@ from typing import Any
 from minutehand.dashboard.page_threads import run_here
 from minutehand.scheduler.config import BackendSettings
 from minutehand.store import Json, Store
-from minutehand.store.errors import BadConfiguration, SchemaMismatch, StoreError
-from minutehand.store.records import Metrics
+from minutehand.store.errors import AccessDenied, BadConfiguration, SchemaMismatch, StoreError
+from minutehand.store.place import postgres_place, project_place, words
+from minutehand.store.project import project_url
+from minutehand.store.records import HiddenTable, Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """A database that Minutehand works on."""
 
-    #: For people, logs and summaries: `db.example.com:5432/app`, a project's host, `embedded /folder`; no credentials.
+    #: Where it is: `db.example.com:5432/app`, a project's host, the embedded server's folder (store/place.py).
     name: str
     store: Store
+
+    @property
+    def where(self) -> str:
+        """The backend and the name: what each summary says, `postgres db.example.com:5432/app`."""
+        return words(self.store.backend, self.name)
+
+
+def where(settings: BackendSettings) -> str:
+    """Return the backend and the place of the database that the settings name; connects to nothing.
+
+    Errors: `BadConfiguration`.
+    """
+    backend = choose_backend(settings)
+    if backend == "supabase":
+        return words(backend, project_place(project_url(supabase_project(settings)[0])))
+    return words(backend, str(embedded_home(settings)) if backend == "embedded" else postgres_place(_url(settings)))
+
+
+def where_json(settings: BackendSettings) -> Json:
+    """Return the same as `where` for a program: `{"backend", "database"}`."""
+    backend, _, database = where(settings).partition(" ")
+    return {"backend": backend, "database": database}
 
 
 @asynccontextmanager
@@ -37,11 +61,12 @@ async def open_database(settings: BackendSettings, *, any_schema: bool = False) 
         store = Store.supabase(*supabase_project(settings))
     else:
         url = start_postgres(settings)
-        store = Store.postgres(url, backend=backend)
+        home = str(embedded_home(settings)) if backend == "embedded" else None
+        store = Store.postgres(url, backend=backend, location=home)
     try:
         if backend == "embedded" and not any_schema:
             await _migrate_if_older(store, url)
-        yield Database(f"embedded {embedded_home(settings)}" if backend == "embedded" else store.location, store)
+        yield Database(store.location, store)
     finally:
         await store.close()
 
@@ -58,6 +83,7 @@ def ask_store(settings: BackendSettings, verb: Callable[[Store], Awaitable[Any]]
 
     async def go() -> Any:
         async with open_store(settings) as store:
+            await check_schema(store)  # one that hides its rows would answer "nothing"
             return await verb(store)
 
     return asyncio.run(go())
@@ -98,9 +124,7 @@ def start_postgres(settings: BackendSettings) -> str:
     """
     backend = choose_backend(settings)
     if backend == "postgres":
-        if settings.database_url is None:
-            raise BadConfiguration("the postgres backend needs DATABASE_URL")
-        return settings.database_url
+        return _url(settings)
     if backend == "supabase":
         raise BadConfiguration(
             "a project's REST API cannot change tables: write a migration with `minutehand migrate --print > "
@@ -110,6 +134,14 @@ def start_postgres(settings: BackendSettings) -> str:
     from minutehand.store.embedded import Embedded
 
     return Embedded(embedded_home(settings)).start()
+
+
+def _url(settings: BackendSettings) -> str:
+    from minutehand.store.database_url import database_url
+
+    if settings.database_url is None:
+        raise BadConfiguration("the postgres backend needs DATABASE_URL")
+    return database_url(settings.database_url)
 
 
 def embedded_home(settings: BackendSettings) -> Path:
@@ -130,26 +162,37 @@ async def _migrate_if_older(store: Store, url: str) -> None:
     await schema.migrate(url)
 
 
-def check_schema_version(version: int, missing: list[str]) -> None:
-    """Raise `SchemaMismatch` unless this is the program's own schema version, and nothing of it is `missing`."""
+def check_schema_version(
+    version: int, missing: list[str], hidden: list[HiddenTable], *, place: str = "the database"
+) -> None:
+    """Raise `SchemaMismatch` unless this is the program's own schema version, and nothing of it is `missing`.
+
+    Errors: `AccessDenied` if the rows of our own tables are hidden from us: what is due would look like nothing.
+    """
     from minutehand.store import schema
 
     needed = schema.version()
+    if hidden:
+        table, role = hidden[0]["table"], hidden[0]["role"]
+        more = f" and {len(hidden) - 1} more of our tables" if hidden[1:] else ""
+        raise AccessDenied(
+            f"{place}: row level security hides the rows of {table}{more} from role {role}, so nothing can run."
+            " minutehand doctor prints the statements that mend it"
+        )
     if version < needed:
         raise SchemaMismatch(
-            f"the database has schema version {version}, this program needs {needed}: run minutehand migrate"
+            f"{place} has schema version {version}, this program needs {needed}: run minutehand migrate"
         )
     if version > needed:
-        raise SchemaMismatch(
-            f"the database has schema version {version}, this program knows {needed}: upgrade minutehand"
-        )
+        raise SchemaMismatch(f"{place} has schema version {version}, this program knows {needed}: upgrade minutehand")
     if missing:
-        raise SchemaMismatch(f"the database lacks {', '.join(missing[:5])}: run minutehand migrate")
+        raise SchemaMismatch(f"{place} lacks {', '.join(missing[:5])}: run minutehand migrate")
 
 
 async def check_schema(store: Store) -> None:
     """Ask the database for its schema version and check it.  Errors: `SchemaMismatch`, `StoreError`."""
-    check_schema_version(*await store.schema())
+    state = await store.schema()
+    check_schema_version(state["version"], state["missing"], state["hidden"], place=store.where)
 
 
 async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable[Any]] = run_here) -> Metrics:
@@ -158,12 +201,14 @@ async def read_metrics(store: Store, executor: str, run: Callable[..., Awaitable
     `run` runs what costs CPU time.  Errors: `SchemaMismatch`, `StoreError`.
     """
     metrics = await store.metrics(facts=True)
-    check_schema_version(metrics["schema_version"], metrics.get("missing", []))  # an older schema has no such key
+    # An older schema has no such keys.
+    missing, hidden = metrics.get("missing", []), metrics.get("hidden", [])
+    check_schema_version(metrics["schema_version"], missing, hidden, place=store.where)
     return {**metrics, "workflows": await run(_verdicts, metrics["workflows"], executor)}
 
 
 def _verdicts(workflows: list[Json], executor: str) -> list[Json]:
-    from minutehand.executor.workflow_check import diagnose, with_verdict
+    from minutehand.executor.checks.workflow import diagnose, with_verdict
 
     verdicts = [with_verdict(facts, diagnose(facts, executor=executor)) for facts in workflows]
     for verdict in verdicts:

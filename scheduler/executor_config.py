@@ -29,6 +29,17 @@ def with_remote(
     return replace(run, lease_seconds=lease_seconds), replace(executor, remote=remote)
 
 
+def check_sender(executor: ExecutorSettings) -> None:
+    """Refuse an `EMAIL_FROM` that no mail program would read as one address.  Errors: `BadConfiguration`."""
+    from minutehand.executor.providers import NotConfigured
+    from minutehand.executor.providers.checks import sender_if_set
+
+    try:
+        sender_if_set(executor)
+    except NotConfigured as error:
+        raise BadConfiguration(str(error)) from None
+
+
 def functions_of(backend: BackendSettings) -> dict[str, Any]:
     """Return the URL and the headers of the project's edge functions, as fields of `ExecutorSettings`.
 

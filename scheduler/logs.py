@@ -8,8 +8,7 @@ import os
 import sys
 from typing import TextIO, cast
 
-import structlog
-
+from minutehand.executor.log import structlog
 from minutehand.scheduler.cli.terminal import escape_event
 from minutehand.scheduler.config import LogSettings
 

@@ -1,6 +1,6 @@
 -- Permissions; applied after the functions, so that they cover new ones.  Roles are named only where they exist: a plain
 -- PostgreSQL has no anon, authenticated or service_role.  Everybody can call minutehand.new_id, since a column default runs
--- with the permissions of the role that inserts.
+-- with the permissions of the role that inserts, and minutehand.fold_case, since an index runs with those of its table's owner.
 -- Every grant is explicit: projects differ in the default grants of new objects (before October 2026 all of them to all
 -- three roles, since then none).
 -- Locks: ACCESS EXCLUSIVE for an instant on a table whose policy is new.
@@ -16,7 +16,7 @@ begin
            p.prorettype = 'pg_catalog.trigger'::regtype as is_trigger
     from pg_catalog.pg_proc p
     where p.oid in (select oid from minutehand.own_functions())
-      and not (p.pronamespace = 'minutehand'::regnamespace and p.proname = 'new_id')
+      and not (p.pronamespace = 'minutehand'::regnamespace and p.proname in ('new_id', 'fold_case'))
   loop
     execute format('revoke all on function %s from public', v_function.signature);
     for v_role in
@@ -28,6 +28,14 @@ begin
       end if;
     end loop;
   end loop;
+end
+$$;
+
+-- Other roles keep what they had (roles.sql); replace.sql remembered it.
+do $$
+begin
+  perform minutehand.keep_grants(coalesce((select jsonb_object_agg(role, names) from minutehand_grants), '{}'));
+  drop table minutehand_grants;
 end
 $$;
 

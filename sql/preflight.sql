@@ -22,7 +22,7 @@ begin
      'id uuid, user_id any, organization_id any, name text, trigger_type text, trigger_config json, steps json, '
      'created_at timestamptz', 'settings json, version integer, is_active boolean, status text'),
     ('0008_schema', 'public.automation_workflow_versions',
-     'workflow_id uuid, version integer, definition json, saved_at timestamptz', ''),
+     'workflow_id uuid, version integer, definition json, saved_at timestamptz', 'is_insert boolean, deleted_at timestamptz'),
     ('0008_schema', 'public.automation_events',
      'id bigint, occurred_at timestamptz, table_name text, operation text, types text[], entity_id text, user_id text, '
      'organization_id text, old json, new json, cause uuid, dedupe_key text, matched_at timestamptz, '
@@ -100,11 +100,42 @@ begin
     from existing
     where is_mine and not is_trusted and name !~ '^public.(automation_workflows|automation_execution_logs|communication_logs)$'
     union all
-    select format('%s has no %s: if the table means something else, rename it; otherwise add the columns', name,
+    -- A column whose name says so may be the tenant: org_id for organization_id.
+    select format('%s has no %s: if the table means something else, rename it; otherwise ', name,
                   string_agg(column_name, ', ' order by column_name))
-    from existing where is_needed and is_missing and relkind = 'r' group by name
+           || case when name !~ '^public.(automation_workflows|automation_execution_logs|communication_logs)$' then 'add the columns'
+             else format('%srun: alter table %s %s',
+               string_agg(similar_column || ' seems to be its ' || column_name || '; ', '' order by column_name),
+               name, string_agg(format('add column %s %s', column_name, coalesce(
+                 similar_type || ' generated always as (' || quote_ident(similar_column) || ') stored',
+                 case type when 'any' then 'text' when 'json' then 'jsonb' else type end)), ', ' order by column_name)) end
+    from existing
+    left join lateral (
+      select a.attname::text as similar_column, format_type(a.atttypid, a.atttypmod) as similar_type
+      from unnest(case column_name
+        when 'organization_id' then array['org_id', 'organisation_id', 'workspace_id', 'team_id', 'account_id', 'tenant_id', 'company_id',
+          'org', 'organization', 'organisation', 'orgid', 'organizationId', 'organisationId', 'orgId', 'workspaceId', 'teamId', 'accountId',
+          'tenantId', 'companyId', 'organization_uuid', 'org_uuid', 'business_id', 'businessId', 'customer_account_id', 'group_id']
+        when 'user_id' then array['owner_id', 'created_by', 'author_id', 'profile_id', 'userId', 'ownerId', 'createdBy', 'owner', 'creator_id']
+        else '{}' end) with ordinality as wanted (name, nr)
+      join pg_catalog.pg_attribute a
+        on a.attrelid = to_regclass(existing.name) and a.attname = wanted.name and a.attnum > 0 and not a.attisdropped
+          and a.attgenerated = ''
+      order by wanted.nr limit 1
+    ) similar_one on true
+    where is_needed and is_missing and relkind = 'r' group by name
     union all
-    select format('%s.%s has type %s, but %s is needed: convert or rename the column', name, column_name, real_type, type)
+    -- With one statement a table that converts them: it rewrites the table once.
+    select format('%s: alter table %s %s%s',
+                  string_agg(format('%s.%s has type %s, but %s is needed', name, column_name, real_type, type), ', '
+                    order by column_name),
+                  name,
+                  string_agg(format('alter column %1$I type %2$s using %1$I%3$s', column_name,
+                    case type when 'json' then 'jsonb' else type end,
+                    case when real_type = 'timestamp without time zone' and type = 'timestamptz' then ' at time zone ''UTC'''
+                      else '::' || case type when 'json' then 'jsonb' else type end end), ', ' order by column_name),
+                  case when bool_or(real_type = 'timestamp without time zone')
+                    then ';   -- UTC, or the zone in which the app writes them' end)
     from existing
     where not is_missing and real_type <> all (case type
       when 'text' then '{text,"character varying"}'
@@ -113,6 +144,7 @@ begin
       when 'timestamptz' then '{"timestamp with time zone"}'
       when 'any' then array[real_type]
       else array[type] end)
+    group by name
     union all
     select format('%s.id has no default, but Minutehand inserts rows: alter table %s alter column id set default …',
                   name, name)

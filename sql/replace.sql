@@ -35,6 +35,17 @@ begin
      or p.pronamespace = 'public'::regnamespace and p.proname like 'automation\_%'
         and obj_description(p.oid, 'pg_proc') like 'minutehand:%';
 
+  -- Who may call them: the functions are created anew, and grants.sql grants it again.
+  drop table if exists pg_temp.minutehand_grants;
+  create temporary table minutehand_grants as
+  select r.rolname::text as role, jsonb_agg(distinct p.proname::text) as names
+  from minutehand_functions f
+  join pg_catalog.pg_proc p on p.oid = f.oid
+  cross join lateral aclexplode(p.proacl) a
+  join pg_catalog.pg_roles r on r.oid = a.grantee
+  where f.is_public and a.grantee <> p.proowner and r.rolname not in ('anon', 'authenticated', 'service_role')
+  group by r.rolname;
+
   for v_function in
     select f.signature
     from minutehand_functions f

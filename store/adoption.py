@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
+
+from minutehand.store.records import Json
 
 #: Not statements: comments, and text that a function builds a statement from.
 _ASIDE = re.compile(r"--.*|'(?:[^']|'')*'")
@@ -95,6 +99,52 @@ async def plan(connection: psycopg.AsyncConnection[Any], sources: Iterable[str],
         _step(table, kind, tuple(part.name for part in group), rows=existing[table][0])
         for (table, kind), group in groupby(todo, key=lambda part: (part.table, part.kind))
     ]
+
+
+#: The workflows with a problem; the function may be that of an earlier version, or missing.
+_PROBLEMS = """
+select w.id::text as id, w.name, coalesce(w.organization_id::text, w.user_id::text) as tenant,
+       minutehand.{function}(w) as problem
+from public.automation_workflows w
+order by w.name, w.id
+"""
+_JUDGES = ("start_problem", "definition_problem")
+
+
+async def unstarted(connection: psycopg.AsyncConnection[Any]) -> set[str]:
+    """Return the ids of the workflows that start nothing by the functions that are installed, if any are."""
+    query = (
+        "select proname::text from pg_proc where pronamespace = to_regnamespace('minutehand') and proname = any (%s)"
+    )
+    found: set[str] = set()
+    for (name,) in await (await connection.execute(query, [list(_JUDGES)])).fetchall():
+        with suppress(psycopg.Error):  # an installed function that fails knows of none
+            async with connection.transaction():
+                found |= {one["id"] for one in await _problems(connection, name)}
+    return found
+
+
+async def stopped_workflows(
+    connection: psycopg.AsyncConnection[Any], known: set[str], judging: Iterable[str] = ()
+) -> list[Json]:
+    """Return the workflows that start nothing, but those that are known: by `judging`, else by what is installed.
+
+    Changes nothing, as `plan`.
+    """
+    async with connection.transaction(force_rollback=True):
+        await connection.execute("create schema if not exists minutehand")
+        row = await (await connection.execute("select to_regclass('public.automation_workflows') is null")).fetchone()
+        if row and row[0]:
+            return []
+        for source in judging:
+            await connection.execute(source.encode())
+        return [one for one in await _problems(connection, "start_problem") if one["id"] not in known]
+
+
+async def _problems(connection: psycopg.AsyncConnection[Any], function: str) -> list[Json]:
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(_PROBLEMS.format(function=function).encode())
+    return [one for one in await cursor.fetchall() if one["problem"] is not None]
 
 
 def parts(source: str) -> list[_Part]:

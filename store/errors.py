@@ -4,6 +4,7 @@ StoreError               one item's own: its table, its lock, its value.  It alo
 ├── Unreachable          away: no answer, restarting, overloaded.  Repeated; no process ends (exit 69)
 ├── BadConfiguration     a setting or the database itself must be changed first (exit 78)
 │   ├── AccessDenied     wrong password, missing role or missing grant
+│   │   └── MissingRight   the role may not call a function of ours
 │   ├── SchemaMismatch   the database's schema is older or newer than this program
 │   └── EmbeddedUnavailable  the embedded PostgreSQL cannot be started here
 ├── BadRequest           the database refused the request, and says why (exit 2)
@@ -15,6 +16,11 @@ Every message says what is wrong, where, and what to do next.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minutehand.store.json import Unwritable
 
 
 class StoreError(Exception):
@@ -56,6 +62,10 @@ class AccessDenied(BadConfiguration):
     """Wrong password, missing role or missing grant."""
 
 
+class MissingRight(AccessDenied):
+    """The role may not call a function of ours.  One that it never called will not be granted by waiting."""
+
+
 class SchemaMismatch(BadConfiguration):
     """The database's schema is older or newer than this program."""
 
@@ -66,6 +76,16 @@ class EmbeddedUnavailable(BadConfiguration):
 
 class BadRequest(StoreError):
     """The database refused the request, and says why."""
+
+
+def at(place: str, error: StoreError) -> StoreError:
+    """Return an error of the whole call with the name of its database before it; an error of one item as it is."""
+    return error if error.is_of_item else type(error)(f"{place}: {error}", passing=error.passing)
+
+
+def unwritable(error: Unwritable) -> BadRequest:
+    """Return what the store says of an argument that JSON or PostgreSQL cannot hold; nothing was sent."""
+    return BadRequest(f"nothing was sent to the database: {str(error).removeprefix('p_')}")
 
 
 class NotFound(BadRequest):
@@ -96,6 +116,8 @@ def from_sqlstate(sqlstate: str | None, message: str, hint: str | None = None) -
         return NotFound(text)
     if sqlstate[:2] == "MH":
         return BadRequest(text)
+    if sqlstate == "42501" and "row-level security" in message:
+        return AccessDenied(f"{text}. minutehand doctor prints the statement that mends it.")
     if sqlstate in ("28P01", "28000", "42501"):
         return AccessDenied(text)
     if sqlstate[:2] == "42" or sqlstate == "3F000":

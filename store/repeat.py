@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from enum import Enum, auto
 
-from minutehand.store.errors import BadConfiguration, Conflict, SchemaMismatch, StoreError, Unreachable
+from minutehand.store.errors import BadConfiguration, Conflict, MissingRight, SchemaMismatch, StoreError, Unreachable
 
 #: For a moment: so many tries, within so long (one call alone may take `CALL_SECONDS`).
 SHORT_TRIES, SHORT_SECONDS = 4, 45.0
@@ -21,18 +21,18 @@ class Acceptance:
     """Whether a database has accepted a call, and since when it refuses which."""
 
     def __init__(self) -> None:
-        self._accepted = False
+        self._accepted: set[str] = set()
         #: By function.
         self._refused_since: dict[str, float] = {}
 
     @property
     def accepted(self) -> bool:
         """Whether any call has succeeded."""
-        return self._accepted
+        return bool(self._accepted)
 
     def record(self, function: str) -> None:
         """Record that a call succeeded."""
-        self._accepted = True
+        self._accepted.add(function)
         self._refused_since.pop(function, None)
 
     def judge(self, function: str, error: StoreError) -> StoreError:
@@ -42,6 +42,8 @@ class Acceptance:
         """
         is_refusal = isinstance(error, BadConfiguration) and (error.passing or not isinstance(error, SchemaMismatch))
         if not self._accepted or not is_refusal:
+            return error
+        if isinstance(error, MissingRight) and function not in self._accepted:
             return error
         now = time.monotonic()
         if now - self._refused_since.setdefault(function, now) >= REFUSED_SECONDS:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
+from minutehand.store.errors import AccessDenied, Conflict, SchemaMismatch, at
 
-from minutehand.store import adoption
-from minutehand.store.drivers.postgres import where
-from minutehand.store.drivers.postgres_errors import explain
-from minutehand.store.errors import Conflict, SchemaMismatch
-from minutehand.store.records import Json
+# A cron run asks only for `version`: what migrates is imported there.
+if TYPE_CHECKING:
+    import psycopg
+
+    from minutehand.store.adoption import Step
+    from minutehand.store.records import Json
 
 #: The advisory lock of every migration: "minuteha" in ASCII.  The transaction holds it, so it works behind a pooler.
 _LOCK = 0x6D696E7574656861
 #: How long to wait for a table of the app: its other users queue up behind us meanwhile.
-_LOCK_TIMEOUT = "10s"
+LOCK_TIMEOUT = "10s"
 #: The migrations that 0008_schema replaces, with their checksums.
 _REPLACED = {
     "0001_tables": "fffedb674c2a03380d36ebc5764ce01d",
@@ -31,7 +31,16 @@ _REPLACED = {
     "0007_past": "d4ffe4722f1100b48be3045caa4f06c4",
 }
 
-Tell = Callable[[list[adoption.Step]], None]
+#: How the printed schema begins: as `_migrate` does.
+_BEGIN = f"""\
+-- Minutehand's schema {{version}}, made by `minutehand migrate --print`: one transaction, safe to repeat.
+begin;
+set local client_min_messages = warning;
+set local check_function_bodies = off;
+set local lock_timeout = '{LOCK_TIMEOUT}';
+do $$ begin perform pg_advisory_xact_lock({_LOCK}); end $$;"""
+
+Tell = Callable[["list[Step]"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +48,11 @@ class Report:
     """Result of a migration (with `dry_run`: what it would be): newly applied files and the version reached."""
 
     applied: list[str]
-    functions: int
+    #: Installed now, as `doctor` counts them; None after a dry run.
+    functions: int | None
     version: int
+    #: Workflows that start nothing by this version, and did by the last: `{"id", "name", "tenant", "problem"}`.
+    stopped: list[Json]
     #: Links of watched tables whose rows no workflow sees (minutehand.closed_links).
     closed_links: list[Json]
 
@@ -64,6 +76,8 @@ def version() -> int:
 
 def checksum(path: Path) -> str:
     """Return the checksum of a file, to detect a migration that was edited after it was applied."""
+    import hashlib
+
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 
@@ -72,26 +86,30 @@ def functions() -> str:
     root = sql_root()
     files = sorted((root / "functions").glob("*.sql"))
     names = ", ".join(f"'{path.stem}'" for path in files if path.stem.startswith("automation_"))
-    parts = [(root / "replace.sql").read_text().replace(":names", f"array[{names}]")]
-    parts += [path.read_text() for path in (*sorted((root / "internal").glob("*.sql")), *files)]
-    parts += [(root / name).read_text() for name in ("drop_stale.sql", "grants.sql", "finish.sql")]
+    parts = [(root / "replace.sql").read_text(encoding="utf-8").replace(":names", f"array[{names}]")]
+    parts += [path.read_text(encoding="utf-8") for path in (*sorted((root / "internal").glob("*.sql")), *files)]
+    parts += [(root / name).read_text(encoding="utf-8") for name in ("drop_stale.sql", "grants.sql", "finish.sql")]
     return "\n".join(parts)
 
 
 def preflight() -> str:
     """Return the SQL that refuses tables which the migrations could not add to."""
-    return (sql_root() / "preflight.sql").read_text()
+    return (sql_root() / "preflight.sql").read_text(encoding="utf-8")
 
 
 def script() -> str:
-    """Return the whole schema as one file for `supabase/migrations/`.  It can be applied again after an upgrade."""
-    parts = ["-- Minutehand's schema, made by `minutehand migrate --print`.", preflight()]
-    parts.append("set check_function_bodies = off;")
+    """Return the whole schema as one file for `supabase/migrations/`.  It can be applied again after an upgrade.
+
+    It is one transaction: applied only in part, its functions could be called by everybody.  Comments on the
+    statements stay in our own files.
+    """
+    parts = [preflight()]
     for path in migrations():
-        parts.append(path.read_text())
+        parts.append(path.read_text(encoding="utf-8"))
         parts.append(_record(path))
-    parts += [functions(), "reset check_function_bodies;", "notify pgrst, 'reload schema';"]
-    return "\n".join(parts)
+    parts.append(functions())
+    lines = [line for line in "\n".join(parts).splitlines() if not line.startswith("--")]
+    return "\n".join([_BEGIN.format(version=version()), *lines, "notify pgrst, 'reload schema';", "commit;"])
 
 
 def _record(path: Path) -> str:
@@ -106,44 +124,72 @@ async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = 
     Errors: `SchemaMismatch` when the database is newer or a migration was edited, `BadRequest` when an existing table
     cannot be adopted, `Conflict` when a table is in use, `Unreachable`, `AccessDenied`.
     """
+    import psycopg
+
+    from minutehand.store.drivers.postgres_errors import explain
+    from minutehand.store.place import where
+
     place = where(url)
     try:
         connection = await psycopg.AsyncConnection.connect(url, connect_timeout=10, prepare_threshold=None)
         async with connection, connection.transaction(force_rollback=dry_run):
             return await _migrate(connection, tell, dry_run=dry_run)
+    except AccessDenied as error:
+        raise at(place, error) from None
     except psycopg.errors.LockNotAvailable as error:
         raise Conflict(
-            f"{place}: a table was locked for more than {_LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
+            f"{place}: a table was locked for more than {LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
             "long transactions have ended (pg_stat_activity shows them)."
         ) from error
     except psycopg.Error as error:
         raise explain(place, error) from error
 
 
-async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_run: bool) -> Report:
-    await connection.execute("set local check_function_bodies = off")
+async def take_lock(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Wait until no other process migrates or uninstalls, until the end of the transaction."""
     await connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-    await connection.execute(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
+    await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_run: bool) -> Report:
+    from minutehand.store import adoption
+    from minutehand.store.rights import check_owner
+
+    await check_owner(connection, "migrate")
+    await connection.execute("set local check_function_bodies = off")
+    await take_lock(connection)
     await connection.execute(preflight().encode())
     pending = await _pending(connection)
-    sources = [path.read_text() for path in pending] + [functions()]
-    if steps := await adoption.plan(connection, sources, (sql_root() / "internal" / "checks.sql").read_text()):
+    sources = [path.read_text(encoding="utf-8") for path in pending] + [functions()]
+    if steps := await adoption.plan(
+        connection, sources, (sql_root() / "internal" / "checks.sql").read_text(encoding="utf-8")
+    ):
         tell(steps)
+    known = await adoption.unstarted(connection)
     closed_links: list[Json] = []
+    installed: int | None = None
     if not dry_run:
         for path in pending:
             await connection.execute(path.read_bytes())
             await connection.execute(_record(path).encode())
         await connection.execute(functions().encode())
         await connection.execute("notify pgrst, 'reload schema'")
-        row = await (await connection.execute("select minutehand.closed_links()")).fetchone()
-        closed_links = row[0] if row else []
+        query = "select minutehand.closed_links(), (select count(*) from minutehand.installed)"
+        closed_links, installed = await (await connection.execute(query)).fetchone() or ([], None)
+    stopped = await adoption.stopped_workflows(connection, known, _judging() if dry_run else ())
     return Report(
         applied=[path.stem for path in pending],
-        functions=len(list((sql_root() / "functions").glob("*.sql"))),
+        functions=installed,
         version=version(),
+        stopped=stopped,
         closed_links=closed_links,
     )
+
+
+def _judging() -> Iterable[str]:
+    """Yield the SQL that judges workflows and needs no table of ours."""
+    for name in ("fold", "text", "condition_forms", "trigger_config", "workflow"):
+        yield (sql_root() / "internal" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 async def _pending(connection: psycopg.AsyncConnection[Any]) -> list[Path]:

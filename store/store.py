@@ -12,7 +12,9 @@ from typing import Any
 from minutehand.store import records
 from minutehand.store.drivers import Driver
 from minutehand.store.errors import StoreError
-from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
+from minutehand.store.place import words
+from minutehand.store.recordable import recordable, recordable_parts
+from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick, with_installation
 from minutehand.store.repeat import PROCESSORS, Acceptance, Repeat, pause_after
 from minutehand.store.secret_names import hide_secrets
 
@@ -29,11 +31,21 @@ class Store:
         self._acceptance = Acceptance()
 
     @classmethod
-    def postgres(cls, url: str, *, backend: str = "postgres", now: Callable[[], datetime] | None = None) -> Store:
-        """Return a store for the database at `url`.  The first call opens the connection."""
+    def postgres(
+        cls,
+        url: str,
+        *,
+        backend: str = "postgres",
+        location: str | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> Store:
+        """Return a store for the database at `url`.  The first call opens the connection.
+
+        `location` replaces what `url` says of its place: the embedded server's folder.
+        """
         from minutehand.store.drivers.postgres import PostgresDriver
 
-        return cls(PostgresDriver(url, backend=backend), now=now)
+        return cls(PostgresDriver(url, backend=backend, location=location), now=now)
 
     @classmethod
     def supabase(cls, url: str, key: str, *, now: Callable[[], datetime] | None = None) -> Store:
@@ -49,8 +61,18 @@ class Store:
 
     @property
     def location(self) -> str:
-        """Host, port and database, or a project's host; no credentials."""
+        """Host, port and database, a project's host, or a folder; no credentials (store/place.py)."""
         return self._driver.location
+
+    @property
+    def where(self) -> str:
+        """The backend and the location, for people: `postgres db.example.com:5432/shop`."""
+        return words(self.backend, self.location)
+
+    @property
+    def project(self) -> str | None:
+        """The Supabase project that the address names; None if it names none."""
+        return self._driver.project
 
     @property
     def kind(self) -> str:
@@ -96,7 +118,7 @@ class Store:
 
     async def report_problems(self, worker: str, problems: Json) -> None:
         """Note what a processor cannot do beside running executions, `{"prune": reason}`."""
-        await self._call(Repeat.NEVER, "automation_report_problems", p_worker=worker, p_problems=problems)
+        await self._call(Repeat.NEVER, "automation_report_problems", p_worker=worker, p_problems=recordable(problems))
 
     async def prune(self, keep_seconds: int) -> records.PruneResult:
         """Delete some of the executions that ended and are older."""
@@ -112,10 +134,12 @@ class Store:
         alone: bool = False,
         ids: list[str] | None = None,
         lease: Lease | None = None,
+        redirects: bool = False,
     ) -> Claim:
         """Claim up to `limit` due executions for `lease_seconds`.
 
-        Repeating it with the same `lease` returns the same rows and spends nothing.
+        Repeating it with the same `lease` returns the same rows and spends nothing.  `redirects`: their messages go to
+        the addresses of the test in a test copy (`Execution.test`), of which nothing is claimed otherwise.
         """
         lease = lease or Lease.new(lease_seconds)
         row = await self._timed(
@@ -128,6 +152,7 @@ class Store:
             p_max_attempts=max_attempts,
             p_alone=alone,
             p_ids=ids,
+            p_caller=self._caller() | {"redirects": redirects},
         )
         return Claim.from_row(row, lease)
 
@@ -138,7 +163,8 @@ class Store:
     async def settle(self, outcomes: list[Json]) -> list[Settled]:
         """End executions; returns one result for each, in any order.  Safe to repeat."""
         return [
-            Settled.from_row(row) for row in await self._timed(Repeat.QUEUE, "automation_settle", p_outcomes=outcomes)
+            Settled.from_row(row)
+            for row in await self._timed(Repeat.QUEUE, "automation_settle", p_outcomes=recordable(outcomes))
         ]
 
     # --- within an execution ------------------------------------------------------------------------------------------
@@ -149,7 +175,8 @@ class Store:
         `{"id", "token", "confirm"?, "steps"?, "resume_step"?, "reserve"?}` each (automation_advance.sql).
         """
         return [
-            Context.from_row(row) for row in await self._timed(Repeat.EXECUTION, "automation_advance", p_items=items)
+            Context.from_row(row)
+            for row in await self._timed(Repeat.EXECUTION, "automation_advance", p_items=recordable_parts(items))
         ]
 
     async def begin_calls(self, items: list[Json]) -> list[Context]:
@@ -176,7 +203,7 @@ class Store:
             "automation_write_record",
             p_execution_id=execution_id,
             p_token=token,
-            p_step=step,
+            p_step=recordable(step),
             p_table=table,
             p_operation=operation,
             p_id=row_id,
@@ -243,20 +270,58 @@ class Store:
             Repeat.NEVER, "automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor)
         )
 
+    async def identify(
+        self,
+        as_: str,
+        *,
+        email_to: str | None = None,
+        sms_to: str | None = None,
+        skip_due: bool = False,
+        confirmed: bool = False,
+        actor: Actor | None = None,
+    ) -> records.IdentifyResult:
+        """Say which database this is: `production`, or a copy for `test`."""
+        return await self._timed(
+            Repeat.NEVER,
+            "automation_identify",
+            p_as=as_,
+            p_email_to=email_to,
+            p_sms_to=sms_to,
+            p_skip_due=skip_due,
+            p_confirmed=confirmed,
+            p_caller=self._caller(),
+            p_actor=_actor(actor),
+        )
+
+    async def identity(self) -> records.Identity:
+        """Return which database this is: the one that Minutehand works on, or a copy of it."""
+        return await self._timed(Repeat.READ, "automation_identity")
+
+    def _caller(self) -> Json:
+        """Say by which address the database is reached: it may name a project."""
+        return {"location": self.location, "project": self.project}
+
     async def executions(self, filters: Json | None = None, *, limit: int = 50) -> list[records.ExecutionRow]:
         """List executions, newest first."""
-        return await self._call(Repeat.READ, "automation_executions", p_filter=filters or {}, p_limit=limit)
+        return await self._timed(Repeat.READ, "automation_executions", p_filter=filters or {}, p_limit=limit)
 
-    async def execution(self, execution_id: str) -> records.ExecutionView:
-        """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough."""
-        found: records.ExecutionView = await self._timed(Repeat.READ, "automation_execution", p_id=execution_id)
+    async def execution(self, execution_id: str, *, tenant: str | None = None) -> records.ExecutionView:
+        """Return one execution with its steps and sends.  An unambiguous beginning of its id is enough.
+
+        With `tenant`, others' executions do not exist.  Errors: `NotFound`, `Conflict`.
+        """
+        found: records.ExecutionView = await self._timed(
+            Repeat.READ, "automation_execution", p_id=execution_id, p_tenant=tenant
+        )
         found["trigger_data"] = hide_secrets(found["trigger_data"])
         found["steps"] = hide_secrets(found["steps"])
         return found
 
     async def metrics(self, *, facts: bool = False) -> records.Metrics:
         """Return the metrics of `status` and /metrics; with `facts`, also the facts and the steps of each workflow."""
-        return await self._timed(Repeat.READ, "automation_metrics", p_facts=facts)
+        metrics: records.Metrics = await self._timed(Repeat.READ, "automation_metrics", p_facts=facts)
+        with_installation(metrics["workflows"], metrics.pop("installation", None))
+        return metrics
 
     async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
         """Detect incidents; returns the notifications that this caller has to send within two minutes."""
@@ -310,10 +375,13 @@ class Store:
         """Return a bulk action, its progress, and when its next step is due.  Errors: `NotFound`."""
         return await self._timed(Repeat.READ, "automation_bulk_get", p_id=id_)
 
-    async def execution_detail(self, execution_id: str) -> records.ExecutionDetail:
-        """Return one execution and everything that happened around it.  Errors: `NotFound`, `Conflict`."""
+    async def execution_detail(self, execution_id: str, *, tenant: str | None = None) -> records.ExecutionDetail:
+        """Return one execution and everything that happened around it; `tenant` as in `execution`.
+
+        Errors: `NotFound`, `Conflict`.
+        """
         found: records.ExecutionDetail = await self._timed(
-            Repeat.READ, "automation_execution_detail", p_id=execution_id
+            Repeat.READ, "automation_execution_detail", p_id=execution_id, p_tenant=tenant
         )
         for part in ("trigger_data", "steps", "event", "conditions"):
             found[part] = hide_secrets(found[part])
@@ -324,9 +392,11 @@ class Store:
     ) -> records.Overview:
         """Return what the dashboard's first page shows, for all or one tenant; bars begin at `bars_from`."""
         begin = None if bars_from is None else bars_from.isoformat()
-        return await self._timed(
+        overview: records.Overview = await self._timed(
             Repeat.READ, "automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds
         )
+        with_installation(overview["workflows"], overview.pop("installation", None))
+        return overview
 
     async def failures(self, filters: Json | None = None, *, limit: int = 50) -> records.Failures:
         """Return failures in groups."""
@@ -338,12 +408,17 @@ class Store:
 
     async def schema_version(self) -> int:
         """Return the number of the newest migration applied."""
-        return (await self.schema())[0]
+        return (await self.schema())["version"]
 
-    async def schema(self) -> tuple[int, list[str]]:
-        """Return the schema's version, and the tables and columns that it should have and lacks."""
+    async def schema(self) -> records.Schema:
+        """Return the schema's version, and what it lacks or hides."""
+        # An older schema says only its version.
         answer = await self._call(Repeat.READ, "automation_schema_version")
-        return int(answer["version"]), answer.get("missing", [])  # an older schema says only its version
+        return {
+            "version": int(answer["version"]),
+            "missing": answer.get("missing", []),
+            "hidden": answer.get("hidden", []),
+        }
 
     async def limits(self) -> list[records.Limit]:
         """List the limits of sends."""
@@ -355,6 +430,21 @@ class Store:
         return await self._timed(
             Repeat.NEVER, "automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments
         )
+
+    async def opt_outs(
+        self, *, channel: str | None = None, address: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> list[records.OptOut]:
+        """List who has opted out, the newest first.  Errors: `BadRequest` for an address that cannot be read."""
+        filters = {"p_channel": channel, "p_address": address, "p_tenant": tenant, "p_limit": limit}
+        return await self._call(Repeat.READ, "automation_opt_outs", **filters)
+
+    async def set_opt_out(
+        self, address: str, *, channel: str = "all", remove: bool = False, actor: Actor | None = None, **details: Any
+    ) -> records.OptOutResult:
+        """Note that an address wants no messages, or end that.  Errors: `BadRequest` if it cannot be read."""
+        arguments: Json = {f"p_{name}": value for name, value in details.items()}
+        arguments |= {"p_channel": channel, "p_address": address, "p_remove": remove, "p_actor": _actor(actor)}
+        return await self._timed(Repeat.NEVER, "automation_opt_out_set", **arguments)
 
     # --- workflows ----------------------------------------------------------------------------------------------------
 
@@ -370,15 +460,29 @@ class Store:
             after = {"after": [page[-1]["name"], page[-1]["id"]]}
             page = await self._call(Repeat.READ, "automation_workflow_list", p_filter=filters | after)
             rows = rows + page
-        return rows
+        return with_installation(rows, await self.installation())
 
-    async def workflow(self, workflow: str) -> records.WorkflowView:
-        """Return one workflow, given by id or name, with its versions and counts of its executions."""
-        return await self._call(Repeat.READ, "automation_workflow_show", p_workflow=workflow)
+    async def installation(self) -> records.Installation:
+        """Return what workflows are judged against: the watched tables, and what the processors can use."""
+        return await self._timed(Repeat.READ, "automation_installation")
 
-    async def workflow_versions(self, workflow: str) -> list[records.WorkflowVersion]:
-        """Return the saved versions of one workflow, newest first.  Errors: `NotFound`, `Conflict`."""
-        return await self._call(Repeat.READ, "automation_workflow_versions", p_workflow=workflow)
+    async def workflow(self, workflow: str, *, tenant: str | None = None) -> records.WorkflowView:
+        """Return one workflow, given by id or name, with its versions and counts of its executions.
+
+        With `tenant`, others' workflows do not exist.  Errors: `NotFound`, `Conflict`.
+        """
+        shown: records.WorkflowView = await self._call(
+            Repeat.READ, "automation_workflow_show", p_workflow=workflow, p_tenant=tenant
+        )
+        shown["installation"] = await self.installation()
+        return shown
+
+    async def workflow_versions(self, workflow: str, *, tenant: str | None = None) -> list[records.WorkflowVersion]:
+        """Return the saved versions of one workflow, newest first; `tenant` as in `workflow`.
+
+        Errors: `NotFound`, `Conflict`.
+        """
+        return await self._call(Repeat.READ, "automation_workflow_versions", p_workflow=workflow, p_tenant=tenant)
 
     async def save_workflow(
         self, workflow: Json, *, dry_run: bool = False, actor: Actor | None = None
@@ -388,9 +492,46 @@ class Store:
             Repeat.NEVER, "automation_workflow_save", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
         )
 
+    async def switch_workflows(
+        self, workflows: list[str], on: bool, *, dry_run: bool = False, actor: Actor | None = None
+    ) -> list[records.SwitchResult]:
+        """Turn workflows, given by id or name, on or off: all or none.  Errors: `NotFound`, `Conflict`."""
+        return await self._timed(
+            Repeat.NEVER,
+            "automation_workflow_switch",
+            p_workflows=workflows,
+            p_on=on,
+            p_dry_run=dry_run,
+            p_actor=_actor(actor),
+        )
+
+    async def delete_workflow(
+        self, workflow: str, *, dry_run: bool = False, actor: Actor | None = None
+    ) -> records.DeleteResult:
+        """Delete a workflow, given by id or name, and cancel up to 1,000 of its executions that have not ended."""
+        return await self._timed(
+            Repeat.NEVER, "automation_workflow_delete", p_workflow=workflow, p_dry_run=dry_run, p_actor=_actor(actor)
+        )
+
     async def dry_run(self, workflow: str, *, row: str | None = None, payload: Any = None) -> records.DryRunContext:
-        """Return what a run of a workflow would see, and what would stop it."""
+        """Return why a row's newest change did or did not start a workflow, and what its run would see."""
         return await self._timed(Repeat.READ, "automation_dry_run", p_workflow=workflow, p_row=row, p_payload=payload)
+
+    async def explain(self, subject: records.ExplainSubject, *, limit: int = 50) -> records.Explanation:
+        """Return why something started, or did not.  Errors: `BadRequest`, `NotFound`, `Conflict` (several tables)."""
+        return await self._timed(Repeat.READ, "automation_explain", p_subject=subject, p_limit=limit)
+
+    async def may_send(self, workflow_id: str, tenant: Json, channel: str, recipient: str) -> records.Reservation:
+        """Return whether a message might leave now, by opt-outs and limits.  Nothing is reserved."""
+        row = await self._timed(
+            Repeat.READ,
+            "automation_may_send",
+            p_workflow=workflow_id,
+            p_tenant=tenant,
+            p_channel=channel,
+            p_recipient=recipient,
+        )
+        return records.Reservation.from_row(row)
 
     # --- watched tables -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from minutehand.store.embedded import Embedded
@@ -20,7 +21,11 @@ _OPERATORS = ("DATABASE_URL", "SUPABASE_", "SMTP_URL", "EMAIL_FROM", "MINUTEHAND
 
 
 def pytest_configure() -> None:
-    """Forget the operator's environment: nobody's customers get a test message."""
+    """Forget the operator's environment: nobody's customers get a test message.  No example counts on a moment."""
+    hypothesis.settings.register_profile(
+        "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    )
+    hypothesis.settings.load_profile("busy")
     for name in list(os.environ):
         if name.startswith(_OPERATORS) and name != "MINUTEHAND_TEST_REQUIRE_ALL":
             del os.environ[name]

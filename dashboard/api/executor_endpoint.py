@@ -9,7 +9,6 @@ With direct mode's token the answer is the status alone: pg_net keeps replies wh
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from minutehand.dashboard.api.problems import problem, try_again_later, unauthorized
 from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.store.errors import NotFound, StoreError
+from minutehand.store.json import loads
 from minutehand.store.records import ExecutionView
 
 PATH = "/functions/v1/automation-executor"
@@ -126,7 +126,7 @@ async def _read(request: Request) -> bytes:
 def parse_json(body: bytes) -> Any:
     """Parse a body.  Errors: `InvalidCall`."""
     try:
-        return json.loads(body)
+        return loads(body)
     except (ValueError, RecursionError):
         raise InvalidCall(400, 'the body is not valid JSON: send {"executionId": "…"}') from None
 

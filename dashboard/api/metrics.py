@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from minutehand.executor.workflow_check import NEVER
+from minutehand.executor.checks.workflow import BROKEN
 from minutehand.store.records import Metrics, WorkerRow
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class MetricsCollector:
         workflows = self.metrics["workflows"]
         on = sum(workflow["on"] for workflow in workflows)
         switches = [(("on",), on), (("off",), len(workflows) - on)]
-        broken = sum(workflow["state"] == NEVER for workflow in workflows)
+        broken = sum(workflow["state"] in BROKEN for workflow in workflows)
         yield _gauges("workflows", "Workflows, by state.", ("state",), switches)
-        yield _gauge("workflows_broken", "Workflows that are on and will never run.", broken)
+        yield _gauge("workflows_broken", "Workflows that are on, and will never run or will fail.", broken)
         yield _gauge("pauses", "Pauses of everything, a tenant or a workflow.", len(self.metrics["paused"]))
         yield _gauges(
             "processor_seen_timestamp_seconds",

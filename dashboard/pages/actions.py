@@ -129,10 +129,8 @@ def workflow_action(dashboard: DashboardContext) -> Handler:
 
     async def handle(form: Form) -> Response:
         form.user.require("pause")
-        workflow = await dashboard.store.workflow(form.request.path_params["id"])
+        workflow = await dashboard.store.workflow(form.request.path_params["id"], tenant=form.user.tenant)
         id_ = workflow["id"]
-        if not form.user.sees(workflow["organization_id"] or workflow["user_id"]):
-            raise Forbidden("This workflow belongs to another tenant.")
         if form.values.get("action") == "pause":
             reason = form.values.get("reason", "").strip()[:200] or None
             await dashboard.store.pause(scope="workflow", target=id_, reason=reason, actor=form.actor)

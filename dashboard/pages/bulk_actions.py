@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler, Page, PageRequest, error_page
 from minutehand.dashboard.pages.actions import ACTIONS, Form, form_route
 from minutehand.dashboard.pages.failures import SPANS
-from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
+from minutehand.dashboard.presentation.search import BadSearch, as_filter, narrowed, parse_search, split_terms
 from minutehand.store.errors import NotFound
 from minutehand.store.records import BulkAction
 
@@ -23,7 +23,10 @@ STATUSES = {"retry": ("failed", "skipped"), "cancel": ("pending", "processing")}
 async def confirm(request: PageRequest) -> Page:
     """Show how many executions match, and ask what to do with them."""
     filters, description = _meant(request)
-    own = request.own_filter(filters)
+    try:
+        own = request.own_filter(filters)
+    except BadSearch as error:
+        raise NotFound(str(error)) from None
     count = await request.dashboard.queries.once(lambda: request.store.count(own))
     status = filters.get("status", "")
     actions = [
@@ -72,10 +75,13 @@ def start(dashboard: DashboardContext) -> Handler:
             filters, spread = None, 0.0
         if not isinstance(filters, dict) or not all(isinstance(value, str) for value in filters.values()):
             return error_page(dashboard, None, 422, "Bad request", "The form is not valid. Reload the page.")
-        tenant = {} if form.user.tenant is None else {"tenant": form.user.tenant}
+        try:
+            filters = narrowed(filters, form.user.tenant, may_payloads=form.user.may("payloads"))
+        except BadSearch as error:
+            return error_page(dashboard, None, 422, "Bad request", str(error))
         bulk = await dashboard.store.bulk_start(
             action,
-            {**filters, **tenant},
+            filters,
             spread_seconds=min(max(spread, 0.0), MAX_SPREAD_SECONDS) if math.isfinite(spread) else 0.0,
             actor=form.actor,
             note=form.values.get("description", "")[:200],

@@ -10,15 +10,14 @@ from minutehand.dashboard.presentation.timeline import timeline
 from minutehand.executor.actions.contract import BadStep, Step
 from minutehand.executor.dialects import all_steps, read_steps
 from minutehand.store import Json
-from minutehand.store.errors import NotFound
 
 
 async def execution(request: PageRequest) -> Page:
     """Show one execution."""
     id_ = request.http.path_params["id"]
-    detail: Json = await request.query(("execution", id_), lambda: request.store.execution_detail(id_))
-    if not request.user.sees(detail["tenant"]):
-        raise NotFound(f"there is no execution {id_}")
+    detail: Json = await request.query(
+        ("execution", id_), lambda: request.store.execution_detail(id_, tenant=request.user.tenant)
+    )
     return await request.build(_page, request, detail)
 
 
@@ -69,8 +68,8 @@ def steps_with_records(steps: tuple[Step, ...], records: list[Json]) -> list[Jso
 
 def changes(event: Json | None) -> list[Json]:
     """Return the row's columns, changed ones first: `{name, old, new, changed}`."""
-    if not event:
-        return []
+    if not event or event["operation"] == "ENQUEUE":
+        return []  # a person or a program started it: `new` is what it passed
     new, old = event["new"] or {}, event["old"] or {}
     is_update = event["operation"] == "UPDATE"
     rows = [

@@ -21,7 +21,7 @@ from minutehand.dashboard.auth.base import Denied, check_site
 from minutehand.dashboard.auth.identity import Forbidden
 from minutehand.dashboard.context import HEADERS, DashboardContext, Handler
 from minutehand.dashboard.presentation.formatting import label
-from minutehand.dashboard.presentation.search import BadSearch, as_filter, parse_search, split_terms
+from minutehand.dashboard.presentation.search import BadSearch, as_filter, narrowed, parse_search, split_terms
 from minutehand.executor.text.display import escaped, json_text
 from minutehand.store import Json
 from minutehand.store.errors import StoreError
@@ -52,6 +52,7 @@ def export_route(dashboard: DashboardContext) -> Handler:
             user = await dashboard.access.authenticate(request)
             user.require("view")  # the columns are those of the list
             terms = parse_search(split_terms(request.query_params.get("q", "")))
+            filters = narrowed(as_filter(terms, datetime.now(UTC)), user.tenant, may_payloads=user.may("payloads"))
         except Denied as denied:
             return denied.response
         except Forbidden as error:
@@ -60,9 +61,6 @@ def export_route(dashboard: DashboardContext) -> Handler:
             return PlainTextResponse(f"{error}\n", 422)
         if format_ not in ("csv", "jsonl"):
             return PlainTextResponse("Use executions.csv or executions.jsonl.\n", 404)
-        filters = as_filter(terms, datetime.now(UTC))
-        if user.tenant is not None:
-            filters["tenant"] = user.tenant
         if files.locked():
             return PlainTextResponse(BUSY, 503, headers={"Retry-After": str(RETRY_SECONDS)})
         headers = {**HEADERS, "content-disposition": f'attachment; filename="executions.{format_}"'}
@@ -91,7 +89,7 @@ class _Download(StreamingResponse):
                 await super().__call__(scope, receive, send)
 
 
-async def _lines(dashboard: DashboardContext, filters: dict[str, str], *, is_csv: bool) -> AsyncIterator[str]:
+async def _lines(dashboard: DashboardContext, filters: Json, *, is_csv: bool) -> AsyncIterator[str]:
     write = as_csv if is_csv else as_json
     if is_csv:
         yield _line(COLUMNS)
@@ -153,15 +151,15 @@ def step_html_route(dashboard: DashboardContext) -> Handler:
         try:
             user = await dashboard.access.authenticate(request)
             user.require("payloads")
-            detail = await dashboard.queries.once(lambda: dashboard.store.execution_detail(request.path_params["id"]))
+            detail = await dashboard.queries.once(
+                lambda: dashboard.store.execution_detail(request.path_params["id"], tenant=user.tenant)
+            )
         except Denied as denied:
             return denied.response
         except (Forbidden, StoreError) as error:
             return PlainTextResponse(f"{error}\n", 404)
         except TimeoutError:
             return PlainTextResponse("The database took too long.\n", 503)
-        if not user.sees(detail.get("tenant")):
-            return PlainTextResponse("Not found\n", 404)
         records = [record for record in detail["steps"] if str(record.get("stepId")) == request.path_params["step"]]
         html = str(((records[0] if records else {}).get("result") or {}).get("html") or "")
         policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'self'"

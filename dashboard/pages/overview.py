@@ -8,9 +8,9 @@ from minutehand.dashboard import charts
 from minutehand.dashboard.charts import SPANS
 from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.presentation.formatting import parse_time, plural
+from minutehand.executor.checks.workflow import diagnose, with_verdict
 from minutehand.executor.durations import format_duration
 from minutehand.executor.text.backlog import backlog_text
-from minutehand.executor.workflow_check import diagnose, with_verdict
 from minutehand.store import Json
 from minutehand.store.records import Pace
 

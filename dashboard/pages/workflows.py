@@ -6,7 +6,7 @@ from minutehand.dashboard.context import Page, PageRequest
 from minutehand.dashboard.pages.executions import add_step_types
 from minutehand.dashboard.pages.workflow_summary import summarize
 from minutehand.dashboard.presentation.version_diff import with_changes
-from minutehand.executor.workflow_check import diagnose, with_verdict
+from minutehand.executor.checks.workflow import diagnose, with_verdict
 from minutehand.store import Json
 from minutehand.store.errors import BadRequest, NotFound
 
@@ -24,11 +24,9 @@ async def workflows(request: PageRequest) -> Page:
 async def workflow(request: PageRequest) -> Page:
     """Show one workflow; with the dry run, if the address names a row."""
     id_ = request.http.path_params["id"]
-    row: Json = await request.query(("workflow", id_), lambda: request.store.workflow(id_))
-    if not request.user.sees(_tenant(row)):
-        raise NotFound(f"there is no workflow {id_!r}")
+    row: Json = await request.query(("workflow", id_), lambda: request.store.workflow(id_, tenant=request.user.tenant))
     tables = await request.query("triggers", request.store.triggers)
-    versions: list[Json] = await request.query(("versions", id_), lambda: request.store.workflow_versions(id_))
+    versions: list[Json] = await request.query(("versions", id_), lambda: request.store.workflow_versions(row["id"]))
     recent: Json = await request.query(
         ("recent", id_), lambda: request.store.search(request.own_filter({"workflow": row["id"]}), limit=10)
     )
@@ -40,8 +38,9 @@ async def workflow(request: PageRequest) -> Page:
     if row_id and request.user.may("payloads"):
         try:
             dry_run = await request.query(("dry run", id_, row_id), lambda: services.dry_run(row["id"], row_id))
-        except BadRequest as error:
-            problem = str(error)
+        except (BadRequest, NotFound) as error:
+            # A row that is another tenant's has the answer of one that is not there.
+            problem = str(error) if request.user.tenant is None else f"row {row_id} cannot be used here"
     return Page(
         "workflow.html",
         {

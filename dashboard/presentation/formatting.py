@@ -26,6 +26,17 @@ SIGNS = {
 MAX_VALUE = 100_000
 
 
+def step_notes(record: Json | None) -> list[str]:
+    """Return the notes in a step's record: what of the step was not read, or is not supported.
+
+    >>> step_notes({"result": {"type": "email", "notes": ["`bccc` is not read"]}}), step_notes({"result": None})
+    (['`bccc` is not read'], [])
+    """
+    result = (record or {}).get("result")
+    notes = result.get("notes") if isinstance(result, dict) else None
+    return [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+
+
 def parse_time(text: str | datetime | None) -> datetime | None:
     """Return a time that the database wrote; None if there is none, it is infinite, or an app wrote something else.
 
@@ -89,13 +100,26 @@ def status_reason(row: Json, now: datetime) -> str:
     if row["status"] != "pending":
         return f"{row['code']}: {reason}" if row.get("code") and reason else reason or str(row.get("code") or "")
     due = parse_time(row.get("scheduled_at"))
-    if due is not None and due > now:
-        left = format_duration(max(round((due - now).total_seconds()), 1))
+    left = format_duration(max(round((due - now).total_seconds()), 1)) if due is not None and due > now else ""
+    if row.get("paused"):
+        return str(row["paused"]) + (f"; due in {left}" if left else "")
+    if left:
         if row.get("code") in (None, "waiting"):
             return f"waiting {left}" + (f": {without_time(reason)}" if reason else "")
         next_run = f"retry in {left}" if row["attempt"] else f"continues in {left}"
         return f"{next_run} (attempt {row['attempt'] + 1} of {row['max_attempts'] or '?'}): {reason}"
     return str(row.get("waits_for") or "due now")
+
+
+def attempt_text(row: Json) -> str:
+    """Say which attempt is the last one of how many; empty before the first.
+
+    >>> attempt_text({"attempt": 2, "max_attempts": 5}), attempt_text({"attempt": 0, "max_attempts": 5})
+    ('2 of 5', '')
+    """
+    if not row["attempt"]:
+        return ""
+    return f"{row['attempt']} of {row['max_attempts']}" if row["max_attempts"] else str(row["attempt"])
 
 
 def without_time(reason: str) -> str:

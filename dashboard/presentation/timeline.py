@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from minutehand.dashboard.presentation.formatting import parse_time, plural, seconds_between, without_time
 from minutehand.executor.durations import format_duration
@@ -36,37 +36,67 @@ class TimelineEntry:
         return sum(self.gap >= border for border in (0.05, 1, 10, 60, 3600, 86_400))
 
 
+#: What an app did to the row, by the event's operation; any other one, ENQUEUE, is no change of it.
+_CHANGES = {"INSERT": "row created", "UPDATE": "row changed", "DELETE": "row deleted"}
+#: The kinds of entries that end an attempt.
+_ENDS = ("retry", "wait", "lost", "end")
+
 #: Time, kind, text and detail of an entry, before they are sorted.
 _Facts = list[tuple[str | None, str, str, str]]
 
 
 def timeline(detail: Json, *, with_recipients: bool) -> list[TimelineEntry]:
     """Return everything that is known to have happened, oldest first."""
-    facts = [
-        *_origin(detail),
-        *_earlier_attempts(detail["attempt_history"]),
-        *_last_attempt(detail),
-        *_steps(detail["steps"]),
-        *_sends(detail, with_recipients),
-    ]
-    timed = sorted(
-        ((at, position, kind, text, extra) for position, (when, kind, text, extra) in enumerate(facts)
-         if (at := parse_time(when)) is not None)
-    )  # fmt: skip
+    attempts = [*_earlier_attempts(detail["attempt_history"]), *_last_attempt(detail)]
+    facts = _merged(attempts, [*_steps(detail["steps"]), *_sends(detail, with_recipients)])
+    timed = sorted(_timed([*_origin(detail), *facts]), key=lambda one: one[0])  # equal times stay in this order
     entries: list[TimelineEntry] = []
-    for at, _, kind, text, extra in timed:
+    for at, kind, text, extra in timed:
         gap = (at - entries[-1].at).total_seconds() if entries else 0.0
         entries.append(TimelineEntry(at, kind, text, extra, gap))
     return entries
 
 
+def _timed(facts: _Facts) -> list[tuple[datetime, str, str, str]]:
+    """Return the entries that have a time."""
+    return [(at, *rest) for when, *rest in facts if (at := parse_time(when)) is not None]  # type: ignore[misc]
+
+
+def _merged(attempts: _Facts, work: _Facts) -> _Facts:
+    """Return the entries of attempts with the work in between: before the end of the attempt that did it.
+
+    What a step did and the end of its attempt often have the same time.
+    """
+    merged: _Facts = []
+    work = sorted(work, key=lambda one: parse_time(one[0]) or datetime.max.replace(tzinfo=UTC))
+    for fact in attempts:
+        if fact[1] in _ENDS and (end := parse_time(fact[0])) is not None:
+            done = [one for one in work if (at := parse_time(one[0])) is not None and at <= end]
+            merged += done
+            work = work[len(done) :]
+        merged.append(fact)
+    return merged + work
+
+
 def _origin(detail: Json) -> _Facts:
+    """Return the change, the match and the creation.
+
+    `created_at` is when the change happened, also where the match came later; the execution exists since the match.
+    A change that was matched again for other workflows says when that was.
+    """
     event = detail["event"]
-    facts: _Facts = []
-    if event:
-        facts.append((event["occurred_at"], "change", "row changed", ""))
-        facts.append((event["matched_at"], "match", "matched the workflow", ""))
-    return [*facts, (detail["created_at"], "queue", "created", "")]
+    if not event:
+        return [(detail["created_at"], "queue", "created", "")]
+    if event["operation"] not in _CHANGES:
+        return [(event["occurred_at"], "queue", "enqueued", "")]
+    matched, started = parse_time(event["matched_at"]), parse_time(detail["started_at"])
+    is_first = matched is not None and (started is None or matched <= started)
+    created = event["matched_at"] if is_first else detail["created_at"]
+    return [
+        (event["occurred_at"], "change", _CHANGES[event["operation"]], ""),
+        (created, "match", "matched the workflow", ""),
+        (created, "queue", "created", ""),
+    ]
 
 
 def _earlier_attempts(history: list[Json]) -> _Facts:
@@ -114,7 +144,7 @@ def _steps(records: list[Json]) -> _Facts:
     return [
         (
             record["finishedAt"],
-            "step" if record.get("status") == "success" else "retry",
+            "step" if record.get("status") in ("success", "skipped") else "retry",
             f"step {record.get('name') or record.get('stepId')}",
             ", ".join(
                 part

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from difflib import SequenceMatcher
@@ -10,6 +9,7 @@ from typing import Any
 
 from minutehand.executor.text.display import json_text
 from minutehand.store import Json
+from minutehand.store.json import shown_text
 
 #: Characters and lines of a version that is compared.
 MAX_CHARS, MAX_LINES = 250_000, 5_000
@@ -73,7 +73,7 @@ def _group(codes: Any, one: list[str], other: list[str]) -> Iterator[Json]:
 
 
 def _lines(definition: Any, deadline: float) -> list[str]:
-    if time.monotonic() > deadline or len(json.dumps(definition)) > MAX_CHARS:
+    if time.monotonic() > deadline or len(shown_text(definition)) > MAX_CHARS:
         raise TooLargeToCompare
     lines = json_text(definition, indent=2, sort_keys=True).split("\n")
     if len(lines) > MAX_LINES:

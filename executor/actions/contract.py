@@ -56,6 +56,8 @@ class Step:
     name: str
     config: dict[str, Any] = field(default_factory=dict)
     stop_on_error: bool = False
+    #: What of it is not read or not supported: its record keeps it.
+    notes: tuple[str, ...] = ()
     #: For how long the step is tried while what is in its way may pass (`give_up_after`); None: for a day.
     give_up_seconds: float | None = None
     #: The branches of a condition.
@@ -150,6 +152,10 @@ class StepRun(Protocol):
         """Render a template against the context.  `html` escapes values.  Errors: `RenderError`."""
         ...
 
+    def render_url(self, template: str) -> str:
+        """Render a template of a URL: each value is encoded for its place (R14).  Errors: `RenderError`."""
+        ...
+
     def render_value(self, value: Any) -> Any:
         """Render every string inside a JSON value.  Errors: `RenderError`."""
         ...
@@ -186,6 +192,10 @@ class StepRun(Protocol):
 
 class Action(Protocol):
     """A kind of work a step can ask for.
+
+    It may declare the keys of its config that it reads, as `keys`: any other is a warning, and a note on the step.
+    `refused` maps keys that it does not support to what a message says after the key ("is not supported yet: …"): where
+    one has a value, the workflow is a config error.
 
     An action that begins with a `send` that reserves may set `reserves = True`: then it renders its templates from the
     row as the last step saw it, is run again if the row has changed, and costs one database call less.

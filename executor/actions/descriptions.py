@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minutehand.executor.actions.contract import Step
 from minutehand.executor.dialects import all_steps
+from minutehand.store.json import shown_text
 
 #: Characters of a text, or of a value, that are shown.
 MAX_SHOWN = 60
@@ -65,6 +65,10 @@ def _recipient(to: Any) -> str:
     return _cut(", ".join(map(str, to)) if isinstance(to, list) else str(to))
 
 
+def _copies(config: dict[str, Any]) -> str:
+    return "".join(f", {name} {_recipient(config[name])}" for name in ("cc", "bcc") if config.get(name))
+
+
 def _text(text: Any) -> str:
     return f"'{_cut(str(text or ''))}'"
 
@@ -85,7 +89,7 @@ def _cut(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False))
+    return _cut(shown_text(value))
 
 
 def _update(config: dict[str, Any]) -> str:
@@ -94,14 +98,14 @@ def _update(config: dict[str, Any]) -> str:
 
 
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "email": lambda config: f"e-mail {_recipient(config.get('to'))}: {_text(config.get('subject'))}",
+    "email": lambda config: f"e-mail {_recipient(config.get('to'))}{_copies(config)}: {_text(config.get('subject'))}",
     "sms": lambda config: f"text {_recipient(config.get('to'))}: {_text(config.get('message'))}",
     "webhook": lambda config: f"{str(config.get('method') or 'POST').upper()} {config.get('url')}",
     "function": lambda config: f"call the function {config.get('name')}",
     "update_record": _update,
     "create_record": lambda config: f"create a row of {config.get('table')}: {_values(config.get('values'))}",
     "wait": lambda config: f"wait {config['for']}" if config.get("for") else f"wait until {config.get('until')}",
-    "notify": lambda config: f"notify the team: {_text(config.get('message'))}",
+    "notify": lambda config: f"notify {config.get('target') or 'the team'}: {_text(config.get('message'))}",
     "condition": lambda config: f"if {describe_conditions(config.get('conditions'))}",
     "stop": lambda config: "stop here",
 }

@@ -7,7 +7,6 @@ idempotency key.  The function passes `x-minutehand-cause` on when it writes row
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun, pace_of
@@ -25,6 +24,8 @@ _MAX_MESSAGE = 300
 
 class FunctionAction:
     """Make one call; 2xx is done, unless the body has `"success": false`."""
+
+    keys = ("name", "body")
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without the plain name of a function."""
@@ -55,7 +56,7 @@ class FunctionAction:
             called = headers | identity_headers(key, run.execution_id)
             # The operator's address: it may be private.
             response = await run.http.request("POST", url, headers=called, body=body.data, trusted=True)
-            if failure := response.as_failure(datetime.now(UTC)) or _reported_failure(name, response):
+            if failure := response.as_failure(run.now) or _reported_failure(name, response):
                 return failure
             send = Send(channel="function", recipient=name, sender=USER_AGENT, key=key)
             return StepResult.done(send=send, status=response.status, response=response.excerpt)

@@ -29,3 +29,14 @@ def of_client(context: dict[str, Any], column: str, what: str) -> str:
     if not found:
         raise NoRecipient(f"the client has no {what}")
     return found
+
+
+#: Keys of messages that are not supported yet -> why, for `Action.refused`.
+ATTACHED = dict.fromkeys(
+    (
+        *("attachments", "attachment", "attachment_url", "attachmentUrl", "attachment_urls", "attachmentUrls", "files"),
+        *("media_url", "mediaUrl", "media_urls", "mediaUrls", "media"),
+    ),
+    "is not supported yet: put a link to the file into the message",
+)
+SENDERS = ("from", "from_email", "fromEmail", "from_address", "fromAddress", "from_name", "fromName", "sender")

@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 
 from minutehand.executor.actions.contract import BadStep, StepRun
 from minutehand.executor.outcome import StepResult
+from minutehand.store.json import Unwritable, dumps
 
 
 class UpdateRecordAction:
     """Change columns of one row, by default the row that the execution is about."""
 
+    keys: ClassVar[tuple[str, ...]] = ("table", "id", "values")
     operation: ClassVar[str] = "update"
 
     def check(self, config: dict[str, Any]) -> None:
@@ -34,7 +36,12 @@ class UpdateRecordAction:
         """Write the row."""
         config = run.step.config
         self.check(config)
-        return await run.write(config["table"], self.operation, self._row_id(run), run.render_value(config["values"]))
+        values = run.render_value(config["values"])
+        try:
+            dumps(values)
+        except Unwritable as error:
+            raise BadStep(f"`values`: {error}") from None
+        return await run.write(config["table"], self.operation, self._row_id(run), values)
 
     def _row_id(self, run: StepRun) -> str | None:
         given = run.step.config.get("id")
@@ -51,6 +58,7 @@ class UpdateRecordAction:
 class CreateRecordAction(UpdateRecordAction):
     """Insert one row; its tenant is the workflow's."""
 
+    keys: ClassVar[tuple[str, ...]] = ("table", "values")
     operation: ClassVar[str] = "create"
 
     def _check_id(self, given: object) -> None:

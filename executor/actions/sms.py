@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep, Message, StepRun
-from minutehand.executor.actions.recipients import NoRecipient, of_client
+from minutehand.executor.actions.recipients import ATTACHED, SENDERS, NoRecipient, of_client
 from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.sms.sms_segments import segments
 from minutehand.executor.text.unicode_checks import storable
@@ -20,6 +20,15 @@ MAX_SEGMENTS = 10
 
 class SmsAction:
     """Send one text message to one number."""
+
+    keys = ("to", "message")
+    refused = (
+        ATTACHED
+        | dict.fromkeys(
+            (*SENDERS, "from_number", "fromNumber"), "is not supported: the operator's settings name the sender"
+        )
+        | dict.fromkeys(("cc", "bcc"), "is not supported: an SMS has one recipient, so use a step for each")
+    )
 
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without message, or with a `to` that is not one number or template."""
@@ -56,8 +65,11 @@ class SmsAction:
         if size.count > MAX_SEGMENTS:
             reason = f"the message takes {size.count} segments in {size.encoding}; at most {MAX_SEGMENTS} are allowed"
             return StepResult.permanent("message_too_long", reason, segments=size.count, encoding=size.encoding)
+        cost: dict[str, Any] = {"segments": size.count, "encoding": size.encoding}
+        if run.settings.test is not None:
+            cost |= {"redirected_from": recipient}
+            recipient = str(run.settings.test["sms_to"])
         sms = SmsMessage(recipient=recipient, text=words)
-        cost = {"segments": size.count, "encoding": size.encoding}
 
         async def deliver(key: str) -> StepResult:
             result = await provider.deliver(run, sms, key)

@@ -11,6 +11,8 @@ from minutehand.executor.outcome import StepResult
 class StopAction:
     """Do nothing: the executor ends the execution after this step."""
 
+    keys = ()
+
     def check(self, config: dict[str, Any]) -> None:
         """Accept any config."""
 

@@ -17,6 +17,8 @@ MAX_WAIT = timedelta(days=366)
 class WaitAction:
     """Return when the execution continues."""
 
+    keys = ("for", "until")
+
     def check(self, config: dict[str, Any]) -> None:
         """Refuse a config without exactly one of `for` and `until`, or with one that cannot be read."""
         given = [name for name in ("for", "until") if config.get(name) is not None]

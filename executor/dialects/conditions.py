@@ -25,6 +25,8 @@ _FIELD_KEYS = ("field", "property", "column")
 #: Keys of a comparison in one condition step.
 _COMPARISON_KEYS = (*_FIELD_KEYS, "operator", "op", "value", "values")
 _TYPE_KEYS = ("condition_type", "conditionType")
+#: All keys of a condition step's config.
+KEYS = frozenset({"conditions", "condition", "branches", "then", "else", *_COMPARISON_KEYS, *_TYPE_KEYS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ _UNTIL = ("delay_until", "delayUntil")
 #: `delay_hours: 72`; in a step that only waits also `hours: 72`.
 _UNIT_KEYS = {key: unit for unit in SECONDS for key in (f"delay_{unit}s", f"delay{unit.capitalize()}s")}
 _UNIT_KEYS_OF_WAIT = {f"{unit}s": unit for unit in SECONDS}
+#: Keys of a step that only waits.
+KEYS_OF_WAIT = frozenset({"duration", "unit", *_UNIT_KEYS_OF_WAIT})
 #: All keys of a delay before an action.
 KEYS = frozenset({"delay", *_VALUE, *_UNIT, *_UNTIL, *_RELATIVE, *_UNIT_KEYS})
 
@@ -123,7 +125,7 @@ def _parse(value: Any, unit: Any) -> Decimal:
 
 
 def _split(value: Any) -> tuple[Decimal, str]:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         if not 0 <= value <= _MAX_VALUE:
             raise BadStep("a delay must not be negative, and at most 10,000,000")
         return Decimal(str(value)), ""

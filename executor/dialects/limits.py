@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
+from minutehand.store.json import Numeral
 
 #: Steps of a workflow, branches included.
 MAX_STEPS = 100
@@ -50,7 +51,9 @@ def quote(value: Any) -> str:
 
 def type_name(value: Any) -> str:
     """Return the type of a JSON value, for a message."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    if isinstance(value, int | float | Numeral) and not isinstance(value, bool):
+        return "a number"
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
     return names.get(type(value), "null")
 
 

@@ -14,9 +14,6 @@ _COSMETIC_KEYS = frozenset(
     {"position", "connections", "name", "label", "title", "description", "icon", "color", "order"}
 )
 
-#: Keys that join conditions and are none themselves.
-_JOINING_KEYS = frozenset({"operator", "op", "logic", "combinator", "match"})
-
 
 def find_steps(definition: dict[str, Any], notes: list[str]) -> list[Any]:
     """Return the raw steps of a workflow's row, [] where it has none; adds to `notes` what is not read.
@@ -57,7 +54,6 @@ def _steps_of_column(column: str, value: Any) -> tuple[str, list[Any]]:
         return column, value or []
     if not isinstance(value, dict):
         raise BadStep(f"{column}: expected a list, got {type_name(value)}")
-    _refuse_conditions(column, value)
     holding = [key for key in STEP_KEYS if not is_empty(value.get(key))]
     if len(holding) > 1:
         raise BadStep(f"{column}: it has both {' and '.join(holding)}: keep one of them")
@@ -71,20 +67,6 @@ def _steps_of_column(column: str, value: Any) -> tuple[str, list[Any]]:
     if not isinstance(held, list):
         raise BadStep(f"{place}: expected a list, got {type_name(held)}")
     return place, held
-
-
-def _refuse_conditions(column: str, place: dict[str, Any]) -> None:
-    """Refuse a trigger's conditions beside the steps: they are not matched there, and too much would be sent."""
-    triggers = place.get("triggers")
-    holders = [place, place.get("trigger"), *(triggers if isinstance(triggers, list) else [])]
-    for holder in holders:
-        conditions = holder.get("conditions") if isinstance(holder, dict) else None
-        if isinstance(conditions, dict):
-            conditions = [
-                value for key, value in conditions.items() if key not in _JOINING_KEYS and not is_empty(value)
-            ]
-        if conditions:
-            raise BadStep(f"{column}: conditions of a trigger are not supported here: write them in `trigger_config`")
 
 
 def _check_contained(fewer: list[Any], place: str, steps: list[Any], fullest: str) -> None:

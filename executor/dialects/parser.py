@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,12 @@ from minutehand.executor.dialects import conditions, delays, step_types
 from minutehand.executor.dialects.graph_edges import check_connections
 from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_empty, quote, type_name
 from minutehand.executor.dialects.locations import find_steps, is_trigger
+from minutehand.executor.dialects.unread import unread, unread_keys
 from minutehand.executor.dialects.variables import translate_value
 
 #: Keys of a workflow that are not supported yet: the time of delivery, several channels; see docs/dialects.md.
 _UNSUPPORTED_KEYS = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")
+_SWITCHED_OFF = "is switched off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class Plan:
 
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+    #: The path of a step, and a key of its config that nothing reads.
+    unread: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def nothing(self) -> str:
+        """Why there is no step, as minutehand.steps_problem says it."""
+        is_off = any(note.endswith(_SWITCHED_OFF) for note in self.notes)
+        return "all its steps are switched off" if is_off else "it has no steps"
 
 
 def read_plan(definition: dict[str, Any]) -> Plan:
@@ -42,7 +52,7 @@ def read_plan(definition: dict[str, Any]) -> Plan:
         for key in _UNSUPPORTED_KEYS
         if any(isinstance(holder, dict) and not is_empty(holder.get(key)) for holder in holders)
     )
-    return Plan(steps, tuple(dict.fromkeys(notes)))
+    return Plan(steps, tuple(dict.fromkeys(notes)), tuple(reader.unread))
 
 
 def read_steps(definition: dict[str, Any]) -> tuple[Step, ...]:
@@ -63,6 +73,7 @@ class _Reader:
         self._notes = notes
         self._keys: set[str] = set()
         self._count = 0
+        self.unread: list[tuple[str, str]] = []
 
     def read(self, raw_steps: list[Any], prefix: str, depth: int, start: int = 0) -> tuple[Step, ...]:
         """Read one list of steps, from `start` on."""
@@ -94,7 +105,7 @@ class _Reader:
     def _is_off(self, raw: Any, path: str) -> bool:
         off = isinstance(raw, dict) and (raw.get("enabled") is False or raw.get("disabled") is True)
         if off:
-            self._notes.append(f"step {path} is switched off")
+            self._notes.append(f"step {path} {_SWITCHED_OFF}")
         return off
 
     def _read_one(self, raw: Any, path: str) -> tuple[Step | None, Step | None, list[conditions.Branch] | None]:
@@ -109,31 +120,37 @@ class _Reader:
             label = label if label != path else f"{path} ({type_})"
             step = self._step(raw, path, type_, step_types.stops_on_error(raw, config))
             step = replace(step, give_up_seconds=step_types.give_up_seconds(raw, config, type_))
+            self._notes += [f"step {label}: {note}" for note in step_types.unread_of_step(raw, type_)]
             if type_ == "wait":
                 return self._wait(step, raw, config), None, []
             delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _default_unit(raw))
             wait = None if delay is None else self._delay(step, delay)
             if type_ == "condition":
                 asked, branches = _conditions_and_branches(raw, config)
+                step = self._noted(step, unread(type_, _given(config), {*conditions.KEYS, *delays.KEYS}))
                 return self._checked(step, {"conditions": asked}), wait, branches
             _refuse_branches(raw, type_, config)
-            return self._checked(step, self._config(type_, config, label)), wait, []
+            notes: list[str] = []
+            config = _config(type_, config, notes)
+            self._notes += [f"step {label}: {note}" for note in notes]
+            step = self._noted(step, unread_keys(action_for(type_), type_, config), notes)
+            return self._checked(step, config), wait, []
         except BadStep as error:
             raise BadStep(f"step {label}: {error}") from None
 
-    def _config(self, type_: str, config: dict[str, Any], label: str) -> dict[str, Any]:
-        if type_ in step_types.TYPES:
-            config = {key: value for key, value in config.items() if key not in delays.KEYS}
-        notes: list[str] = []
-        config = step_types.normal_config(type_, config, notes)
-        self._notes.extend(f"step {label}: {note}" for note in notes)
-        return config
+    def _noted(self, step: Step, keys: Iterable[str], notes: Iterable[str] = ()) -> Step:
+        """Return the step with its notes; `keys`: those on keys that nothing reads."""
+        unread_ = list(keys)
+        self.unread += [(step.path, note) for note in unread_]
+        return replace(step, notes=(*notes, *unread_))
 
     def _wait(self, step: Step, raw: dict[str, Any], config: dict[str, Any]) -> Step | None:
+        known = {"for", "until", *delays.KEYS, *delays.KEYS_OF_WAIT}
+        step = self._noted(step, unread("wait", _given(config), known))
         if is_empty(config.get("for")) and is_empty(config.get("until")):
             wait = delays.wait_config(raw, config)
             return None if wait is None else self._checked(step, dict(wait))
-        return self._checked(step, config)
+        return self._checked(step, {key: config[key] for key in ("for", "until") if not is_empty(config.get(key))})
 
     def _delay(self, step: Step, length: str) -> Step:
         key = self._new_key(f"{step.key}.delay")
@@ -194,6 +211,17 @@ class _Reader:
             return Step(key=self._new_key(f"{gate.key}.else.1"), path=path, type="stop", name=f"{path} (stop)")
         except BadStep as error:
             raise BadStep(f"step {path}: {error}") from None
+
+
+def _config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """Return a config under the keys that its action reads.  Errors: `BadStep`."""
+    if type_ in step_types.TYPES:
+        config = {key: value for key, value in config.items() if key not in delays.KEYS}
+    return step_types.normal_config(type_, config, notes)
+
+
+def _given(config: dict[str, Any]) -> list[str]:
+    return [key for key, value in config.items() if not is_empty(value)]
 
 
 def _is_text(value: Any) -> bool:

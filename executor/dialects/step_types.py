@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.dialects import delays
 from minutehand.executor.dialects.limits import MAX_NAME, is_empty, quote, type_name
 from minutehand.executor.dialects.plain_text import is_html, without_tags
+from minutehand.executor.dialects.unread import unread
 from minutehand.executor.durations import BadDuration, format_exact, parse_duration
 
 #: The types of the normal form -> other spellings.  A type that is not here stays as it is: it may be a plug-in's.
@@ -33,13 +35,28 @@ _CONFIG_KEYS = (
     *("to", "recipient", "recipients", "sendToClient", "subject", "message", "body", "content", "html", "title"),
     *("template", "template_id", "templateId", "url", "method", "headers", "table", "values", "conditions"),
     *("condition", "condition_type", "conditionType", "field", "operator", "value", "for", "until", "duration", "unit"),
-    *("continue_on_error", "continueOnError"),
+    *("continue_on_error", "continueOnError", "timing", "sendTime", "send_time", "on_uncertain"),
+    *("cc", "bcc", "reply_to", "replyTo", "unsubscribe", "marketing", "payload", "webhook_url", "webhookUrl"),
+    *("attachments", "attachment", "mediaUrl", "media_url", "mediaUrls", "media_urls", "media", "files"),
+)
+#: Keys of a step itself that say how an editor shows it, or what a person notes about it.
+_OF_EDITORS = (
+    *("label", "description", "position", "x", "y", "width", "height", "icon", "color", "order", "index", "stepIndex"),
+    *("step_order", "stepNumber", "step_number", "nodeId", "node_id", "next", "nextStepId", "parent", "parentId", "ui"),
+    *("data", "meta", "metadata", "notes", "selected", "dragging", "collapsed", "createdAt", "created_at"),
+    *("updatedAt", "updated_at", "category", "enabled", "disabled", "connections"),
 )
 #: Type -> {the key that its action reads: other spellings}.
 _MESSAGE_KEYS = ("body", "content", "text")
 _TO_KEYS = ("recipient", "recipients", "to_email", "toEmail", "to_phone", "toPhone", "phone_number", "phoneNumber")
 _KEY_SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "email": {"message": _MESSAGE_KEYS, "to": _TO_KEYS},
+    "email": {
+        "message": _MESSAGE_KEYS,
+        "to": _TO_KEYS,
+        "cc": ("cc_email", "ccEmail", "cc_emails", "ccEmails"),
+        "bcc": ("bcc_email", "bccEmail", "bcc_emails", "bccEmails"),
+        "reply_to": ("replyTo", "reply_to_email", "replyToEmail"),
+    },
     "sms": {"message": _MESSAGE_KEYS, "to": _TO_KEYS},
     "notify": {"message": _MESSAGE_KEYS, "title": ("subject",)},
     "webhook": {"url": ("webhook_url", "webhookUrl"), "body": ("payload",)},
@@ -130,13 +147,35 @@ def normal_config(type_: str, config: dict[str, Any], notes: list[str]) -> dict[
     for name, others in _KEY_SPELLINGS.get(type_, {}).items():
         _rename(config, name, others)
     if type_ in ("email", "sms", "notify"):
-        _refuse_template(config)
+        notes.extend(_without_template(config))
         notes.extend(_timing(config))
     if type_ in ("email", "sms"):
         _address(type_, config)
+    if type_ == "email" and isinstance(config.get("reply_to"), list) and len(config["reply_to"]) == 1:
+        config["reply_to"] = config["reply_to"][0]
     if type_ == "email" and config.get("html") is None and is_html(config.get("message")):
         config |= {"html": config["message"], "message": without_tags(config["message"])}
     return config
+
+
+def unread_of_step(raw: dict[str, Any], type_: str) -> tuple[str, ...]:
+    """Return a note for each key of a step, beside its config, that nothing reads."""
+    known = {
+        *(
+            "id",
+            "name",
+            "type",
+            "config",
+            "action_config",
+            "stop_on_error",
+            "give_up_after",
+            "then",
+            "else",
+            "branches",
+        ),
+        *(*_TYPE_KEYS_IN_STEP, *_CONFIG_KEYS, *_OF_EDITORS, *delays.KEYS, *delays.KEYS_OF_WAIT),
+    }
+    return tuple(unread(type_, [key for key, value in raw.items() if not is_empty(value)], known, lists=False))
 
 
 def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
@@ -150,10 +189,12 @@ def _rename(config: dict[str, Any], name: str, others: tuple[str, ...]) -> None:
         config[name] = values[0]
 
 
-def _refuse_template(config: dict[str, Any]) -> None:
+def _without_template(config: dict[str, Any]) -> list[str]:
+    """Remove the keys that name a template beside the message; returns a note for each.  Errors: `BadStep`."""
     named = [key for key in _TEMPLATE_KEYS if not is_empty(config.pop(key, None))]
     if named and is_empty(config.get("message")):
         raise BadStep(f"`{named[0]}` names a template, whose text is not in the workflow: write `message`")
+    return [f"`{key}` is not read: what is sent is `message`" for key in named]
 
 
 def _timing(config: dict[str, Any]) -> list[str]:
@@ -181,6 +222,10 @@ def _address(type_: str, config: dict[str, Any]) -> None:
     if isinstance(to, str) and to.strip().lower() in _CLIENT_SPELLINGS:
         config.pop("to")
         return
+    for name in ("cc", "bcc"):
+        for copy in config[name] if isinstance(config.get(name), list) else [config.get(name)]:
+            if type_ == "email" and isinstance(copy, str) and copy.strip() and not re.search("[@{]", copy):
+                raise BadStep(f"`{name}`: {quote(copy)} is not an address")
     if is_empty(to) and False in to_client:
         raise BadStep("`sendToClient` is false: name the recipient in `to`")
     if isinstance(to, str) and to.strip() and not re.search("[@{]" if type_ == "email" else r"[\d{]", to):

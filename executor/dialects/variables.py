@@ -37,13 +37,15 @@ _MAX_NAME = 100
 #: How many words of a flat name may be its row: `service_call_title`.
 _MAX_CUTS = 4
 
-#: `{client.name}`, `{client_name}`; not `{client}`, which is prose.
+#: `{client.name}`, `{client_name}`; not `{client}`, which is prose, nor `${client.name}` of another tool.
 _SINGLE = (
-    rf"\{{ ?(?P<name>(?:{_ROOT})(?:[A-Z]\w{{0,60}}|_\w{{1,60}}|\.[A-Za-z_]\w{{0,60}})"
+    rf"(?<![$%@])\{{ ?(?P<name>(?:{_ROOT})(?:[A-Z]\w{{0,60}}|_\w{{1,60}}|\.[A-Za-z_]\w{{0,60}})"
     r"(?:\.[A-Za-z_]\w{0,60}){0,5}) ?\}"
 )
-#: `[payment link]`; not `[payment link](https://…)`, which is a link and no blank.
-_BLANK = rf"\[(?P<blank>(?i:(?:{_ROOT})[ _][a-z]{{1,20}}(?:[ _][a-z]{{1,20}})?|[a-z]{{1,20}}[ _]link))\](?!\()"
+#: `[payment link]`; not `[payment link](https://…)`, which is a link, nor `[[payment link]]` of another tool.
+_BLANK = (
+    rf"(?<!\[)\[(?P<blank>(?i:(?:{_ROOT})[ _][a-z]{{1,20}}(?:[ _][a-z]{{1,20}})?|[a-z]{{1,20}}[ _]link))\](?![\](])"
+)
 _OUTSIDE = re.compile(rf"{_SINGLE}|{_BLANK}", re.ASCII)
 _PATH = r"([A-Za-z_][\w.]{0,200})"
 _HANDLEBARS = (
@@ -53,8 +55,8 @@ _HANDLEBARS = (
     (re.compile(r"\{\{~?\s*else\s*~?\}\}"), "{% else %}"),
     (re.compile(r"\{\{~?\s*/(?:if|unless)\s*~?\}\}"), "{% endif %}"),
 )
-_CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
-_OPENING = re.compile(r"\{[{%#]")
+_CLOSING = {"{{": "}}", "{%": "%}"}
+_OPENING = re.compile(r"\{(?:\{|%(?=[-+]?\s*[A-Za-z_]))")
 
 
 def translate(text: str) -> str:

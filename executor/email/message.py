@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.policy import SMTP
+from urllib.parse import unquote
 
+from minutehand.executor.http.url import encode_text, split_url
+from minutehand.executor.text.domains import BadDomain, ascii_domain
 from minutehand.executor.text.unicode_checks import name_invisible, storable
 
 #: RFC 5321 §4.5.3.1: as many as every server accepts.
@@ -22,6 +25,9 @@ MAX_UNSUBSCRIBE = 900
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+#: `Name <address>`, and a name in quotes.
+_NAMED = re.compile(r"(?P<name>.*?)<(?P<address>[^<>]*)>")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 #: RFC 3986 in ASCII, without the characters that enclose the URL in the header.
 _UNSUBSCRIBE = re.compile(r"(https://[^\s<>\"\\^`{|}]+|mailto:[^\s<>\"\\^`{|}@]+@[^\s<>\"\\^`{|}]+)", re.ASCII)
@@ -35,10 +41,14 @@ class BadAddress(ValueError):
 class EmailMessage:
     """One e-mail, before it has a sender and a key."""
 
-    #: Who gets it now.
+    #: Who gets it now, copies included.
     recipients: tuple[str, ...]
     #: Whom the header To names; None: the recipients.  Some of them may have it already.
     shown_recipients: tuple[str, ...] | None = None
+    #: Whom the header Cc names.
+    cc: tuple[str, ...] = ()
+    #: Who gets it without being named anywhere.
+    bcc: tuple[str, ...] = ()
     subject: str
     text: str
     #: None: generated from the text.
@@ -59,7 +69,7 @@ class EmailMessage:
 
 
 def parse_address(text: str) -> str:
-    """Return one address, without a name, as SMTP sends it: a non-ASCII domain becomes ASCII (IDNA).
+    """Return one address, without a name, as SMTP sends it: a non-ASCII domain becomes ASCII (see `ascii_domain`).
 
     Errors: `BadAddress`.
 
@@ -67,34 +77,52 @@ def parse_address(text: str) -> str:
     'Ann@xn--bcher-kva.example'
     """
     text = text.strip()
-    if (unseen := name_invisible(text)) is not None:  # first, since IDNA drops some of them silently
-        raise BadAddress(f"{_shown(text)} contains an invisible character, {unseen}; type the address again")
     local, at, domain = text.rpartition("@")
+    if (unseen := name_invisible(local)) is not None:
+        raise BadAddress(f"{_shown(text)} contains an invisible character, {unseen}; type the address again")
     try:
-        domain = domain.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        domain = ""
+        domain = ascii_domain(domain) if at else ""
+    except BadDomain as error:
+        raise BadAddress(f"{_shown(text)}: the domain {error}") from None
     if at and _DOMAIN.fullmatch(domain) and not local.isascii() and "@" not in local:
         raise BadAddress(f"{_shown(text)} has letters before the @ that need SMTPUTF8, which is not supported")
     if not (_DOMAIN.fullmatch(domain) and _LOCAL.fullmatch(local) and len(local) <= 64 and len(domain) <= 253):
-        raise BadAddress(f"{_shown(text)} is not an e-mail address; give only the address, without a name")
+        raise BadAddress(f"{_shown(text)} is not an e-mail address; write it as ann@example.com")
     return f"{local}@{domain}"
 
 
 def parse_sender(text: str) -> Address:
-    """Read one address, with or without a name.  Errors: `BadAddress`.
+    r"""Read one address, with or without a name; the name is kept as it is written, without the quotes around it.
 
-    >>> parse_sender("Acme <no-reply@acme.example>").display_name
-    'Acme'
+    Errors: `BadAddress`.
+
+    >>> parse_sender("Acme, Inc. <no-reply@acme.example>").display_name
+    'Acme, Inc.'
+    >>> parse_sender(r'"The \"Best\" Inc." <no-reply@acme.example>').display_name
+    'The "Best" Inc.'
     """
-    bad = BadAddress("must be one address: no-reply@example.com or Name <no-reply@example.com>")
-    if _BREAKS.search(text.strip()):
-        raise bad
+    text = text.strip()
+    if _BREAKS.search(text) or storable(text) != text:
+        raise BadAddress("must be one line of text in UTF-8")
+    parts = _NAMED.fullmatch(text)
     try:
-        (sender,) = SMTP.header_factory("from", text.strip()).addresses
-        return Address(sender.display_name, addr_spec=parse_address(sender.addr_spec))
-    except (ValueError, IndexError):
-        raise bad from None
+        address = parse_address(parts["address"] if parts else text)
+        name = _name(parts["name"].strip()) if parts else ""
+    except ValueError as error:
+        example = "no-reply@example.com or Name <no-reply@example.com>"
+        raise BadAddress(f"must be one address, such as {example}: {error}") from None
+    return Address(name, addr_spec=address)
+
+
+def _name(written: str) -> str:
+    """Return a sender's name without its quotes.  Errors: `ValueError`."""
+    if _QUOTED.fullmatch(written):
+        return re.sub(r"\\(.)", r"\1", written[1:-1])
+    if re.search("[@<>]", written):
+        raise ValueError("the name holds @, < or >; put it in quotes")
+    if "=?" in written:  # as it stands in the header of an e-mail
+        return str(SMTP.header_factory("subject", written))
+    return written
 
 
 def one_line(text: str) -> str:
@@ -110,13 +138,26 @@ def unsubscribe_headers(url: str) -> dict[str, str]:
     >>> unsubscribe_headers("mailto:stop@example.com")
     {'List-Unsubscribe': '<mailto:stop@example.com>'}
     """
-    url = url.strip()
+    url = _ascii_url(url.strip())
     if len(url) > MAX_UNSUBSCRIBE or not url.isascii() or not url.isprintable() or not _UNSUBSCRIBE.fullmatch(url):
         raise ValueError(f"must be an https:// or mailto: address of {MAX_UNSUBSCRIBE} characters at most")
     headers = {"List-Unsubscribe": f"<{url}>"}
     if url.startswith("https:"):
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     return headers
+
+
+def _ascii_url(url: str) -> str:
+    """Return a URL with letters outside of ASCII encoded, and with one valid address if it is a mailto:.
+
+    Errors: `ValueError`.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() == "mailto":
+        address, mark, query = rest.partition("?")
+        domain = parse_address(unquote(address)).rpartition("@")[2]
+        return f"{scheme}:{address.rpartition('@')[0]}@{domain}{mark}{encode_text(query)}" if not url.isascii() else url
+    return url if url.isascii() else "".join(split_url(url))
 
 
 def joined(recipients: tuple[str, ...]) -> str:

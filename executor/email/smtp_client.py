@@ -18,14 +18,17 @@ from email.utils import format_datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import aiosmtplib
 
-from minutehand.executor.email.message import EmailMessage, joined, one_line, refused_words
+from minutehand.executor.email.headers import address_field, text_field
+from minutehand.executor.email.message import EmailMessage, joined, one_line, parse_sender, refused_words
 from minutehand.executor.email.smtp_replies import GREYLIST_SECONDS, Refusal, named_delay_seconds, refusal_of
 from minutehand.executor.outcome import Send, StepResult, Verdict
+from minutehand.executor.text.domains import ascii_domain
 from minutehand.executor.text.unicode_checks import storable
+from minutehand.store.pasted_url import Unreadable, is_placeholder, unquoted, unwrapped
 
 #: Where Postfix, Exim, Exchange, Sendmail and SES put their queue id.
 _QUEUE_ID = re.compile(
@@ -63,47 +66,57 @@ def parse_server(url: str) -> SmtpServer:
     """
     bad = BadServer("SMTP_URL must be smtp://user:password@host:port or smtps://…, with @ : / in the password as %40 …")
     try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError:
+        parts = urlsplit(unwrapped(url))
+        host, port = ascii_domain(parts.hostname or ""), parts.port
+    except ValueError:  # also `BadDomain`
         raise bad from None
-    if parts.scheme not in ("smtp", "smtps") or not re.fullmatch("[a-z0-9._:-]+", host or "") or parts.path.strip("/"):
+    if parts.scheme not in ("smtp", "smtps") or not re.fullmatch("[a-z0-9._:-]+", host) or parts.path.strip("/"):
         raise bad
+    if parts.fragment or "@" in parts.query:  # a bare # or ? in the password: what stands before it is no host
+        raise bad
+    if is_placeholder(parts.password or ""):
+        raise BadServer("SMTP_URL: the password is still a placeholder: put the mail server's password there")
+    try:
+        user, password = unquoted(parts.username or "", "user"), unquoted(parts.password or "", "password")
+    except Unreadable as error:
+        raise BadServer(f"SMTP_URL: {error}") from None
     starttls = parse_qs(parts.query).get("starttls", ["auto"])[-1]
     if starttls not in ("auto", "required", "off"):
         raise BadServer("SMTP_URL: starttls must be auto, required or off")
     tls = parts.scheme == "smtps"
     return SmtpServer(
-        host=str(host),
+        host=host,
         port=port or (465 if tls else 587),
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password or ""),
+        user=user or None,
+        password=password,
         tls=tls,
         starttls=starttls,
     )
 
 
-def build_mime(message: EmailMessage, sender: Address, key: str) -> MimeMessage:
-    """Return the MIME message.  Equal keys give equal Message-IDs, so a receiver can detect a repeat."""
-    mime = MimeMessage(policy=_POLICY)
-    mime["From"] = sender
-    mime["To"] = [Address(addr_spec=recipient) for recipient in message.shown_recipients or message.recipients]
-    if message.reply_to is not None:
-        mime["Reply-To"] = Address(addr_spec=message.reply_to)
-    mime["Subject"] = one_line(message.subject)
-    mime["Date"] = format_datetime(datetime.now(UTC))
-    mime["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>"
-    mime["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks for no automatic replies
-    mime.set_content(storable(message.text))
-    mime.add_alternative(storable(message.shown_html), subtype="html")
-    return mime
-
-
 def _content(message: EmailMessage, sender: Address, key: str) -> bytes:
     """Return the message as SMTP sends it, with dots doubled and the end marked (RFC 5321 §4.5.2)."""
-    # The message's own headers go first and unchanged: the policy would encode a URL that is longer than a line.
-    head = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items()).encode("ascii")
-    return re.sub(rb"(?m)^\.", b"..", head + build_mime(message, sender, key).as_bytes()) + b".\r\n"
+    parts = MimeMessage(policy=_POLICY)
+    parts.set_content(storable(message.text))
+    parts.add_alternative(storable(message.shown_html), subtype="html")
+    return re.sub(rb"(?m)^\.", b"..", _head(message, sender, key).encode("ascii") + parts.as_bytes()) + b".\r\n"
+
+
+def _head(message: EmailMessage, sender: Address, key: str) -> str:
+    """Return the header fields.  Equal keys give equal Message-IDs, so a receiver can detect a repeat."""
+    recipients = [Address(addr_spec=recipient) for recipient in message.shown_recipients or message.recipients]
+    fields = [address_field("From", [sender]), address_field("To", recipients)]
+    if message.cc:
+        fields.append(address_field("Cc", [Address(addr_spec=recipient) for recipient in message.cc]))
+    if message.reply_to is not None:
+        fields.append(address_field("Reply-To", [parse_sender(message.reply_to)]))
+    lines = message.headers | {
+        "Date": format_datetime(datetime.now(UTC)),
+        "Message-ID": f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{sender.domain}>",
+        "Auto-Submitted": "auto-generated",  # RFC 3834: asks for no automatic replies
+    }
+    fields += [text_field("Subject", one_line(message.subject)), *(f"{name}: {lines[name]}\r\n" for name in lines)]
+    return "".join(fields)
 
 
 async def deliver(
@@ -138,7 +151,7 @@ async def deliver(
         return _judge(error, server, left=left)
     finally:
         _leave(smtp)
-    shown = {"status": reply.code, "response": _shown(reply.message)}
+    shown = {"status": reply.code, "delivery": f"handed to {server.host}", "response": _shown(reply.message)}
     sent = Send(
         channel="email",
         recipient=joined(tuple(recipient for recipient in message.recipients if recipient not in refused)),

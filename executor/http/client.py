@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from minutehand.executor.http.ip_ranges import is_public
 from minutehand.executor.http.response import HttpResponse, judge_response, retry_after_seconds
+from minutehand.executor.http.url import split_url
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.executor.settings import ExecutorSettings
+from minutehand.executor.text.domains import BadDomain, ascii_domain
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -94,21 +96,24 @@ class _PrivateAddress(OSError):
 
 
 def parse_url(url: str) -> URL:
-    """Read a URL that a workflow may call.  Errors: `BadTarget`."""
+    """Read a URL that a workflow may call, and keep it as it is written (see url.py).  Errors: `BadTarget`."""
     from yarl import URL
 
-    if re.search(r"[\x00-\x1f\x7f]", url):  # yarl would drop some of these silently
+    if re.search(r"[\x00-\x1f\x7f]", url):
         raise BadTarget("the URL contains control characters")
     try:
-        target = URL(url.strip())
+        origin, rest = split_url(url.strip())
+        target = URL(origin)
         host, port = target.raw_host, target.port
+    except BadDomain as error:
+        raise BadTarget(f"the host {error}") from None
     except ValueError:
         raise BadTarget("this is not a URL; write it as https://host/path") from None
     if target.scheme not in ("http", "https") or not host or not port or re.search(r"\s", host):
         raise BadTarget("the URL must be http:// or https:// with a host")
     if target.raw_user is not None or target.raw_password is not None:
         raise BadTarget("the URL carries a user name or password; put them in a header")
-    return target
+    return URL(f"{target.origin()}{rest}", encoded=True)
 
 
 def shown_url(target: URL) -> str:
@@ -127,7 +132,7 @@ class HttpClient:
         settings = settings or ExecutorSettings()
         allowed = settings.allow_private_addresses
         self._allow_all = allowed is True
-        self._allowed = frozenset(pair.lower() for pair in allowed) if isinstance(allowed, frozenset) else frozenset()
+        self._allowed = frozenset(map(_pair, allowed)) if isinstance(allowed, frozenset) else frozenset()
         self._seconds = settings.action_timeout_seconds
         # Two pools: a workflow's request must never reuse the connection of a trusted one.
         self._sessions: dict[bool, ClientSession] = {}
@@ -208,7 +213,7 @@ class HttpClient:
     def _is_listed(self, target: URL) -> bool:
         if self._allow_all or not self._allowed:
             return self._allow_all
-        return f"{target.host_subcomponent}:{target.port}" in self._allowed
+        return _pair(f"{target.host_subcomponent}:{target.port}") in self._allowed
 
     def _guarded_socket(self, addr_info: tuple[Any, ...]) -> socket.socket:
         """Called by aiohttp with each address it is about to connect to."""
@@ -217,6 +222,12 @@ class HttpClient:
         if not is_public(host) and written not in self._allowed:
             raise _PrivateAddress
         return socket.socket(family, kind, protocol)
+
+
+def _pair(written: str) -> str:
+    """Return a pair of `allow_private_addresses`, `host:port`, as a URL's host and port are compared with it."""
+    host, _, port = written.rpartition(":")
+    return f"{ascii_domain(host).rstrip('.')}:{port}"
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO | None:

@@ -6,13 +6,13 @@ own codes.  Only an execution that certainly did not begin is retried; one that 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 from minutehand.executor.http.response import HttpResponse, retry_after_seconds
 from minutehand.executor.outcome import StepResult
 from minutehand.executor.text.unicode_checks import storable
+from minutehand.store.json import shown_text
 
 #: Characters of a callee's error message that are kept.
 MAX_MESSAGE = 300
@@ -147,7 +147,7 @@ def _message(response: HttpResponse) -> str:
 
 
 def _text(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else shown_text(value)
     return storable(" ".join(text.split()))[:MAX_MESSAGE]
 
 

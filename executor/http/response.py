@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from minutehand.executor.outcome import StepResult, Verdict
 from minutehand.executor.text.unicode_checks import storable
+from minutehand.store.json import loads
 
 #: A `Retry-After` beyond a day is cut to a day.
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
@@ -38,7 +38,7 @@ class HttpResponse:
         if self.truncated:
             return None
         try:
-            answer = json.loads(self.body)
+            answer = loads(self.body)
         except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
             return None
         return answer if isinstance(answer, dict) else None
@@ -108,15 +108,24 @@ def redirect_target(headers: Mapping[str, str]) -> str:
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
     """Read `Retry-After` (seconds or an HTTP date, RFC 9110 §10.2.3): 0 s to 24 h, or `None` when it says nothing.
 
+    A date is counted from the receiver's own `Date`, so that no clock has to agree with it; else from `now`.
+
     >>> retry_after_seconds({"Retry-After": "120"}, datetime.now(UTC))
     120.0
     """
-    text = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
+    given = {name.lower(): value.strip() for name, value in headers.items()}
+    text = given.get("retry-after", "")
     if re.fullmatch("[0-9]+", text):
         return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    if (until := _http_date(text)) is None:
+        return None
+    seconds = until - (_http_date(given.get("date", "")) or now)
+    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _http_date(text: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(text)
+        read = parsedate_to_datetime(text)
     except ValueError:
         return None
-    seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
-    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER_SECONDS)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)

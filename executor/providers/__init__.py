@@ -45,7 +45,10 @@ class SmsMessage:
 
 
 class EmailProvider(Protocol):
-    """Sends e-mails."""
+    """Sends e-mails.
+
+    One that sends to `cc` and `bcc` of the message has `sends_copies = True`; others get no message with copies.
+    """
 
     @property
     def sender(self) -> str:

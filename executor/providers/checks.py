@@ -42,9 +42,15 @@ def check_base_url(variable: str, url: str) -> str:
 
 def email_sender(settings: ExecutorSettings) -> Address:
     """Return the sender of e-mails.  Errors: `NotConfigured`."""
-    text = settings.value(EMAIL_FROM)
-    if not text:
+    if (sender := sender_if_set(settings)) is None:
         raise NotConfigured("EMAIL_FROM is not set: give the sender's address")
+    return sender
+
+
+def sender_if_set(settings: ExecutorSettings) -> Address | None:
+    """Return the sender of e-mails; None: it is not set.  Errors: `NotConfigured` when it is set to no address."""
+    if not (text := settings.value(EMAIL_FROM)):
+        return None
     try:
         return parse_sender(text)
     except BadAddress as error:

@@ -45,9 +45,13 @@ def _open(providers: Registry[ProviderSpec[Provider]], name: str | None, setting
                 return spec.open(settings)
     except (BrokenPlugIn, BadConfiguration) as error:
         raise NotConfigured(str(error)) from error
+    raise NotConfigured(f"no {providers.kind} is set up: set {needed_variables(providers)}")
+
+
+def needed_variables(providers: Registry[ProviderSpec[Provider]]) -> str:
+    """Name the variables that set one of these providers up: `A and B, or C and D`."""
     specs = [providers.load(candidate) for candidate in providers.ordered_names()]
-    needed = ", or ".join(_variables(spec) for spec in specs if any(setting.selects for setting in spec.settings))
-    raise NotConfigured(f"no {providers.kind} is set up: set {needed}")
+    return ", or ".join(_variables(spec) for spec in specs if any(setting.selects for setting in spec.settings))
 
 
 def _variables(spec: ProviderSpec[Provider]) -> str:

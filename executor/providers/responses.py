@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.http.response import HttpResponse, retry_after_seconds
-from minutehand.executor.outcome import StepResult
+from minutehand.executor.outcome import Send, StepResult
 from minutehand.executor.text.unicode_checks import storable
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
 
-__all__ = ["ProviderError", "failure", "missing_id", "post", "short_text"]
+__all__ = ["ProviderError", "accepted", "failure", "missing_id", "post", "short_text"]
 
 #: Our codes of temporary refusals; all others are permanent.
 _FOR_NOW = frozenset({"busy", "quota_exceeded"})
@@ -62,7 +62,18 @@ def failure(
         if response.status in _NOT_OUR_PACE:
             return StepResult.retry(code, reason, retry_after_seconds=wait, **details)
         return StepResult.deferred(code, reason, retry_after_seconds=wait, slow_down=True, **details)
-    return StepResult.permanent(code, f"{provider} refused ({response.status}): {quoted}", **details)
+    ended = StepResult.skipped if code == "opted_out" else StepResult.permanent
+    return ended(code, f"{provider} refused ({response.status}): {quoted}", **details)
+
+
+def accepted(provider: str, response: HttpResponse, send: Send, status: str = "") -> StepResult:
+    """Return how the step ended when the provider accepted the message; `status` is its own word, such as `queued`.
+
+    Accepted is not delivered: the provider may still fail, and says so on its own pages alone.
+    """
+    return StepResult.done(
+        send=send, status=response.status, delivery=", ".join(filter(None, (f"handed to {provider}", status)))
+    )
 
 
 def missing_id(provider: str, response: HttpResponse) -> StepResult:

@@ -6,7 +6,6 @@ The URLs hold secrets: no part of one is ever shown.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,6 +54,8 @@ class Deliveries:
 
 async def send_to_all(urls: tuple[str, ...], title: str, text: str) -> Deliveries:
     """Send one message to each target, to all at the same time."""
+    import asyncio  # the command line imports this module to read the names of targets
+
     targets = [_open(url) for url in urls]
     if unknown := {number: target for number, target in enumerate(targets, start=1) if isinstance(target, str)}:
         return Deliveries((False,) * len(urls), tuple(unknown), "; ".join(dict.fromkeys(unknown.values())))

@@ -6,28 +6,32 @@ never contains a value, which may be a secret.
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from minutehand.store.json import Numeral, Unwritable, body_text
 
 #: The longest text, in characters, that a render or one of its parts may produce.
 MAX_TEXT = 256_000
-#: The largest number for arithmetic: below 2**53, so a float represents every integer.
-MAX_NUMBER = 10**15
+#: Digits of a number that is calculated with, before and after the point together: some 0.1 ms a step.
+MAX_DIGITS = 1_000
+#: The least digits of a quotient, which may have no end; those of its operands are kept.
+QUOTIENT_DIGITS = 28
 
 _DATE_PARTS = "aAbBdejmUuVyY"
 _TIME_PARTS = "HIMpSzZ"
 #: ZoneInfo's own cache keeps 8, and a loop over all zones would read 20,000 files; unknown names are not cached.
-_zone = lru_cache(maxsize=1024)(ZoneInfo)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-
+_zone_info = lru_cache(maxsize=1024)(ZoneInfo)
+#: Holds every sum and product of two such numbers exactly.
+_CONTEXT = Context(prec=2 * MAX_DIGITS, rounding=ROUND_HALF_UP)
 
 #: What `child` returns when there is no such key; null is a value.
 NOTHING = object()
@@ -47,29 +51,56 @@ def child(value: Any, key: str | int) -> Any:
 
 
 def text(value: Any) -> str:
-    """Write a scalar as JSON and JavaScript do: `true`, and 150 for 150.0.  Errors: `Unfit`."""
+    """Write a scalar as the database shows it: `true`, and 900.00 with its zeros.  Errors: `Unfit`."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and value.bit_length() <= 128:
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() and abs(value) < MAX_NUMBER else repr(value)
+    if isinstance(value, float):
+        value = _of_float(value)
+    if isinstance(value, int | Decimal):
+        return format(value, "d" if isinstance(value, int) else "f")
     if isinstance(value, list):
         raise Unfit("is a list: pick one, or use |join(', ')")
     if isinstance(value, dict):
         raise Unfit("is an object: name one of its fields")
-    raise Unfit("is empty" if value is None else "is too large")
+    raise Unfit("is empty" if value is None else "cannot be written as text")
 
 
-def number(value: Any) -> int | float:
+def _of_float(value: float) -> int | Numeral:
+    """Return a float, which only an action of somebody else's may give, with the digits that Python shows."""
+    if not math.isfinite(value):
+        raise Unfit("is no number")
+    return int(value) if value.is_integer() else Numeral(repr(value))
+
+
+def number(value: Any) -> int | Decimal:
     """Return a number that can be used for arithmetic.  Errors: `Unfit`."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, float):
+        value = _of_float(value)
+    if value in ("NaN", "Infinity", "-Infinity"):  # so numeric and float8 are in JSON
+        raise Unfit(f"is {value}")
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Unfit("is not a number (|int and |float read text; ~ joins text)")
-    if not abs(value) <= MAX_NUMBER:
-        raise Unfit("is too large")
+    if isinstance(value, Decimal):
+        is_too_long = digits_of(value) > MAX_DIGITS
+    else:
+        is_too_long = value.bit_length() > 3.33 * MAX_DIGITS
+    if is_too_long:
+        raise Unfit(f"has more than {MAX_DIGITS:,} digits")
     return value
+
+
+def digits_of(value: Decimal) -> int:
+    """Return about how many digits a number is written with."""
+    _, digits, exponent = value.as_tuple()
+    return len(digits) + (abs(exponent) if isinstance(exponent, int) else 0)
+
+
+def exact(value: int | Decimal) -> int | Numeral:
+    """Return the result of arithmetic, if it is one that can be calculated with.  Errors: `Unfit`."""
+    result = number(value)
+    return Numeral(result) if isinstance(result, Decimal) else result
 
 
 def bounded(length: int) -> None:
@@ -79,44 +110,78 @@ def bounded(length: int) -> None:
 
 
 def to_json(value: Any, limit: int = MAX_TEXT) -> str:
-    """Write a value as JSON, giving up as soon as it passes `limit` characters.  Errors: `Unfit`."""
-    parts, length = [], 0
-    for part in _ENCODER.iterencode(value):
-        length += len(part)
-        if length > limit:
-            raise Unfit(f"would be longer than {limit:,} characters")
-        parts.append(part)
-    return "".join(parts)
+    """Write a value as JSON of at most `limit` characters.  Errors: `Unfit`."""
+    _refuse_longer(value, limit)
+    try:
+        written = body_text(value)
+    except Unwritable as error:
+        raise Unfit(f"cannot be written as JSON: {error}") from None
+    if len(written) > limit:
+        raise Unfit(f"would be longer than {limit:,} characters")
+    return written
 
 
-def _to_decimal(value: Any, places: int) -> Decimal:
-    return Decimal(repr(number(value))).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP) + 0
+def _refuse_longer(value: Any, left: int) -> int:
+    """Return how many characters are left beside a value; a small value may name a large one many times."""
+    if isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            left = _refuse_longer(item, left - 1)
+    elif isinstance(value, str | Decimal):
+        left -= len(value) if isinstance(value, str) else digits_of(value)
+    if left < 0:
+        raise Unfit(f"would be longer than {MAX_TEXT:,} characters")
+    return left
 
 
-def _round(value: Any, precision: int = 0) -> int | float:
-    rounded = _to_decimal(value, precision)
-    return float(rounded) if precision else int(rounded)
+def _abs(value: Any) -> int | Numeral:
+    found = number(value)
+    return abs(found) if isinstance(found, int) else Numeral(found.copy_abs())  # abs() would round it
+
+
+def _rounded(value: Any, places: int) -> Decimal:
+    if abs(places) > MAX_DIGITS:
+        raise Unfit(f"can be rounded to at most {MAX_DIGITS:,} places")
+    rounded = Decimal(number(value)).quantize(Decimal(1).scaleb(-places), context=_CONTEXT)
+    return rounded if rounded else rounded.copy_abs()  # not -0.00
+
+
+def _round(value: Any, precision: int = 0) -> int | Numeral:
+    rounded = _rounded(value, int(precision))
+    return Numeral(rounded) if precision > 0 else int(rounded)
 
 
 def _money(value: Any) -> str:
     """1234.5 -> 1,234.50; halves go up, as on an invoice."""
-    return f"{_to_decimal(value, 2):,}"
+    return f"{_rounded(value, 2):,}"
 
 
 def _int(value: Any, default: int | None = None) -> int:
     return int(_float(value, default))
 
 
-def _float(value: Any, default: float | None = None) -> int | float:
+def _float(value: Any, default: int | Decimal | None = None) -> int | Decimal:
     """Read a number; without a `default`, other text is refused and not read as 0."""
     if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            if default is None:
-                raise Unfit("is not a number") from None
+        read = re.fullmatch(r"\s*([-+]?[0-9]+)?(\.[0-9]*)?([eE][-+]?[0-9]{1,4})?\s*", value[: 2 * MAX_DIGITS])
+        if read is not None and any(map(str.isdigit, value)):
+            value = Numeral(value.strip()) if read[2] or read[3] else int(value)
+        elif default is None:
+            raise Unfit("is not a number")
+        else:
             value = default
     return number(value)
+
+
+def _quotient(left: Decimal, right: Decimal) -> Decimal:
+    """Divide, with all digits of both: 900.00 / 8 is 112.50."""
+    digits = max(len(left.as_tuple().digits), len(right.as_tuple().digits)) + 10
+    return Context(prec=max(QUOTIENT_DIGITS, digits), rounding=ROUND_HALF_UP).divide(left, right)
+
+
+def _floor(left: Decimal, right: Decimal) -> Decimal:
+    """Divide and round down, as Python does with integers: -7 // 2 is -4."""
+    whole, rest = _CONTEXT.divmod(left, right)
+    return whole - 1 if rest and (rest < 0) != (right < 0) else whole
 
 
 def _length(value: Any) -> int:
@@ -160,7 +225,7 @@ def _title(value: Any) -> str:
     return re.sub(r"\w[\w'’]*", lambda word: word[0].capitalize(), text(value))
 
 
-def _parse_moment(value: Any) -> tuple[datetime, str]:
+def parse_moment(value: Any) -> tuple[datetime, str]:
     """Read an ISO 8601 date, time or timestamp; returns it with the letters of `strftime` that it has values for."""
     if not isinstance(value, str) or len(value) > 40:
         raise Unfit("is not an ISO date or time")
@@ -176,22 +241,40 @@ def _parse_moment(value: Any) -> tuple[datetime, str]:
         raise Unfit("is not an ISO date or time") from None
 
 
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone by its IANA name.  Errors: `Unfit`."""
+    try:
+        return _zone_info(name)
+    except (LookupError, OSError, ValueError, TypeError):  # ZoneInfo("America") is a folder
+        raise Unfit("has an unknown time zone") from None
+
+
+def check_zone(name: object) -> None:
+    """Refuse a zone that does not exist, with the names that may be meant.  Errors: `Unfit`."""
+    if name is None:
+        return
+    try:
+        zone(name if isinstance(name, str) else "")
+    except Unfit:
+        known = {other.lower(): other for other in sorted(available_timezones())}
+        near = [known[word] for word in get_close_matches(str(name).lower(), known, n=3)]
+        hint = f"did you mean {', '.join(near)}?" if near else "write one such as Europe/Berlin"
+        raise Unfit(f"has an unknown time zone {str(name)[:60]!r}; {hint}") from None
+
+
 def _date(value: Any, format: str = "%d %b %Y", tz: str | None = None) -> str:
     """Write an ISO date, time or timestamp by `format` (the letters of `strftime`), moved to the zone `tz`.
 
     Without `tz` its own zone is kept.  A plain date is the same day in every zone.  A time or timestamp without a zone
     cannot be converted, and what the value does not contain (the hour of a date) cannot be written.
     """
-    moment, parts = _parse_moment(value)
+    moment, parts = parse_moment(value)
     if not re.fullmatch(rf"([^%]|%%|%-?[{parts}]){{0,100}}", format):
         raise Unfit("does not contain what the format asks for" if "%" in format else "has a format that is too long")
     if tz is not None and _TIME_PARTS in parts:
         if moment.tzinfo is None or parts == _TIME_PARTS:
             raise Unfit("has no time zone (or no day), so it cannot be converted")
-        try:
-            moment = moment.astimezone(_zone(tz))
-        except (LookupError, OSError, ValueError):  # ZoneInfo("America") is a folder
-            raise Unfit("has an unknown time zone") from None
+        moment = moment.astimezone(zone(tz))
     return moment.strftime(format)
 
 
@@ -207,7 +290,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "trim": lambda value: text(value).strip(),
     "first": lambda value: _end(value, 0),
     "last": lambda value: _end(value, -1),
-    "abs": lambda value: abs(number(value)),
+    "abs": _abs,
     "tojson": lambda value: to_json(value),
     "title": _title,
     "length": _length,
@@ -222,15 +305,35 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "time": _time,
 }
 
-#: Node of the template -> what it does to two numbers.
-ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+#: Node of the template -> what it does to two numbers; integers stay integers but in a division.
+_WHOLE: dict[str, Callable[[int, int], int]] = {
     "Add": operator.add,
     "Sub": operator.sub,
     "Mul": operator.mul,
-    "Div": operator.truediv,
     "FloorDiv": operator.floordiv,
     "Mod": operator.mod,
 }
+_DECIMAL: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "Add": _CONTEXT.add,
+    "Sub": _CONTEXT.subtract,
+    "Mul": _CONTEXT.multiply,
+    "Div": _quotient,
+    "FloorDiv": _floor,
+    "Mod": lambda left, right: _CONTEXT.subtract(left, _CONTEXT.multiply(right, _floor(left, right))),
+}
+
+
+def calculate(name: str, left: int | Decimal, right: int | Decimal) -> int | Numeral:
+    """Calculate with two numbers, without a loss of digits.  Errors: `Unfit`, `ZeroDivisionError`."""
+    if isinstance(left, int) and isinstance(right, int) and name in _WHOLE:
+        return exact(_WHOLE[name](left, right))
+    if not right and name not in ("Add", "Sub", "Mul"):
+        raise ZeroDivisionError
+    try:
+        return exact(_DECIMAL[name](Decimal(left), Decimal(right)))
+    except ArithmeticError:
+        raise Unfit(f"has more than {MAX_DIGITS:,} digits") from None
+
 
 #: Jinja's name -> what it asks of two values.
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import wraps
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, TemplateError, Undefined, pass_context
 from jinja2.runtime import Context, LoopContext
@@ -19,16 +21,19 @@ from minutehand.executor.actions.contract import RenderError, UnresolvedVariable
 from minutehand.executor.dialects.variables import lookup, lookup_child
 from minutehand.executor.templates.budget import Budget
 from minutehand.executor.templates.filters import (
-    ARITHMETIC,
     COMPARISONS,
     FILTERS,
     MAX_TEXT,
     NOTHING,
     Unfit,
+    calculate,
     number,
     text,
 )
+from minutehand.executor.templates.moments import MOMENT_FILTERS, is_moment
 from minutehand.executor.templates.tree import spell
+from minutehand.executor.templates.urls import Raw, UrlParts
+from minutehand.store.json import Numeral, TooDeep
 
 #: Iterations of all loops of one render together.
 MAX_ITERATIONS = 1_000
@@ -36,7 +41,7 @@ MAX_ITERATIONS = 1_000
 #: What Jinja, a filter or the data can raise.  Their messages may contain values, so none is passed on.
 FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TemplateError, TypeError, ValueError)
 
-_JSON = (str, bool, int, float, list, dict)
+_JSON = (str, bool, int, Decimal, float, list, dict)
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
 
@@ -51,11 +56,14 @@ class Run(Context):
         budget: Budget,
         *,
         html: bool = False,
+        url: UrlParts | None = None,
     ) -> None:
         super().__init__(environment, dict(variables), None, {})
         #: The text for an unresolved variable; None: an error.
         self.stand_in = stand_in
         self.html = html
+        #: The template is one of a URL: where its values stand.
+        self.url = url
         self.budget = budget
         self.iterations = self.written = 0
         #: The template is a single expression whose value is kept, not its text.
@@ -73,6 +81,8 @@ class Run(Context):
         for value in values:
             if isinstance(value, str | list | dict):
                 work += len(value) >> 6
+            elif isinstance(value, Decimal):
+                work += abs(value.adjusted()) >> 6
         self.budget.charge(work)
 
 
@@ -142,7 +152,8 @@ def _get(run: Run, value: Any, label: str, keys: tuple[str | int, ...]) -> Any:
     if value is None:
         return Unresolved(run, spell(label, keys), empty=True)
     if not isinstance(value, _JSON):
-        raise RenderError(f"{spell(label, keys)} cannot be used in a template")
+        why = "is nested too deeply to be read" if isinstance(value, TooDeep) else "cannot be used in a template"
+        raise RenderError(f"{spell(label, keys)} {why}")
     return value
 
 
@@ -155,6 +166,8 @@ def _out(run: Run, value: Any, label: str) -> str:
         run.kept = value
         return ""
     written = value if isinstance(value, str) else _text(value, label)
+    if run.url is not None:
+        run.url.add(run.written, written)
     return str(escape(written)) if run.html else written
 
 
@@ -201,6 +214,23 @@ def _escape(run: Run, value: Any, label: str) -> str:
 
 
 @pass_context
+def _urlencode(run: Run, value: Any, label: str) -> str:
+    """Encode a value for any place of a URL; in a URL every value is encoded when it is written."""
+    run.charge(value)
+    written = _text(_settle(_lift(run, value, label)), label)
+    return written if run.url is not None else quote(written, safe="", errors="replace")
+
+
+@pass_context
+def _raw(run: Run, value: Any, label: str) -> str:
+    """Leave a value as it is in a URL, where it would be encoded."""
+    run.charge(value)
+    if run.html:
+        raise RenderError(f"{label}: |raw is for URLs; in HTML every value is escaped")
+    return Raw(_text(_settle(_lift(run, value, label)), label))
+
+
+@pass_context
 def _loop(run: Run, value: Any, label: str) -> list[Any]:
     """Count all iterations of a loop before the first; exact, since a template cannot leave a loop early."""
     run.charge()
@@ -242,9 +272,12 @@ def _arithmetic(run: Run, left: Any, label: str, name: str, right: Any, right_la
         try:
             operands.append(number(value))
         except Unfit as unfit:
+            if name in ("Add", "Sub") and is_moment(value):
+                how = "plus" if name == "Add" else "minus"
+                raise RenderError(f"{its_label} is a date or time: write {label}|{how}('2 days')") from None
             raise RenderError(f"{its_label} {unfit}") from None
     try:
-        return number(ARITHMETIC[name](*operands))
+        return calculate(name, *operands)
     except ZeroDivisionError:
         raise RenderError(f"{label} is divided by zero: {right_label}") from None
     except Unfit as unfit:
@@ -285,6 +318,13 @@ def _compare(run: Run, left: Any, label: str, name: str, right: Any, right_label
 
 
 @pass_context
+def _numeral(run: Run, written: str) -> Numeral:
+    """Return a number with a fraction, as it is written in the template."""
+    run.charge()
+    return Numeral(written)
+
+
+@pass_context
 def _is(run: Run, value: Any, label: str, name: str) -> bool:
     run.charge()
     null = value is None or (isinstance(value, Unresolved) and value.empty)
@@ -294,15 +334,17 @@ def _is(run: Run, value: Any, label: str, name: str) -> bool:
         "undefined": unknown,
         "none": null,
         "string": isinstance(value, str),
-        "number": isinstance(value, int | float) and not isinstance(value, bool),
+        "number": isinstance(value, int | Decimal) and not isinstance(value, bool),
     }[name]
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    **{name: _operation(function) for name, function in FILTERS.items()},
+    **{name: _operation(function) for name, function in (FILTERS | MOMENT_FILTERS).items()},
     "default": _default,
     "escape": _escape,
     "e": _escape,
+    "urlencode": _urlencode,
+    "raw": _raw,
     "*get": _get,
     "*out": _out,
     "*loop": _loop,
@@ -311,4 +353,5 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "*arithmetic": _arithmetic,
     "*compare": _compare,
     "*is": _is,
+    "*numeral": _numeral,
 }

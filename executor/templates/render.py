@@ -17,25 +17,27 @@ from typing import Any, Literal
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import Template
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from minutehand.executor.actions.contract import RenderError
+from minutehand.executor.actions.contract import BadStep, RenderError
 from minutehand.executor.templates.budget import Budget
-from minutehand.executor.templates.filters import MAX_TEXT, text, to_json
+from minutehand.executor.templates.filters import MAX_TEXT, Unfit, text, to_json
+from minutehand.executor.templates.numerals import ExactEnvironment
 from minutehand.executor.templates.operations import FAULTS, OPERATIONS, Run
-from minutehand.executor.templates.tree import rewrite
+from minutehand.executor.templates.tree import mark, rewrite
+from minutehand.executor.templates.urls import UrlParts, check_url_template
+from minutehand.store.json import text_problem
 
 #: The longest template, in characters.
 MAX_SOURCE = 100_000
 #: How deep a JSON value with templates may be nested.
 MAX_DEPTH = 50
 
-#: One tag; one that is not closed goes on to the end.
-_TAG = re.compile(r"\{[{%].*?(?:[%}]\}|\Z)", re.DOTALL)
+#: One tag; one that is not closed goes on to the end.  `{%` begins one only before a word: `{%7D` is text.
+_TAG = re.compile(r"\{(?:\{|%[-+]?\s*[A-Za-z_]).*?(?:[%}]\}|\Z)", re.DOTALL)
 
 Policy = Literal["fail", "blank", "default"]
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(keep_trailing_newline=True, optimized=False, cache_size=0)
+_ENVIRONMENT = ExactEnvironment(keep_trailing_newline=True, optimized=False, cache_size=0)
 _ENVIRONMENT.globals.clear()
 _ENVIRONMENT.tests.clear()
 _ENVIRONMENT.filters = dict(OPERATIONS)
@@ -59,6 +61,13 @@ class Renderer:
     ) -> str:
         """Render a template against JSON values; `html` escapes them.  Errors: `RenderError`, nothing else."""
         return _render(template, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget(), html=html))
+
+    def render_url(self, template: str, context: Mapping[str, Any], *, budget: Budget | None = None) -> str:
+        """Render a template of a URL: each value is encoded (see urls.py).  Errors: `RenderError`, nothing else."""
+        parts = UrlParts()
+        return parts.encode(
+            _render(template, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget(), url=parts))
+        )
 
     def render_value(self, value: Any, context: Mapping[str, Any], *, budget: Budget | None = None) -> Any:
         """Render every string inside a JSON value.
@@ -96,6 +105,24 @@ def check_template(template: str) -> None:
     _load(template, Budget())
 
 
+def check_url(template: str) -> None:
+    """Raise `BadStep` when a value of a URL's template may stand before the path.  One that is not valid passes."""
+    if "{" in template and len(template) <= MAX_SOURCE and (problem := _url_problem(template)):
+        raise BadStep(problem)
+
+
+@lru_cache(maxsize=512)
+def _url_problem(template: str) -> str:
+    try:
+        if isinstance(_compile(template), _Compiled):  # else the renderer says what is wrong
+            check_url_template(_ENVIRONMENT.parse(_protected(template)))
+    except RenderError:
+        return ""
+    except BadStep as error:
+        return str(error)
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     root: Callable[[Context], Iterator[str]]
@@ -111,7 +138,7 @@ def _compile(source: str) -> _Compiled | str:
     takes some 0.4 s and 0.4 MB.  Jinja's parser raises `RecursionError` for deep nesting, before there is a tree.
     """
     try:
-        tree = _ENVIRONMENT.parse(source)
+        tree = parse(_protected(source))
         output = tree.body[0] if len(tree.body) == 1 else None
         single = isinstance(output, nodes.Output) and [isinstance(n, nodes.TemplateData) for n in output.nodes] == [
             False
@@ -122,12 +149,38 @@ def _compile(source: str) -> _Compiled | str:
     except RenderError as refused:
         return str(refused)
     except TemplateSyntaxError as error:
-        return f"line {error.lineno}: {(error.message or 'not understood')[:200]}"
+        triple = " (a variable has two braces: {{ client.name }})" if "{{{" in source else ""
+        return f"line {error.lineno}: {(error.message or 'not understood')[:200]}{triple}"
     except RecursionError:  # not kept: the caller's own stack may have been deep
         raise RenderError("the template is nested too deeply") from None
     except (AssertionError, SyntaxError, *FAULTS) as fault:
         return f"the template is not understood ({type(fault).__name__})"
     return _Compiled(template.root_render_func, single)
+
+
+def _protected(source: str) -> str:
+    """Mark what Jinja would read or change outside of tags, until `rewrite` takes the marks out again."""
+    parts, at, trims = [], 0, False
+    for tag in [*_TAG.finditer(source), None]:
+        piece = source[at : tag.start() if tag else len(source)]
+        # As Jinja does: it does not know a marked line break as one.
+        piece = piece.lstrip() if trims else piece
+        piece = piece.rstrip() if tag and tag[0][2:3] == "-" else piece
+        parts.append(mark(piece))
+        if tag:
+            parts.append(tag[0])
+            at, trims = tag.end(), tag[0][-3:-2] == "-"
+    return "".join(parts)
+
+
+def parse(source: str) -> nodes.Template:
+    """Return the tree of a template as it is written.  Errors: `TemplateSyntaxError`, `RecursionError`."""
+    return _ENVIRONMENT.parse(source)
+
+
+def tags(source: str) -> str:
+    """Return the tags of a template, without the text between them."""
+    return "".join(tag[0] for tag in _TAG.finditer(source))
 
 
 def tag_length(source: str) -> int:
@@ -163,7 +216,14 @@ def _output(compiled: _Compiled, run: Run) -> str:
             parts.append(part)
     except FAULTS as fault:
         raise RenderError(f"the template cannot be rendered ({type(fault).__name__})") from None
-    return "".join(parts)
+    return _sound("".join(parts))
+
+
+def _sound(text: str) -> str:
+    """Return the text.  Errors: `RenderError` if nobody can store or send it; a literal can write such characters."""
+    if problem := text_problem(text):
+        raise RenderError(f"the text {problem}")
+    return text
 
 
 def _render_native(template: str, run: Run) -> Any:
@@ -176,7 +236,9 @@ def _render_native(template: str, run: Run) -> Any:
         return rendered
     try:
         size = len(to_json(run.kept)) if isinstance(run.kept, list | dict) else len(text(run.kept))
+    except Unfit as unfit:
+        raise RenderError(f"the value of {template[:60]} {unfit}") from None
     except FAULTS:
         raise RenderError(f"a value is not JSON, or longer than {MAX_TEXT:,} characters") from None
     run.charge_output(size)
-    return run.kept
+    return _sound(run.kept) if isinstance(run.kept, str) else run.kept

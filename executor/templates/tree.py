@@ -5,7 +5,7 @@ A node that is not listed is an error with its line, so a new feature of Jinja i
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable
 from inspect import signature
 from typing import Any, NoReturn
@@ -14,17 +14,21 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from minutehand.executor.actions.contract import RenderError
-from minutehand.executor.templates.filters import FILTERS, MAX_NUMBER
+from minutehand.executor.templates.filters import FILTERS, Unfit, check_zone, number
+from minutehand.executor.templates.moments import MOMENT_FILTERS
+from minutehand.store.json import Numeral
 
 #: The most nodes of one template's tree, and its depth: Jinja and Python compile a nested tree by recursion.
 MAX_NODES = 5_000
 MAX_NESTING = 40
 MAX_LOOP_NESTING = 2
 
-_SIGNATURES = {name: signature(function) for name, function in FILTERS.items()} | {
+_SIGNATURES = {name: signature(function) for name, function in (FILTERS | MOMENT_FILTERS).items()} | {
     "default": signature(lambda value, default_value="", boolean=False: None),
     "escape": signature(lambda value: None),
     "e": signature(lambda value: None),
+    "urlencode": signature(lambda value: None),
+    "raw": signature(lambda value: None),
 }
 #: Test -> how many arguments it takes.
 TESTS = {"defined": 0, "undefined": 0, "none": 0, "string": 0, "number": 0, "in": 1}
@@ -45,6 +49,21 @@ _REFUSED = {
     nodes.NSRef: "only a plain name can be set",
     nodes.AssignBlock: "{% set %} needs a value: {% set name = … %}",
 }
+
+#: What is text outside of tags, and to Jinja a comment, a tag or another line break -> a mark that no text contains.
+_MARKS = {"{#": "\0#", "{%": "\0%", "\r": "\0r"}
+_MARKED = {mark: text for text, mark in _MARKS.items()}
+_TO_MARK = re.compile("|".join(map(re.escape, _MARKS)))
+_MARK = re.compile("|".join(map(re.escape, _MARKED)))
+
+
+def mark(text: str) -> str:
+    """Mark what Jinja would not leave as it is in a text outside of tags; `rewrite` takes the marks out of the tree."""
+    return _TO_MARK.sub(lambda found: _MARKS[found[0]], text)
+
+
+def _unmark(text: str) -> str:
+    return _MARK.sub(lambda found: _MARKED[found[0]], text)
 
 
 def spell(base: str, keys: Iterable[str | int]) -> str:
@@ -128,6 +147,7 @@ class _Rewriter(NodeTransformer):
     def visit_TemplateData(self, node: nodes.TemplateData) -> nodes.Node:
         if "{{" in node.data or "{%" in node.data:
             _refuse(node, "{% raw %} is not allowed: braces never leave unresolved")
+        node.data = _unmark(node.data)
         return node
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:
@@ -159,9 +179,15 @@ class _Rewriter(NodeTransformer):
 
     def visit_Const(self, node: nodes.Const) -> nodes.Node:
         value = node.value
-        if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= MAX_NUMBER):
-            _refuse(node, "too large a number")
-        return node
+        if isinstance(value, str):  # the text after a string that contains `}}` was taken for one outside of tags
+            node.value = _unmark(value)
+        if isinstance(value, bool) or not isinstance(value, int | Numeral):
+            return node
+        try:
+            number(value)
+        except Unfit:
+            _refuse(node, "a number with too many digits")
+        return node if isinstance(value, int) else _operation("*numeral", nodes.Const(str(value), lineno=node.lineno))
 
     def visit_List(self, node: nodes.List | nodes.Tuple) -> nodes.Node:
         if isinstance(node, nodes.Tuple) and node.ctx != "load":
@@ -205,9 +231,13 @@ class _Rewriter(NodeTransformer):
         if node.dyn_args or node.dyn_kwargs:
             _refuse(node, f"the filter {node.name} cannot take * arguments")
         try:
-            known.bind(None, *node.args, **{str(pair.key): pair.value for pair in node.kwargs})
+            given = known.bind(None, *node.args, **{str(pair.key): pair.value for pair in node.kwargs}).arguments
+            if isinstance(given.get("tz"), nodes.Const):
+                check_zone(given["tz"].value)
         except TypeError as error:
             _refuse(node, f"the filter {node.name}: {error}")
+        except Unfit as error:
+            _refuse(node, f"the filter {node.name} {error}")
         label = _label(node)
         self.generic_visit(node)
         node.args.insert(0, nodes.Const(label))

@@ -6,9 +6,10 @@ come from users of the app.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
+
+from minutehand.store.json import shown_text
 
 #: C0 and C1 control characters and DEL; controls of direction; line and paragraph separators; lone surrogates, which
 #: UTF-8 cannot encode.
@@ -31,9 +32,7 @@ def json_text(value: Any, *, indent: int | None = None, sort_keys: bool = False)
     >>> print(json_text({"name": "Zoë \x7f\u202e"}))
     {"name": "Zoë \u007f\u202e"}
     """
-    text = json.dumps(
-        value, ensure_ascii=False, indent=indent, sort_keys=sort_keys
-    )  # it escapes C0; line breaks are its own
+    text = shown_text(value, indent=indent, sort_keys=sort_keys)  # it escapes C0; line breaks are its own
     return _UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 

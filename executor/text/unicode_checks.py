@@ -10,6 +10,8 @@ import unicodedata
 #: Invisible though they are letters or marks: Hangul fillers, the grapheme joiner, Khmer inherent vowels, selectors.
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {chr(n) for n in range(0xFE00, 0xFE10)}
 _SUPPLEMENT = range(0xE0100, 0xE01F0)
+#: Override the order in which text is shown: what a person saw and approved is not what is written.
+OVERRIDES = frozenset("\u202d\u202e")
 
 
 def is_invisible(character: str) -> bool:
@@ -23,6 +25,24 @@ def is_invisible(character: str) -> bool:
         or character in _UNSEEN
         or ord(character) in _SUPPLEMENT
     )
+
+
+def trim_unseen(text: str) -> str:
+    r"""Return the text without blanks and invisible characters at its ends.  Overrides stay, to be refused.
+
+    >>> trim_unseen("\ufeff\u00a0ann@example.com \u200b"), trim_unseen("\u202ea ")
+    ('ann@example.com', '\u202ea')
+    """
+    begin, end = 0, len(text)
+    while begin < end and _is_trimmed(text[begin]):
+        begin += 1
+    while begin < end and _is_trimmed(text[end - 1]):
+        end -= 1
+    return text[begin:end]
+
+
+def _is_trimmed(character: str) -> bool:
+    return character.isspace() or (is_invisible(character) and character not in OVERRIDES)
 
 
 def name_invisible(text: str) -> str | None:

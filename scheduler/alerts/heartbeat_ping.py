@@ -94,8 +94,7 @@ class HeartbeatPing:
                 self.problem = None
                 return
         self.problem = problem
-        import structlog
-
+        from minutehand.executor.log import structlog
         from minutehand.scheduler.logs import configure
 
         configure(self._log)

@@ -25,6 +25,8 @@ _NEXT = {
     "lost": "minutehand doctor",
     "flood": "minutehand executions ls{workflow} since:1h; minutehand workflows pause {subject}",
     "recipient": "minutehand executions ls{workflow} since:1h; minutehand workflows pause {subject}",
+    "copy": "minutehand resume --this-is-production, or: minutehand copy --test-mode",
+    "moved": "minutehand resume --this-is-production",
 }
 #: E-mail addresses and phone numbers.
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+@[^\s<>\"',;:]+|\+?\d[\d\s().-]{6,}\d")

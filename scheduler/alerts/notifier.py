@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-import structlog
-
+from minutehand.executor.log import structlog
 from minutehand.scheduler.alerts.messages import message
 from minutehand.scheduler.config import AlertSettings
 from minutehand.store import Store
@@ -38,12 +37,18 @@ class Notifier:
 
     async def notify(self) -> int:
         """Check for incidents and send those that are due; returns how many were sent.  Errors: none."""
+        try:
+            return await self.check()
+        except StoreError as error:
+            self._fail(str(error))
+        return 0
+
+    async def check(self) -> int:
+        """Do what `notify` does, for a person who waits for it.  Errors: `StoreError`: nothing is known then."""
         self.problem = None
         try:
             async with asyncio.timeout(NOTIFY_SECONDS):
                 return await self._notify()
-        except StoreError as error:
-            self._fail(str(error))
         except TimeoutError:
             self._fail(f"the targets did not answer within {NOTIFY_SECONDS:g} s")
         return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from minutehand.executor.providers import built_in_settings
 from minutehand.executor.settings import read_variable
+from minutehand.scheduler.cli.encoding import check_variable
 
 #: Variables of ours that do not begin with MINUTEHAND_; others may end in _FILE for reasons of their own.
 NAMES = frozenset(
@@ -20,6 +21,14 @@ NAMES = frozenset(
         *(setting.variable for setting in built_in_settings()),
     }
 )
+
+#: What `.env` added to the environment.
+_from_dotenv: dict[str, str] = {}
+
+
+def is_from_dotenv(name: str, value: str | None) -> bool:
+    """Whether this value of a variable was read from `.env`, and not given by a flag or the environment."""
+    return value is not None and _from_dotenv.get(name) == value
 
 
 def fill_environment(folder: Path | None = None) -> None:
@@ -30,9 +39,13 @@ def fill_environment(folder: Path | None = None) -> None:
 
         for name, value in dotenv_values(file, interpolate=False).items():
             # The environment wins over `.env`, also when it names a file (NAME_FILE).
-            if value is not None and f"{name}_FILE" not in os.environ:
-                os.environ.setdefault(name, value)
+            if value is not None and f"{name}_FILE" not in os.environ and name not in os.environ:
+                os.environ[name] = value
+                _from_dotenv[name] = value
     os.environ.update(from_files(os.environ))
+    for name, text in os.environ.items():
+        if name in NAMES or name.startswith("MINUTEHAND_"):
+            check_variable(name, text)
 
 
 def from_files(environ: Mapping[str, str]) -> dict[str, str]:

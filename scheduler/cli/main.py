@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from minutehand.scheduler.cli.environment import fill_environment
+from minutehand.scheduler.cli.encoding import check_arguments, prepare_streams, use_utf8
 from minutehand.scheduler.cli.terminal import echo, echo_text, joined
 from minutehand.scheduler.exit_codes import exit_code
 from minutehand.store.errors import EmbeddedUnavailable, StoreError
@@ -32,16 +32,20 @@ COMMANDS = {
     "direct": "minutehand.scheduler.cli.commands.direct:direct",
     "enqueue": "minutehand.scheduler.cli.commands.enqueue:enqueue",
     "workflows": "minutehand.scheduler.cli.commands.workflows:workflows",
+    "explain": "minutehand.scheduler.cli.commands.explain:explain",
     "executions": "minutehand.scheduler.cli.commands.executions:executions",
     "logs": "minutehand.scheduler.cli.commands.executions:executions",
     "webhook-secret": "minutehand.scheduler.cli.commands.webhook_secret:webhook_secret",
     "limits": "minutehand.scheduler.cli.commands.limits:limits",
+    "opt-outs": "minutehand.scheduler.cli.commands.opt_outs:opt_outs",
     "pause": "minutehand.scheduler.cli.commands.pause:pause",
     "resume": "minutehand.scheduler.cli.commands.pause:resume",
+    "copy": "minutehand.scheduler.cli.commands.copy:copy",
     "status": "minutehand.scheduler.cli.commands.status:status",
     "alerts": "minutehand.scheduler.cli.commands.alerts:alerts",
     "doctor": "minutehand.scheduler.cli.commands.doctor:doctor",
     "prune": "minutehand.scheduler.cli.commands.prune:prune",
+    "uninstall": "minutehand.scheduler.cli.commands.uninstall:uninstall",
     "units": "minutehand.scheduler.cli.commands.units:units_command",
     "db": "minutehand.scheduler.cli.commands.db:db",
     "version": "minutehand.scheduler.cli.commands.version:version",
@@ -71,6 +75,8 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Try it: minutehand demo",
 )
+@click.option("--version", is_flag=True, help="Print the version and exit.", is_eager=True, expose_value=False,
+              callback=lambda context, _, wanted: _print_version(context) if wanted else None)  # fmt: skip
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Run the automations of an app whose data is in Postgres.
@@ -79,12 +85,23 @@ def cli(context: click.Context) -> None:
     sent has a code and a reason.  Settings come from flags, then the environment, then a `.env` file in this folder.
     """
     if context.invoked_subcommand not in WITHOUT_ENVIRONMENT:
+        from minutehand.scheduler.cli.environment import fill_environment  # it imports the providers' settings
+
         fill_environment()
+
+
+def _print_version(context: click.Context) -> None:
+    from minutehand.scheduler.versions import versions_text  # not the command, which imports all options
+
+    echo(versions_text())
+    context.exit()
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.  Only here errors become messages and exit codes."""
     sys.excepthook = _print_traceback
+    use_utf8()
+    prepare_streams()
     sys.exit(run(arguments))
 
 
@@ -96,6 +113,7 @@ def _print_traceback(kind: type[BaseException], error: BaseException, traceback:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
+        check_arguments(sys.argv[1:] if arguments is None else arguments)
         result: Any = cli.main(args=arguments, prog_name="minutehand", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:

@@ -15,9 +15,10 @@ import click
 
 from minutehand.executor.base import EXECUTORS
 from minutehand.executor.durations import BadDuration, format_exact, parse_duration
-from minutehand.executor.providers import EMAIL_PROVIDERS, SMS_PROVIDERS, built_in_settings
+from minutehand.executor.providers import EMAIL_FROM, EMAIL_PROVIDERS, SMS_PROVIDERS, built_in_settings
 from minutehand.executor.settings import ExecutorSettings, Setting
-from minutehand.executor.tracing import is_wanted
+from minutehand.executor.targets.names import split_targets
+from minutehand.executor.text.domains import BadDomain, ascii_domain
 from minutehand.scheduler.config import AlertSettings, BackendSettings, DashboardSettings, LogSettings, RunSettings
 
 
@@ -228,7 +229,8 @@ _EXECUTOR_OPTIONS = [
     ),
     _option(
         "--notify-urls", envvar="MINUTEHAND_NOTIFY_URLS", metavar="URL …", default="",
-        help="Where `notify` steps send: Apprise URLs, separated by spaces.  [env: MINUTEHAND_NOTIFY_URLS]",
+        help="Where `notify` steps send: Apprise URLs, also named (north=URL, ops@*=URL), separated by spaces.  "
+        "[env: MINUTEHAND_NOTIFY_URLS]",
     ),
     webhook_secret_option,
     _option(
@@ -332,6 +334,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             from minutehand.scheduler.executor_config import with_remote
 
             run, executor = with_remote(run, executor, values["backend"])
+        elif executor.value(EMAIL_FROM):
+            from minutehand.scheduler.executor_config import check_sender
+
+            check_sender(executor)
         return command(run=run, executor=executor, log=_take(LogSettings, _LOG_OPTIONS, values), **values)
 
     return backend_options(
@@ -385,6 +391,9 @@ def output_option(*formats: str) -> Callable[[Any], Any]:
     )
 
 
+yes_option = click.option("--yes", is_flag=True, help="Do not ask at a terminal.")
+
+
 def _at_least(minimum: float, value: float) -> float:
     if value < minimum:
         raise click.BadParameter(f"must be at least {minimum:g}")
@@ -423,6 +432,8 @@ def _backend_settings(
 def _executor_settings(
     backend: BackendSettings, *, allow_private_addresses: str, functions: str, notify_urls: str, **values: Any
 ) -> ExecutorSettings:
+    from minutehand.executor.tracing import is_wanted  # it imports asyncio, which is for commands that run something
+
     names = frozenset(name.strip() for name in functions.split(",") if name.strip())
     if names or values["email_via"] or values["sms_via"]:
         from minutehand.scheduler.executor_config import functions_of
@@ -434,7 +445,7 @@ def _executor_settings(
         provider_values=ChainMap(flags, os.environ),  # a provider of a plug-in has variables, but no flags
         allow_private_addresses=private_addresses(allow_private_addresses),
         functions=names,
-        notify_urls=tuple(notify_urls.split()),
+        notify_urls=split_targets(notify_urls),
         traces=is_wanted(os.environ),
         **values,
     )
@@ -450,4 +461,10 @@ def private_addresses(text: str) -> bool | frozenset[str]:
         return False
     if text.strip().lower() in ("1", "on", "true", "yes"):
         return True
-    return frozenset(part.strip() for part in text.split(",") if part.strip())
+    pairs = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for pair in pairs:
+        try:
+            ascii_domain(pair.rpartition(":")[0])
+        except BadDomain as error:
+            raise click.BadParameter(f"--allow-private-addresses: the host of {pair} {error}") from None
+    return pairs

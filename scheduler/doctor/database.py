@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from minutehand.executor.text.copies import STOPPED
 from minutehand.scheduler.doctor.facts import Facts
 from minutehand.scheduler.doctor.result import Result, each, fail, ok, warn
+from minutehand.store.place import words
+from minutehand.store.records import Identity
 
 #: Leases and due times use the database's clock; this machine's clock matters for schedules and logs.
 MAX_CLOCK_SECONDS = 5.0
@@ -20,7 +23,7 @@ def backend(facts: Facts) -> list[Result]:
     """Report the backend and its abilities."""
     kind, more = _KINDS[facts.kind]
     listen = "LISTEN works" if facts.listens else "no LISTEN: workers poll"
-    return [ok(f"{facts.database_name} ({facts.backend}): {kind}, {listen}{more}")]
+    return [ok(f"{words(facts.backend, facts.database_name)}: {kind}, {listen}{more}")]
 
 
 def clock(facts: Facts) -> list[Result]:
@@ -62,6 +65,21 @@ def _missing(facts: Facts) -> list[Result]:
     named = f"{', '.join(missing[:10])}{' …' if missing[10:] else ''}"
     fact = f"{named} missing: applied only in part, or dropped later; migrate says which record to delete first"
     return [fail(fact, facts.migrate)]
+
+
+def identity(facts: Facts) -> list[Result]:
+    """Tell a copy or a restore of the database from the one that Minutehand works on."""
+    section = Identity(**facts.section("identity"))  # type: ignore[typeddict-item]
+    production, test = "minutehand resume --this-is-production", "minutehand copy --test-mode"
+    if section["state"] in STOPPED:
+        return [fail(f"{section['reason']}: nothing runs", f"{production}   # or, for tests: {test}")]
+    if section["state"] == "moved":
+        return [warn(str(section["reason"]), production)]
+    if section["state"] == "test":
+        return [warn(str(section["reason"]), f"{production}   # if it is none")]
+    if section["state"] == "new":
+        return [ok("nothing was claimed here yet: the first claim records which database it is")]
+    return [ok(f"it is the database that was recorded on {str(section['since'])[:10]} as {section['recorded']}")]
 
 
 def functions(facts: Facts) -> list[Result]:

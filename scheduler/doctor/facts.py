@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from minutehand.executor.services import services_of
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.database import Database
@@ -35,6 +36,8 @@ class Facts:
     migrations: dict[str, str] = field(default_factory=dict)
     #: Where steps run: `local`, or the name of another executor.
     executor: str = "local"
+    #: What this program's own settings serve: `services_of`.
+    services: Json = field(default_factory=dict)
     #: Why this program cannot send e-mails; empty if it can.
     email_problem: str = ""
     #: MINUTEHAND_WEBHOOK_SECRET, which signs webhooks.
@@ -69,6 +72,7 @@ async def gather(target: Database, run: RunSettings, executor: ExecutorSettings)
         clock_seconds=ahead,
         migrations={path.stem: schema.checksum(path) for path in schema.migrations()},
         executor=run.executor,
+        services=services_of(executor, run.executor),
         email_problem=_email_problem(executor),
         webhook_secret=executor.webhook_secret,
     )

@@ -13,9 +13,8 @@ def grants(facts: Facts) -> list[Result]:
     results = [*each(section["callable"], _callable), *each(section["uncallable"], _uncallable)]
     if results:
         return results
-    if "service_role" in section["roles"]:
-        return [ok("only service_role may call our functions")]
-    return [ok("only the owner may call our functions")]
+    others = [*(["service_role"] if "service_role" in section["roles"] else []), *section["granted"]]
+    return [ok(f"only {', '.join(['the owner', *others])} may call our functions")]
 
 
 def _callable(item: Json) -> Result:

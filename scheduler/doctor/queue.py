@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from minutehand.executor.actions.contract import BadStep
+from minutehand.executor.checks.services import reported_problem
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.durations import format_short
 from minutehand.executor.webhook_secrets import MIN_BYTES, BadSecret, is_short, signing_keys
@@ -13,6 +14,8 @@ from minutehand.store import Json
 
 #: A processor runs every minute; after this long, none is running.
 MAX_SILENT_SECONDS = 300
+#: A tick matches what the trigger left; a change that waits longer needs somebody to look.
+MAX_UNMATCHED_SECONDS = 600
 #: If another processor's newest row is more recent than this, that processor is still running.
 STILL_RUNS_SECONDS = 3600
 _SHOW_FOREIGN = (
@@ -83,7 +86,18 @@ def backlog(facts: Facts) -> list[Result]:
     if section["flooded"]:
         fact = counted(section["flooded"], "execution is", "executions are")
         results.append(warn(f"{fact} held as a flood", "minutehand executions ls --code flood"))
+    if section["restored"]:
+        fact = counted(section["restored"], "execution is", "executions are")
+        results.append(warn(f"{fact} held since a restore or a copy", "minutehand executions ls --code restored"))
     return results or [ok("nothing is overdue by more than an hour")]
+
+
+def opt_outs(facts: Facts) -> list[Result]:
+    """Find opt-outs, from before addresses were read, that name no address: they stop nothing."""
+    if unread := facts.section("queue")["opt_outs"]:
+        fact = f"{counted(unread, 'opt-out', 'opt-outs')} cannot be read as an address, and stop nothing"
+        return [warn(fact, "minutehand opt-outs ls   # then rm them, and add them as the problem says")]
+    return [ok("every opt-out names an address")]
 
 
 def sends(facts: Facts) -> list[Result]:
@@ -108,8 +122,8 @@ _EVENTS = {
         "select id, table_name, error from automation_events where matched_at is null and match_attempts >= 5;",
     ),
     "unmatched": (
-        ("change has waited", "changes have waited"),
-        "for more than 10 minutes to be matched",
+        ("change is", "changes are"),
+        "not matched yet",
         "minutehand run-once",
     ),
     "no_tenant": (
@@ -123,8 +137,16 @@ _EVENTS = {
 def events(facts: Facts) -> list[Result]:
     """Find changes that were lost, set aside, not yet matched, or without a tenant."""
     section = facts.section("queue")
-    results = [warn(f"{counted(section[kind], *words)} {fact}", fix)
-             for kind, (words, fact, fix) in _EVENTS.items() if section[kind]]  # fmt: skip
+    said = {kind: f"{counted(section[kind], *words)} {fact}" for kind, (words, fact, _) in _EVENTS.items()}
+    waits = section["unmatched_seconds"] or 0
+    is_early = waits <= MAX_UNMATCHED_SECONDS  # the next tick matches it
+    results = [
+        warn(said[kind] + (f"; the oldest waits {format_short(waits)}" if kind == "unmatched" else ""), fix)
+        for kind, (_, _, fix) in _EVENTS.items()
+        if section[kind] and not (kind == "unmatched" and is_early)
+    ]
+    if section["unmatched"] and is_early:
+        results.append(ok(f"{said['unmatched']}: the next tick matches them"))
     return results or [ok("every change is matched")]
 
 
@@ -135,11 +157,14 @@ def email(facts: Facts) -> list[Result]:
     if facts.executor != "local" or not sending:
         return [ok("no step needs an e-mail provider here")]
     senders = counted(len(sending), "workflow sends", "workflows send")
-    if not facts.email_problem:
+    installation = facts.section("workflows").get("installation") or {}
+    reported = installation.get("processors")
+    problem = reported_problem(installation, "email") if reported else facts.email_problem
+    if not problem:
         return [ok(f"an e-mail provider is configured; {senders} e-mails")]
     return [
         fail(
-            f'{senders} e-mails ("{sending[0]}"), which will fail: {facts.email_problem}',
+            f'{senders} e-mails ("{sending[0]}"), which will fail: {problem}',
             "SMTP_URL=smtp://user:password@host:port EMAIL_FROM=no-reply@example.com   # where the processor runs",
         )
     ]
@@ -153,7 +178,7 @@ def pace(facts: Facts) -> list[Result]:
 def _slowed(receiver: Json) -> Result:
     whose = f" of tenant {receiver['tenant']}" if receiver["tenant"] else ""
     until = f"nothing is sent there until {format_value(receiver['until'])} UTC, then one probe"
-    state = until if receiver["is_paused"] else f"it gets about {receiver['rate']:g} a second"
+    state = until if receiver["is_paused"] else f"it gets about {float(receiver['rate']):g} a second"
     since = format_value(receiver["since"])
     return warn(
         f"{receiver['name']}{whose} asks to slow down ({receiver['code']}, since {since} UTC): {state}",

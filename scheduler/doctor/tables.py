@@ -40,7 +40,8 @@ def _fix(item: Json, role: str, blockers: list[Json]) -> str:
             pids = ", ".join(str(lock["pid"]) for lock in blockers) or "0"
             return f"select * from pg_stat_activity where pid in ({pids});   -- wait for it, or end it"  # noqa: S608
         case "column_missing" if not item["link"]:
-            renamed = {key: "COLUMN" for key in ("id", "tenant", "status") if config[key] in item["missing"]}
+            keys = ("id", "tenant", "status", "soft_delete")
+            renamed = {key: "COLUMN" for key in keys if config.get(key) in item["missing"]}
             return watch_command(item["table"], config | renamed)
         case "column_missing" | "table_missing":
             return watch_command(item["table"], config) + "   # with the table's new name, or the column's"

@@ -17,8 +17,8 @@ def triggers(facts: Facts) -> list[Result]:
 
     def report(item: Json) -> Result:
         return fail(
-            f"{item['table']}: our trigger is disabled: changes start nothing",
-            f"alter table {item['table']} enable trigger minutehand_capture;",
+            f"{item['unwatched']['table']}: {item['unwatched']['problem']}",
+            item["unwatched"]["remedy"],
         )
 
     def not_unique(item: Json) -> Result:
@@ -29,9 +29,52 @@ def triggers(facts: Facts) -> list[Result]:
 
     disabled = [item for item in watched if not item["enabled"]]
     ambiguous = [item for item in watched if not item.get("unique", True)]
-    return each(disabled, report) + each(ambiguous, not_unique) or [
+    section = facts.section("triggers")
+    seen = each(section["uncovered"], _uncovered) + each(section["outdated"], _outdated)
+    return each(disabled, report) + each(ambiguous, not_unique) + seen or [
         ok(f"watched tables: {', '.join(item['table'] for item in watched)}")
     ]
+
+
+def _uncovered(item: Json) -> Result:
+    """Name a table whose changes belong to a watched table, and are not seen."""
+    if item["why"] == "child":
+        return warn(
+            f"{item['table']} inherits from {item['parent']}: its own rows start nothing",
+            f"minutehand trigger add {item['table']}",
+        )
+    fix = f"alter table {item['table']} enable trigger {name('!minutehand_capture')};"
+    if item["why"] == "missing":
+        fix = f"minutehand trigger rm {item['parent']}; minutehand trigger add {item['parent']}   # with its options"
+    return fail(f"{item['table']}: our trigger is {item['why']} on this partition of {item['parent']}", fix)
+
+
+#: Why a trigger is not as `trigger add` would make it now, and whether what is recorded is wrong because of it.
+_OUTDATED = {
+    "name": (warn, "the app's own triggers fire before ours: a change that one of them makes is recorded first"),
+    "moves": (fail, "its partition key has other columns now: a row that moves is told as deleted and created"),
+    "virtual": (fail, "its virtual generated columns are others now: conditions of triggers do not see them"),
+}
+
+
+def _outdated(item: Json) -> Result:
+    verdict, fact = _OUTDATED[item["why"]]
+    return verdict(f"{item['table']}: {fact}", watch_command(item["table"], item["config"]))
+
+
+def heartbeats(facts: Facts) -> list[Result]:
+    """Find columns whose changes fill the events and start nothing."""
+
+    def report(item: Json) -> Result:
+        config = item["config"]
+        what = f"changed only {', '.join(item['columns'])}, and started nothing: {item['bytes'] / 1e6:.1f} MB of events"
+        return warn(
+            f"{item['table']}: {item['changes']} of the newest 5,000 changes {what}",
+            watch_command(item["table"], config | {"exclude": [*config["exclude"], *item["columns"]]})
+            + "   # unless a workflow reads it",
+        )
+
+    return each(facts.section("triggers")["heartbeats"], report) or [ok("no column fills the events by itself")]
 
 
 def links(facts: Facts) -> list[Result]:
@@ -62,6 +105,10 @@ def watch_command(table: str, config: Json) -> str:
     words += ["--status", config["status"], "--tenant", config["tenant"] or "none"]
     if config["exclude"]:
         words += ["--exclude", ",".join(config["exclude"])]
+    if config["user"] != "user_id":
+        words += ["--user", config["user"]]
+    if config.get("soft_delete"):
+        words += ["--soft-delete", config["soft_delete"]]
     for column, target in config["links"].items():
         words += ["--link", f"{column}={target}"]
     if config.get("global_tables"):

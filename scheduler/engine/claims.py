@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from minutehand.executor.text.copies import REDIRECTS
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.process.reachable import UntilReachable
 from minutehand.store import Claim, Lease, Store
@@ -30,7 +31,14 @@ NOTHING_CLAIMED = Claim(executions=[], ended=[], suspects=False, next_seconds=No
 def claim_due(store: Store, settings: RunSettings, worker: str, *, ids: list[str] | None = None) -> ClaimExecutions:
     """Return what claims for `worker`: whatever is due, oldest first, or only the executions of `ids`."""
     lease_seconds, max_attempts = settings.lease_seconds, settings.max_attempts
-    return partial(store.claim, worker=worker, lease_seconds=lease_seconds, max_attempts=max_attempts, ids=ids)
+    return partial(
+        store.claim,
+        worker=worker,
+        lease_seconds=lease_seconds,
+        max_attempts=max_attempts,
+        ids=ids,
+        redirects=settings.executor == REDIRECTS,
+    )
 
 
 def claim_when_reachable(

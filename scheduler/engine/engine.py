@@ -16,9 +16,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from minutehand.executor import tracing
+from minutehand.executor.log import structlog
 from minutehand.executor.outcome import Ended, Outcome
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.claims import ClaimExecutions

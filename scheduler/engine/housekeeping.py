@@ -10,9 +10,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from minutehand import __version__
+from minutehand.executor.text.copies import why_stopped
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.database import check_schema_version
 from minutehand.store import Json, Store, Tick
@@ -35,6 +36,7 @@ class Housekeeper:
     """Does the housekeeping of one processor.
 
     `batch_size`: executions of one of its ticks, which come every `tick_seconds`; None: it runs all that is due.
+    `serves`: what its steps can use (`services_of`); None: it says nothing.
     `after_pass` is called after each call of `automation_tick`.
     """
 
@@ -47,6 +49,7 @@ class Housekeeper:
         mode: str,
         batch_size: int | None = None,
         tick_seconds: float | None = None,
+        serves: Json | None = None,
         after_pass: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -62,10 +65,12 @@ class Housekeeper:
             "id": f"{host}:{os.getpid()}",
             "mode": mode,
             "host": host,
-            "version": version("minutehand"),
+            "version": __version__,
             "batch_size": batch_size,
             "tick_seconds": tick_seconds,
+            "serves": serves,
             "problems": {},
+            "project": store.project,
         }
         self._reported: Json = {}
         self.stopping = False
@@ -77,15 +82,19 @@ class Housekeeper:
     async def run(self) -> Tick:
         """Find lost leases, check the breaker, record the heartbeat, match late changes; then prune.
 
-        It repeats while there is a stale backlog or a flood to hold.  Returns the last pass, with `held` and `flooded`
-        of all.  Errors: `StoreError`.
+        On a copy of a database nothing is done.  It repeats while there is a stale backlog or a flood to hold.
+        Returns the last pass, with `held`, `restored` and `flooded` of all.  Errors: `StoreError`.
         """
         hold = self._settings.hold_seconds
-        held = flooded = 0
+        held = restored = flooded = 0
         while True:
             tick = await self._store.tick(self.worker, hold_seconds=None if hold is None else int(hold))
-            check_schema_version(tick.schema_version, tick.missing)
+            check_schema_version(tick.schema_version, tick.missing, tick.hidden, place=self._store.where)
+            if why_stopped(tick.identity) is not None:  # nothing there is changed
+                self._after_pass()
+                return tick
             held += tick.held
+            restored += tick.restored
             flooded += tick.flooded
             self._after_pass()
             self._warn_of_breaker(tick)
@@ -100,7 +109,7 @@ class Housekeeper:
         await self._report()
         if flooded:
             self._warn_of_flood(flooded)
-        return replace(tick, held=held, flooded=flooded)
+        return replace(tick, held=held, restored=restored, flooded=flooded)
 
     async def _match(self, event_ids: list[int]) -> int:
         """Match late changes, and return how many executions they started."""
@@ -130,7 +139,7 @@ class Housekeeper:
         try:
             result = await work()
         except StoreError as error:
-            import structlog
+            from minutehand.executor.log import structlog
 
             configure_logs(self._log)
             log = structlog.get_logger()
@@ -162,7 +171,7 @@ class Housekeeper:
     def _warn_of_breaker(self, tick: Tick) -> None:
         if not tick.tripped:
             return
-        import structlog
+        from minutehand.executor.log import structlog
 
         configure_logs(self._log)
         log = structlog.get_logger()
@@ -170,7 +179,7 @@ class Housekeeper:
             log.warning("breaker_tripped", workflow=name)
 
     def _warn_of_flood(self, flooded: int) -> None:
-        import structlog
+        from minutehand.executor.log import structlog
 
         configure_logs(self._log)
         log = structlog.get_logger()

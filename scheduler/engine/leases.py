@@ -7,8 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-import structlog
-
+from minutehand.executor.log import structlog
 from minutehand.store import Execution, Json, Lease, Store
 from minutehand.store.errors import StoreError
 

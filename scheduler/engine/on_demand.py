@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import structlog
-
 from minutehand.dashboard.api.executor_endpoint import AllLanesBusy, CallResult
+from minutehand.executor.log import structlog
 from minutehand.scheduler.config import RunSettings
 from minutehand.scheduler.engine.claims import claim_due
 from minutehand.scheduler.engine.engine import Engine, Execute

@@ -24,7 +24,9 @@ class Summary:
     """Counts of one run.
 
     `claimed` is the sum of `ends`.  `due` is still due; `is_due_capped`: at least that many.  `held` was stale and not
-    claimed; `flooded` is held because of a flood.  `backlog`: how long ticks need for what is due; empty if one runs it
+    claimed; `restored` is held because it was due before a restore; `flooded` is held because of a flood.
+    `stopped`: why nothing runs on this database; `notice`: what else to say about it (`executor/text/copies.py`).
+    `backlog`: how long ticks need for what is due; empty if one runs it
     (`executor/text/backlog.py`).
     """
 
@@ -34,12 +36,16 @@ class Summary:
     is_due_capped: bool = False
     backlog: str = ""
     held: int = 0
+    restored: int = 0
     flooded: int = 0
+    stopped: str | None = None
+    notice: str | None = None
     seconds: float = 0.0
     executions: list[Json] = field(default_factory=list)
 
     def note_backlog(self, tick: Tick) -> None:
         """Say what the executions that are still due, and those that are held, mean, by what the tick read."""
+        self.restored = tick.restored
         self.flooded = tick.flooded
         self.is_due_capped = tick.due_capped and self.due > 0
         self.backlog = ticks_needed(self.due, tick.pace, capped=self.is_due_capped)
@@ -87,7 +93,9 @@ class Summary:
             **self.ends,
             "due": self.due,
             "held": self.held,
+            "restored": self.restored,
             "flooded": self.flooded,
+            "notice": self.notice,
             "seconds": round(self.seconds, 3),
             "executions": self.executions,
         }

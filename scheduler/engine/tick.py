@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from minutehand.executor.base import open_executor
+from minutehand.executor.services import services_of
+from minutehand.executor.text.copies import notice, why_stopped
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.engine.housekeeping import Housekeeper, configure_logs, run_with_housekeeping
 from minutehand.scheduler.engine.summary import Summary
@@ -51,7 +53,13 @@ class TickRunner:
         self._budget = None if drain else settings.batch_size
         self._max_seconds = max_seconds
         self._housekeeper = Housekeeper(
-            store, settings, log, mode=mode, batch_size=self._budget, tick_seconds=tick_seconds
+            store,
+            settings,
+            log,
+            mode=mode,
+            batch_size=self._budget,
+            tick_seconds=tick_seconds,
+            serves=services_of(executor, settings.executor),
         )
         self._deadline = StopDeadline(settings.grace_seconds)
         self._engine: Engine | None = None
@@ -93,6 +101,8 @@ class TickRunner:
                 else:
                     summary = Summary(due=tick.due, held=tick.held)
                 summary.note_backlog(tick)
+                summary.stopped = why_stopped(tick.identity, self._settings.executor)
+                summary.notice = notice(tick.identity)
         finally:
             self._idle.set()
         await self._housekeeper.alert()
@@ -129,14 +139,14 @@ class TickRunner:
 
     def _tell_away(self, error: StoreError) -> None:
         configure_logs(self._log)
-        import structlog
+        from minutehand.executor.log import structlog
 
         log = structlog.get_logger()
         log.error("database_unreachable", reason=str(error))
 
     async def _repeat_housekeeping(self) -> None:
         """Do the housekeeping during a long tick.  A pass that fails is logged; the next one repeats its work."""
-        import structlog
+        from minutehand.executor.log import structlog
 
         log = structlog.get_logger()
         while True:

@@ -14,9 +14,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import structlog
-
 from minutehand.executor.base import open_executor
+from minutehand.executor.log import structlog
+from minutehand.executor.services import services_of
+from minutehand.executor.text.copies import why_stopped
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.config import LogSettings, RunSettings
 from minutehand.scheduler.engine.claims import claim_due, claim_when_reachable
@@ -64,10 +65,15 @@ class Worker:
         self._manager = manager or ServiceManager()
         #: Whether it is stuck, or its database unreachable.
         self.liveness = Liveness(self._manager, poll_seconds)
-        self._housekeeper = Housekeeper(store, settings, log_settings, mode="worker", after_pass=self._after_pass)
+        serves = services_of(executor, settings.executor)
+        self._housekeeper = Housekeeper(
+            store, settings, log_settings, mode="worker", serves=serves, after_pass=self._after_pass
+        )
         self._heartbeat = HeartbeatPing(settings.ping_url, log_settings)
         self._deadline = StopDeadline(settings.grace_seconds)
         self._engine: Engine | None = None
+        #: Why nothing runs on this database; None: it runs.
+        self._stopped_because: str | None = None
         #: Whether it listens or polls is decided.
         self._decided = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -138,10 +144,21 @@ class Worker:
         except StoreError:
             self.liveness.record_housekeeping(next_within_seconds=LONGEST_RETRY_SECONDS)
             raise
-        self._heartbeat.alive()
+        self._note_identity(tick)
+        if self._stopped_because is None:
+            self._heartbeat.alive()
         if tick.held:
             log.warning("backlog_held", held=tick.held)
         return tick
+
+    def _note_identity(self, tick: Tick) -> None:
+        """Log once why nothing runs on this database, and once that it does."""
+        why = why_stopped(tick.identity, self._settings.executor)
+        if why is not None and why != self._stopped_because:
+            log.error("database_is_copy", reason=why)
+        elif why is None and self._stopped_because is not None:
+            log.info("database_identified")
+        self._stopped_because = why
 
     def _after_pass(self) -> None:
         self._note_reachable()

@@ -20,8 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
+from minutehand.executor.log import structlog
 from minutehand.scheduler.exit_codes import EX_CONFIG
 from minutehand.scheduler.process.liveness import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS
 from minutehand.scheduler.process.sd_notify import PARENT_SOCKET, SYSTEMD_VARIABLES, ServiceManager

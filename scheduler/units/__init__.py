@@ -31,9 +31,9 @@ _HOMES = ("/home", "/root", "/run/user")
 
 def units(kind: str, program: str) -> dict[str, str]:
     """Return the files of a kind, by name."""
-    common = (_FILES / "common").read_text().rstrip("\n")
+    common = (_FILES / "common").read_text(encoding="utf-8").rstrip("\n")
     return {
-        name: (_FILES / name).read_text().replace("@COMMON@", common).replace("@PROGRAM@", program)
+        name: (_FILES / name).read_text(encoding="utf-8").replace("@COMMON@", common).replace("@PROGRAM@", program)
         for name in KINDS[kind]
     }
 

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from minutehand.dashboard.page_threads import run_here
 from minutehand.executor.actions.contract import RenderError, Step
 from minutehand.executor.actions.descriptions import outline
+from minutehand.executor.checks.workflow import Facts, Finding, diagnose
 from minutehand.executor.dialects import all_steps
-from minutehand.executor.workflow_check import Facts, Finding, diagnose
 from minutehand.scheduler.workflow_files.parse import FileWorkflow
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadRequest
+from minutehand.store.records import Installation
 
 T = TypeVar("T")
 #: Runs what costs CPU time: `run(function, *args)`.
@@ -117,9 +118,10 @@ async def lint_files(
 ) -> list[Linted]:
     """Check workflows of files; with a store also against its tables.  Errors: `StoreError`."""
     results = []
+    installation = None if store is None else await store.installation()
     places: dict[tuple[str | None, ...], str] = {}
     for workflow in workflows:
-        result = await _lint_file(workflow, store, executor)
+        result = await _lint_file(workflow, store, installation, executor)
         key = tuple(workflow.row.get(name) for name in ("name", "organization_id", "user_id", "id"))
         other = places.setdefault(key, workflow.where)
         if other != workflow.where:
@@ -128,12 +130,15 @@ async def lint_files(
     return results
 
 
-async def _lint_file(workflow: FileWorkflow, store: Store | None, executor: str) -> Linted:
+async def _lint_file(
+    workflow: FileWorkflow, store: Store | None, installation: Installation | None, executor: str
+) -> Linted:
     facts: Facts = {"trigger_type": workflow.row.get("trigger_type"), "definition": workflow.row}
     refusal = None
     if store is not None:
         try:
-            facts = {**await store.save_workflow(workflow.row, dry_run=True), "definition": workflow.row}
+            saved = await store.save_workflow(workflow.row, dry_run=True)
+            facts = {**saved, "definition": workflow.row, "installation": installation}
         except BadRequest as error:
             refusal = str(error)
     result = await lint(workflow.row["name"], workflow.where, facts, store, executor=executor, run=run_here)

@@ -6,14 +6,15 @@ expand to a large value.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any, NoReturn
 
 from minutehand.executor.text.display import escaped, has_unsafe
 from minutehand.store import Json
+from minutehand.store.json import Numeral, Unwritable, dumps, numeral, parse, text_problem, whole
 
 #: Limits: the size of a file in bytes, and its nesting depth.
 MAX_BYTES = 1_000_000
@@ -65,7 +66,11 @@ def as_yaml(values: Iterable[Json]) -> str:
         style = '"' if quoted else "|" if "\n" in value else None
         return dumper.represent_scalar(_TAG + "str", value, style=style)
 
+    def number(dumper: Any, value: Numeral) -> Any:
+        return dumper.represent_scalar(_TAG + ("float" if "." in str(value) else "int"), str(value))
+
     Dumper.add_representer(str, text)
+    Dumper.add_representer(Numeral, number)
     documents = "---\n".join(
         yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110) for value in values
     )
@@ -78,21 +83,18 @@ def as_yaml(values: Iterable[Json]) -> str:
 def _from_json(text: str, file: str) -> Iterator[tuple[Any, Place]]:
     place = Place(file)
 
-    def unique(pairs: list[tuple[str, Any]]) -> Json:
-        if len(value := dict(pairs)) < len(pairs):
-            place.refuse(f"duplicate key in an object: {', '.join(sorted(key for key, _ in pairs))[:200]}")
-        return value
-
     try:
-        value = json.loads(
-            text, object_pairs_hook=unique, parse_constant=lambda name: place.refuse(f"{name} is not valid JSON")
-        )
-    except RecursionError:
-        place.refuse("nested too deeply")
-    except ValueError as error:
+        value = parse(text)
+    except JSONDecodeError as error:
         place.refuse(f"not valid JSON: {error}")
+    except ValueError as error:
+        place.refuse(str(error))
     if _is_too_deep(value):
         place.refuse(f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        dumps(value)
+    except Unwritable as error:
+        place.refuse(str(error))
     for item in value if isinstance(value, list) else [value]:
         yield item, place
 
@@ -112,8 +114,8 @@ _TAG = "tag:yaml.org,2002:"
 _PLAIN = (
     ("null", r"(?:~|null|)", ["~", "n", ""], lambda _: None),
     ("bool", r"(?:true|false)", list("tf"), lambda text: text == "true"),
-    ("int", r"-?(?:0|[1-9][0-9]{0,4000})", list("-0123456789"), int),
-    ("float", r"-?(?:0|[1-9][0-9]{0,300})\.[0-9]{1,300}(?:e[-+][0-9]{1,3})?", list("-0123456789"), float),
+    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789"), whole),
+    ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:e[-+][0-9]{1,6})?", list("-0123456789"), numeral),
 )
 #: Line breaks in YAML 1.1, which are folded unless they are escaped.
 _BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
@@ -182,14 +184,19 @@ def _value(node: Any, file: str) -> Any:
                 _place(key, file).refuse("a key must be text: quote it")
             if key.value in value:
                 _place(key, file).refuse(f"duplicate key {key.value!r}")
-            value[key.value] = _value(item, file)
+            value[_value(key, file)] = _value(item, file)
         return value
     if node.tag not in _READ or node.id != "scalar":
         _place(node, file).refuse(f"the tag {node.tag.replace(_TAG, '!!')} is not supported")
     try:
-        return _READ[node.tag](node.value)
+        scalar = _READ[node.tag](node.value)
+    except Unwritable as error:
+        _place(node, file).refuse(str(error))
     except ValueError:  # an explicit `!!int x`
         _place(node, file).refuse(f"{node.value[:40]!r} does not match its tag")
+    if isinstance(scalar, str) and (problem := text_problem(scalar)):
+        _place(node, file).refuse(f"the text {problem}")
+    return scalar
 
 
 def _place(node: Any, file: str) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minutehand.executor.actions.descriptions import outline, summarize_steps
-from minutehand.executor.workflow_check import Diagnosis, diagnose, with_verdict
+from minutehand.executor.checks.workflow import Diagnosis, diagnose, with_verdict
 from minutehand.scheduler.cli.output import format_value
 from minutehand.scheduler.cli.terminal import joined
 from minutehand.scheduler.workflow_files.lint import Linted
@@ -24,7 +24,7 @@ def as_text(workflow: Json, executor: str) -> str:
     """Return one workflow as `show` prints it."""
     diagnosis = diagnose(workflow, executor=executor)
     lines = [f"{workflow['name']}: {diagnosis.state}"]
-    lines += [f"  ! {finding}" for finding in diagnosis.findings if finding.level != "note"]
+    lines += [f"  ! {finding.line}" for finding in diagnosis.findings if finding.level != "note"]
     if paused := workflow["paused"]:
         lines.append(f"  ! paused since {format_value(paused['paused_at'])}: {paused['reason'] or 'no reason given'}")
     for label, name in (("id", "id"), ("organization", "organization_id"), ("user", "user_id"),
@@ -50,9 +50,8 @@ def lint_text(results: Sequence[Linted]) -> str:
     lines = []
     for result in results:
         lines.append(f"{result.workflow} ({result.where})")
-        for finding in sorted(result.findings, key=lambda one: ("error", "warning", "note").index(one.level)):
-            step = f"step {finding.step}: " if finding.step else ""
-            lines.append(f"  {finding.level}: {step}{finding}")
+        findings = sorted(result.findings, key=lambda one: ("error", "warning", "note").index(one.level))
+        lines += [f"  {finding.level}: {finding.line}" for finding in findings]
         lines += [f"  {line}" for line in result.does]
     bad = sum(result.is_bad for result in results)
     checked = f"{len(results)} workflow{'' if len(results) == 1 else 's'} checked"

@@ -25,7 +25,7 @@ begin
   end if;
   begin
     v_page := public.automation_search(
-      v_bulk.filter, least(p_limit, minutehand.bulk_allowed(v_bulk, v_now)), v_bulk.cursor, p_now => v_now);
+      v_bulk.filter, least(p_limit, minutehand.bulk_allowed(v_bulk, v_now)), v_bulk.cursor, 100000, v_now);
     v_ids := (select coalesce(jsonb_agg(row -> 'id'), '[]') from jsonb_array_elements(v_page -> 'rows') as r (row));
     if v_bulk.action = 'retry' then
       v_results := public.automation_retry(v_ids, v_bulk.actor, v_now);

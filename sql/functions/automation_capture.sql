@@ -17,6 +17,9 @@ set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set plan_cache_
 declare
   v_blocked text := current_setting('minutehand.blocked', true);
   v_timed_out boolean;
+  v_config jsonb;
+  v_old jsonb;
+  v_new jsonb;
 begin
   begin
     -- Compared byte by byte: json columns have no equality operator.
@@ -26,9 +29,19 @@ begin
       perform nextval('minutehand.lost_events');
       return null;
     end if;
+    v_config := tg_argv[0];
+    if tg_op <> 'INSERT' then
+      v_old := minutehand.row_json(old, minutehand.padded_in_transaction(tg_relid));
+    end if;
+    if tg_op <> 'DELETE' then
+      v_new := minutehand.row_json(new, minutehand.padded_in_transaction(tg_relid));
+    end if;
+    if v_config ? 'virtual' then
+      v_old := minutehand.with_virtual(tg_relid, v_config, v_old);
+      v_new := minutehand.with_virtual(tg_relid, v_config, v_new);
+    end if;
     perform minutehand.capture(
-      tg_argv[0]::jsonb, tg_argv[1], minutehand.table_name(tg_table_schema, tg_table_name), tg_op,
-      case when tg_op <> 'INSERT' then to_jsonb(old) end, case when tg_op <> 'DELETE' then to_jsonb(new) end);
+      v_config, tg_argv[1], minutehand.table_name(tg_table_schema, tg_table_name), tg_op, v_old, v_new);
   exception when others then
     v_timed_out := sqlstate = '55P03';
     -- One warning for each error, not for each of a million rows.
@@ -72,6 +85,16 @@ begin
   v_event.entity_id := v_row ->> (p_config ->> 'id');
   v_event.organization_id := minutehand.organization_of(v_row, p_config);
   v_event.user_id := v_row ->> (p_config ->> 'user');
+  if p_config ? 'table' then
+    select * into p_operation, p_old from minutehand.paired_move(p_config, p_operation, p_old, p_new);
+    if p_operation is null then
+      return;
+    end if;
+  end if;
+  if p_config ? 'soft_delete' then
+    select * into p_operation, p_old, p_new, v_event.error
+    from minutehand.soft_deleted(p_config ->> 'soft_delete', p_operation, p_old, p_new);
+  end if;
   if p_config -> 'exclude' <> '[]' then
     v_excluded := array(select jsonb_array_elements_text(p_config -> 'exclude'));
     p_old := p_old - v_excluded;
@@ -109,6 +132,8 @@ begin
     -- It belongs to no tenant, so it starts no workflow.  The error remains, for `status` and `explain`.
     v_event.matched_at := v_event.occurred_at;
     v_event.error := format('no tenant: %s is null', p_config ->> 'tenant');
+  elsif v_event.error is not null then
+    v_event.matched_at := v_event.occurred_at;
   elsif coalesce(current_setting('minutehand.blocked', true), '') = ''
         and current_setting('transaction_isolation') <> 'serializable' then
     -- The rows that matching reads would make the app's serializable transactions conflict; the tick matches instead.
@@ -130,7 +155,8 @@ end
 $$;
 
 -- minutehand.event_types(config, operation, old row, new row) -> the types that a change has: job_updated, job_status_changed, …
--- A different spelling ("In Progress" -> "in_progress") is not a change of status.  One expression, so that it becomes part of
+-- A different spelling ("In Progress" -> "in_progress") is not a change of status.  A status that is called like an operation has
+-- no type of its own: job_created means a new row, whatever the row's status.  One expression, so that it becomes part of
 -- its caller's.
 create or replace function minutehand.event_types(p_config jsonb, p_operation text, p_old jsonb, p_new jsonb) returns text[]
 language sql immutable as $$
@@ -142,11 +168,35 @@ language sql immutable as $$
          is not distinct from minutehand.fold(p_new ->> (p_config ->> 'status'))
       then array[(p_config ->> 'type') || '_updated']
     when p_new ->> (p_config ->> 'status') is null
+      or minutehand.slug(p_new ->> (p_config ->> 'status')) in ('created', 'updated', 'deleted', 'status_changed')
       then array[(p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed']
     else array[
       (p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed',
       (p_config ->> 'type') || '_' || minutehand.slug(p_new ->> (p_config ->> 'status'))]
   end
+$$;
+
+-- minutehand.soft_deleted(column, operation, old, new) -> (operation, old, new, error): the change as workflows see it where the app
+-- sets a column instead of deleting a row.  Setting it is the row's DELETE, as the row is then.  A row that has it set is gone:
+-- what changes there, its DELETE too, starts nothing, and the error says so.  Clearing it is an UPDATE.
+create or replace function minutehand.soft_deleted(
+  p_column text, p_operation text, p_old jsonb, p_new jsonb, out operation text, out old jsonb, out new jsonb, out error text
+) language plpgsql immutable as $$
+declare
+  v_was constant boolean := minutehand.is_set_on(p_old, p_column);
+  v_is constant boolean := minutehand.is_set_on(p_new, p_column);
+begin
+  operation := p_operation;
+  old := p_old;
+  new := p_new;
+  if p_operation = 'UPDATE' and v_is and not v_was then
+    operation := 'DELETE';
+    old := p_new;
+    new := null;
+  elsif v_is or v_was and p_operation = 'DELETE' then
+    error := format('soft-deleted: %s is set, so the change starts nothing', p_column);
+  end if;
+end
 $$;
 
 -- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or

@@ -1,16 +1,18 @@
--- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now) ->
+-- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now, p_caller) ->
 --   {"now", "executions": [{id, workflow_id, workflow_version, entity_id, attempt, max_attempts, trigger_data, recorded,
 --    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition, webhook_tenant}}, "ended": [{id, status, code, reason, …}],
---    "suspects": bool, "next_seconds": number | null}
+--    "suspects": bool, "next_seconds": number | null, "test": {"email_to", "sms_to"} | null}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
 -- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn (R4).
 -- Executions with which two workers were lost are left out, and `suspects` says that there are some; with p_alone one of
 -- them is claimed, and nothing else (R7).  `ended` lists those that the claim itself had to end: they count as claimed.
 -- `next_seconds` leaves out what is paused and suspects.
+-- p_caller: as minutehand.recognize.  The first claim records which database this is; on a copy of it nothing is claimed.  On a test copy
+-- (`test`: who gets its messages) only a caller that redirects them claims.
 -- While a stale backlog is being skipped (minutehand.backlog), nothing is claimed.  Executions that wait for an earlier one
 -- of their ordering group (entity_ordering.sql) are deferred and count as nothing.
 -- In flight means under a lease of ours (lease_expires_at is not null), whatever status a callee wrote meanwhile.
--- enable_seqscan is off: bad statistics must not lead the claim out of its index into the history (R4).
+-- enable_seqscan is off: bad statistics must not lead the claim out of its index into the history (R4).  jit: as in automation_tick.
 -- Locks: the token (advisory); the rows (skip locked); the advisory locks of ordering groups that are free; for rows that
 -- others inserted, advisory locks on the row they are about, sorted.  Errors: none.  Called by: store.claim.
 create or replace function public.automation_claim(
@@ -21,11 +23,12 @@ create or replace function public.automation_claim(
   p_max_attempts integer default 5,
   p_ids jsonb default null,
   p_alone boolean default false,
-  p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+  p_now timestamptz default null,
+  p_caller jsonb default null
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
-  v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
+  v_pauses constant minutehand.pauses := minutehand.recognize(p_caller, v_now);
   v_claimed uuid[];
   v_ended jsonb;
   v_answer jsonb;
@@ -64,7 +67,9 @@ begin
       select from public.automation_execution_logs l
       where l.status = 'pending' and minutehand.is_suspect(l) and minutehand.due_at(l) <= v_now
         and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, v_pauses)),
-    'next_seconds', minutehand.seconds_to_next(v_now));
+    'next_seconds', case when not v_pauses.everything then minutehand.seconds_to_next(v_now) end,
+    'test', case when v_pauses.is_test then (
+      select jsonb_build_object('email_to', email_to, 'sms_to', sms_to) from minutehand.database_identity) end);
 end
 $$;
 comment on function public.automation_claim is 'minutehand: makes due executions processing under a lease';
@@ -212,7 +217,7 @@ language sql stable set search_path = '' as $$
         jsonb_build_object(
           'id', u.workflow_id, 'version', coalesce(u.workflow_version, 0),
           'name', coalesce(v.definition ->> 'name', w.name),
-          'definition', coalesce(v.definition, minutehand.definition(minutehand.row_of(w))),
+          'definition', coalesce(minutehand.unwrapped(v.definition), minutehand.definition(minutehand.row_of(w))),
           'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, minutehand.row_of(w)), s.is_single_tenant)))
       from used u
       cross join minutehand.is_single_tenant() as s (is_single_tenant)

@@ -17,4 +17,4 @@ begin
   return jsonb_build_object('was_on', v_was_on);
 end
 $$;
-comment on function public.automation_direct_off is 'minutehand: stops calling an executor';
+comment on function public.automation_direct_off is 'minutehand: stops calling an executor; for the owner';

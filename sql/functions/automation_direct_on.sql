@@ -42,7 +42,7 @@ begin
     'replaced', v_replaced, 'used_by', v_used_by);
 end
 $$;
-comment on function public.automation_direct_on is 'minutehand: calls an executor for each new execution';
+comment on function public.automation_direct_on is 'minutehand: calls an executor for each new execution; for the owner';
 
 -- minutehand.check_direct(url, timeout): nothing, or MH400 with what is missing.
 create or replace function minutehand.check_direct(p_url text, p_timeout_ms integer) returns void

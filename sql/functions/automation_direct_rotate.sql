@@ -11,4 +11,4 @@ begin
     'token', minutehand.set_direct_token(nullif(p_token, v_previous)), 'previous', v_previous);
 end
 $$;
-comment on function public.automation_direct_rotate is 'minutehand: puts a new token for direct mode into Vault';
+comment on function public.automation_direct_rotate is 'minutehand: puts a new token for direct mode into Vault; for the owner';

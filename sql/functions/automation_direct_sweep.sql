@@ -6,7 +6,7 @@
 -- Locks: as automation_tick; the executions that are called for, skip locked.  Errors: none.  Called by: pg_cron.
 create or replace function public.automation_direct_sweep(
   p_limit integer default 10, p_hold_seconds integer default 3600, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_config constant jsonb := minutehand.direct_config();
@@ -15,7 +15,9 @@ declare
       'id', 'pg_cron', 'mode', 'sweep', 'host', 'the database', 'batch_size', p_limit, 'tick_seconds', 60), p_hold_seconds, p_now);
   v_id uuid;
   v_called integer := 0;
-  v_problem text := case when not coalesce((v_config ->> 'enabled')::boolean, false) then 'direct mode is off' end;
+  v_problem text := case
+    when not coalesce((v_config ->> 'enabled')::boolean, false) then 'direct mode is off'
+    when not minutehand.may_call_out() then v_tick #>> '{identity,reason}' end;
 begin
   if v_tick -> 'to_match' <> '[]' then
     begin

@@ -15,7 +15,7 @@ declare
   v_part jsonb;
 begin
   foreach v_section in array array[
-    'schema', 'functions', 'grants', 'triggers', 'tables', 'columns', 'workflows', 'queue', 'processors', 'vacuum', 'direct']
+    'schema', 'identity', 'functions', 'grants', 'triggers', 'tables', 'columns', 'workflows', 'queue', 'processors', 'vacuum', 'direct']
   loop
     begin
       execute format('select minutehand.facts_%s($1)', v_section) into v_part using v_now;

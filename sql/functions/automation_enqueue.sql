@@ -3,8 +3,8 @@
 -- Starts a workflow by hand or from code.  p_workflow is its id or name, p_row the id of the row that it is about, p_payload what
 -- templates see as `trigger.payload`.  With p_key it happens once, however often it is called (`existed`).
 -- No rate limit applies, because a person asked for it.  p_actor: {"via", "name"} of the person, or null.
--- Errors: MH404 no such workflow, row or watched table, MH409 several workflows of that name, MH400 neither row nor payload, or a
--- row of another tenant.  Locks: only the rows that it inserts.  Called by: store.enqueue.
+-- Errors: MH404 no such workflow, row or watched table, MH409 several workflows of that name, MH400 neither row nor payload, a
+-- row of another tenant, or a workflow without steps.  Locks: only the rows that it inserts.  Called by: store.enqueue.
 create or replace function public.automation_enqueue(
   p_workflow text, p_row text default null, p_payload jsonb default null, p_at timestamptz default null,
   p_key text default null, p_dry_run boolean default false, p_actor jsonb default null,
@@ -17,6 +17,7 @@ declare
   v_key constant text := case when p_key is not null then format('enqueue:%s:%s', v_workflow.id, p_key) end;
   v_log public.automation_execution_logs;
   v_event bigint;
+  v_problem constant text := minutehand.steps_problem(minutehand.row_of(v_workflow));
   v_existed boolean := false;
 begin
   if p_row is null and p_payload is null then
@@ -24,6 +25,10 @@ begin
       using errcode = 'MH400', hint = 'Name a row (--row ID) or give a payload (--payload @file).';
   elsif p_row is not null then
     p_row := minutehand.checked_row_id(v_workflow, v_table, p_row);
+  end if;
+  if v_problem is not null then
+    raise exception 'workflow "%" has nothing to run: %', v_workflow.name, v_problem
+      using errcode = 'MH400', hint = 'Write its steps, then try again.';
   end if;
   if not p_dry_run then
     insert into public.automation_events (

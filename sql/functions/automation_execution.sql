@@ -1,30 +1,15 @@
--- automation_execution(p_id, p_now) -> one execution as in automation_executions, with "steps" (each step's record), "sends" (its
+-- automation_execution(p_id, p_tenant, p_now) -> one execution as in automation_executions, with "steps" (each step's record), "sends" (its
 --   rows of communication_logs), "attempt_history" (minutehand.append_history), "trigger_data", "event_id", "caused_by",
 --   "workflow_version", "waits_for" (why a pending one is not claimed now, or that direct mode's call
 --   for it failed, as text; else null)
--- p_id is its id, or the beginning of an id if only one begins so.
+-- p_id is its id, or the beginning of an id if only one begins so.  With p_tenant, others' executions do not exist.
 -- Errors: MH404 none, MH409 several.  Locks: none.  Called by: store.execution.
-create or replace function public.automation_execution(p_id text, p_now timestamptz default null)
+create or replace function public.automation_execution(p_id text, p_tenant text default null, p_now timestamptz default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
   v_log public.automation_execution_logs;
-  v_id uuid := minutehand.to_uuid(p_id);
-  v_digits text := replace(lower(p_id), '-', '');
-  v_matches uuid[];
+  v_id constant uuid := minutehand.execution_id(p_id, p_tenant);
 begin
-  if v_id is null and v_digits ~ '^[0-9a-f]{6,31}$' then
-    -- As a range of ids, which the primary key answers.
-    v_matches := array(
-      select id
-      from public.automation_execution_logs
-      where id between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid
-      limit 2);
-    if cardinality(v_matches) = 2 then
-      raise exception 'several executions begin with %', p_id
-        using errcode = 'MH409', hint = 'Pass more of the id.';
-    end if;
-    v_id := v_matches[1];
-  end if;
   select * into v_log from public.automation_execution_logs where id = v_id;
   if not found then
     raise exception 'there is no execution %', p_id

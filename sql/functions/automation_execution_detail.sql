@@ -1,13 +1,14 @@
--- automation_execution_detail(p_id, p_now) -> one execution as automation_execution returns it, with "label", "tenant",
+-- automation_execution_detail(p_id, p_tenant, p_now) -> one execution as automation_execution returns it, with "label", "tenant",
 --   "definition" (of the version that it ran, or null), "event": {"id", "occurred_at", "matched_at", "table", "operation",
---   "types", "old" (what changed), "new"} | null, "conditions" (the result tree for that event, or null), "related": {"row":
+--   "types", "old" (what changed), "new"} | null, "conditions" (the result tree for that event; null for an enqueue, which no condition decides), "related": {"row":
 --   [other executions of the same row], "cause": the execution that caused it | null}, "now"
--- Everything that belongs to one execution.  p_id as there.
+-- Everything that belongs to one execution.  p_id and p_tenant as there.
 -- Locks: none.  Errors: MH404 none, MH409 several.  Called by: store.execution_detail.
-create or replace function public.automation_execution_detail(p_id text, p_now timestamptz default null)
-returns jsonb language plpgsql stable security definer set search_path = '' set jit = off as $$
+create or replace function public.automation_execution_detail(
+  p_id text, p_tenant text default null, p_now timestamptz default null
+) returns jsonb language plpgsql stable security definer set search_path = '' set jit = off as $$
 declare
-  v_answer jsonb := public.automation_execution(p_id, p_now);
+  v_answer jsonb := public.automation_execution(p_id, p_tenant, p_now);
   v_log public.automation_execution_logs;
   v_event public.automation_events;
   v_definition jsonb;
@@ -28,8 +29,10 @@ begin
       'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
       'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
       'old', v_event.old, 'new', v_event.new) end,
-    'conditions', case when v_event.id is not null and v_definition is not null then minutehand.evaluate_conditions(
-      minutehand.conditions_of(v_definition, v_status), minutehand.row_after(v_event), v_old, v_status) end,
+    'conditions', case when v_event.operation <> 'ENQUEUE' and v_definition is not null then minutehand.with_excluded(
+      minutehand.evaluate_conditions(
+        minutehand.conditions_of(v_definition, v_status), minutehand.row_after(v_event), v_old, v_status),
+      (select w.config from minutehand.watched w where w.name = v_event.table_name)) end,
     'related', jsonb_build_object(
       'row', (
         select coalesce(jsonb_agg(

@@ -37,7 +37,8 @@ begin
     )
     select jsonb_build_object(
       'groups', coalesce(jsonb_agg(jsonb_build_object(
-        'workflow_id', g.workflow_id, 'workflow', g.workflow, 'message', g.message, 'count', g.n, 'code', g.code,
+        'workflow_id', g.workflow_id, 'workflow', coalesce(g.workflow, (
+          select minutehand.last_name(l) from public.automation_execution_logs l where l.id = g.sample)), 'message', g.message, 'count', g.n, 'code', g.code,
         'rows', g.entities, 'first_seen', g.first_seen, 'last_seen', g.last_seen,
         'sample', (
           select jsonb_build_object('id', f.id, 'entity_id', f.entity_id, 'reason', left(f.reason, 500))

@@ -7,7 +7,7 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 begin
   return (
     select coalesce(jsonb_agg(
-      to_jsonb(i) - '{notifier,notifier_until}'::text[] || jsonb_build_object('workflow', w.name)
+      to_jsonb(i) - '{notifier,notifier_until}'::text[] || jsonb_build_object('workflow', minutehand.workflow_name(minutehand.to_uuid(i.subject)))
       order by i.opened_at desc, i.id desc), '[]')
     from (
       select *
@@ -15,8 +15,7 @@ begin
       where p_all or recovered_at is null
       order by opened_at desc, id desc
       limit least(greatest(coalesce(p_limit, 100), 0), 1000)
-    ) i
-    left join public.automation_workflows w on w.id::text = i.subject);
+    ) i);
 end
 $$;
 comment on function public.automation_incidents is 'minutehand: open and past incidents';

@@ -4,7 +4,7 @@
 -- at fault (a column is missing, the disk is full), it is tried until that is fixed; so is a change whose row lacked a column
 -- that its watch needs (minutehand.complete_events).  No event is started after 3 s, because the
 -- platform ends a statement after 8 s and all its work would be lost: what is left is picked again by the next tick, and no
--- attempt is counted.
+-- attempt is counted.  So is an event that another call holds.
 -- Locks: sorted advisory locks on rows (R10), then the events (skip locked).  Errors: none.  Called by: store.match.
 create or replace function public.automation_match(p_ids jsonb, p_now timestamptz default null)
 returns jsonb language plpgsql security definer set search_path = '' set jit = off as $$
@@ -32,10 +32,10 @@ begin
 
   foreach v_id in array v_ids loop
     exit when clock_timestamp() > v_deadline and v_done <> '{}';
-    v_done := v_done || v_id;
     select * into v_event
     from public.automation_events where id = v_id and matched_at is null for update skip locked;
-    continue when not found;
+    continue when not found;  -- matched by now; or another pick holds it for a moment, and it is given back below
+    v_done := v_done || v_id;
     begin
       if v_event.missing_columns is not null then
         select v_event.error as problem, true as passing into v_result;
@@ -66,8 +66,9 @@ begin
     end if;
   end loop;
 
+  -- What was not begun is given back: it would wait for the lease of its pick.
   update public.automation_events
-  set match_attempts = match_attempts - 1, match_after = null
+  set match_attempts = greatest(match_attempts - 1, 0), match_after = null
   where id = any (v_ids) and id <> all (v_done) and matched_at is null;
   if v_matched > 0 then  -- the table may be missing, which only a match notices
     select count(*) into v_started from public.automation_execution_logs where event_id = any (v_done);

@@ -1,12 +1,13 @@
 -- automation_metrics(p_facts, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
---   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost"},
+--   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost",
+--   "last_set_aside", "last_no_tenant": {"table", "row", "error"} | null},
 --   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...],
---   "floods": [as minutehand.open_floods],
+--   "floods": [as minutehand.open_floods], "identity": minutehand.identity_words,
 --   and as minutehand.recent_figures}
 -- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
 -- 20,000 executions, so that neither a long history nor a long queue costs anything.
 -- `workers`: the last of each mode and host, the newest first.  With p_facts the workflows are as
--- minutehand.all_workflow_facts.
+-- minutehand.all_workflow_facts, and "installation" is as minutehand.installation.
 -- enable_seqscan, jit: as in automation_tick.
 -- Locks: none.  Errors: none.  Called by: store.metrics.
 create or replace function public.automation_metrics(p_facts boolean default false, p_now timestamptz default null)
@@ -40,6 +41,13 @@ begin
         select from public.automation_events where matched_at is null and match_attempts >= 5 limit v_cap) x),
       'no_tenant', (select count(*) from (
         select error from public.automation_events order by id desc limit v_cap) x where error like 'no tenant%'),
+      'last_set_aside', (
+        select jsonb_build_object('table', table_name, 'row', left(entity_id, 80), 'error', left(error, 300))
+        from public.automation_events where matched_at is null and match_attempts >= 5 order by id desc limit 1),
+      'last_no_tenant', (
+        select jsonb_build_object('table', table_name, 'row', left(entity_id, 80), 'error', left(error, 300))
+        from (select id, table_name, entity_id, error from public.automation_events order by id desc limit v_cap) x
+        where error like 'no tenant%' order by id desc limit 1),
       'quiet', (select count(*) from (
         select error from public.automation_events order by id desc limit v_cap) x where error like 'imported quietly%'),
       'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events)),
@@ -49,6 +57,7 @@ begin
         order by (w).name, (w).id), '[]')
       from (select w from public.automation_workflows w order by w.name, w.id limit 1000) listed) end,
     'missing', minutehand.missing_from_schema(),
+    'hidden', minutehand.hidden_tables(),
     'tables', public.automation_triggers(),
     'workers', (
       select coalesce(jsonb_agg(to_jsonb(w) order by w.heartbeat_at desc), '[]')
@@ -59,8 +68,12 @@ begin
     'floods', (
       select coalesce(jsonb_agg(to_jsonb(f) order by f.count desc, f.workflow_id, f.kind), '[]')
       from (select * from minutehand.open_floods(v_now) order by count desc limit 20) f),
-    'paused', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from public.automation_control c))
-    || minutehand.recent_figures(v_now);
+    'identity', minutehand.identity_words(v_now),
+    'paused', (
+      select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('name', minutehand.pause_name(c))), '[]')
+      from public.automation_control c))
+    || minutehand.recent_figures(v_now)
+    || case when p_facts then jsonb_build_object('installation', minutehand.installation(v_now)) else '{}' end;
 end
 $$;
 comment on function public.automation_metrics is 'minutehand: the figures of status and /metrics';
@@ -118,18 +131,24 @@ language sql stable set search_path = '' set enable_bitmapscan = off as $$
       from (select status, sum(n) as n from counted group by status) s),
     'by_workflow', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'id', l.workflow_id, 'name', coalesce(w.name::text, l.workflow_id::text, 'other'), 'ended_last_hour', l.statuses)
+        'id', l.workflow_id, 'name', coalesce(minutehand.workflow_name(l.workflow_id), l.workflow_id::text, 'other'), 'ended_last_hour', l.statuses)
         order by l.place), '[]')
-      from listed l
-      left join public.automation_workflows w on w.id = l.workflow_id),
+      from listed l),
     'waited_seconds', (select minutehand.percentiles(array_agg(waited::float8)) from recent where has_ended and waited >= 0),
     'took_seconds', (select minutehand.percentiles(array_agg(took::float8)) from recent where has_ended and took >= 0),
     'foreign_processing', (select count(*) from (
       select from public.automation_execution_logs
       where status in ('processing', 'running') and lease_expires_at is null limit 10000) x),
-    'uncertain', (select count(*) from (
-      select from public.automation_execution_logs
-      where status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days' limit 10000) x))
+    'uncertain', minutehand.count_uncertain(p_now))
+$$;
+
+-- minutehand.count_uncertain(now) -> how many executions of 30 days have an unconfirmed send, counted to 10,000.
+create or replace function minutehand.count_uncertain(p_now timestamptz) returns bigint
+language sql stable set search_path = '' as $$
+  select count(*)
+  from (
+    select from public.automation_execution_logs
+    where status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days' limit 10000) x
 $$;
 
 -- minutehand.percentiles(values) -> {"50", "95", "99"}; null where there are none.

@@ -1,5 +1,5 @@
--- automation_overview(p_tenant, p_from, p_seconds, p_now) -> {"now", "figures": as automation_metrics, or of the tenant as
---   minutehand.tenant_figures, "incidents": the first five that are open, "ticks": [{"at": minute, "first_at", "due", "ran"}] of the
+-- automation_overview(p_tenant, p_from, p_seconds, p_now) -> {"now", "installation": as minutehand.installation, "figures": as
+--   automation_metrics, or of the tenant as minutehand.tenant_figures, "incidents": the first five that are open, "ticks": [{"at": minute, "first_at", "due", "ran"}] of the
 --   last 60 minutes, oldest first, "behind_since": timestamptz | null, "throughput": {"arrived": n, "ended": n} of the last 15 minutes,
 --   "groups": the first five of automation_failures of 24 hours, "bars": minutehand.bars from p_from, "workflows": [{as
 --   minutehand.workflow_facts, "definition": as minutehand.steps_for_lint, "counts": {status: n}, "hours": [n of each of the
@@ -16,7 +16,7 @@ declare
   v_since constant timestamptz := v_now - interval '24 hours';
 begin
   return minutehand.day_figures(p_tenant, v_now) || jsonb_build_object(
-    'now', v_now,
+    'now', v_now, 'installation', minutehand.installation(v_now),
     'figures', case when p_tenant is null then public.automation_metrics(false, v_now)
       else minutehand.tenant_figures(p_tenant, v_now) end,
     'incidents', case when p_tenant is null then public.automation_incidents(false, 5) else '[]' end,
@@ -122,7 +122,7 @@ $$;
 -- minutehand.tenant_figures(tenant, now) -> {"pending", "due", "processing", "oldest_due_seconds", "last_hour": {status: n},
 --   "uncertain", "paused"}: of automation_metrics what is one tenant's to see.  Counts stop at 10,000.
 create or replace function minutehand.tenant_figures(p_tenant text, p_now timestamptz) returns jsonb
-language plpgsql stable set search_path = '' set enable_seqscan = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
   return jsonb_build_object(
     'pending', (select count(*) from (
@@ -153,7 +153,7 @@ begin
       where status = 'failed' and code = 'uncertain_send' and created_at > p_now - interval '30 days'
         and minutehand.tenant_of(l) = p_tenant),
     'paused', (
-      select coalesce(jsonb_agg(to_jsonb(c)), '[]')
+      select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('name', minutehand.pause_name(c))), '[]')
       from public.automation_control c
       left join public.automation_workflows w on c.scope = 'workflow' and w.id::text = c.target
       where c.scope = 'all' or c.scope = 'tenant' and c.target = p_tenant

@@ -6,7 +6,7 @@
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.renew.
 create or replace function public.automation_renew(
   p_tokens jsonb, p_lease_seconds integer default 120, p_now timestamptz default null
-) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_ids jsonb;

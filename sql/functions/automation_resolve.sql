@@ -5,6 +5,7 @@
 --   drop    it is not sent: the step has failed
 -- The execution is pending again and due at once, and the steps that follow run.  If the execution was handed over as a whole
 -- (decision 13), its one step is the call.
+-- p_ids: ids of executions, or their beginnings (minutehand.find_executions).
 -- p_actor: {"via", "name"} of the person, or null.
 -- Locks: execution rows, by id; their rows of communication_logs.  Errors: MH400 p_as is none of these.
 -- Called by: store.resolve.
@@ -13,6 +14,7 @@ create or replace function public.automation_resolve(
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_found constant jsonb := minutehand.find_executions(p_ids);
   v_done uuid[];
 begin
   if p_as not in ('sent', 'resend', 'drop') or p_as is null then
@@ -22,7 +24,7 @@ begin
   with locked as (
     select l.id, minutehand.allowed_actions(l) as allowed, coalesce(nullif(l.resume_step, ''), '(call)') as step
     from public.automation_execution_logs l
-    where l.id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))
+    where l.id = any (minutehand.ids_of(v_found))
     order by l.id
     for update
   ), resolved as (
@@ -51,7 +53,7 @@ begin
   )
   select coalesce(array_agg(id), '{}') into v_done from resolved;
   perform minutehand.audit_all('resolve', v_done, p_actor, jsonb_build_object('as', p_as), v_now);
-  return minutehand.action_answers(p_ids, v_done, 'resolve', 'resolved');
+  return minutehand.action_answers(v_found, v_done, 'resolve', 'resolved');
 end
 $$;
 comment on function public.automation_resolve is 'minutehand: what became of a send that was not confirmed';

@@ -17,7 +17,8 @@ begin
       select from public.automation_control c
       where c.scope = 'workflow' and c.target = lower(p_target)
         and not exists (select from public.automation_workflows w where w.id::text = c.target)) then
-    v_target := jsonb_build_object('target', lower(p_target), 'name', 'the deleted workflow ' || lower(p_target));
+    v_target := jsonb_build_object('target', lower(p_target), 'name', 'the deleted workflow ' || coalesce(
+      '"' || minutehand.workflow_name(minutehand.to_uuid(p_target)) || '"', lower(p_target)));
   else
     v_target := minutehand.pause_target(p_scope, p_target);
   end if;

@@ -1,6 +1,7 @@
 -- automation_retry(p_ids, p_actor, p_now) -> [{"id", "answer": "retried" | "refused" | "missing", "reason"?}]
--- A person's retry of failed or skipped executions: the steps that failed run again, those that succeeded do not (R7).  An
+-- A person's retry of failed or skipped executions: the steps that failed or were skipped run again, those that succeeded do not (R7).  An
 -- uncertain send is refused, because a person must first find out whether it arrived.
+-- p_ids: ids of executions, or their beginnings (minutehand.find_executions).
 -- p_actor: {"via", "name"} of the person, or null.
 -- Locks: execution rows, by id.  Errors: none.  Called by: store.retry.
 create or replace function public.automation_retry(
@@ -8,12 +9,13 @@ create or replace function public.automation_retry(
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
+  v_found constant jsonb := minutehand.find_executions(p_ids);
   v_done uuid[];
 begin
   with locked as (
     select l.id, minutehand.allowed_actions(l) as allowed
     from public.automation_execution_logs l
-    where l.id = any (array(select minutehand.to_uuid(value) from jsonb_array_elements_text(p_ids)))
+    where l.id = any (minutehand.ids_of(v_found))
     order by l.id
     for update
   ), retried as (
@@ -24,7 +26,7 @@ begin
         actions_executed = coalesce((
           select jsonb_agg(step order by nr)
           from jsonb_array_elements(minutehand.as_list(l.actions_executed::text)) with ordinality as s (step, nr)
-          where step ->> 'status' is distinct from 'failed'), '[]')
+          where coalesce(step ->> 'status', '') not in ('failed', 'skipped')), '[]')
     from locked
     where l.id = locked.id and 'retry' = any (locked.allowed)
     returning l.id
@@ -34,7 +36,7 @@ begin
   update public.communication_logs set refused_recipients = null
   where execution_id = any (v_done) and refused_recipients is not null;
   perform minutehand.audit_all('retry', v_done, p_actor, '{}', v_now);
-  return minutehand.action_answers(p_ids, v_done, 'retry', 'retried');
+  return minutehand.action_answers(v_found, v_done, 'retry', 'retried');
 end
 $$;
 comment on function public.automation_retry is 'minutehand: a person''s retry of what failed';

@@ -4,7 +4,7 @@
 -- `definitions` are of at most 100 versions, and leave out those of more than 32 kB.
 -- A page of executions, newest first, after p_before, the [created_at, id] of the last one of the page before.  p_filter as in
 -- minutehand.matches_filter.  Without an index for the filter it reads the newest p_rows only, and says how far back that is:
--- `next` then continues from there.
+-- `next` then continues from there.  For a text that names executions, whatever their age, only the rest of its matches is bounded.
 -- It is planned anew for each call, because the filter decides which index serves.
 -- Locks: none.  Errors: 22007 an invalid time.  Called by: store.search.
 create or replace function public.automation_search(
@@ -17,11 +17,12 @@ declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_before_at constant timestamptz := coalesce((p_before ->> 0)::timestamptz, 'infinity');
   v_before_id constant uuid := coalesce((p_before ->> 1)::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
-  v_back_to constant timestamptz := minutehand.search_floor(
-    p_filter, case when p_before is not null then v_before_at end, p_rows);
-  v_from constant timestamptz := coalesce(v_back_to, '-infinity');
   v_filter constant jsonb := minutehand.filter_of(p_filter);
-  v_ids constant uuid[] := minutehand.filter_ids(p_filter);
+  v_is_listed constant boolean := minutehand.is_listed(v_filter);
+  v_back_to constant timestamptz := minutehand.search_floor(
+    v_filter, case when p_before is not null and not v_is_listed then v_before_at end, p_rows);
+  v_from constant timestamptz := case when v_is_listed then '-infinity' else coalesce(v_back_to, '-infinity') end;
+  v_ids constant uuid[] := minutehand.filter_ids(v_filter, v_back_to);
   v_found public.automation_execution_logs[];
   v_last public.automation_execution_logs;
 begin
@@ -52,7 +53,7 @@ begin
           limit 100) u) d),
     'next', case
       when v_last.id is not null then jsonb_build_array(v_last.created_at, v_last.id)
-      when v_back_to is not null then jsonb_build_array(v_back_to, '00000000-0000-0000-0000-000000000000') end,
+      when v_back_to is not null and not v_is_listed then jsonb_build_array(v_back_to, '00000000-0000-0000-0000-000000000000') end,
     'looked_back_to', v_back_to);
 end
 $$;

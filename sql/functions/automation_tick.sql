@@ -1,12 +1,15 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
---   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing": minutehand.missing_from_schema, "held", "flooded",
---   "holding", "pace": minutehand.tick_pace}
+--   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing", "hidden": as in automation_schema_version, "held", "restored",
+--   "flooded", "holding", "pace": minutehand.tick_pace, "identity": minutehand.identity_words}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
--- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds", "problems"}.  Any number may run at once.
+-- "mode", "host", "version", "listens", "batch_size" (null: all that is due), "tick_seconds", "problems", "serves"}.  Any number may run at once.
 -- If no processor has run for longer than p_hold_seconds (null: never), executions that were due before that are set aside as
--- stale, not run: `held` of them in this call; `holding` says that there are more, and to call again.
+-- stale, not run: `held` of them in this call; after a restore `restored` are held instead; `holding` says that there are more,
+-- and to call again.
+-- On a copy or a restore of the database (copies.sql) it records the heartbeat, and nothing else happens.  p_worker may name the
+-- "project" of the address by which it reaches the database.
 -- Executions of workflows that are past their measure of an hour are held where the workflow asks for it (volume.sql):
 -- `flooded` of them in this call.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
@@ -23,21 +26,18 @@ declare
   v_due integer;
   v_backlog record;
   v_is_first boolean := false;
+  v_is_restored constant boolean := exists (select from minutehand.backlog where begun = 'hold');
   v_problems jsonb;
   v_volume record;
   v_guard jsonb := '{}';
 begin
-  perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
-  if p_worker is not null then
-    insert into public.automation_workers as w (
-      id, mode, host, version, listens, batch_size, tick_seconds, started_at, heartbeat_at)
-    values (p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
-            coalesce((p_worker ->> 'listens')::boolean, false), (p_worker ->> 'batch_size')::integer,
-            (p_worker ->> 'tick_seconds')::double precision, v_now, v_now)
-    on conflict (id) do update
-      set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens, batch_size = excluded.batch_size,
-          tick_seconds = excluded.tick_seconds;
+  perform minutehand.note_project(p_worker ->> 'project');
+  if minutehand.is_copy((select state from minutehand.identity)) then
+    perform minutehand.record_heartbeat(p_worker, v_now);
+    return minutehand.tick_of_copy(v_now);
   end if;
+  perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
+  perform minutehand.record_heartbeat(p_worker, v_now);
   v_lost := minutehand.return_lost_leases(500, v_now);
   v_tripped := minutehand.trip_breakers(v_now);
   -- Before events are picked: it waits for those that were unmatched when the processors stopped.
@@ -60,14 +60,40 @@ begin
   return jsonb_build_object(
     'now', v_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer,
     'due', v_due, 'due_capped', v_due = 1000, 'next_seconds', minutehand.seconds_to_next(v_now),
-    'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', v_backlog.held,
-    'flooded', v_volume.held, 'holding', v_backlog.holding or v_volume.holding,
-    'tripped', v_tripped, 'missing', minutehand.missing_from_schema(), 'pace', minutehand.tick_pace(v_now),
+    'lost_leases', v_lost, 'to_match', minutehand.pick_unmatched(500, v_now), 'held', case when v_is_restored then 0 else v_backlog.held end,
+    'restored', case when v_is_restored then v_backlog.held else 0 end, 'flooded', v_volume.held, 'holding', v_backlog.holding or v_volume.holding,
+    'tripped', v_tripped, 'missing', minutehand.missing_from_schema(), 'hidden', minutehand.hidden_tables(),
+    'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
-    'paused', (select everything from minutehand.pauses));
+    'paused', (select everything from minutehand.pauses), 'identity', minutehand.identity_words(v_now));
 end
 $$;
 comment on function public.automation_tick is 'minutehand: the housekeeping of one tick';
+
+-- minutehand.record_heartbeat(worker, now): that this processor runs; null: nobody says so.
+create or replace function minutehand.record_heartbeat(p_worker jsonb, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+  insert into public.automation_workers as w (
+    id, mode, host, version, listens, batch_size, tick_seconds, serves, started_at, heartbeat_at)
+  select p_worker ->> 'id', p_worker ->> 'mode', p_worker ->> 'host', p_worker ->> 'version',
+         coalesce((p_worker ->> 'listens')::boolean, false), (p_worker ->> 'batch_size')::integer,
+         (p_worker ->> 'tick_seconds')::double precision, nullif(p_worker -> 'serves', 'null'), p_now, p_now
+  where p_worker is not null
+  on conflict (id) do update
+    set heartbeat_at = excluded.heartbeat_at, listens = excluded.listens, batch_size = excluded.batch_size,
+        tick_seconds = excluded.tick_seconds, serves = excluded.serves
+$$;
+
+-- minutehand.tick_of_copy(now) -> automation_tick's answer on a copy: nothing is due, matched, returned, held or pruned.
+create or replace function minutehand.tick_of_copy(p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'now', p_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer, 'due', 0,
+    'due_capped', false, 'next_seconds', null, 'lost_leases', 0, 'to_match', '[]'::jsonb, 'held', 0, 'restored', 0,
+    'flooded', 0, 'holding', false, 'tripped', '[]'::jsonb, 'missing', minutehand.missing_from_schema(),
+    'hidden', minutehand.hidden_tables(), 'pace', minutehand.tick_pace(p_now), 'bulk_actions', 0, 'paused', true,
+    'identity', minutehand.identity_words(p_now))
+$$;
 
 -- minutehand.tidy(is_first, now) -> {"<what>": reason}: what may fail without the queue being the worse for it, each in a block of its
 -- own; the answer says what failed.  is_first: the first tick of a minute, which looks at all workflows.
@@ -77,9 +103,11 @@ declare
   v_problems jsonb := '{}';
 begin
   begin
-    perform minutehand.prune(500, p_now);
-    perform minutehand.prune_audit(500, p_now);
-    perform minutehand.prune_direct_calls(5000, p_now);
+    if not minutehand.clock_jumped(p_now) then
+      perform minutehand.prune(500, p_now);
+      perform minutehand.prune_audit(500, p_now);
+      perform minutehand.prune_direct_calls(5000, p_now);
+    end if;
   exception when others then
     v_problems := v_problems || jsonb_build_object('pruning', sqlerrm);
   end;
@@ -153,6 +181,16 @@ begin
   ) e
   where l.id = e.id;
 end
+$$;
+
+-- minutehand.clock_jumped(now) -> boolean: whether the last tick of more than an hour ago is a day older than that.  A clock that
+-- jumps ahead looks like this for its first hour; so does a database whose processors were off, where waiting costs nothing.
+-- Whatever deletes by age asks it first.  Ticks of a later time are those of a clock that was wrong and is right again.
+create or replace function minutehand.clock_jumped(p_now timestamptz) returns boolean
+language sql stable set search_path = '' as $$
+  select coalesce(max(first_at) < p_now - interval '25 hours', false)
+  from minutehand.tick_log
+  where minute <= p_now - interval '1 hour'
 $$;
 
 -- minutehand.prune(limit, now): deletes a bounded number: events older than 30 days, except those of unfinished executions;

@@ -2,28 +2,20 @@
 --   "last_status"}], by name, 100 at a time
 -- p_filter: {"names"?: [name or id], "after"?: [name, id] of the last one of the page before, "brief"?: true for
 -- minutehand.steps_for_lint as "definition"}.  `last_run` is read from the newest 20,000 executions.
--- Locks: none.  Errors: MH404 no workflow of such a name.  Called by: store.workflows.
+-- Locks: none.  Errors: MH404 no workflow of such a name, MH409 several ids begin so.  Called by: store.workflows.
 create or replace function public.automation_workflow_list(p_filter jsonb default '{}')
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_names text[] := case when jsonb_typeof(p_filter -> 'names') = 'array'
-    then array(select jsonb_array_elements_text(p_filter -> 'names')) end;
-  v_unknown text;
+  v_named constant uuid[] := case when jsonb_typeof(p_filter -> 'names') = 'array' then array(
+    select id
+    from jsonb_array_elements_text(p_filter -> 'names') as n, unnest(minutehand.find_workflows(n)) as id) end;
   v_ids uuid[];
   v_context jsonb;
 begin
-  select n into v_unknown
-  from unnest(v_names) as n
-  where not exists (select from public.automation_workflows w where w.name = n or w.id::text = lower(n))
-  limit 1;
-  if v_unknown is not null then
-    raise exception 'there is no workflow "%"', v_unknown
-      using errcode = 'MH404', hint = 'See them with: minutehand workflows ls';
-  end if;
   v_ids := array(
     select w.id
     from public.automation_workflows w
-    where (v_names is null or w.name = any (v_names) or w.id::text in (select lower(n) from unnest(v_names) as n))
+    where (v_named is null or w.id = any (v_named))
       and (p_filter -> 'after' is null
            or (w.name, w.id::text) > (p_filter -> 'after' ->> 0, p_filter -> 'after' ->> 1))
     order by w.name, w.id::text

@@ -111,6 +111,23 @@ begin
 end
 $$;
 
+-- minutehand.refuse_generated_columns(workflow): raises MH400 where the app's table computes one of its columns, such as
+-- organization_id from org_id.
+create or replace function minutehand.refuse_generated_columns(p_workflow jsonb) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  v_column text;
+begin
+  select min(attname) into v_column
+  from pg_catalog.pg_attribute
+  where attrelid = 'public.automation_workflows'::regclass and attgenerated <> '' and p_workflow ? attname;
+  if v_column is not null then
+    raise exception 'this database computes automation_workflows.% from another column', v_column
+      using errcode = 'MH400', hint = 'Create the workflow in the app; then it can be changed here.';
+  end if;
+end
+$$;
+
 -- minutehand.find_saved_workflow(workflow) -> the row that it would be saved into; nulls where there is none.
 create or replace function minutehand.find_saved_workflow(p_workflow jsonb) returns public.automation_workflows
 language plpgsql stable set search_path = '' as $$
@@ -144,6 +161,7 @@ declare
   v_saved public.automation_workflows;
 begin
   if p_old.id is null then
+    perform minutehand.refuse_generated_columns(p_workflow);
     execute format(
       'insert into public.automation_workflows (%1$s) select %1$s '
       'from pg_catalog.jsonb_populate_record(null::public.automation_workflows, $1) returning *',

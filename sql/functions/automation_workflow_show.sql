@@ -1,12 +1,12 @@
--- automation_workflow_show(p_workflow) -> {as minutehand.workflow_facts, "definition": the row | null,
+-- automation_workflow_show(p_workflow, p_tenant) -> {as minutehand.workflow_facts, "definition": the row | null,
 --   "versions": [{"version", "saved_at"}], "executions": {status: count}, "last": as executions are listed | null}
 -- One workflow, named by id or name: how it stands, why it cannot fire, its newest 20 versions, and what became of its
 -- executions among the newest 20,000 of all.
 -- Locks: none.  Errors: MH404 no such workflow, MH409 several of that name.  Called by: store.workflow.
-create or replace function public.automation_workflow_show(p_workflow text)
+create or replace function public.automation_workflow_show(p_workflow text, p_tenant text default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
-  v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
+  v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow, p_tenant);
 begin
   return minutehand.workflow_facts(
     v_workflow, minutehand.workflow_context(array[v_workflow.trigger_type::text])) || jsonb_build_object(

@@ -38,6 +38,10 @@ begin
   if v_problem is not null then
     return minutehand.deferred_write(v_problem);
   end if;
+  if (select is_test from minutehand.identity) then
+    return jsonb_build_object(
+      'answer', 'refused', 'code', 'test_copy', 'reason', 'this database is a test copy: no automation writes rows there');
+  end if;
   v_refusal := minutehand.why_not_writable(v_watched.relation, v_watched.config, p_table, p_operation, p_values, v_workflow);
   if v_refusal is not null then
     return jsonb_build_object('answer', 'refused', 'code', 'not_writable', 'reason', v_refusal);
@@ -155,10 +159,7 @@ declare
   v_id text;
   v_statement text;
   v_count integer;
-  -- The key is cast to the column's own type, so that its index serves.
-  v_id_type text := (
-    select format_type(atttypid, -1)
-    from pg_catalog.pg_attribute where attrelid = p_relation and attname = v_id_column and not attisdropped);
+  v_padded constant text[] := minutehand.padded_columns(p_relation);
 begin
   if p_operation = 'create' then
     v_values := v_values || minutehand.tenant_columns(p_relation, p_config, p_workflow);
@@ -167,15 +168,18 @@ begin
   -- Made while the search_path is empty, so that it names all in full.
   if p_operation = 'create' then
     v_statement := format(
-      'insert into %1$s as t (%2$s) select %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1) '
-      'returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column);
+      'insert into %1$s as t (%2$s) select %2$s from minutehand.row_of_json(null::%1$s, $1) '
+      'returning minutehand.row_json(t, %4$L) ->> %3$L',
+      p_relation::regclass, v_columns, v_id_column, v_padded);
   else
     -- (columns) = row(columns of a record made from the values): each value is cast by its column's own type.
     v_statement := format(
-      'update %1$s t set (%2$s) = (select %2$s from pg_catalog.jsonb_populate_record(null::%1$s, $1)) '
-      'where t.%3$I = $2::%4$s and minutehand.is_row_of_workflow(pg_catalog.to_jsonb(t), $3, $4) returning t.%3$I::text',
-      p_relation::regclass, v_columns, v_id_column, v_id_type);
+      'update %1$s t set (%2$s) = (select %2$s from minutehand.row_of_json(t, $1)) '
+      'where t.%3$I %5$s $2::%6$s and minutehand.is_row_of_workflow(minutehand.row_json(t, %4$L), $3, $4) '
+      'returning minutehand.row_json(t, %4$L) ->> %3$L',
+      p_relation::regclass, v_columns, v_id_column, v_padded,
+      -- The key is cast to the column's own type, so that its index serves.
+      minutehand.equality(p_relation, v_id_column), minutehand.column_type(p_relation, v_id_column));
   end if;
   -- The app's own triggers name things without a schema (see sql/internal/app_path.sql).  It ends with this function.
   perform set_config('search_path', 'public, extensions, pg_temp', true);

@@ -9,20 +9,22 @@ language sql immutable as $$
       and p_log.code is distinct from 'uncertain_send' then 'retry' end,
     case when p_log.status = 'failed' and p_log.code = 'uncertain_send' and p_log.lease_expires_at is null then 'resolve' end,
     case when p_log.status = 'skipped' and p_log.code = 'stale' and p_log.lease_expires_at is null
-      or minutehand.is_flooded(p_log) then 'release' end,
+      or minutehand.is_held(p_log) then 'release' end,
     case when p_log.status = 'pending' or p_log.lease_expires_at is not null then 'cancel' end], null)
 $$;
 
--- minutehand.action_answers(ids, done, action, word) -> [{"id", "answer": word | "refused" | "missing", "reason"?}], one for each
--- requested id.  done: the executions to which it was done, in this transaction.
-create or replace function minutehand.action_answers(p_ids jsonb, p_done uuid[], p_action text, p_word text) returns jsonb
-language sql stable set search_path = '' as $$
+-- minutehand.action_answers(found, done, action, word) -> [{"id", "answer": word | "refused" | "missing", "reason"?}], one for each
+-- execution, and for each text that names none or several.  found: of minutehand.find_executions; done: the executions to which it was
+-- done, in this transaction.
+create or replace function minutehand.action_answers(p_found jsonb, p_done uuid[], p_action text, p_word text) returns jsonb
+language sql stable set search_path = '' set enable_seqscan = off set jit = off as $$
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'id', q.id,
-    'answer', case when l.id = any (p_done) then p_word when l.id is null then 'missing' else 'refused' end,
+    'answer', case when l.id = any (p_done) then p_word when q.sqlstate = 'MH404' or q.sqlstate is null and l.id is null then 'missing' else 'refused' end,
     'reason', case
       when l.id = any (p_done) then null
-      when l.id is null then 'there is no such execution'
+      when q.reason is not null then q.reason
+      when l.id is null then format('there is no execution %s', q.id)
       when p_action <> 'cancel' and l.lease_expires_at is not null then 'it is running'
       when p_action = 'cancel' and l.status in ('processing', 'running') then 'another processor runs it'
       when p_action = 'cancel' then format('it is already %s', l.status)
@@ -30,9 +32,12 @@ language sql stable set search_path = '' as $$
         then 'its send may have arrived: find out first, then run `executions resolve`'
       when p_action = 'retry' then format('it is %s; only failed and skipped ones can be retried', l.status)
       else format('it is %s; only %s can be %s', concat_ws(': ', l.status, l.code),
-                  case p_action when 'resolve' then 'failed: uncertain_send' else 'skipped: stale and pending: flood' end, p_word) end))), '[]')
-  from (select distinct value as id from jsonb_array_elements_text(p_ids)) q
-  left join public.automation_execution_logs l on l.id = minutehand.to_uuid(q.id)
+                  case p_action when 'resolve' then 'failed: uncertain_send' else 'skipped: stale, pending: flood and pending: restored' end, p_word) end))), '[]')
+  from (
+    select distinct coalesce(value ->> 'id', value ->> 'asked') as id, (value ->> 'id')::uuid as found, value ->> 'sqlstate' as sqlstate,
+                    value ->> 'reason' as reason
+    from jsonb_array_elements(p_found)) q
+  left join public.automation_execution_logs l on l.id = q.found
 $$;
 
 -- minutehand.audit_all(action, ids, actor, detail, now): one audit row for each execution.

@@ -21,7 +21,7 @@ begin
   perform pg_advisory_xact_lock(key)
   from (
     select distinct minutehand.rate_limit_lock(
-      l.workflow_id, coalesce(l.entity_id, minutehand.entity_of(l.trigger_data::jsonb))) as key
+      l.workflow_id, minutehand.entity_key(l.entity_id, minutehand.as_object(l.trigger_data::text))) as key
     from unnest(v_logs) l
     order by 1
   ) keys;
@@ -55,15 +55,19 @@ $$;
 create or replace function minutehand.adopt_one(p_log public.automation_execution_logs, p_now timestamptz) returns void
 language plpgsql set search_path = '' as $$
 declare
-  v_data jsonb := case when jsonb_typeof(p_log.trigger_data::jsonb) = 'object' then p_log.trigger_data else '{}' end;
+  v_data constant jsonb := minutehand.as_object(p_log.trigger_data::text);
   v_workflow public.automation_workflows;
+  v_row jsonb;
+  v_problem text;
   v_limit record;
 begin
   select * into v_workflow from public.automation_workflows where id = p_log.workflow_id;
   if not found then
     return;
   end if;
-  p_log.entity_id := coalesce(p_log.entity_id, minutehand.entity_of(v_data));
+  v_row := minutehand.row_of(v_workflow);
+  v_problem := case when v_row is not null then minutehand.steps_problem(v_row) end;
+  p_log.entity_id := minutehand.entity_key(p_log.entity_id, v_data);
   p_log.workflow_version := coalesce(v_workflow.version, 1);
   -- The organisation of an execution that names a user alone is the user's own, not the workflow's: else whoever may insert
   -- executions could start any organisation's workflows.
@@ -72,7 +76,9 @@ begin
     else minutehand.profile_organization(p_log.user_id::text) end);
   p_log.user_id := coalesce(p_log.user_id::text, v_workflow.user_id::text);
   p_log.entity_order := case when p_log.entity_id is not null then minutehand.order_of(minutehand.as_object(v_workflow.settings::text)) end;
-  p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
+  if v_data <> '{}' or minutehand.says_nothing(p_log.trigger_data::jsonb) then
+    p_log.trigger_data := jsonb_strip_nulls(jsonb_build_object('new_status', minutehand.new_status_of(v_data))) || v_data;
+  end if;
   select * into v_limit from minutehand.rate_limited_until(
     v_workflow, p_log.entity_id, minutehand.new_status_of(v_data), p_now);
 
@@ -80,6 +86,14 @@ begin
     p_log.status := 'failed';
     p_log.code := 'other_tenant';
     p_log.reason := 'the execution names another tenant than its workflow';
+  elsif v_data = '{}' and not minutehand.says_nothing(p_log.trigger_data::jsonb) then
+    p_log.status := 'failed';
+    p_log.code := 'unreadable';
+    p_log.reason := format('trigger_data: expected an object, got %s', minutehand.type_name(p_log.trigger_data::jsonb));
+  elsif v_problem is not null then
+    p_log.status := 'failed';
+    p_log.code := 'bad_workflow';
+    p_log.reason := v_problem;
   elsif v_limit.until is not null then
     p_log.status := case when v_limit.delay then 'pending' else 'skipped' end;
     p_log.code := 'rate_limited';
@@ -101,6 +115,18 @@ begin
       lease_expires_at = case when p_log.status = 'processing' then p_log.lease_expires_at end
   where l.id = p_log.id;
 end
+$$;
+
+-- minutehand.entity_key(entity, trigger_data) -> text: the key of the row that an execution is about, as its table has it; entity:
+-- what the execution itself says.
+create or replace function minutehand.entity_key(p_entity_id text, p_data jsonb) returns text
+language sql stable set search_path = '' as $$
+  select coalesce(
+    (
+      select minutehand.key_text(w.relation, w.config, said.key)
+      from minutehand.watched w where w.name = minutehand.table_of(p_data) limit 1
+    ), said.key)
+  from (select coalesce(p_entity_id, minutehand.entity_of(p_data)) as key) said
 $$;
 
 -- minutehand.entity_of(trigger_data) -> text: the id of the row that trigger_data is about, in each shape that apps write.  A value

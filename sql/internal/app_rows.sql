@@ -209,75 +209,27 @@ create or replace function minutehand.read_rows_batch(
 language plpgsql stable set search_path = '' as $$
 declare
   v_id text := p_config ->> 'id';
+  v_equals constant text := minutehand.equality(p_relation, v_id);
   v_excluded text[] := array(select jsonb_array_elements_text(coalesce(p_config -> 'exclude', '[]')));
   v_is_unique boolean := minutehand.is_unique(p_relation, v_id);
-  v_link record;
-  v_is_set text;
-  v_bad jsonb;
-  v_linked text := '''{}''::jsonb';
-  v_hidden text := '''{}''::jsonb';
-  v_joins text := '';
+  v_parts record;
   v_query text;
 begin
-  for v_link in
-    select l.*, row_number() over () as nr
-    from minutehand.linked_tables(p_relation, p_config) l where p_names is null or l.name = any (p_names)
-  loop
-    v_is_set := minutehand.is_set('t', v_link.words -> 'columns', p_relation);
-    v_bad := coalesce(minutehand.as_hidden(v_link.problem), p_bad -> v_link.name);
-    if v_bad is not null then
-      v_hidden := v_hidden || minutehand.hidden_if(v_is_set, v_link.name, v_bad);
-      continue;
-    end if;
-    v_joins := v_joins || format(
-      ' left join lateral (select to_jsonb(x) as found from %1$s x where %2$s%5$s limit 1) l%3$s on true'
-      ' left join lateral (select minutehand.why_hidden($3, to_jsonb(t), %4$L, l%3$s.found) as why'
-      ' where l%3$s.found is not null) h%3$s on true',
-      v_link.target::regclass, v_link.condition, v_link.nr, v_link.words,
-      -- Of several rows that a column without a constraint refers to, one of this tenant.
-      case when not v_link.is_unique
-        then format(' order by minutehand.why_hidden($3, to_jsonb(t), %L, to_jsonb(x)) nulls first', v_link.words) end);
-    v_linked := v_linked || format(
-      ' || case when l%1$s.found is null or h%1$s.why is not null then ''{}''::jsonb '
-      'else jsonb_build_object(%2$L, l%1$s.found - %3$L::text[]) end', v_link.nr, v_link.name,
-      array(select jsonb_array_elements_text(v_link.words -> 'exclude')));
-    v_hidden := v_hidden || format(
-      ' || case when h%1$s.why is null then ''{}''::jsonb else jsonb_build_object(%2$L, '
-      '%3$L::jsonb || jsonb_build_object(''reason'', h%1$s.why)) end',
-      v_link.nr, v_link.name, jsonb_build_object('code', 'link_other_tenant'));
-    if row_security_active(v_link.target) then
-      v_hidden := v_hidden || minutehand.hidden_if(
-        format('%s and l%s.found is null', v_is_set, v_link.nr), v_link.name,
-        minutehand.as_hidden(minutehand.hidden_rows(v_link.target)));
-    end if;
-  end loop;
-  v_query := format('select t.%I::text, to_jsonb(t) - $2, %s, %s from %s t%s where ',
-    v_id, v_linked, v_hidden, p_relation::regclass, v_joins);
+  select * into v_parts from minutehand.link_parts(p_relation, p_config, p_names, p_bad, 'r.found');
+  v_query := format(
+    'select r.found ->> %L, r.found - $2, %s, %s from %s t '
+    'cross join lateral (select minutehand.row_json(t, %L) as found offset 0) r%s where ',
+    v_id, v_parts.linked, v_parts.hidden, p_relation::regclass, minutehand.padded_columns(p_relation), v_parts.joins);
   if not v_is_unique then
-    return query execute v_query || format(
-      't.%1$I::text = any ($1) and (select count(*) from %2$s s where s.%1$I = t.%1$I) = 1', v_id, p_relation::regclass)
-      using p_keys, v_excluded, p_config;
-    return;
+    v_query := v_query || format(
+      '(select count(*) from %s s where s.%I %s t.%I) = 1 and ', p_relation::regclass, v_id, v_equals, v_id);
   end if;
   begin
-    return query execute v_query || format('t.%I = any ($1::%s[])', v_id, minutehand.column_type(p_relation, v_id))
+    return query execute v_query || format(
+      't.%I %s any ($1::%s[])', v_id, v_equals, coalesce(minutehand.column_type(p_relation, v_id), 'text'))
       using p_keys, v_excluded, p_config;
-  exception when data_exception then
-    return query execute v_query || format('t.%I::text = any ($1)', v_id) using p_keys, v_excluded, p_config;
+  exception when data_exception or integrity_constraint_violation then
+    return query execute v_query || format('r.found ->> %L = any ($1)', v_id) using p_keys, v_excluded, p_config;
   end;
 end
-$$;
-
--- minutehand.is_set(alias, columns, relation) -> SQL: does the row name a linked row?  true for a column that is not there.
-create or replace function minutehand.is_set(p_alias text, p_columns jsonb, p_relation oid) returns text
-language sql stable as $$
-  select coalesce(string_agg(format('%s.%I is not null', p_alias, c), ' and '), 'true')
-  from jsonb_array_elements_text(p_columns) as c
-  where minutehand.has_column(p_relation, c)
-$$;
-
--- minutehand.hidden_if(condition, name, why) -> SQL: what it adds to the hidden links.
-create or replace function minutehand.hidden_if(p_condition text, p_name text, p_why jsonb) returns text
-language sql immutable as $$
-  select format(' || case when %s then jsonb_build_object(%L, %L::jsonb) else ''{}''::jsonb end', p_condition, p_name, p_why)
 $$;

@@ -1,5 +1,6 @@
 -- The stale backlog: executions that came due while no processor ran are not run late; a person releases them.  Late means now
--- minus due, and only of executions that never began: a wait of two days is not late.
+-- minus due, and only of executions that never began: a wait of two days is not late.  After a restore (automation_identify) those
+-- that had begun are held too: the database that was backed up may have gone on with them.
 
 -- minutehand.note_stale_cutoff(seconds, now): records the cutoff if no processor has run since then: no heartbeat, and no lease of
 -- a processor's long run.  Called before the caller's own heartbeat.  Two calls at once agree: the second waits for the first
@@ -29,18 +30,20 @@ create or replace function minutehand.skip_stale(
   p_limit integer, p_now timestamptz, out held integer, out holding boolean
 ) language plpgsql set search_path = '' as $$
 declare
-  v_before constant timestamptz := (select held_before from minutehand.backlog for update);
+  v_before timestamptz;
+  v_begun text;
   v_late uuid[];
 begin
   held := 0;
   holding := false;
+  select b.held_before, b.begun into v_before, v_begun from minutehand.backlog b for update;
   if v_before is null then
     return;
   end if;
   v_late := array(
     select l.id
     from public.automation_execution_logs l
-    where l.status = 'pending' and minutehand.due_at(l) < v_before and l.started_at is null
+    where l.status = 'pending' and minutehand.due_at(l) < v_before and (l.started_at is null or v_begun is not null)
       and coalesce(l.code, '') <> 'earlier_unfinished'
     limit p_limit);
   v_late := array(
@@ -57,13 +60,17 @@ begin
 end
 $$;
 
--- minutehand.skip_late(ids, now): sets these aside; the caller has locked them.
+-- minutehand.skip_late(ids, now): sets these aside; the caller has locked them.  Those that are held after a restore stay pending.
 create or replace function minutehand.skip_late(p_ids uuid[], p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   update public.automation_execution_logs l
-  set status = 'skipped', code = 'stale', completed_at = p_now,
+  set status = case when b.begun = 'hold' then 'pending' else 'skipped' end,
+      code = case when b.begun = 'hold' then 'restored' else 'stale' end,
+      completed_at = case when b.begun = 'hold' then l.completed_at else p_now end,
+      scheduled_at = case when b.begun = 'hold' then 'infinity' else l.scheduled_at end,
       reason = format(
-        'it was due at %s, when no processor ran; release it to run it now',
-        minutehand.utc_text(minutehand.due_at(l)))
+        'it was due at %s, %s; release it to run it now', minutehand.utc_text(minutehand.due_at(l)),
+        case when b.begun is null then 'when no processor ran' else 'before this database was restored or copied' end)
+  from minutehand.backlog b
   where l.id = any (p_ids)
 $$;

@@ -178,12 +178,12 @@ begin
   elsif v_operator in ('contains', 'not_contains') then
     held := (case jsonb_typeof(actual)
       when 'array' then minutehand.list_has(actual, v_wanted, v_is_status)
-      else strpos(lower(actual #>> '{}'), lower(v_wanted #>> '{}')) > 0
+      else strpos(minutehand.fold_case(actual #>> '{}'), minutehand.fold_case(v_wanted #>> '{}')) > 0
     end) = (v_operator = 'contains');
   elsif v_operator = 'starts_with' then
-    held := starts_with(lower(actual #>> '{}'), lower(v_wanted #>> '{}'));
+    held := starts_with(minutehand.fold_case(actual #>> '{}'), minutehand.fold_case(v_wanted #>> '{}'));
   elsif v_operator = 'ends_with' then
-    held := right(lower(actual #>> '{}'), length(lower(v_wanted #>> '{}'))) = lower(v_wanted #>> '{}');
+    held := right(minutehand.fold_case(actual #>> '{}'), length(minutehand.fold_case(v_wanted #>> '{}'))) = minutehand.fold_case(v_wanted #>> '{}');
   else
     v_order := minutehand.compare_values(actual, v_wanted);
     held := v_order = case v_operator when 'greater_than' then 1 else -1 end;

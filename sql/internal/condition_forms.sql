@@ -110,7 +110,8 @@ begin
   end if;
 
   if jsonb_typeof(p_node) = 'object' then
-    if minutehand.is_normal_leaf(p_node) then
+    if minutehand.is_normal_leaf(p_node)
+        or jsonb_typeof(p_node -> 'problem') = 'string' and p_node - 'problem' = '{}' then  -- of minutehand.conditions_of
       return p_node;
     end if;
     v_keys := array(

@@ -1,19 +1,7 @@
 -- Comparing two values of a condition (R9): equality, order, membership.  No input raises.
 -- None of these carries `set search_path`, which would keep the small ones from being inlined: they name every schema
--- but pg_catalog, and are called from functions that have set it.
--- Called by: minutehand.evaluate_condition; minutehand.fold by all functions that compare statuses.
-
--- A status as it is compared: "In Progress", in_progress and IN-PROGRESS are one, cancelled and canceled too.
--- What goes is spaces and punctuation by name, not "all but alphanumeric": in a database of locale C no letter beyond
--- ASCII is alphanumeric, and statuses in other scripts would all become one.  For the same reason a status of
--- punctuation alone is kept.  The marks after [:punct:] are symbols, no punctuation, to ICU.
-create or replace function minutehand.fold(p_text text) returns text
-language sql immutable
-as $$
-  select replace(
-    coalesce(nullif(regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]', '', 'g'), ''), lower(p_text)),
-    'cancelled', 'canceled')
-$$;
+-- but pg_catalog, and are called from functions that have set it.  Text is folded as sql/internal/fold.sql says.
+-- Called by: minutehand.evaluate_condition.
 
 -- Whether a text is a number that numeric surely takes (the length keeps it far from the type's limits).
 create or replace function minutehand.is_number(p_text text) returns boolean
@@ -23,7 +11,8 @@ as $$
 $$;
 
 -- Whether two values are one: case is folded, a number is compared as a number, null is only null.
--- Two texts stay texts, "007" is not "7" (codes and ids); a JSON number on either side makes it numbers.
+-- Two texts stay texts, "007" is not "7" (codes and ids); a JSON number on either side makes it numbers.  Two ISO dates or
+-- timestamps are instants, as in compare_values.
 create or replace function minutehand.values_equal(p_a jsonb, p_b jsonb, p_is_status boolean) returns boolean
 language sql immutable
 as $$
@@ -35,7 +24,10 @@ as $$
       -- no letter grows threefold when it is folded: a long text is not folded again for each short one
       then octet_length(p_a #>> '{}') <= 3 * octet_length(p_b #>> '{}')
         and octet_length(p_b #>> '{}') <= 3 * octet_length(p_a #>> '{}')
-        and lower(p_a #>> '{}') = lower(p_b #>> '{}')
+        and (minutehand.fold_case(p_a #>> '{}') = minutehand.fold_case(p_b #>> '{}')
+          -- The same instant as another text; two other texts do not pay for reading them.
+          or (p_a #>> '{}') ~ '^[0-9]{4}-' and (p_b #>> '{}') ~ '^[0-9]{4}-'
+            and coalesce(minutehand.to_instant(p_a #>> '{}') = minutehand.to_instant(p_b #>> '{}'), false))
     when jsonb_typeof(p_a) = 'number' and minutehand.is_number(p_b #>> '{}')
       then (p_a #>> '{}')::numeric = (p_b #>> '{}')::numeric
     when jsonb_typeof(p_b) = 'number' and minutehand.is_number(p_a #>> '{}')
@@ -58,15 +50,17 @@ begin
 end
 $$;
 
--- An ISO date or timestamp, null for anything else.  Without a zone it is UTC: the session's must not decide a match.
+-- An ISO date or timestamp, null for anything else.  Without a zone it is UTC, and a date is its midnight: the session's zone must
+-- not decide a match.
 create or replace function minutehand.to_instant(p_text text) returns timestamptz
 language plpgsql immutable
 as $$
 begin
-  if length(p_text) > 40 or p_text !~
-    '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$' then
+  if length(p_text) > 40 or p_text !~ (
+    '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?'
+    ' ?([Zz]|UTC|[+-][0-9]{2}(:?[0-9]{2}(:[0-9]{2})?)?)?)?$') then
     return null;
-  elsif p_text ~ ':.*[Z+-]' then
+  elsif p_text ~ ':.*[ZzC+-]' then
     return p_text::timestamptz;
   end if;
   return p_text::timestamp at time zone 'UTC';
@@ -81,8 +75,8 @@ create or replace function minutehand.compare_values(p_a jsonb, p_b jsonb) retur
 language plpgsql immutable
 as $$
 declare
-  v_a text := lower(p_a #>> '{}');
-  v_b text := lower(p_b #>> '{}');
+  v_a text := minutehand.fold_case(p_a #>> '{}');
+  v_b text := minutehand.fold_case(p_b #>> '{}');
   v_a_number boolean := jsonb_typeof(p_a) = 'number' or minutehand.is_number(v_a);
   v_b_number boolean := jsonb_typeof(p_b) = 'number' or minutehand.is_number(v_b);
   v_a_instant timestamptz;

@@ -86,6 +86,26 @@ begin
     ) q
     join tables t on t.name = q.table_name
     cross join lateral minutehand.read_app_rows(t.relation, t.config, q.ids) r
+  ), events as materialized (
+    -- Whoever may insert executions may name any event.  It is read only if it is about the same row, and of the workflow's tenant.
+    select q.id, e as event
+    from requested q
+    left join public.automation_workflows w on w.id = q.workflow_id
+    left join tables t on t.name = q.table_name
+    join public.automation_events e
+      on e.id = q.event_id and e.table_name = q.table_name and e.entity_id is not distinct from q.entity_id
+     and (t.config is not null and t.config ->> 'tenant' is null or minutehand.same_tenant(
+       e.organization_id, e.user_id, w.organization_id::text, w.user_id::text))
+  ), gone_rows as materialized (
+    -- A deleted row is shown as it was, with the rows that it referred to.
+    select r.key, r.links, r.hidden
+    from (
+      select q.table_name, jsonb_agg(jsonb_build_object('key', q.id, 'row', (e.event).old)) as rows
+      from requested q join events e on e.id = q.id
+      where (e.event).operation = 'DELETE' group by q.table_name
+    ) q
+    join tables t on t.name = q.table_name
+    cross join lateral minutehand.read_gone_rows(t.relation, t.config, q.rows) r
   )
   select jsonb_agg(jsonb_build_object(
     'id', q.id,
@@ -93,10 +113,11 @@ begin
     'stop', (
       select jsonb_build_object('ended', m.ended, 'code', m.code, 'reason', m.reason)
       from (
-        select * from minutehand.may_run(q.log, w, e.operation, c.row, t.config, v_pauses)
+        select * from minutehand.may_run(q.log, w, (e.event).operation, c.row, t.config, v_pauses)
         union all
         select 4, p.ended, p.code, p.reason  -- before row_gone
-        from jsonb_to_record(c.problem) as p (ended text, code text, reason text) where c.problem is not null
+        from jsonb_to_record(c.problem) as p (ended text, code text, reason text)
+        where c.problem is not null and (e.event).operation is distinct from 'DELETE'
         union all
         select 4, p.ended, p.code, p.reason
         from jsonb_to_record(minutehand.missing_table(q.table_name, (q.log).trigger_type))
@@ -105,19 +126,18 @@ begin
       ) m order by m.nr, m.code limit 1),
     'type', t.config -> 'type',
     'status', minutehand.status_column(t.config),
-    'row', coalesce(c.row, case when e.operation = 'DELETE' then e.old end),
-    'links', c.links,
-    'hidden', c.hidden,
-    'old', minutehand.row_before(e)))
+    'row', case when g.key is not null then (e.event).old else c.row end,
+    'links', coalesce(g.links, c.links),
+    'hidden', coalesce(g.hidden, c.hidden),
+    'unwatched', case when t.name is null and q.event_id is null and q.entity_id is not null then minutehand.unwatched_table(
+      minutehand.as_object((q.log).trigger_data::text), q.entity_id, (q.log).trigger_type) end,
+    'old', minutehand.row_before(e.event)))
   into v_result
   from requested q
   left join public.automation_workflows w on w.id = q.workflow_id
   left join tables t on t.name = q.table_name
-  -- Whoever may insert executions may name any event.  It is read only if it is about the same row, and of the workflow's tenant.
-  left join public.automation_events e
-    on e.id = q.event_id and e.table_name = q.table_name and e.entity_id is not distinct from q.entity_id
-   and (t.config is not null and t.config ->> 'tenant' is null or minutehand.same_tenant(
-     e.organization_id, e.user_id, w.organization_id::text, w.user_id::text))
+  left join events e on e.id = q.id
+  left join gone_rows g on g.key = q.id::text
   left join current_rows c on c.table_name = q.table_name and c.key = q.entity_id;
   return coalesce(v_result, '[]');
 end
@@ -138,6 +158,29 @@ begin
     order by 1
     limit 1);
 end
+$$;
+
+-- minutehand.unwatched_table(trigger_data, id of the row, trigger type) -> {"type", "code", "reason"}: the table that an execution
+-- which the app inserted is about, where it exists and is not watched; else null.  It is named by trigger_data, by the key with the
+-- row's id (job_id), or by the trigger type.
+create or replace function minutehand.unwatched_table(p_data jsonb, p_entity_id text, p_type text) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object('type', t.type) || minutehand.problem('table_missing', format(
+    'table %s is not watched, so its row %s cannot be read; watch it: minutehand trigger add %s',
+    t.name, left(p_entity_id, 60), t.name))
+  from (
+    select minutehand.table_name(n.nspname, c.relname) as name, minutehand.singular(lower(c.relname)) as type
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and n.nspname !~ '^pg_|^information_schema$|^minutehand$'
+      and (p_data ? 'table_name' or n.nspname = 'public')
+      and c.oid not in (select relation from minutehand.watched)
+  ) t
+  where case when p_data ? 'table_name' then t.name = regexp_replace(p_data ->> 'table_name', '^public\.', '')
+    else p_data ->> (t.type || '_id') = p_entity_id or p_data ->> (t.type || 'Id') = p_entity_id
+      or starts_with(p_type, t.type || '_') end
+  order by p_data ? (t.type || '_id') or p_data ? (t.type || 'Id') desc, length(t.type) desc, t.name
+  limit 1
 $$;
 
 -- minutehand.was_watched(log, table) -> boolean: is it about a row of a table that was watched, as its event or `enqueue` says?

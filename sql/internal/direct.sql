@@ -73,14 +73,14 @@ end
 $$;
 
 -- minutehand.direct_begin(log) -> the row as --no-claim inserts it: processing, under a lease that outlasts the function's
--- limit of 400 s, so that a tick takes it over only after that.  While anything is paused, ticks decide what may run.
+-- limit of 400 s, so that a tick takes it over only after that.  While anything is paused, and on a copy, ticks decide what may run.
 create or replace function minutehand.direct_begin(p_log public.automation_execution_logs)
 returns public.automation_execution_logs language plpgsql as $$
 declare
   v_now constant timestamptz := minutehand.clock();
 begin
   if p_log.status = 'pending' and minutehand.due_at(p_log) <= v_now
-     and not exists (select from public.automation_control) then
+     and not exists (select from public.automation_control) and minutehand.may_call_out() then
     p_log.status := 'processing';
     p_log.lease_token := gen_random_uuid();
     p_log.lease_expires_at := v_now + interval '480 seconds';
@@ -115,7 +115,7 @@ declare
   v_token text;
   v_request bigint;
 begin
-  if not coalesce(case when v_no_claim then v_begun else v_due end, false) then
+  if not coalesce(case when v_no_claim then v_begun else v_due end, false) or not minutehand.may_call_out() then
     return;
   end if;
   v_token := minutehand.direct_token();
@@ -231,7 +231,7 @@ create or replace function minutehand.direct_context(p_log public.automation_exe
 language plpgsql stable as $$
 declare
   v_data constant jsonb := p_log.trigger_data;
-  v_entity_id constant text := coalesce(p_log.entity_id, minutehand.entity_of(v_data));
+  v_entity_id constant text := minutehand.entity_key(p_log.entity_id, minutehand.as_object(v_data::text));
   v_type constant text := (
     select config ->> 'type'
     from minutehand.watched

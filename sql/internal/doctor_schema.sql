@@ -5,7 +5,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
   select '{
     "automation_workflows": ["id", "user_id", "organization_id", "name", "trigger_type", "trigger_config", "steps",
       "is_active", "status", "settings", "created_at", "version"],
-    "automation_workflow_versions": ["workflow_id", "version", "definition", "saved_at"],
+    "automation_workflow_versions": ["workflow_id", "version", "definition", "saved_at", "is_insert", "deleted_at"],
     "automation_events": ["id", "occurred_at", "table_name", "operation", "types", "entity_id", "user_id",
       "organization_id", "old", "new", "cause", "dedupe_key", "matched_at", "match_attempts", "match_after", "error",
       "cut_columns"],
@@ -21,7 +21,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],
     "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at",
-      "batch_size", "tick_seconds", "problems"],
+      "batch_size", "tick_seconds", "problems", "serves"],
     "automation_audit": ["id", "at", "actor", "action", "target", "detail"],
     "automation_opt_outs": ["channel", "address", "tenant", "reason", "created_at"],
     "automation_migrations": ["name", "checksum", "applied_at"]
@@ -58,6 +58,16 @@ language sql stable set search_path = '' as $$
   ) as m (missing)
 $$;
 
+-- minutehand.hidden_tables() -> [{"table", "role": ours, "forced"}]: tables of ours whose rows row level security hides from us.
+create or replace function minutehand.hidden_tables() returns jsonb
+language sql stable set search_path = '' as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'table', o.name, 'role', current_user, 'forced', c.relforcerowsecurity) order by o.name), '[]')
+  from minutehand.own_tables() o
+  join pg_catalog.pg_class c on c.oid = o.relation
+  where c.relrowsecurity and row_security_active(c.oid)
+$$;
+
 -- minutehand.facts_functions(now) -> {"installed": count, "replaced": [signature], "missing": [signature],
 --   "stubs": [signature]}: a stub is an app's own check of conditions or limits that returns true for everything.
 create or replace function minutehand.facts_functions(p_now timestamptz) returns jsonb
@@ -85,11 +95,11 @@ language sql stable set search_path = '' as $$
         and p.proname ~ 'automation|condition|trigger|workflow|limit|duplicate'
         and not exists (select from present f join installed using (signature) where f.oid = p.oid)
         and regexp_replace(p.prosrc, '--[^\n]*', '', 'g')
-          ~* '^\s*(declare.*)?(begin\s+return\s+true\s*;\s*end\s*;?|select\s+true\s*;?)\s*$'))
+          collate "C" ~* '^\s*(declare.*)?(begin\s+return\s+true\s*;\s*end\s*;?|select\s+true\s*;?)\s*$'))
 $$;
 
--- minutehand.facts_grants(now) -> {"roles": those of Supabase that exist, "callable": [{"function", "by"}], "uncallable":
---   [function], "unprotected": [{"table", "by"}], "policies": [{"table", "policy", "command", "open"}],
+-- minutehand.facts_grants(now) -> {"roles": those of Supabase that exist, "granted": others that may call our functions,
+--   "callable": [{"function", "by"}], "uncallable": [function], "unprotected": [{"table", "by"}], "policies": [{"table", "policy", "command", "open"}],
 --   "profiles": [{"by", "command"}]: who may set the organisation in a profile, which decides whose rows a user's are}
 -- Callable: by roles that must not call it.  Uncallable: not by service_role.  Unprotected: no row level security, but a grant.
 -- A policy is listed if it reads no column of the row, so that it cannot tell one tenant's rows from another's; `open` if it is
@@ -106,7 +116,7 @@ language sql stable set search_path = '' as $$
       where a.grantee = 0 and a.privilege_type = 'EXECUTE' order by 1) as by
     from minutehand.own_functions() p
     -- Column defaults and policies call these with the rights of whoever inserts or reads (grants.sql).
-    where p.proname not in ('new_id', 'my_user', 'my_organization') and p.prorettype <> 'trigger'::regtype
+    where p.proname not in ('new_id', 'fold_case', 'my_user', 'my_organization') and p.prorettype <> 'trigger'::regtype
   ), reachable as (
     select t.name, t.relation, k.relrowsecurity, array(
       select c.name from client c
@@ -130,6 +140,7 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'roles', (select coalesce(jsonb_agg(rolname order by 1), '[]') from pg_catalog.pg_roles
               where rolname in ('anon', 'authenticated', 'service_role')),
+    'granted', (select coalesce(jsonb_agg(role order by role), '[]') from minutehand.granted_roles() role),
     'callable', (select coalesce(jsonb_agg(to_jsonb(c) order by c.function), '[]') from callable c
                  where cardinality(c.by) > 0),
     'uncallable', (

@@ -4,7 +4,7 @@
 -- minutehand.facts_tables(now) -> {"role": ours, "read": how many tables and links could be read,
 --   "problems": [{"table": watched, "link": name | null, "target": what is read, "kind", "code", "reason", "config", "missing": [column]}],
 --   "locks": [{"table", "pid", "application", "state", "granted", "seconds"}]: who holds, or waits for, a lock that lets nobody read,
---   "replica": [{"table", "reason"}], "own": [{"table", "forced"}]: tables of ours whose rows row level security hides from us,
+--   "replica": [{"table", "reason"}], "own": minutehand.hidden_tables,
 --   "orphans": [{"table", "pending", "candidate"}]: executions about tables that are not watched, of the newest 20,000}
 -- Queries of other sessions are not read.
 create or replace function minutehand.facts_tables(p_now timestamptz) returns jsonb
@@ -29,11 +29,7 @@ begin
         from minutehand.watched w where (w.config ->> 'writable')::boolean
       ) t
       where t.reason is not null),
-    'own', (
-      select coalesce(jsonb_agg(jsonb_build_object('table', o.name, 'forced', c.relforcerowsecurity) order by o.name), '[]')
-      from minutehand.own_tables() o
-      join pg_catalog.pg_class c on c.oid = o.relation
-      where row_security_active(o.relation::oid)),
+    'own', minutehand.hidden_tables(),
     'orphans', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'table', o.table_name, 'pending', o.pending, 'candidate', (

@@ -7,8 +7,8 @@ create or replace function minutehand.app_functions()
 returns table (oid oid, name text, writes boolean, calls boolean) language sql stable set search_path = '' as $$
   with source as (
     select p.oid, p.proname::text as name,
-           p.prosrc ~* 'insert\s+into[^;]*automation_execution_logs' as writes,
-           p.prosrc ~* '\mnet\.http_|\mhttp_(post|get|request)\M' as calls, p.prosrc as text
+           p.prosrc collate "C" ~* 'insert\s+into[^;]*automation_execution_logs' as writes,
+           p.prosrc collate "C" ~* '\mnet\.http_|\mhttp_(post|get|request)\M' as calls, p.prosrc as text
     from pg_catalog.pg_proc p
     join pg_catalog.pg_language l on l.oid = p.prolang and l.lanname in ('sql', 'plpgsql')
     where p.pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
@@ -23,7 +23,8 @@ returns table (oid oid, name text, writes boolean, calls boolean) language sql s
   having s.writes or s.calls or bool_or(d.writes) or bool_or(d.calls)
 $$;
 
--- minutehand.facts_triggers(now) -> {"watched": [{"table", "type", "enabled"}], "twins": [{"table", "trigger"}],
+-- minutehand.facts_triggers(now) -> {"watched": [{"table", "type", "enabled", "unwatched": as minutehand.watch_problem}], "twins": [{"table", "trigger"}],
+--   "uncovered": as minutehand.uncovered_tables, "outdated": as minutehand.outdated_triggers, "heartbeats": as minutehand.heartbeats,
 --   "closed_links": as minutehand.closed_links, "others": [{"table", "trigger", "function", "writes", "calls"}],
 --   "deferrable": [{"table", "constraint", "kind", "definition"}]}.  A twin is our own trigger function under another name;
 --   others are the app's: those that write executions, and on watched tables and on the queue also those that call out.
@@ -38,18 +39,22 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object(
     'watched', (
       select coalesce(jsonb_agg(jsonb_build_object(
-        'table', w.relation::regclass::text, 'type', w.config ->> 'type', 'enabled', p.enabled,
-        'id', w.config ->> 'id',
+        'table', w.relation::regclass::text, 'type', w.config ->> 'type', 'enabled', w.enabled, 'trigger', w.trigger,
+        'id', w.config ->> 'id', 'unwatched', minutehand.watch_problem(w),
         -- A column that is gone is reported by the check `tables`.
-        'unique', minutehand.is_unique(w.relation, w.config ->> 'id')
+        'unique', minutehand.is_key(w.relation, w.config ->> 'id', w.config ->> 'tenant')
           or not minutehand.has_column(w.relation, w.config ->> 'id')) order by w.table_name), '[]')
       from minutehand.watched w
-      join placed p on p.tgrelid = w.relation and p.trigger = 'minutehand_capture'),
+      join placed p on p.tgrelid = w.relation and p.trigger = w.trigger),
     'closed_links', minutehand.closed_links(),
     'twins', (
       select coalesce(jsonb_agg(jsonb_build_object('table', p.table, 'trigger', p.trigger) order by 1), '[]')
       from placed p
-      where p.tgfoid = minutehand.own_function('public.automation_capture()') and p.trigger <> 'minutehand_capture' and p.enabled),
+      where p.tgfoid = minutehand.own_function('public.automation_capture()') and p.enabled
+        and not exists (select from minutehand.watched w where w.relation = p.tgrelid and w.trigger = p.trigger)),
+    'uncovered', minutehand.uncovered_tables(),
+    'outdated', minutehand.outdated_triggers(),
+    'heartbeats', minutehand.heartbeats(),
     'others', (
       select coalesce(jsonb_agg(jsonb_build_object(
         'table', p.table, 'trigger', p.trigger, 'function', f.name, 'writes', f.writes, 'calls', f.calls)
@@ -88,7 +93,8 @@ language sql stable set search_path = '' as $$
     and a.attidentity = '' and a.attgenerated = '' and a.attname <> all (f.columns)
 $$;
 
--- minutehand.cron_jobs() -> [{"id", "name", "schedule"}]: active jobs of pg_cron that concern automations; null without a pg_cron
+-- minutehand.cron_jobs() -> [{"id", "name", "schedule"}]: active jobs of pg_cron that concern automations, not counting their calls
+-- of our own functions, such as those of `minutehand units pg_cron`; null without a pg_cron
 -- that we may read.
 create or replace function minutehand.cron_jobs() returns jsonb language plpgsql stable set search_path = '' as $$
 declare
@@ -102,11 +108,17 @@ begin
       select '\m' || regexp_replace(p.proname, '\W', '.', 'g') || '\s*\(' as call
       from pg_catalog.pg_proc p
       where p.prosrc ~ 'automation_(execution_logs|workflows)' and p.oid not in (select o.oid from minutehand.own_functions() o)
+    ), ours as materialized (
+      select '(?<!\.\s*)\m(public\s*\.\s*)?(' || string_agg(distinct p.proname, '|') || ')\s*\(' as calls
+      from pg_catalog.pg_proc p
+      where p.pronamespace = 'public'::regnamespace and p.oid in (select o.oid from minutehand.own_functions() o)
     )
     select coalesce(jsonb_agg(
       jsonb_build_object('id', j.jobid, 'name', j.jobname, 'schedule', j.schedule) order by j.jobid), '[]')
-    from (select * from cron.job where active order by jobid limit 1000) j
-    where j.command ~* 'automation' or exists (select from touching t where j.command ~ t.call)
+    from (
+      select jobid, jobname, schedule, regexp_replace(command, ours.calls, '(', 'gi') as command
+      from cron.job, ours where active order by jobid limit 1000) j
+    where j.command collate "C" ~* 'automation' or exists (select from touching t where j.command ~ t.call)
   $q$ into v_jobs;
   return v_jobs;
 exception when insufficient_privilege then

@@ -1,17 +1,19 @@
 -- What doctor reads of the workflows and of the queue.
 
--- minutehand.facts_workflows(now) -> {"workflows": as minutehand.all_workflow_facts, "single_tenant": bool}
+-- minutehand.facts_workflows(now) -> {"workflows": as minutehand.all_workflow_facts, "installation": as
+--   minutehand.installation, "single_tenant": bool}
 create or replace function minutehand.facts_workflows(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' as $$
-  select jsonb_build_object('workflows', minutehand.all_workflow_facts(), 'single_tenant', minutehand.is_single_tenant())
+  select jsonb_build_object('workflows', minutehand.all_workflow_facts(), 'installation', minutehand.installation(p_now),
+    'single_tenant', minutehand.is_single_tenant())
 $$;
 
 -- minutehand.facts_queue(now) -> {"slow_downs": minutehand.slow_downs_now, "stale": count, "stale_oldest": due, "held", "flooded",
---   "uncertain", "unmatched", "set_aside",
---   "no_tenant", "quiet", "lost"}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
+--   "uncertain": minutehand.count_uncertain, "unmatched", "unmatched_seconds" of the oldest, "set_aside",
+--   "no_tenant", "quiet", "lost", "opt_outs": those that cannot be read, of the oldest 2,000}; counts stop at 10,000, or at the newest 20,000 executions.  Stale: due an hour ago and never started;
 -- paused ones do not count.  Held: those that a processor has set aside as stale.
 create or replace function minutehand.facts_queue(p_now timestamptz) returns jsonb
-language sql stable set search_path = '' set enable_seqscan = off as $$
+language sql stable set search_path = '' set enable_seqscan = off set jit = off as $$
   with stale as (
     select l.due
     from minutehand.next_by_tenant() h
@@ -33,15 +35,23 @@ language sql stable set search_path = '' set enable_seqscan = off as $$
     'stale_oldest', (select min(due) from stale),
     'held', (select count(*) from recent where status = 'skipped' and code = 'stale'),
     'flooded', (select count(*) from recent where status = 'pending' and code = 'flood'),
-    'uncertain', (select count(*) from recent where status = 'failed' and code = 'uncertain_send'),
+    'restored', (select count(*) from recent where status = 'pending' and code = 'restored'),
+    'uncertain', minutehand.count_uncertain(p_now),
     'unmatched', (select count(*) from (
-      select from public.automation_events
-      where matched_at is null and match_attempts < 5 and occurred_at < p_now - interval '10 minutes' limit 10000) x),
+      select from public.automation_events where matched_at is null and match_attempts < 5 limit 10000) x),
+    'unmatched_seconds', (
+      select round(extract(epoch from p_now - min(minutehand.bounded_time(occurred_at))))
+      from (select occurred_at from public.automation_events where matched_at is null and match_attempts < 5 limit 10000) x),
     'set_aside', (select count(*) from (
       select from public.automation_events where matched_at is null and match_attempts >= 5 limit 10000) x),
     'no_tenant', (select count(*) from (
       select error from public.automation_events order by id desc limit 10000) x where error like 'no tenant%'),
     'quiet', (select count(*) from (
       select error from public.automation_events order by id desc limit 10000) x where error like 'imported quietly%'),
-    'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events))
+    'lost', (select case when is_called then last_value else 0 end from minutehand.lost_events),
+    'opt_outs', (
+      select count(*)
+      from (select channel, address from public.automation_opt_outs order by created_at limit 2000) o
+      cross join lateral minutehand.read_opt_out(o.channel, o.address) r
+      where r.problem is not null))
 $$;

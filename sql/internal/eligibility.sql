@@ -2,12 +2,42 @@
 -- The claim, the look before each step, the reservation of a send, the dry run and the counts all ask here.
 -- The short functions are plain SQL without settings: PostgreSQL puts them into the caller's query, so its index serves.
 
--- minutehand.pauses: everything that is paused now, in one row.  A batch reads it once.
+-- minutehand.pauses: everything that is paused now, in one row, and which database it is (copies.sql): on a copy, all is paused.  A
+-- batch reads it once.
 create or replace view minutehand.pauses as
-select coalesce(bool_or(scope = 'all'), false) as everything,
-       coalesce(array_agg(target) filter (where scope = 'tenant'), '{}') as tenants,
-       coalesce(array_agg(target) filter (where scope = 'workflow'), '{}') as workflows
-from public.automation_control;
+select coalesce(c.everything, false) or minutehand.is_copy(i.state) as everything, c.tenants, c.workflows,
+       i.state, i.is_test, (i.recorded).seen_project
+from (
+  select bool_or(scope = 'all') as everything,
+         coalesce(array_agg(target) filter (where scope = 'tenant'), '{}') as tenants,
+         coalesce(array_agg(target) filter (where scope = 'workflow'), '{}') as workflows
+  from public.automation_control
+) c
+cross join minutehand.identity i;
+
+-- minutehand.recognize(caller, now) -> minutehand.pauses: what is paused for this caller.  The first call records the database.
+-- caller: {"location": where it reaches the database, "project": of that address, if it tells one, "redirects": whether it sends
+-- what a test copy sends to the addresses of the test}; null: an older one.
+-- Locks: the row of minutehand.database_identity, where it changes.
+create or replace function minutehand.recognize(p_caller jsonb, p_now timestamptz) returns minutehand.pauses
+language plpgsql set search_path = '' as $$
+declare
+  v_pauses minutehand.pauses := (select p from minutehand.pauses p);
+  v_project constant text := p_caller ->> 'project';
+begin
+  if v_pauses.state = 'new' then
+    perform minutehand.record_identity(p_caller, p_now);
+    v_pauses := (select p from minutehand.pauses p);
+  elsif v_project is not null and v_project is distinct from v_pauses.seen_project then
+    perform minutehand.note_project(v_project);
+    v_pauses := (select p from minutehand.pauses p);
+  end if;
+  if v_pauses.is_test and not coalesce((p_caller ->> 'redirects')::boolean, false) then
+    v_pauses.everything := true;
+  end if;
+  return v_pauses;
+end
+$$;
 
 -- minutehand.is_paused(tenant, workflow, pauses) -> boolean: does a pause cover this tenant's executions of this workflow?
 -- Without a workflow: does a pause cover all of the tenant?
@@ -23,6 +53,23 @@ language sql stable as $$
   select *
   from public.automation_control
   where scope = 'all' or scope = 'tenant' and target = p_tenant or scope = 'workflow' and target = p_workflow_id
+$$;
+
+-- minutehand.pause_name(pause) -> text: what a pause is about: everything, tenant north, workflow "Thank the client".
+create or replace function minutehand.pause_name(p_pause public.automation_control) returns text
+language sql stable set search_path = '' as $$
+  select case p_pause.scope
+    when 'all' then 'everything'
+    when 'workflow' then format('workflow "%s"', coalesce(minutehand.workflow_name(minutehand.to_uuid(p_pause.target)), p_pause.target))
+    else concat_ws(' ', p_pause.scope, p_pause.target) end
+$$;
+
+-- minutehand.pause_reason(tenant, workflow) -> text: the pauses behind minutehand.is_paused with their reasons, or null: every list,
+-- page and answer that shows something paused says so in these words.
+create or replace function minutehand.pause_reason(p_tenant text, p_workflow_id uuid) returns text
+language sql stable set search_path = '' as $$
+  select string_agg(minutehand.pause_name(c) || ' is paused' || coalesce(': ' || nullif(c.reason, ''), ''), '; ' order by c.scope desc)
+  from minutehand.pauses_over(p_tenant, p_workflow_id::text) c
 $$;
 
 -- minutehand.due_at(log) -> timestamptz: when a pending execution may run.  The indexes of the queue hold this expression.
@@ -44,19 +91,34 @@ returns boolean language sql immutable as $$
     and not minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
 $$;
 
--- minutehand.waiting_reason(log, now) -> text: why a pending execution is not claimed now; null when it may be claimed.
+-- minutehand.waiting_for(log, now) -> (code, reason): why a pending execution is not claimed now; nulls when it may be claimed.
+create or replace function minutehand.waiting_for(
+  p_log public.automation_execution_logs, p_now timestamptz, out code text, out reason text
+) language sql stable set search_path = '' as $$
+  select case w.kind when 'not_due' then coalesce(p_log.code, 'not_due') else w.kind end, case w.kind
+    when 'copy' then minutehand.identity_words(p_now) ->> 'reason'
+    when 'flood' then format('it is held: %s', p_log.reason)
+    when 'restored' then format('it is held: %s', p_log.reason)
+    when 'paused' then minutehand.pause_reason(minutehand.tenant_of(p_log), p_log.workflow_id) || case
+      when minutehand.due_at(p_log) > p_now then format('; due at %s', minutehand.utc_text(minutehand.due_at(p_log))) else '' end
+    when 'not_due' then format('it is not due before %s', minutehand.utc_text(minutehand.due_at(p_log)))
+    when 'stale_first' then 'old executions are set aside as stale first'
+    when 'runs_alone' then 'two workers were lost while running it: it waits for a tick that runs it alone' end
+  from (
+    select case
+      when p_log.status <> 'pending' then null
+      when minutehand.is_copy((select state from minutehand.identity)) then 'copy'
+      when minutehand.is_held(p_log) then p_log.code
+      when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, (select p from minutehand.pauses p)) then 'paused'
+      when minutehand.due_at(p_log) > p_now then 'not_due'
+      when exists (select from minutehand.backlog) then 'stale_first'
+      when minutehand.is_suspect(p_log) then 'runs_alone' end as kind) w
+$$;
+
+-- minutehand.waiting_reason(log, now) -> text: the reason alone.
 create or replace function minutehand.waiting_reason(p_log public.automation_execution_logs, p_now timestamptz) returns text
 language sql stable set search_path = '' as $$
-  select case
-    when p_log.status <> 'pending' then null
-    when minutehand.is_flooded(p_log) then format('it is held: %s', p_log.reason)
-    when minutehand.due_at(p_log) > p_now then
-      format('it is not due before %s', minutehand.utc_text(minutehand.due_at(p_log)))
-    when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, (select p from minutehand.pauses p))
-      then 'it is paused'
-    when exists (select from minutehand.backlog) then 'old executions are set aside as stale first'
-    when minutehand.is_suspect(p_log) then 'two workers were lost while running it: it waits for a tick that runs it alone'
-  end
+  select w.reason from minutehand.waiting_for(p_log, p_now) w
 $$;
 
 -- minutehand.may_run(log, workflow, operation, row, config, pauses) -> (nr, ended, code, reason): each reason why a claimed
@@ -72,18 +134,28 @@ create or replace function minutehand.may_run(
     (1, p_workflow.id is null or not minutehand.is_on(p_workflow),
      'skipped', 'workflow_off', 'the workflow is switched off'),
     (2, minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses),
-     'released', 'paused', 'paused'),
+     'released', 'paused', case when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
+       then coalesce(minutehand.pause_reason(minutehand.tenant_of(p_log), p_log.workflow_id), 'paused') end),
     (3, (p_config is null or p_config ->> 'tenant' is not null) and minutehand.tenant_of(p_workflow) <> ''
         and not minutehand.same_tenant(
           p_log.organization_id::text, p_log.user_id::text,
           p_workflow.organization_id::text, p_workflow.user_id::text),
      'failed', 'other_tenant', 'the execution names another tenant than its workflow'),
-    (5, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is null,
-     'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)),
+    (5, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE'
+        and (p_row is null or minutehand.is_set_on(p_row, p_config ->> 'soft_delete')),
+     'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)
+       || case when p_row is null then '' else format(': %s is set', p_config ->> 'soft_delete') end),
     (6, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
-        and not minutehand.is_row_of_workflow(p_row, p_config, p_workflow),
+        and minutehand.names_no_tenant(p_row, p_config),
+     'failed', 'no_tenant', format('%s %s names no tenant: %s is null', p_config ->> 'type', p_log.entity_id, p_config ->> 'tenant')),
+    (6, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
+        and not minutehand.is_row_of_workflow(p_row, p_config, p_workflow)
+        and not minutehand.names_no_tenant(p_row, p_config),
      'failed', 'other_tenant',
-     format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id))
+     format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id)),
+    (7, p_operation = 'DELETE' and p_config ? 'soft_delete' and p_row is not null
+        and not minutehand.is_set_on(p_row, p_config ->> 'soft_delete'),
+     'skipped', 'row_restored', format('%s %s was restored', p_config ->> 'type', p_log.entity_id))
   ) as s (nr, applies, ended, code, reason)
   where s.applies
 $$;
@@ -91,22 +163,19 @@ $$;
 -- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason
 -- why a send must not leave now, the first one decides.  No row: it may leave.  Asked when it is reserved.  `answer` is
 --   paused    a pause covers the execution      refused   it must not be sent      later   a limit delays it, `until` then
--- A recipient of several addresses, "a, b", is refused when one of them has opted out.  is_placed: the send was reserved
--- before, under this key, and keeps its place; limits do not apply to it.
+-- A send to several addresses, "a, b", is refused when one of them has opted out: who sends it asks again for the others.
+-- is_placed: the send was reserved before, under this key, and keeps its place; limits do not apply to it.
 create or replace function minutehand.may_send(
   p_log public.automation_execution_logs, p_channel text, p_recipient text, p_key text, p_is_placed boolean,
   p_pauses minutehand.pauses, p_now timestamptz
 ) returns table (nr integer, answer text, code text, reason text, until timestamptz) language sql stable rows 1 as $$
-  select s.nr, s.answer, s.code, s.reason, null::timestamptz
-  from (values
-    (1, minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses), 'paused', 'paused', null),
-    (2, exists (
-       select from public.automation_opt_outs o
-       where o.channel = p_channel and lower(o.address) = any (string_to_array(lower(p_recipient), ', '))
-         and o.tenant in ('', minutehand.tenant_of(p_log))),
-     'refused', 'opted_out', format('%s has opted out of %s', p_recipient, p_channel))
-  ) as s (nr, applies, answer, code, reason)
-  where s.applies
+  select 1, 'paused', 'paused', 'paused', null::timestamptz
+  where minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
+  union all
+  select 2, 'refused', 'opted_out', format(
+    '%s %s opted out of %s', array_to_string(o.who, ', '), case cardinality(o.who) when 1 then 'has' else 'have' end, p_channel), null
+  from minutehand.opted_out(minutehand.tenant_of(p_log), p_channel, p_recipient) as o (who)
+  where exists (select from public.automation_opt_outs) and o.who is not null
   union all
   select 3, case when x.is_delayed then 'later' else 'refused' end, x.code, x.reason, case when x.is_delayed then x.until end
   from minutehand.exceeded_limit(minutehand.tenant_of(p_log), p_channel, p_recipient, p_key, p_now) x

@@ -4,7 +4,7 @@
 --   failures    executions of a workflow that failed within 15 minutes with the same code, if they are p_share of it or more
 --   backlog     the oldest due execution waits longer than p_age; paused ones do not count
 --   silence     no processor has run for ten minutes; detected by programs that are not processors (`serve`, `alerts check`)
---   no_success  ten executions or more ended within an hour, all of them skipped or cancelled
+--   no_success  ten executions or more ended within an hour, all of them skipped or cancelled; not those of opt-outs
 --   breaker     the loop breaker has paused a workflow
 --   uncertain   sends of the last 30 days that were not confirmed
 --   trigger     a table with changes among the last thousand is not watched any more, or its trigger is disabled
@@ -12,6 +12,8 @@
 --   flood       a workflow has started more often in an hour than its measure allows (volume.sql)
 --   recipient   a workflow has sent more messages to one recipient in an hour than its measure allows
 --   lost        changes that could not be recorded within the last hour
+--   copy        the database is a copy or a restore: nothing runs until a person has said which it is (copies.sql)
+--   moved       its server is another, as after pg_upgrade; the work goes on
 -- Reads the newest 20,000 executions of the last day, and indexes of what went wrong, so a long history costs nothing.
 create or replace function minutehand.detect_incidents(p_share double precision, p_age interval, p_now timestamptz)
 returns table (kind text, subject text, code text, count bigint, summary text, sample text)
@@ -39,11 +41,10 @@ language sql stable set search_path = '' as $$
     group by r.workflow_id, r.code
   )
   select 'failures', coalesce(f.workflow_id::text, ''), f.code, f.n,
-         format('"%s": %s of %s failed in 15 min%s', coalesce(w.name, f.workflow_id::text, '(none)'), f.n, f.of_n,
+         format('"%s": %s of %s failed in 15 min%s', coalesce(minutehand.workflow_name(f.workflow_id), f.workflow_id::text, '(none)'), f.n, f.of_n,
                 coalesce(': ' || nullif(f.code, ''), '')),
          f.reason
   from failures f
-  left join public.automation_workflows w on w.id = f.workflow_id
   where f.n >= p_share * f.of_n
   union all
   select 'backlog', '', '', 1,
@@ -60,29 +61,23 @@ language sql stable set search_path = '' as $$
   select 'no_success', '', '', count(*),
          format('%s executions ended in an hour, all skipped or cancelled', count(*)), max(reason)
   from ended
+  where code <> 'opted_out' or status <> 'skipped'
   having count(*) >= 10 and count(*) filter (where status in ('completed', 'failed')) = 0
   union all
-  select 'breaker', c.target, '', 1, format('the breaker paused workflow "%s"', coalesce(w.name, c.target)), c.reason
+  select 'breaker', c.target, '', 1, 'the breaker paused ' || minutehand.pause_name(c), c.reason
   from public.automation_control c
-  left join public.automation_workflows w on w.id::text = c.target
   where c.scope = 'workflow' and starts_with(c.reason, 'breaker:')
   union all
-  select 'uncertain', '', '', count(*),
-         format('%s %s unconfirmed', count(*), case count(*) when 1 then 'send' else 'sends' end), null
-  from (
-    select
-    from public.automation_execution_logs
-    where status = 'failed' and created_at > p_now - interval '30 days' and code = 'uncertain_send'
-    limit 10000
-  ) u
-  having count(*) > 0
+  select 'uncertain', '', '', u.n, format('%s %s unconfirmed', u.n, case u.n when 1 then 'send' else 'sends' end), null
+  from minutehand.count_uncertain(p_now) as u (n)
+  where u.n > 0
   union all
   select 'trigger', t.name, '', 1,
          format('changes of table %s are no longer recorded: its trigger is %s', t.name, t.what), null
   from (
     select distinct on (name) name, what
     from (
-      select name as name, 'off' as what
+      select name as name, 'disabled' as what
       from minutehand.watched where not enabled
       union all
       select e.table_name, 'gone'
@@ -108,6 +103,10 @@ language sql stable set search_path = '' as $$
          to_char(j.lost_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')), null
   from minutehand.alert_state j
   where j.lost_at > p_now - interval '1 hour'
+  union all
+  select case w.value ->> 'state' when 'moved' then 'moved' else 'copy' end, '', '', 1, w.value ->> 'reason', null
+  from minutehand.identity_words(p_now) as w (value)
+  where w.value ->> 'state' in ('copy', 'restored', 'moved')
 $$;
 
 -- minutehand.update_incidents(share, age, now) -> boolean: brings the incidents up to date, at most once in 30 s for all callers.
@@ -147,7 +146,7 @@ begin
   update public.automation_incidents
   set recovered_at = p_now
   where recovered_at is null
-    and seen_at < case when kind in ('silence', 'breaker', 'uncertain', 'trigger') then p_now
+    and seen_at < case when kind in ('silence', 'breaker', 'uncertain', 'trigger', 'copy', 'moved') then p_now
                        else p_now - interval '5 minutes' end;
   delete from public.automation_incidents where opened_at < p_now - interval '90 days' and recovered_at is not null;
   return true;

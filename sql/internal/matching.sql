@@ -146,7 +146,7 @@ end
 $$;
 
 -- minutehand.start_if_matching(workflow, event, config, new, old, most) -> boolean: did this change start an execution of this
--- workflow?  Errors: MH413 its conditions need more than `most` comparisons on this row; MH400 they compare a column that was
+-- workflow?  One that is off, too large or without steps never starts.  Errors: MH413 its conditions need more than `most` comparisons on this row; MH400 they compare a column that was
 -- not recorded.
 create or replace function minutehand.start_if_matching(
   p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb,
@@ -161,6 +161,8 @@ begin
     return false;
   elsif pg_column_size(v_row) > minutehand.max_definition_bytes() / 8 and minutehand.is_too_large(v_row) then
     return false;  -- the size alone decides nearly always: see is_too_large
+  elsif minutehand.steps_problem(v_row) is not null then
+    return false;
   end if;
   v_conditions := minutehand.conditions_of(v_row, v_status);
   if p_event.cut_columns is not null then

@@ -27,7 +27,7 @@ begin
     if v_per > interval '0' and v_per <= interval '10 years' then  -- no calendar ends within ten years of a change
       per := v_per;
     end if;
-    delay := lower(coalesce(v_limit ->> 'on_exceed', 'drop')) = 'delay';
+    delay := minutehand.fold_case(coalesce(v_limit ->> 'on_exceed', 'drop')) = 'delay';
   end if;
 end
 $$;

@@ -60,11 +60,17 @@ declare
     from public.communication_logs
     where idempotency_key = any (array(select value ->> 'key' from jsonb_array_elements(p_sends)))
       and status in ('reserved', 'sent', 'uncertain'));
+  v_left text[];
   v_result jsonb;
 begin
   if p_sends @? '$[*] ? (@.on_uncertain == "resend")' then
     perform minutehand.reopen_sends(p_sends, p_now);
   end if;
+  v_left := array(  -- they left, or may have: an opt-out comes too late for them
+    select c.idempotency_key
+    from jsonb_to_recordset(p_sends) as s (token uuid, key text)
+    join public.communication_logs c on c.idempotency_key = s.key
+    where c.status in ('sent', 'uncertain') or c.status = 'reserved' and c.lease_token is distinct from s.token);
   with requested as (
     select s.*, l as log, coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id,
            coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as has_lease
@@ -87,8 +93,8 @@ begin
         and string_to_array(c.recipient, ', ') && string_to_array(q.recipient, ', ')
     ) a on true
     left join lateral (
-      select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now)
-      where q.has_lease order by nr limit 1
+      select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now) x
+      where q.has_lease and not (x.code = 'opted_out' and q.key = any (v_left)) order by nr limit 1
     ) m on true
   ), reserved as (
     insert into public.communication_logs as c (
@@ -115,6 +121,7 @@ begin
     'key', d.key, 'answer', coalesce(d.answer, case r.status when 'reserved' then 'go' else r.status end),
     'external_id', r.external_id, 'recipient', coalesce(d.sent_to, case r.status when 'sent' then r.recipient end),
     'refused', coalesce(d.refused, r.refused_recipients), 'code', d.code, 'reason', d.reason,
+    'opted_out', case when d.code = 'opted_out' then minutehand.opted_out(minutehand.tenant_of(d.log), d.channel, d.recipient) end,
     'wait_seconds', case when d.until is not null then greatest(extract(epoch from d.until - p_now), 0.001) end))), '[]')
   into v_result
   from decided d
@@ -126,7 +133,7 @@ $$;
 
 -- minutehand.reopen_sends(sends, now): with on_uncertain = resend the receiver recognizes a repeat by its key, so a send that may
 -- have left before leaves again.  Not for ever: Resend remembers a key for 24 hours
--- (resend.com/docs/dashboard/emails/idempotency-keys).
+-- (resend.com/docs/dashboard/emails/idempotency-keys).  One of whose recipients opted out meanwhile stays uncertain.
 create or replace function minutehand.reopen_sends(p_sends jsonb, p_now timestamptz) returns void
 language sql volatile set search_path = '' as $$
   update public.communication_logs c
@@ -135,6 +142,7 @@ language sql volatile set search_path = '' as $$
   join public.automation_execution_logs l on l.id = s.id and l.lease_token = s.token and l.lease_expires_at is not null
   where c.idempotency_key = s.key and s.on_uncertain = 'resend' and c.reserved_at > p_now - interval '20 hours'
     and (c.status = 'uncertain' or c.status = 'reserved' and c.lease_token is distinct from s.token)
+    and minutehand.opted_out(minutehand.tenant_of(l), c.channel, c.recipient) is null
 $$;
 
 -- minutehand.confirm_sends(sends, now) -> [keys confirmed]: see automation_confirm_sends.

@@ -174,6 +174,7 @@ end
 $$;
 
 -- minutehand.final_state(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
+-- A step whose recipients have opted out is skipped, which is no failure: the execution is skipped if no other step acted.
 -- A callee may have ended the execution itself under our token: its status stands.  But if it says completed, an item that
 -- failed, or was skipped or deferred (the app's executor calls unsent messages so), makes it failed.
 create or replace function minutehand.final_state(
@@ -181,10 +182,12 @@ create or replace function minutehand.final_state(
 ) language plpgsql immutable set search_path = '' as $$
 declare
   v_undone constant jsonpath := case p_was
-    when 'completed' then '$[*] ? (@.status == "failed" || @.status == "skipped" || @.result.status == "failed"
-                                   || @.result.status == "skipped" || @.result.status == "deferred")'
+    when 'completed' then '$[*] ? (@.status == "failed" || (@.status == "skipped" && !(@.code == "opted_out"))
+                                   || @.result.status == "failed" || @.result.status == "deferred"
+                                   || (@.result.status == "skipped" && !(@.code == "opted_out")))'
     else '$[*] ? (@.status == "failed")'
   end;
+  v_skipped jsonb;
 begin
   if p_was in ('skipped', 'cancelled') then
     status := p_was;
@@ -198,9 +201,32 @@ begin
     code := 'executor_failed';
     reason := coalesce(p_error, 'the executor ended it so');
   else
-    status := 'completed';
+    v_skipped := jsonb_path_query_first(p_recorded, '$[*] ? (@.status == "skipped" && @.code == "opted_out")');
+    if v_skipped is null or minutehand.steps_that_acted(p_recorded) > 0 then
+      status := 'completed';
+    else
+      status := 'skipped';
+      code := 'opted_out';
+      reason := minutehand.step_error(v_skipped);
+    end if;
   end if;
 end
+$$;
+
+-- minutehand.steps_that_acted(recorded) -> how many steps did something outside of the execution.
+create or replace function minutehand.steps_that_acted(p_recorded jsonb) returns integer
+language sql immutable set search_path = '' as $$
+  select count(*)::integer
+  from jsonb_path_query(p_recorded, '$[*] ? (@.status == "success")') as s
+  where coalesce(s #>> '{result,type}', '') not in ('condition', 'wait', 'stop')
+    and coalesce(s #>> '{result,status}', '') not in ('failed', 'skipped', 'deferred')
+$$;
+
+-- minutehand.step_error(record) -> `step Mail: …`, as an execution's reason shows it.
+create or replace function minutehand.step_error(p_record jsonb) returns text
+language sql immutable set search_path = '' as $$
+  select concat('step ', coalesce(p_record ->> 'name', p_record ->> 'stepId'), ': ',
+    coalesce(p_record ->> 'error', p_record ->> 'reason', p_record #>> '{result,status}', p_record ->> 'status'))
 $$;
 
 -- minutehand.first_failure(recorded, undone) -> (code, reason): of the first of the undone items.
@@ -209,15 +235,10 @@ language plpgsql immutable set search_path = '' as $$
 declare
   v_first constant jsonb := jsonb_path_query_first(p_recorded, p_undone);
   v_failures constant integer := jsonb_array_length(jsonb_path_query_array(p_recorded, p_undone));
-  v_successes integer;
 begin
-  select count(*) into v_successes
-  from jsonb_path_query(p_recorded, '$[*] ? (@.status == "success")') as s
-  where not jsonb_build_array(s) @? p_undone and coalesce(s #>> '{result,type}', '') not in ('condition', 'wait', 'stop');
-  code := case when v_successes > 0 then 'partial' else coalesce(v_first ->> 'code', 'step_failed') end;
+  code := case when minutehand.steps_that_acted(p_recorded) > 0 then 'partial' else coalesce(v_first ->> 'code', 'step_failed') end;
   reason := concat(
-    'step ', coalesce(v_first ->> 'name', v_first ->> 'stepId'), ': ',
-    coalesce(v_first ->> 'error', v_first #>> '{result,status}', v_first ->> 'status'),
+    minutehand.step_error(v_first),
     case when v_failures > 1 then format(' (and %s more failed)', v_failures - 1) end);
 end
 $$;

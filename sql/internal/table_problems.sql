@@ -55,6 +55,7 @@ language sql immutable as $$
     string_agg(case m.name
       when p_config ->> 'id' then '--id'
       when p_config ->> 'tenant' then '--tenant'
+      when p_config ->> 'soft_delete' then '--soft-delete'
       else '--status' end || ' COLUMN', ' ' order by m.nr))
   from unnest(p_missing) with ordinality as m (name, nr)
 $$;
@@ -71,7 +72,7 @@ begin
   end if;
   v_missing := minutehand.missing_columns(p_relation, (
     select minutehand.needed_columns(p_config, t.tgargs, t.tgnargs)
-    from pg_catalog.pg_trigger t where t.tgrelid = p_relation and t.tgname = 'minutehand_capture'));
+    from pg_catalog.pg_trigger t where t.tgrelid = p_relation and t.tgname in ('!minutehand_capture', 'minutehand_capture') limit 1));
   if v_missing <> '{}' then
     return minutehand.problem('column_missing', minutehand.columns_reason(v_label, p_config, v_missing));
   end if;

@@ -60,6 +60,13 @@ create or replace function minutehand.is_row_of_workflow(
          or minutehand.may_be_member(p_workflow.user_id::text, p_workflow.organization_id::text))
 $$;
 
+-- minutehand.names_no_tenant(row, config) -> boolean: a row of a table that has tenants names neither an organisation nor a user.
+create or replace function minutehand.names_no_tenant(p_row jsonb, p_config jsonb) returns boolean
+language sql immutable as $$
+  select p_config ->> 'tenant' is not null
+    and coalesce(minutehand.organization_of(p_row, p_config), p_row ->> coalesce(p_config ->> 'user', 'user_id')) is null
+$$;
+
 -- minutehand.may_be_member(user, organization) -> boolean: false where the user is known to be of another organisation.  Whoever
 -- writes a workflow of their organisation may name any user in it: that gives no right to the rows of that user.
 create or replace function minutehand.may_be_member(p_user text, p_organization text) returns boolean

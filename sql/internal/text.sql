@@ -30,11 +30,17 @@ exception when data_exception or statement_too_complex then
 end
 $$;
 
--- minutehand.as_object(text) -> jsonb: the object that the text contains, else an empty one.
+-- minutehand.as_object(text) -> jsonb: the object that the text contains, also as JSON within a JSON string; else an empty one.
 create or replace function minutehand.as_object(p_text text) returns jsonb
 language plpgsql immutable as $$
+declare
+  v_value jsonb;
 begin
-  return case when jsonb_typeof(p_text::jsonb) = 'object' then p_text::jsonb else '{}' end;
+  v_value := p_text::jsonb;
+  if jsonb_typeof(v_value) = 'string' then
+    v_value := minutehand.json_in_text(v_value #>> '{}');
+  end if;
+  return case when jsonb_typeof(v_value) = 'object' then v_value else '{}' end;
 exception when data_exception or statement_too_complex then
   return '{}';
 end
@@ -63,11 +69,4 @@ begin
 exception when data_exception or statement_too_complex then
   return false;
 end
-$$;
-
--- minutehand.slug(text) -> text: a status as it appears in the name of a type: "In Progress" -> in_progress.  The characters
--- that go are listed, as in minutehand.fold: in a database of locale C no letter beyond ASCII is alphanumeric.
-create or replace function minutehand.slug(p_text text) returns text
-language sql immutable as $$
-  select trim(both '_' from regexp_replace(lower(p_text), '[[:space:][:punct:]$+<=>^`|~]+', '_', 'g'))
 $$;

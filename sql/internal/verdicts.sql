@@ -43,8 +43,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- minutehand.judge_definition(workflow, status column) -> {"key": minutehand.verdict_key, "status": the column, "on", "switches",
---   "problem": why its row or conditions cannot be read, "steps_problem", "settings_problem",
---   "wanted": [statuses that its conditions ask for, at most 50], "steps": as minutehand.steps_for_lint}
+--   "problem": why its row or conditions cannot be read, "steps_problem", "setting_problems",
+--   "unknown_settings", "unread": as in minutehand.workflow_facts, "wanted": [statuses that its conditions ask for, at most 50],
+--   "fields": [fields that its conditions name, at most 50], "steps": as minutehand.steps_for_lint}
 create or replace function minutehand.judge_definition(p_workflow public.automation_workflows, p_status text) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -56,14 +57,16 @@ begin
     'key', minutehand.verdict_key(), 'status', p_status,
     'on', minutehand.is_row_on(v_row), 'switches', minutehand.workflow_switches(v_row), 'problem', v_problem,
     'steps_problem', case when v_is_readable then minutehand.steps_problem(v_row) end,
-    'settings_problem', case when v_is_readable then coalesce(
-      minutehand.order_problem(v_row -> 'settings'), minutehand.volume_problem(v_row -> 'settings')) end,
+    'setting_problems', case when v_is_readable then minutehand.setting_problems(v_row -> 'settings') else '[]' end,
+    'unknown_settings', case when v_is_readable then minutehand.unknown_settings(v_row -> 'settings') else '[]' end,
+    'unread', case when v_is_readable then minutehand.unread_parts(v_row) else '[]' end,
     'wanted', case when v_problem is null then (
       select jsonb_agg(w.word)
       from (
         select word
         from minutehand.wanted_statuses(minutehand.conditions_of(v_row, p_status), p_status) as wanted (word)
         order by word limit 50) w) end,
+    'fields', case when v_problem is null then minutehand.condition_fields(minutehand.conditions_of(v_row, p_status)) end,
     'steps', case when v_is_readable then minutehand.steps_for_lint(p_workflow) end);
 end
 $$;

@@ -1,11 +1,11 @@
 -- Versions: each saved definition of a workflow is kept, and an execution runs the version that it matched.
 
--- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns.  Null if a json value of it is not valid
--- jsonb: such a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
+-- minutehand.row_of(workflow) -> jsonb: the whole row, with the app's own columns, and JSON that is stored as text read
+-- (minutehand.unwrapped).  Null if a json value of it is not valid jsonb: such a row can be neither stored as a version nor run (workflow_problem says why).  Never raises.
 create or replace function minutehand.row_of(p_workflow public.automation_workflows) returns jsonb
 language plpgsql stable as $$
 begin
-  return to_jsonb(p_workflow);
+  return minutehand.unwrapped(to_jsonb(p_workflow));
 exception when data_exception or statement_too_complex then
   return null;
 end
@@ -53,9 +53,10 @@ begin
   begin
     if coalesce(current_setting('minutehand.versions_blocked', true), '') = '' and new.version is not null
        and (tg_op = 'INSERT' or new.version is distinct from old.version) then
-      insert into public.automation_workflow_versions (workflow_id, version, definition, saved_at)
-      values (new.id, new.version, minutehand.definition(to_jsonb(new)), minutehand.clock())
-      on conflict (workflow_id, version) do update set definition = excluded.definition, saved_at = excluded.saved_at;
+      insert into public.automation_workflow_versions (workflow_id, version, definition, saved_at, is_insert)
+      values (new.id, new.version, minutehand.definition(to_jsonb(new)), minutehand.clock(), tg_op = 'INSERT')
+      on conflict (workflow_id, version) do update
+      set definition = excluded.definition, saved_at = excluded.saved_at, is_insert = excluded.is_insert;
       perform minutehand.keep_verdict(new);
     end if;
   exception when others then
@@ -68,8 +69,36 @@ begin
 end
 $$;
 
+-- Keeps when a workflow was deleted, with its last version: explain says so of changes that came later.
+create or replace function minutehand.keep_deletion() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' as $$
+begin
+  begin
+    if coalesce(current_setting('minutehand.versions_blocked', true), '') = '' then
+      update public.automation_workflow_versions v
+      set deleted_at = minutehand.clock()
+      where v.workflow_id = old.id and v.version = coalesce(old.version, 1);
+    end if;
+  exception when others then
+    raise warning 'minutehand: the deletion of workflow % was not kept: %', old.id, sqlerrm;
+    if sqlstate = '55P03' then
+      perform set_config('minutehand.versions_blocked', 'yes', true);
+    end if;
+  end;
+  return null;
+end
+$$;
+
 do $$
 begin
+  if not exists (
+    select from pg_catalog.pg_trigger
+    where tgrelid = 'public.automation_workflows'::regclass and tgname = 'minutehand_keep_deletion'
+      and tgfoid = 'minutehand.keep_deletion()'::regprocedure
+  ) then
+    create or replace trigger minutehand_keep_deletion after delete on public.automation_workflows
+      for each row execute function minutehand.keep_deletion();
+  end if;
   if not exists (
     select from pg_catalog.pg_trigger
     where tgrelid = 'public.automation_workflows'::regclass and tgname = 'minutehand_keep_version'

@@ -63,7 +63,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     cross join lateral jsonb_path_query(
       minutehand.row_of(p_workflow) - '{trigger_type,trigger_config,trigger_conditions,settings}'::text[],
       format('strict $.**.%I', key)::jsonpath, silent => true) as word
-    where jsonb_typeof(word) = 'string' and lower(replace(word #>> '{}', '-', '_')) not in (
+    where jsonb_typeof(word) = 'string' and minutehand.fold_case(replace(word #>> '{}', '-', '_')) not in (
       '', 'trigger', 'action', 'notify', 'notification', 'send_notification', 'update_record', 'create_record', 'wait', 'delay',
       'condition', 'branch', 'stop'))
 $$;
@@ -115,7 +115,7 @@ $$;
 -- The settings make it read the index of created_at backwards and stop: a bitmap and a sort would read all of an hour of millions.
 create or replace function minutehand.count_starts(p_from timestamptz, p_to timestamptz, p_limit integer)
 returns table (workflow_id uuid, tenant text, n integer) language sql stable
-set search_path = '' set enable_bitmapscan = off set enable_seqscan = off set enable_sort = off as $$
+set search_path = '' set enable_bitmapscan = off set enable_seqscan = off set jit = off set enable_sort = off as $$
   select s.workflow_id, s.tenant, count(*)::integer
   from (
     select l.workflow_id, minutehand.tenant_of(l) as tenant, l.status
@@ -232,6 +232,12 @@ language sql immutable as $$
   select coalesce(p_log.status = 'pending' and p_log.code = 'flood' and p_log.scheduled_at = 'infinity', false)
 $$;
 
+-- minutehand.is_held(log) -> boolean: is it pending, and runs only when a person releases it: because of a flood, or after a restore?
+create or replace function minutehand.is_held(p_log public.automation_execution_logs) returns boolean
+language sql immutable as $$
+  select coalesce(p_log.status = 'pending' and p_log.code in ('flood', 'restored') and p_log.scheduled_at = 'infinity', false)
+$$;
+
 -- minutehand.raise_measures(workflow ids, now): a person released executions of these: for 24 hours twice what they have started in
 -- the hour is no flood, so that what was released is not held again at once.
 create or replace function minutehand.raise_measures(p_workflow_ids uuid[], p_now timestamptz) returns void
@@ -245,13 +251,12 @@ $$;
 create or replace function minutehand.open_floods(p_now timestamptz)
 returns table (kind text, workflow_id uuid, count bigint, summary text) language sql stable as $$
   select f.kind, f.workflow_id, sum(f.started), case f.kind
-    when 'flood' then format('"%s" started %s times in an hour, usually %s%s', coalesce(w.name, f.workflow_id::text), sum(f.started),
+    when 'flood' then format('"%s" started %s times in an hour, usually %s%s', coalesce(minutehand.workflow_name(f.workflow_id), f.workflow_id::text), sum(f.started),
       sum(f.usual), case when bool_or(f.is_held) then '; what has not begun is held' else '' end)
-    else format('"%s": %s messages to one recipient in an hour', coalesce(w.name, f.workflow_id::text), max(f.started)) end
+    else format('"%s": %s messages to one recipient in an hour', coalesce(minutehand.workflow_name(f.workflow_id), f.workflow_id::text), max(f.started)) end
   from minutehand.floods f
-  left join public.automation_workflows w on w.id = f.workflow_id
   where f.since is not null and f.seen_at > p_now - case f.kind when 'flood' then interval '15 minutes' else interval '1 hour' end
-  group by f.kind, f.workflow_id, w.name
+  group by f.kind, f.workflow_id
 $$;
 
 -- minutehand.room_for_recipient(workflow, address, n, key, now) -> when there is room for one more message of this workflow to this
@@ -263,7 +268,7 @@ create or replace function minutehand.room_for_recipient(
   from (
     select s.reserved_at, s.execution_id
     from public.communication_logs s
-    where lower(left(s.recipient, 320)) = left(p_address, 320) and s.reserved_at > p_now - interval '1 hour'
+    where minutehand.fold_case(left(s.recipient, 320)) = left(p_address, 320) and s.reserved_at > p_now - interval '1 hour'
       and s.channel in ('email', 'sms') and s.status in ('reserved', 'sent', 'uncertain')
       and s.idempotency_key is distinct from p_key
     order by s.reserved_at desc
@@ -277,7 +282,7 @@ $$;
 -- and it is not taken from rows.
 create or replace function minutehand.is_own_address(p_workflow public.automation_workflows, p_address text) returns boolean
 language sql stable as $$
-  select coalesce(position(p_address in lower(minutehand.row_of(p_workflow)::text)) > 0, false)
+  select coalesce(position(p_address in minutehand.fold_case(minutehand.row_of(p_workflow)::text)) > 0, false)
 $$;
 
 -- minutehand.recipient_waits(log, channel, recipient, key, now) -> (until, reason): with settings.volume.wait, until when a message
@@ -301,7 +306,7 @@ begin
     select room.at, format(
       '%s messages of this workflow to %s within 1 hour; the next may leave at %s', v_rule.per_recipient, a.address,
       minutehand.utc_text(room.at))
-    from unnest(string_to_array(lower(p_recipient), ', ')) as a (address)
+    from unnest(string_to_array(minutehand.fold_case(p_recipient), ', ')) as a (address)
     cross join lateral minutehand.room_for_recipient(v_workflow.id, a.address, v_rule.per_recipient, p_key, p_now) as room (at)
     where room.at is not null and not minutehand.is_own_address(v_workflow, a.address)
     order by room.at desc limit 1;
@@ -319,7 +324,7 @@ declare
     join public.automation_execution_logs l on l.id = s.id
     join public.automation_workflows w on w.id = l.workflow_id and w.settings::text like '%volume%'
     cross join lateral minutehand.volume_rule(minutehand.as_object(w.settings::text)) r
-    cross join lateral unnest(string_to_array(lower(s.recipient), ', ')) as a (address)
+    cross join lateral unnest(string_to_array(minutehand.fold_case(s.recipient), ', ')) as a (address)
     where r.wait and s.channel in ('email', 'sms')
     order by 1);
 begin
@@ -343,7 +348,7 @@ begin
       from jsonb_to_recordset(p_sends) as s (id uuid, channel text, recipient text, key text)
       join jsonb_to_recordset(p_answers) as t (key text, answer text) on t.key = s.key and t.answer = 'go'
       join public.automation_execution_logs l on l.id = s.id
-      cross join lateral unnest(string_to_array(lower(s.recipient), ', ')) as a (address)
+      cross join lateral unnest(string_to_array(minutehand.fold_case(s.recipient), ', ')) as a (address)
       where s.channel in ('email', 'sms')
     ) g
     join public.automation_workflows w on w.id = g.workflow_id
@@ -374,7 +379,7 @@ language sql stable set search_path = '' as $$
   from (
     select s.execution_id
     from public.communication_logs s
-    where lower(left(s.recipient, 320)) = left(p_address, 320) and s.reserved_at > p_now - interval '1 hour'
+    where minutehand.fold_case(left(s.recipient, 320)) = left(p_address, 320) and s.reserved_at > p_now - interval '1 hour'
       and s.channel in ('email', 'sms') and s.status in ('reserved', 'sent', 'uncertain')
     order by s.reserved_at desc
     limit 1000

@@ -1,12 +1,17 @@
--- What the database knows of a workflow.  These are facts alone: executor/workflow_check.py turns them into a state ("on",
+-- What the database knows of a workflow.  These are facts alone: executor/checks/workflow.py turns them into a state ("on",
 -- "off", "will never run") and its reasons, for lint, doctor, status, `workflows ls` and `show`, /metrics and the dashboard.
 
--- minutehand.definition_problem(workflow) -> text: why its row or its conditions cannot be read, or null.  Total: a json
+-- minutehand.definition_problem(workflow) -> text: why its row, or what it says of the changes, cannot be read, or null.  Total: a json
 -- column of an app may hold what jsonb refuses.
 create or replace function minutehand.definition_problem(p_workflow public.automation_workflows) returns text
 language plpgsql stable as $$
+declare
+  v_row jsonb;
 begin
-  return coalesce(minutehand.size_problem(to_jsonb(p_workflow)), 'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(to_jsonb(p_workflow), 'status')));
+  v_row := minutehand.unwrapped(to_jsonb(p_workflow));
+  return coalesce(
+    minutehand.size_problem(v_row), minutehand.trigger_problem(v_row),
+    'conditions: ' || minutehand.condition_problem(minutehand.conditions_of(v_row, 'status')));
 exception when data_exception or statement_too_complex then
   return sqlerrm;
 end
@@ -108,6 +113,19 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     and word.value is not null
 $$;
 
+-- minutehand.condition_fields(conditions) -> [field]: the fields that conditions name, at most 50.
+create or replace function minutehand.condition_fields(p_conditions jsonb) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(jsonb_agg(f.field order by f.field), '[]')
+  from (
+    select distinct left(leaf ->> 'field', 100) as field
+    from jsonb_path_query(
+      minutehand.normal_conditions(p_conditions), 'strict $.** ? (exists (@.field) && exists (@.operator))') as leaf
+    where jsonb_typeof(leaf -> 'field') = 'string'
+    order by 1
+    limit 50) f
+$$;
+
 -- minutehand.unknown_statuses(trigger type, wanted, tables) -> [{"word", "type", "known": [at most 20 statuses, first those of
 --   the same first letter]}]: statuses that a workflow waits for and no row is known to have had, at most five.  A table without
 -- known statuses is left out.  wanted: of a minutehand.judge_definition; tables: of a minutehand.workflow_context.
@@ -118,7 +136,7 @@ language sql stable set search_path = '' as $$
     from (
       select known.word
       from jsonb_array_elements_text(u.statuses) as known (word)
-      order by left(lower(known.word), 1) <> left(lower(u.word), 1), known.word
+      order by left(minutehand.fold_case(known.word), 1) <> left(minutehand.fold_case(u.word), 1), known.word
       limit 20) near)) order by u.word), '[]')
   from (
     select distinct wanted.word, e.type, e.statuses
@@ -139,7 +157,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.workflow_context(trigger types) -> {"key": minutehand.verdict_key, "tables": [{"type", "status", "has_tenant",
---   "statuses": [known status], "folds", "slugs": {each of them folded, and as in a trigger type: null}}], "has_own_source"}:
+--   "unwatched": as minutehand.watch_problem, "statuses": [known status], "folds", "slugs": {each of them folded, and as in a trigger type: null}}], "has_own_source"}:
 -- what the facts of workflows of these types are taken from, read once for all of them. tables: the watched ones that emit
 -- one of the types.  has_own_source: a trigger of the app writes executions itself, so that a workflow can run though no
 -- watched table emits its type; read only where there is such a workflow.
@@ -151,6 +169,7 @@ declare
 begin
   select coalesce(jsonb_agg(jsonb_build_object(
     'type', w.config ->> 'type', 'status', w.config ->> 'status', 'has_tenant', w.config ->> 'tenant' is not null,
+    'unwatched', minutehand.watch_problem(w),
     'statuses', to_jsonb(known.words),
     'folds', (select coalesce(jsonb_object_agg(minutehand.fold(word), null), '{}') from unnest(known.words) as word),
     'slugs', (select coalesce(jsonb_object_agg(minutehand.slug(word), null), '{}') from unnest(known.words) as word))), '[]')
@@ -160,14 +179,15 @@ begin
   where exists (select from unnest(p_types) as type where starts_with(type, (w.config ->> 'type') || '_'));
   if exists (
     select from unnest(p_types) as type
-    where type <> 'manual' and not exists (select from minutehand.emitting_tables(type, v_tables))
+    where type <> 'manual' and not exists (
+      select from minutehand.emitting_tables(type, jsonb_path_query_array(v_tables, '$[*] ? (@.unwatched == null)')))
   ) then
     v_has_own_source := exists (
       select from pg_catalog.pg_trigger t
       join minutehand.app_functions() f on f.oid = t.tgfoid
       where f.writes and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled in ('O', 'A')
         and t.tgrelid <> 'public.automation_execution_logs'::regclass
-        and t.tgrelid not in (select relation from minutehand.watched));
+        and t.tgrelid not in (select relation from minutehand.watched where enabled));
   end if;
   return jsonb_build_object('key', minutehand.verdict_key(), 'tables', v_tables, 'has_own_source', v_has_own_source);
 end
@@ -175,8 +195,10 @@ $$;
 
 -- minutehand.workflow_facts(workflow, context) -> {"id", "name", "trigger_type", "organization_id", "user_id", "version",
 --   "on", "switches", "paused": {"scope", "target", "reason", "paused_at"} | null,
---   "problem": why its row or conditions cannot be read, "steps_problem", "settings_problem": what of its settings cannot be
---   read, "emitted": whether changes of its trigger type can come, "lacks_tenant": it names neither organisation nor user,
+--   "problem": why its row or conditions cannot be read, "steps_problem", "setting_problems", "unknown_settings": as
+--   minutehand.setting_problems and minutehand.unknown_settings, "unread": [what else is not read],
+--   "fields": [fields that its conditions name] | null, "emitted": whether changes of its trigger type can come, "unwatched": as
+--   minutehand.watch_problem of the table whose changes would, but are not recorded, "lacks_tenant": it names neither organisation nor user,
 --   and its table has tenants, "unknown_statuses": as minutehand.unknown_statuses}
 -- context: minutehand.workflow_context of its trigger type and others.
 create or replace function minutehand.workflow_facts(p_workflow public.automation_workflows, p_context jsonb) returns jsonb
@@ -196,9 +218,16 @@ begin
       from minutehand.pauses_over(v_tenant, p_workflow.id::text) c
       order by c.scope desc limit 1),
     'problem', v_verdict -> 'problem', 'steps_problem', v_verdict -> 'steps_problem',
-    'settings_problem', v_verdict -> 'settings_problem',
+    'setting_problems', v_verdict -> 'setting_problems', 'unknown_settings', v_verdict -> 'unknown_settings',
+    'unread', v_verdict -> 'unread', 'fields', v_verdict -> 'fields',
     'emitted', coalesce(v_type = 'manual', false) or (p_context -> 'has_own_source')::boolean
-      or exists (select from minutehand.emitting_tables(v_type, p_context -> 'tables')),
+      or exists (select from minutehand.emitting_tables(
+        v_type, jsonb_path_query_array(p_context -> 'tables', '$[*] ? (@.unwatched == null)'))),
+    'unwatched', (
+      select t -> 'unwatched'
+      from jsonb_path_query(p_context -> 'tables', '$[*] ? (@.unwatched != null)') as t
+      where starts_with(v_type, (t ->> 'type') || '_')
+      order by length(t ->> 'type') desc limit 1),
     'lacks_tenant', v_tenant = '' and exists (
       select from minutehand.emitting_tables(v_type, p_context -> 'tables') e where e.has_tenant),
     'unknown_statuses', case when v_verdict ->> 'problem' is null then minutehand.unknown_statuses(

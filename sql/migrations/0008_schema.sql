@@ -106,14 +106,18 @@ $$;
 -- are those that they had: the app's own (minutehand.protected_columns).
 create table if not exists minutehand.adopted (table_name text primary key, adopted_at timestamptz not null default now());
 alter table minutehand.adopted add column if not exists columns text[];
--- Not those that an interrupted first migration made; the default of their id identifies them.
+-- Not those that an interrupted first migration made; the default of their id identifies them.  Nor those that an uninstall
+-- left, which its comments identify.
 insert into minutehand.adopted (table_name, columns)
 select name, array(
   select attname::text from pg_catalog.pg_attribute
-  where attrelid = to_regclass('public.' || name) and attnum > 0 and not attisdropped order by attnum)
+  where attrelid = to_regclass('public.' || name) and attnum > 0 and not attisdropped
+    and col_description(attrelid, attnum) is distinct from 'minutehand: kept by uninstall'
+  order by attnum)
 from unnest(array['automation_workflows', 'automation_execution_logs', 'communication_logs']) as name
 where to_regclass('public.' || name) is not null
   and to_regclass('public.automation_migrations') is null
+  and obj_description(to_regclass('public.' || name), 'pg_class') is distinct from 'minutehand: kept by uninstall'
   and not exists (
     select from pg_catalog.pg_attrdef d
     where d.adrelid = to_regclass('public.' || name) and pg_get_expr(d.adbin, d.adrelid) = 'minutehand.new_id()')
@@ -169,6 +173,13 @@ create table if not exists public.automation_workflow_versions (
   saved_at timestamptz not null default now(),
   primary key (workflow_id, version)
 );
+-- Whether the workflow was created with this version (null: not known, it stood before), and when it was deleted in this state.
+alter table public.automation_workflow_versions
+  add column if not exists is_insert boolean,
+  add column if not exists deleted_at timestamptz;
+-- Deleted workflows, for explain.
+create index if not exists automation_workflow_versions_deleted
+  on public.automation_workflow_versions (deleted_at) where deleted_at is not null;
 -- The verdict on the current version of each workflow, as minutehand.judge_definition.
 create table if not exists minutehand.verdicts (
   workflow_id uuid primary key,
@@ -206,6 +217,9 @@ create unique index if not exists automation_events_dedupe
   on public.automation_events (dedupe_key) where dedupe_key is not null;
 create index if not exists automation_events_unmatched
   on public.automation_events (id) where matched_at is null;
+-- "What happened to this row?": explain.
+create index if not exists automation_events_entity
+  on public.automation_events (entity_id, id) where entity_id is not null;
 create index if not exists automation_events_to_match
   on public.automation_events (match_attempts, match_after, id) where matched_at is null;
 
@@ -316,6 +330,8 @@ create table if not exists minutehand.backlog (
   only_row boolean primary key default true check (only_row),
   held_before timestamptz not null
 );
+-- What becomes of those that had begun: null: they go on; 'hold', 'skip': as automation_identify says, after a restore.
+alter table minutehand.backlog add column if not exists begun text check (begun in ('hold', 'skip'));
 
 
 -- Sends: every outbound message and call.
@@ -357,12 +373,6 @@ create unique index if not exists communication_logs_idempotency_key
   on public.communication_logs (idempotency_key) where idempotency_key is not null;
 create index if not exists communication_logs_execution
   on public.communication_logs (execution_id) where execution_id is not null;
--- By address, for limits.  An e-mail to several addresses, "a, b", is found under each of them in the second index.
-create index if not exists communication_logs_recipient
-  on public.communication_logs ((lower(left(recipient, 320))), reserved_at) where reserved_at is not null;
-create index if not exists communication_logs_recipients
-  on public.communication_logs using gin ((string_to_array(lower(recipient), ', ')))
-  where reserved_at is not null and recipient like '%, %';
 create index if not exists communication_logs_tenant
   on public.communication_logs ((coalesce(organization_id::text, user_id::text, '')), reserved_at)
   where reserved_at is not null;
@@ -393,6 +403,9 @@ alter table public.automation_workers add column if not exists batch_size intege
 alter table public.automation_workers add column if not exists tick_seconds double precision;
 -- What it cannot do beside running executions, {"prune": reason}; null: nothing.
 alter table public.automation_workers add column if not exists problems jsonb;
+-- What its steps can use: {"executor", "functions": [names], "problems": {"email" | "sms" | "notify" | "function": why not}}; null: it
+-- has not said.  No secrets.
+alter table public.automation_workers add column if not exists serves jsonb;
 
 -- How many messages may be sent: n per period, to one recipient or by one tenant, over one channel or all together ('').
 -- A limit with tenant '' applies to each tenant without a limit of its own.
@@ -585,6 +598,22 @@ create table if not exists public.automation_migrations (
   name text primary key,
   checksum text not null,
   applied_at timestamptz not null default now()
+);
+
+-- Which database this is (copies.sql): written by the first claim, and when a person says what a copy is.  `seen_project` is the
+-- Supabase project that the last caller's address named, null: none has; is_test: messages go to email_to and sms_to alone.
+create table if not exists minutehand.database_identity (
+  only_row boolean primary key default true check (only_row),
+  system_identifier bigint,
+  database_oid bigint not null,
+  table_oid bigint not null,
+  project text,
+  seen_project text,
+  location text not null,
+  recorded_at timestamptz not null,
+  is_test boolean not null default false,
+  email_to text,
+  sms_to text
 );
 -- The migrations that this one replaces; store/schema.py knows their checksums.
 delete from public.automation_migrations

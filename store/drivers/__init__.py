@@ -11,8 +11,10 @@ class Driver(Protocol):
 
     #: Its name in summaries: `postgres`, `supabase` or `embedded`.
     backend: str
-    #: Where the database is, for people: host, port and database, or a project's host; no credentials.
+    #: Where the database is, for people: host, port and database, a project's host, or a folder; no credentials.
     location: str
+    #: The Supabase project that the address names; None if it names none.
+    project: str | None
     #: How long a settle waits for others to share its round trip, where that costs more than the wait.
     linger_seconds: float
 

@@ -12,19 +12,19 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from minutehand.store.drivers.pooler import is_foreign_statement, is_own, is_own_process, receives_notifications
 from minutehand.store.drivers.postgres_errors import explain
-from minutehand.store.errors import BadConfiguration, StoreError, Unreachable
-from minutehand.store.json import dumps, loads
+from minutehand.store.errors import StoreError, Unreachable, at, unwritable
+from minutehand.store.json import Unwritable, dumps, loads, text_problem
+from minutehand.store.place import POOLER_HOST, postgres_place, url_parts, where
+from minutehand.store.project import project_reference
 
-#: Supabase's port for transaction poolers.  Any other pooler is found by a test (pooler.py).
+#: Supabase's port for transaction poolers; on its shared pooler's other port (5432) each client has its own session.
+#: Any other pooler is found by a test (pooler.py).
 TRANSACTION_POOLER_PORT = "6543"
-#: Supabase's shared pooler.  On its other port (5432) each client has its own session.
-SESSION_POOLER_HOST = ".pooler.supabase.com"
 #: libpq closes a connection whose packets get lost after about 30 s, idle or in a call.
 _NOTICED_SILENCE = {
     "keepalives_idle": 15,
@@ -56,11 +56,13 @@ class PostgresDriver:
         url: str,
         *,
         backend: str = "postgres",
+        location: str | None = None,
         max_connections: int = MAX_CONNECTIONS,
         connect_timeout_seconds: float = 10,
     ) -> None:
         self.backend = backend
-        self.location = location(url)
+        self.location = location or postgres_place(url)
+        self.project = project_of(url)
         self._where = where(url)
         self._kind_by_url = kind_of(url)
         #: Whether the session may be another client's tomorrow.  Then nothing is prepared.
@@ -118,7 +120,15 @@ class PostgresDriver:
 
     async def _answer(self, function: str, query: bytes, values: dict[str, Any]) -> Any:
         async with self._place_for(function), asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
-            process_id, answer = await _ask(connection, query, values, prepare=False if self._is_shared else None)
+            prepare = False if self._is_shared else None
+            try:
+                process_id, answer = await _ask(connection, query, values, prepare=prepare)
+            except psycopg.errors.InsufficientPrivilege as error:
+                from minutehand.store.rights import refusal
+
+                if "row-level security" in str(error):
+                    raise
+                raise at(self._where, await refusal(connection, function, error)) from error
             # A statement is prepared when it comes for the third time, so that the first answer tells in time.
             self._is_shared = self._is_shared or not is_own(connection, process_id)
             return answer
@@ -261,27 +271,26 @@ def statement(function: str, arguments: dict[str, Any]) -> tuple[bytes, dict[str
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a name: {name!r}")
     named = ", ".join(f"{name} => %({name})s" for name in arguments)
-    values = {
-        name: Jsonb(value, dumps=dumps) if isinstance(value, dict | list) else value
-        for name, value in arguments.items()
-    }
+    values = {name: _parameter(name, value) for name, value in arguments.items()}
     return f"select pg_backend_pid(), public.{function}({named})".encode(), values
 
 
-def location(url: str) -> str:
-    """Return host, port and database of a connection URL, without credentials.
+def _parameter(name: str, value: Any) -> Any:
+    """Return an argument as psycopg sends it.  Errors: `BadRequest` where PostgreSQL cannot hold it."""
+    try:
+        if isinstance(value, dict | list):
+            return Jsonb(dumps(value), dumps=str)
+        if isinstance(value, str) and (problem := text_problem(value)):
+            raise Unwritable(problem)
+    except Unwritable as error:
+        raise unwritable(Unwritable(error.why, name, *error.path)) from None
+    return value
 
-    >>> location("postgresql://app:secret@db.example.com:5432/shop"), location("host=/run/postgresql dbname=shop")
-    ('db.example.com:5432/shop', '/run/postgresql/shop')
-    """
-    parts = _parts(url)
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"{parts.get('host') or 'localhost'}{port}/{parts.get('dbname') or ''}"
 
-
-def where(url: str) -> str:
-    """Return the subject of error messages about this database."""
-    return f"PostgreSQL at {location(url)}"
+def project_of(url: str) -> str | None:
+    """Return the Supabase project that a connection URL names, by its host or its user."""
+    parts = url_parts(url)
+    return project_reference(str(parts.get("host") or ""), str(parts.get("user") or ""))
 
 
 def kind_of(url: str) -> str:
@@ -290,21 +299,7 @@ def kind_of(url: str) -> str:
     >>> kind_of("postgresql://u@aws-0-eu.pooler.supabase.com:6543/postgres"), kind_of("postgresql://u@db.example.com/app")
     ('transaction', 'direct')
     """
-    parts = _parts(url)
+    parts = url_parts(url)
     if parts.get("port") == TRANSACTION_POOLER_PORT:
         return "transaction"
-    return "session" if str(parts.get("host") or "").endswith(SESSION_POOLER_HOST) else "direct"
-
-
-def _parts(url: str) -> dict[str, Any]:
-    """Parse a connection URL.  Errors: `BadConfiguration`, without the message of libpq, which quotes the password."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        parts = {"host": "@"}
-    if "@" in str(parts.get("host")):  # the end of a password with a bare @
-        raise BadConfiguration(
-            "DATABASE_URL cannot be read: write postgresql://user:password@host:5432/database, "
-            "with @ : / % in the password as %40 %3A %2F %25"
-        )
-    return parts
+    return "session" if str(parts.get("host") or "").endswith(POOLER_HOST) else "direct"

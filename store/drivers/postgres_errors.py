@@ -6,7 +6,7 @@ import re
 
 import psycopg
 
-from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, from_sqlstate
+from minutehand.store.errors import AccessDenied, BadConfiguration, StoreError, Unreachable, at, from_sqlstate
 
 #: Without a SQLSTATE, or with the 08P01 of a pooler, only the text says what is wrong: its class, and what to do.
 _REFUSALS: tuple[tuple[str, type[StoreError], str], ...] = (
@@ -20,7 +20,14 @@ _REFUSALS: tuple[tuple[str, type[StoreError], str], ...] = (
         "(?i)tenant or user not found|tenant/user .* not found",
         BadConfiguration,
         "Behind Supabase's pooler the user is postgres.<project-ref>, and each region has its own host: copy the "
-        "string that the dashboard shows under Connect into DATABASE_URL",
+        "string that the dashboard shows under Connect into DATABASE_URL. A project that is paused or deleted is "
+        "answered alike",
+    ),
+    (
+        r"(?i)(?:resolve host|translate host name).*db\.[a-z0-9]{20}\.supabase\.co",
+        Unreachable,
+        "A project that is paused or deleted has no such host, and this one is reached by IPv6 alone: look whether the "
+        "project runs, or use the Session pooler that the dashboard shows under Connect",
     ),
     (
         "unsupported startup parameter",
@@ -45,7 +52,13 @@ def explain(place: str, error: psycopg.Error) -> StoreError:
     """Map an error of psycopg to a `StoreError`; `place` is the result of `where`."""
     text = " ".join(str(error).split())
     if error.sqlstate not in (None, "08P01"):
-        return from_sqlstate(error.sqlstate, error.diag.message_primary or text, error.diag.message_hint)
+        return at(place, from_sqlstate(error.sqlstate, error.diag.message_primary or text, error.diag.message_hint))
+    if denied := re.search('permission denied for database "(.*?)"', text):
+        role = error.pgconn.user.decode() if error.pgconn else "its role"
+        return AccessDenied(
+            f"{place}: role {role} may not connect: as the owner of the database, run: "
+            f'grant connect on database "{denied[1]}" to "{role}"'
+        )
     for pattern, kind, advice in _REFUSALS:
         if re.search(pattern, text):
             return kind(f"{place}: {text}. {advice}.", passing=kind is Unreachable)

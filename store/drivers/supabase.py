@@ -7,7 +7,6 @@ database, both backends share one map of errors.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
@@ -18,22 +17,29 @@ from minutehand.store.errors import (
     AccessDenied,
     BadConfiguration,
     BadRequest,
+    MissingRight,
     SchemaMismatch,
     StoreError,
     Unreachable,
+    at,
     from_sqlstate,
+    unwritable,
 )
-from minutehand.store.json import dumps, loads
-from minutehand.store.project import WANTED, project_url, server_key
+from minutehand.store.json import Unwritable, dumps, loads
+from minutehand.store.place import project_place
+from minutehand.store.project import WANTED, project_reference, project_url, server_key
 
 if TYPE_CHECKING:
-    from httpx import Response
+    from httpx import AsyncClient as HttpxClient
+    from httpx import Request, Response
     from supabase import AsyncClient
 
 #: The platform ends a statement after 8 s (service_role inherits this from authenticator).
 TIMEOUT_SECONDS = 20.0
 #: Concurrent connections to the project; the platform's own pool is small.
 MOST_CONNECTIONS = 20
+#: The body of this task's call: the client's own encoder takes no exact numbers.
+_body: ContextVar[bytes | None] = ContextVar("body", default=None)
 #: The latest response of this task.
 _response: ContextVar[Response | None] = ContextVar("response", default=None)
 #: Characters that are quoted of a gateway's page, and of a message of the database.
@@ -56,7 +62,8 @@ class SupabaseDriver:
     def __init__(self, url: str, key: str) -> None:
         self._url = project_url(url)
         self._key = server_key(key)
-        self.location = urlsplit(self._url).netloc
+        self.location = project_place(self._url)
+        self.project = project_reference(urlsplit(self._url).hostname or "")
         self._where = f"Supabase at {self.location}"
         self._client: AsyncClient | None = None
         self._is_project = False
@@ -76,11 +83,13 @@ class SupabaseDriver:
         """Make one request.  What the response means is read here: the client's own errors lack the status."""
         import httpx
 
-        # Cleaned as on the other backend; instants as text.
-        sent = json.loads(dumps(arguments))
+        try:
+            _body.set(dumps(arguments).encode())
+        except Unwritable as error:
+            raise unwritable(error) from None
         _response.set(None)
         try:
-            await self._made().rpc(function, sent).execute()
+            await self._made().rpc(function, {}).execute()
         except httpx.TimeoutException as error:
             raise Unreachable(f"{self._where} did not answer within {TIMEOUT_SECONDS:g} s") from error
         except httpx.HTTPError as error:
@@ -92,6 +101,11 @@ class SupabaseDriver:
         response = _response.get()
         assert response is not None, "the client has returned"
         if response.status_code >= 300:
+            if f"permission denied for function {function}" in response.text:
+                raise MissingRight(
+                    f"{self._where}: role service_role may not call {function}: as the owner, run: "
+                    f"grant execute on function {function} to service_role"
+                )
             raise explain(self._where, response.status_code, response.headers, response.text)
         try:
             return loads(response.content)
@@ -118,11 +132,10 @@ class SupabaseDriver:
 
     def _made(self) -> AsyncClient:
         if self._client is None:
-            from httpx import AsyncClient as HttpxClient
             from httpx import Limits
             from supabase import AsyncClient, AsyncClientOptions
 
-            http = HttpxClient(
+            http = _exact_client()(
                 timeout=TIMEOUT_SECONDS,
                 limits=Limits(max_connections=MOST_CONNECTIONS),
                 http2=True,
@@ -132,6 +145,19 @@ class SupabaseDriver:
             options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
             self._client = AsyncClient(self._url, self._key, options)
         return self._client
+
+
+def _exact_client() -> type[HttpxClient]:
+    """Return httpx's client that sends the call's body as the store wrote it: with all digits of its numbers."""
+    from httpx import AsyncClient as Client
+
+    class ExactClient(Client):
+        def build_request(self, *args: Any, **named: Any) -> Request:
+            if (body := _body.get()) is not None:
+                named |= {"content": body, "json": None}
+            return super().build_request(*args, **named)
+
+    return ExactClient
 
 
 async def _keep(response: Response) -> None:
@@ -159,7 +185,7 @@ def explain(place: str, status: int, headers: Mapping[str, str], body: str) -> S
         seconds = float(wait) if wait.isdecimal() and len(wait) < 6 else None
         return Unreachable(f"{said}; the same call may work later", passing=True, retry_after_seconds=seconds)
     if _SQLSTATE.fullmatch(code):
-        return from_sqlstate(code, text, hint)
+        return at(place, from_sqlstate(code, text, hint))
     return _of_refusal(place, status, code, text)
 
 
@@ -172,8 +198,11 @@ def _of_refusal(place: str, status: int, code: str, text: str) -> StoreError:
         return AccessDenied(f"{place} refuses the key ({text or status}): it was revoked, or belongs to another "
                             f"project. In SUPABASE_SERVICE_ROLE_KEY, {WANTED}.")  # fmt: skip
     if code in ("PGRST202", "PGRST205"):  # also while PostgREST reads the schema anew, after anybody's DDL
-        return SchemaMismatch(f"{text}. The database does not have this program's schema: run `minutehand migrate`, "
-                              "or wait until the API has read the schema anew.", passing=True)  # fmt: skip
+        return SchemaMismatch(
+            f"{place}: {text}. The database does not have this program's schema: run `minutehand migrate`, "
+            "or wait until the API has read the schema anew.",
+            passing=True,
+        )
     if code == "PGRST106":
         return BadConfiguration(f"{place}: {text}. Expose the schema public: Settings > API.")
     if status == 404:

@@ -29,7 +29,7 @@ class ExecutionRow(TypedDict):
 
     id: str
     workflow_id: str | None
-    #: The workflow's name; None when it is deleted.
+    #: The workflow's name, also after it was deleted.
     workflow: str | None
     entity_id: str | None
     status: str
@@ -43,6 +43,10 @@ class ExecutionRow(TypedDict):
     claimed_at: str | None
     completed_at: str | None
     worker: str | None
+    #: The pauses that hold a pending one, with their reasons, in words.
+    paused: str | None
+    #: Why a pending one is not claimed now, in words.  Lists and pages have it.
+    waits_for: NotRequired[str | None]
     #: What a person may do to it now: of `retry`, `resolve`, `release` and `cancel`.
     allowed: list[str]
 
@@ -62,8 +66,6 @@ class SearchRow(ExecutionRow):
     label: ExecutionLabel
     workflow_version: int | None
     caused_by: str | None
-    #: Why a pending execution is not claimed now, in words.
-    waits_for: str | None
 
 
 class SearchPage(TypedDict):
@@ -83,6 +85,8 @@ class ExecutionCount(TypedDict):
 
     count: int
     capped: bool
+    #: How far the count looked back, when it did not look at everything.
+    looked_back_to: str | None
 
 
 class Send(TypedDict):
@@ -109,7 +113,6 @@ class ExecutionView(ExecutionRow):
     event_id: int | None
     caused_by: str | None
     workflow_version: int | None
-    waits_for: str | None
 
 
 class EventView(TypedDict):
@@ -205,6 +208,7 @@ class PruneResult(TypedDict):
 
     deleted: int
     more: bool
+    skipped: NotRequired[str]
 
 
 class MatchResult(TypedDict):

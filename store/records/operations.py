@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from minutehand.store.records.executions import FailureGroup, Json
-from minutehand.store.records.workflows import WorkflowFacts
+from minutehand.store.records.workflows import Installation, WorkflowFacts
 
 #: Seconds by percentile.
 Percentiles = TypedDict("Percentiles", {"50": float, "95": float, "99": float})
@@ -24,8 +24,15 @@ class WatchedTable(TypedDict):
     links: dict[str, str]
     #: Linked tables that belong to no tenant.
     global_tables: NotRequired[list[str]]
+    #: Generated columns that are computed when a row is read.
+    virtual: NotRequired[list[str]]
+    #: The column that the app sets instead of deleting a row.
+    soft_delete: NotRequired[str]
     writable: bool
     enabled: bool
+    #: Why its changes are not recorded, and the statement that mends it; where they are not.
+    problem: NotRequired[str]
+    remedy: NotRequired[str]
 
 
 class TriggerRemoval(TypedDict):
@@ -43,6 +50,8 @@ class EventFigures(TypedDict):
     set_aside: int
     no_tenant: int
     quiet: int
+    last_set_aside: Json | None
+    last_no_tenant: Json | None
     lost: int
 
 
@@ -88,6 +97,8 @@ class PauseRow(TypedDict):
     target: str
     reason: str | None
     paused_at: str
+    #: What is paused, in words.
+    name: str
 
 
 class WorkflowEnds(TypedDict):
@@ -107,13 +118,60 @@ class Flood(TypedDict):
     summary: str
 
 
+class HiddenTable(TypedDict):
+    """A table of ours whose rows row level security hides from the role that our functions run as."""
+
+    table: str
+    role: str
+    #: It applies to the table's owner too (`force row level security`).
+    forced: bool
+
+
+class Identity(TypedDict):
+    """Which database this is (`minutehand.identity_words`)."""
+
+    #: `new`, `same`, `moved`, `test`, `copy` or `restored`; of the last two nothing runs.
+    state: str
+    database: str
+    #: Where the database was that the first claim recorded, and when.
+    recorded: str | None
+    since: str | None
+    email_to: str | None
+    sms_to: str | None
+    #: What is the matter, as a sentence without its full stop; None: nothing.
+    reason: str | None
+
+
+class IdentifyResult(TypedDict):
+    """What became of a database when a person said which it is."""
+
+    #: Its state before.
+    was: str
+    recorded: str | None
+    changed: bool
+    #: Executions that were due, counted to 10,000, and what becomes of them: `held` or `skipped`.
+    held: int
+    due: str
+
+
+class Schema(TypedDict):
+    """What the database has of our schema."""
+
+    #: Number of the newest migration applied.
+    version: int
+    #: Tables and columns that it should have and lacks.
+    missing: list[str]
+    hidden: list[HiddenTable]
+
+
 class Metrics(TypedDict):
     """The metrics of `status` and /metrics."""
 
     now: str
     schema_version: int
-    #: Tables and columns that the schema should have and lacks.
+    #: See `Schema`.
     missing: list[str]
+    hidden: list[HiddenTable]
     pending: int
     due: int
     pace: Pace
@@ -123,10 +181,13 @@ class Metrics(TypedDict):
     events: EventFigures
     #: `WorkflowState` of each; if facts were requested, `WorkflowFacts`.
     workflows: list[Json]
+    #: What they are judged against; if facts were requested.
+    installation: NotRequired[Installation | None]
     tables: list[WatchedTable]
     workers: list[WorkerRow]
     paused: list[PauseRow]
     floods: list[Flood]
+    identity: Identity
     #: Differs whenever an execution was created, claimed or ended.
     changed: Json
     last_hour: dict[str, int]
@@ -213,6 +274,8 @@ class Overview(TypedDict):
     #: For each bar of the chart `at`, and how many executions by status.
     bars: list[Json]
     workflows: list[WorkflowDay]
+    #: What they are judged against.
+    installation: NotRequired[Installation | None]
     looked_at: int
     complete: bool
 
@@ -223,6 +286,7 @@ class DoctorFacts(TypedDict):
     began: str
     answered: str
     schema: Json
+    identity: Json
     functions: Json
     grants: Json
     columns: Json
@@ -273,6 +337,27 @@ class LimitResult(TypedDict):
     n: NotRequired[int]
     per: NotRequired[str]
     on_exceed: NotRequired[str]
+
+
+class OptOut(TypedDict):
+    """Who wants no messages: of a channel, or of `all`; from a tenant, or from all ('')."""
+
+    channel: str
+    address: str
+    tenant: str
+    reason: str | None
+    created_at: str
+    #: Why it stops nothing: a row from before addresses were read.
+    problem: NotRequired[str]
+
+
+class OptOutResult(TypedDict):
+    """An opt-out that was `added` or `removed`; or `already` there, or `missing`."""
+
+    answer: str
+    channel: str
+    address: str
+    tenant: str
 
 
 class BulkAction(TypedDict):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minutehand.store.records.executions import ExecutionRow, Json
-from minutehand.store.records.operations import Pace
+from minutehand.store.records.operations import HiddenTable, Identity, Pace
 from minutehand.store.records.webhooks import WebhookTenant
 
 
@@ -81,6 +81,8 @@ class Execution:
     resends: dict[str, int]
     #: Its workers were lost at least twice: run it with nothing else in flight (R7).
     alone: bool
+    #: It runs in a test copy: who gets its messages, `{"email_to", "sms_to"}`; None: those to whom they are addressed.
+    test: Json | None = None
     #: The database's time at the claim, and this process's monotonic clock when the answer came.
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     claimed_monotonic: float = field(default_factory=lambda: time.monotonic())
@@ -132,13 +134,26 @@ class Claim:
                 recorded=_by_step(item["recorded"]),
                 resends=_counts(item.get("resends")),
                 alone=item["alone"],
+                test=row.get("test"),
                 claimed_at=datetime.fromisoformat(row["now"]),
             )
             for item in row["executions"]
         ]
         return cls(
-            executions=executions, ended=row["ended"], suspects=row["suspects"], next_seconds=row["next_seconds"]
+            executions=executions,
+            ended=row["ended"],
+            suspects=row["suspects"],
+            next_seconds=_seconds(row["next_seconds"]),
         )
+
+
+def _seconds(value: Any) -> float | None:
+    """Return seconds as Python's clocks count them."""
+    return None if value is None else float(value)
+
+
+def _place(place: Json | None) -> Json | None:
+    return place and place | {"wait_seconds": float(place["wait_seconds"])}
 
 
 def _by_step(recorded: Any) -> dict[str, Json]:
@@ -171,6 +186,8 @@ class Reservation:
     wait_seconds: float | None
     #: For `later`: the receiver asked to slow down.
     is_deferred: bool = False
+    #: For `refused` with the code `opted_out`: who has opted out, as the request names them.
+    opted_out: tuple[str, ...] = ()
     #: For `go`: the send's place at a receiver that asked to slow down, `{"n", "wait_seconds"}`.
     place: Json | None = None
 
@@ -185,9 +202,10 @@ class Reservation:
             refused=row.get("refused") or {},
             code=row.get("code"),
             reason=row.get("reason"),
-            wait_seconds=row.get("wait_seconds"),
+            wait_seconds=_seconds(row.get("wait_seconds")),
             is_deferred=row.get("deferred", False),
-            place=row.get("place"),
+            opted_out=tuple(row.get("opted_out") or ()),
+            place=_place(row.get("place")),
         )
 
 
@@ -206,8 +224,10 @@ class Context:
     old: Json | None
     links: dict[str, Json]
     #: Linked rows (`client`) and values (`job.photo`) that exist and are not shown, and why: `{"code", "reason"}`; with
-    #: `"passing": true` where the linked table cannot be read now.
+    #: `"passing": true` where the linked table cannot be read now; of one that is gone `{"gone": true, "reason"}`.
     hidden: dict[str, Json] = field(default_factory=dict)
+    #: The table of the row, where it is not watched, so that the row cannot be read: `{"type", "code", "reason"}`.
+    unwatched: Json | None = None
     #: The status column, whose spelling conditions fold (R9).
     status_column: str = "status"
     #: An earlier worker handed the execution over and never reported its end (`automation_begin_calls`).
@@ -229,6 +249,7 @@ class Context:
             old=row["old"],
             links=row["links"] or {},
             hidden=row.get("hidden") or {},
+            unwatched=row.get("unwatched"),
             status_column=row.get("status") or "status",
             called=row.get("called", False),
             slowed=frozenset(row.get("slowed") or ()),
@@ -241,8 +262,9 @@ class Tick:
     """The result of the housekeeping of one tick (`automation_tick`).  A schema of another version may lack fields."""
 
     schema_version: int
-    #: Tables and columns that the schema should have and lacks.
+    #: See `Schema`.
     missing: list[str] = field(default_factory=list)
+    hidden: list[HiddenTable] = field(default_factory=list)
     #: Executions due now; counted to 1,000, beyond which `due_capped` is true.
     due: int = 0
     due_capped: bool = False
@@ -255,6 +277,8 @@ class Tick:
     tripped: list[str] = field(default_factory=list)
     #: Executions held as stale in this call.
     held: int = 0
+    #: Executions held in this call because they were due before the database was restored or copied.
+    restored: int = 0
     #: Executions held because of a flood in this call.
     flooded: int = 0
     #: There are more to hold: call again; nothing is claimed before that ends.
@@ -263,11 +287,14 @@ class Tick:
     bulk_actions: int = 0
     #: How fast the processors run what is due.
     pace: Pace | None = None
+    #: Which database this is.
+    identity: Identity | None = None
 
     @classmethod
     def from_row(cls, row: Json) -> Tick:
         """Parse the result."""
-        return cls(**{name: row[name] for name in cls.__slots__ if name in row})
+        found = {name: row[name] for name in cls.__slots__ if name in row}
+        return cls(**found | {"next_seconds": _seconds(row.get("next_seconds"))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,5 +319,5 @@ class Settled:
             status=row.get("status"),
             code=row.get("code"),
             reason=row.get("reason"),
-            due_seconds=row.get("due_seconds"),
+            due_seconds=_seconds(row.get("due_seconds")),
         )

@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import structlog
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
@@ -28,6 +27,7 @@ from tests.chaos.harness import LONG, Shop
 from tests.chaos.line import Line
 from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, Gate, wait_until, webhook
+from tests.logs import forget_log
 from tests.servers import CLAIM, Database
 
 #: The driver gives a cancellation 5 s to arrive and 5 s to be heard (psycopg), beyond our own limits.
@@ -42,7 +42,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(postgres, "LISTENER_CHECK_SECONDS", 0.5)
         monkeypatch.setattr(postgres, "LISTENER_ANSWER_SECONDS", 0.5)
     yield
-    structlog.reset_defaults()
+    forget_log()
 
 
 @pytest.fixture

@@ -50,6 +50,9 @@ class Acting:
             template = template.replace("{{" + name + "}}", str(value))
         return template
 
+    def render_url(self, template: str) -> str:
+        return self.render(template)
+
     def render_value(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {name: self.render_value(item) for name, item in value.items()}

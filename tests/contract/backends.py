@@ -49,7 +49,7 @@ class CountingDriver:
     """A driver that records the function of each call: over REST each is a request."""
 
     def __init__(self, driver: Driver) -> None:
-        self.backend, self.location = driver.backend, driver.location
+        self.backend, self.location, self.project = driver.backend, driver.location, driver.project
         self.linger_seconds = driver.linger_seconds
         self.calls: list[str] = []
         self._driver = driver

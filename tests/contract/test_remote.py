@@ -17,6 +17,7 @@ from minutehand.executor.settings import ExecutorSettings, Remote
 from minutehand.executor.step_run import send_key
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
 from minutehand.store import Context, LeaseLost, Store
+from minutehand.store.json import Unwritable
 from tests.journeys.app import App, webhook
 from tests.servers import CLAIM, Database
 from tests.unit.executions import execution
@@ -276,8 +277,8 @@ def test_an_execution_without_a_row_is_handed_over_with_its_trigger_data(app: Ap
     assert "job_id" not in context
 
 
-def test_a_context_that_is_no_json_is_cleaned() -> None:
-    row = {"id": "J-1", "price": float("nan"), "note": "a\x00b\ud800"}
+def test_a_context_that_is_no_json_is_refused_by_name() -> None:
+    row = {"id": "J-1", "price": float("nan")}
     context = Context(id="e1", held=True, stop=None, type="job", row=row, old=None, links={})
-    job = json.loads(call_body(execution(), context))["context"]["job"]
-    assert (job["price"], job["note"]) == (None, "ab\ufffd")
+    with pytest.raises(Unwritable, match=r"^context\.job\.price is not a finite number"):
+        call_body(execution(), context)

@@ -46,7 +46,7 @@ def test_the_client_gets_a_letter_with_text_and_html(resend):
         key=key,
         external_id=sent.id,
     )
-    assert result == StepResult.done(send=send, status=200)
+    assert result == StepResult.done(send=send, status=200, delivery="handed to Resend")
     assert (run.asked, run.reserved) == ([OnUncertain.RESEND], [True])
 
 

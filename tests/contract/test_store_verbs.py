@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from minutehand.store import Actor, Lease, Store, schema
 from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
+from minutehand.store.records import Reservation
 from tests.contract.backends import Backend
 from tests.journeys.app import App, webhook
 
@@ -47,6 +49,15 @@ def test_a_tick_returns_what_is_due(backend: Backend) -> None:
     assert backend.database.one("select id, mode from automation_workers") == {"id": "h:1", "mode": "run-once"}
 
 
+def test_explain_says_why_something_started(backend: Backend) -> None:
+    job = backend.app.complete()
+    found = backend.run(lambda store: store.explain({"text": job}))
+    assert (found["subject"]["kind"], found["subject"]["table"]) == ("row", "jobs")
+    assert [(one["workflow"], one["fired"], one["code"]) for one in found["answers"]][:1] == [
+        ("Thank the client", True, "no_processor")
+    ]
+
+
 def test_a_processors_problems_are_noted_and_a_schema_says_what_it_lacks(backend: Backend) -> None:
     backend.run(lambda store: store.tick({"id": "h:1", "mode": "run-once", "host": "h", "version": "0"}))
     backend.run(lambda store: store.report_problems("h:1", {"prune": "no right"}))
@@ -54,8 +65,8 @@ def test_a_processors_problems_are_noted_and_a_schema_says_what_it_lacks(backend
     backend.run(lambda store: store.report_problems("h:1", {}))
     assert backend.database.one("select problems from automation_workers")["problems"] is None
     backend.database.sql("alter table automation_workers drop column problems")
-    version, missing = backend.run(lambda store: store.schema())
-    assert (version, missing) == (schema.version(), ["automation_workers.problems"])
+    state = backend.run(lambda store: store.schema())
+    assert state == {"version": schema.version(), "missing": ["automation_workers.problems"], "hidden": []}
 
 
 def test_whose_secret_signs_a_tenants_webhooks_is_returned(backend: Backend) -> None:
@@ -207,6 +218,31 @@ def test_limits_are_set_listed_and_removed(backend: Backend) -> None:
     assert backend.run(lambda store: store.limits()) == []
 
 
+def test_opt_outs_are_added_listed_and_removed(backend: Backend) -> None:
+    ann = Actor(via="cli", name="ann@app-1")
+    kept = {"channel": "email", "address": "ann@x.example", "tenant": ""}
+
+    def add(address: str, **details: Any) -> Any:
+        return backend.run(lambda store: store.set_opt_out(address, actor=ann, **details))
+
+    assert add("Ann <ANN@x.example>", channel="E-Mail", reason="asked") == {"answer": "added", **kept}
+    assert add("mailto:ann@x.example", channel="email") == {"answer": "already", **kept}
+    assert add("0049 30 901820", tenant="north")["address"] == "+4930901820"
+    for address, words in (("ann", "is not a phone number"), ("a@x.example, b@x.example", "more than one address")):
+        with pytest.raises(BadRequest, match=words):
+            add(address)
+    (listed,) = backend.run(lambda store: store.opt_outs(address="ANN@X.EXAMPLE", channel="mail"))
+    assert (listed["channel"], listed["address"], listed["reason"]) == ("email", "ann@x.example", "asked")
+    assert [row["channel"] for row in backend.run(lambda store: store.opt_outs())] == ["all", "email"]
+    assert len(backend.run(lambda store: store.opt_outs(tenant="north", limit=1))) == 1
+    assert add("ann@x.example", channel="email", remove=True)["answer"] == "removed"
+    assert add("ann@x.example", channel="email", remove=True)["answer"] == "missing"
+    audited = backend.database.sql("select action, target from automation_audit order by id")
+    assert [(row["action"], row["target"]) for row in audited] == [
+        ("opt_out_add", "ann@x.example"), ("opt_out_add", "+4930901820"), ("opt_out_remove", "ann@x.example"),
+    ]  # fmt: skip
+
+
 def test_a_record_is_written_where_an_operator_allowed_it(backend: Backend) -> None:
     job = backend.app.complete()
     (row,) = backend.claim().executions
@@ -318,12 +354,29 @@ def test_a_workflow_is_saved_listed_and_shown(backend: Backend) -> None:
         backend.run(lambda store: store.save_workflow({}))
 
 
+def test_workflows_are_switched_and_deleted(backend: Backend) -> None:
+    backend.app.complete_many(2)
+    (off,) = backend.run(lambda store: store.switch_workflows(["Thank the client"], False))
+    assert (off["answer"], off["changed"], off["on"], off["pending"]) == ("disabled", {"is_active": False}, False, 2)
+    (on,) = backend.run(lambda store: store.switch_workflows([off["id"]], True, dry_run=True))
+    assert (on["answer"], on["changed"], on["on"], on["version"]) == ("enabled", {"is_active": True}, False, 2)
+    with pytest.raises(NotFound, match='no workflow "Nothing"'):
+        backend.run(lambda store: store.switch_workflows(["Nothing"], True))
+    assert backend.run(lambda store: store.delete_workflow("Thank the client", dry_run=True))["pending"] == 2
+    assert backend.run(lambda store: store.delete_workflow("Thank the client"))["cancelled"] == 2
+    with pytest.raises(NotFound):
+        backend.run(lambda store: store.delete_workflow("Thank the client"))
+
+
 def test_a_dry_run_shows_what_a_run_would_see(backend: Backend) -> None:
     job = backend.app.complete()
     seen = backend.run(lambda store: store.dry_run("Thank the client", row=job))
     assert seen["row"] is not None
     assert seen["old"] is not None
-    assert (seen["row"]["id"], seen["old"]["status"], seen["stops"][0]["code"]) == (job, "scheduled", "rate_limited")
+    assert (seen["row"]["id"], seen["old"]["status"], seen["stops"]) == (job, "scheduled", [])
+    started = seen["execution"]
+    assert started is not None
+    assert started["status"] == "pending"
     assert len(backend.app.executions()) == 1
 
 
@@ -339,6 +392,8 @@ def test_metrics_and_watched_tables_are_returned(backend: Backend) -> None:
     assert (metrics["due"], metrics["workflows"][0]["on"]) == (1, True)
     assert backend.run(lambda store: store.schema_version()) == schema.version()
     assert [table["table"] for table in backend.run(lambda store: store.triggers())] == ["jobs"]
+    (known,) = backend.run(lambda store: store.installation())["tables"]
+    assert (known["table"], known["links"][0]["name"]) == ("jobs", "client")
     assert backend.run(lambda store: store.remove_trigger("jobs"))["removed"]
     assert backend.run(lambda store: store.triggers()) == []
     added = backend.run(lambda store: store.add_trigger("jobs", tenant="organization_id", exclude=["title"]))
@@ -355,6 +410,23 @@ def test_a_pause_stops_claims_until_it_ends(backend: Backend) -> None:
     assert len(backend.claim().executions) == 2
     with pytest.raises(NotFound, match='no workflow "Nothing"'):
         backend.run(lambda store: store.pause(scope="workflow", target="Nothing"))
+
+
+def test_on_a_copy_nothing_is_claimed_until_a_person_says_which_it_is(backend: Backend) -> None:
+    backend.claim()
+    assert backend.run(lambda store: store.identity())["state"] == "same"
+    backend.database.sql("update minutehand.database_identity set table_oid = 1")
+    backend.app.complete_many(2)
+    assert backend.claim(redirects=True).executions == []
+    result = backend.run(lambda store: store.identify("test", email_to="me@example.com"))
+    assert (result["was"], result["held"], result["due"]) == ("copy", 2, "held")
+    backend.run(lambda store: store.tick())
+    backend.app.complete()
+    assert backend.claim().executions == []
+    (execution,) = backend.claim(redirects=True).executions
+    assert execution.test == {"email_to": "me@example.com", "sms_to": None}
+    assert backend.run(lambda store: store.identify("production", skip_due=True))["was"] == "test"
+    assert backend.run(lambda store: store.identity())["state"] == "same"
 
 
 def test_each_action_of_a_person_is_kept_with_who_it_was(backend: Backend) -> None:
@@ -386,6 +458,18 @@ def test_each_action_of_a_person_is_kept_with_who_it_was(backend: Backend) -> No
     assert [(entry["by"], entry["actor"]) for entry in history] == [
         (by, "ann@app-1") for by in ("retry", "sent", "release")
     ]
+
+
+async def _may_send(workflow: str, recipient: str, store: Store) -> Reservation:
+    return await store.may_send(workflow, {}, "email", recipient)
+
+
+def test_whether_a_message_might_leave_is_asked_of_the_database(backend: Backend) -> None:
+    backend.database.sql("insert into automation_opt_outs (channel, address) values ('email', 'ann@example.com')")
+    nobody = "00000000-0000-0000-0000-000000000000"
+    for recipient, answer in (("bob@example.com", "go"), ("ann@example.com", "refused")):
+        asked = backend.run(partial(_may_send, nobody, recipient))
+        assert (asked.answer, asked.opted_out) == (answer, ("ann@example.com",) if answer == "refused" else ())
 
 
 def test_conditions_are_evaluated_by_the_database(backend: Backend) -> None:
@@ -449,7 +533,7 @@ async def _until(kind: type[Exception], verb: Any) -> str:
 
 def test_a_key_needs_the_grants_of_service_role(project: Any) -> None:
     project.owner.sql("revoke execute on function automation_metrics(boolean, timestamptz) from service_role")
-    with pytest.raises(AccessDenied, match="permission denied"):
+    with pytest.raises(AccessDenied, match="run: grant execute on function automation_metrics to service_role"):
         Backend(App(project.owner), lambda: Store.supabase(project.url, project.secret_key)).run(
             lambda store: store.metrics()
         )
@@ -484,7 +568,11 @@ def test_the_queries_of_the_dashboard(backend: Backend) -> None:
     assert rest["next"] is None
     assert first["rows"][0]["label"]["new_status"] == "completed"
     assert list(first["definitions"]) == [f"{failed.workflow.id}:1"]
-    assert backend.run(lambda store: store.count({"code": "refused"})) == {"count": 3, "capped": False}
+    assert backend.run(lambda store: store.count({"code": "refused"})) == {
+        "count": 3,
+        "capped": False,
+        "looked_back_to": None,
+    }
     story = backend.run(lambda store: store.execution_detail(failed.id))
     assert story["event"] is not None
     assert story["event"]["new"] is not None

@@ -225,7 +225,6 @@ def test_a_project_url_is_accepted(url: str) -> None:
     ("url", "words"),
     [
         ("postgresql://postgres:hush@db/postgres", "that is DATABASE_URL"),
-        ("ref.supabase.co", "not a valid URL"),
         ("https://user:hush@ref.supabase.co", "not a valid URL"),
         ("https://ref supabase.co", "not a valid URL"),
         ("https://[hush", "not a valid URL"),

@@ -31,7 +31,9 @@ def test_the_client_gets_a_text(telnyx):
     (sent,) = telnyx.messages
     assert sent.body == {"from": "+12025550101", "to": TO, "text": "Done, Zoë <b>"}
     send = Send(channel="sms", recipient=TO, sender="+12025550101", key=f"e1/1/sms/{TO}", external_id=sent.id)
-    assert result == StepResult.done(send=send, status=200, segments=1, encoding="UCS-2")
+    assert result == StepResult.done(
+        send=send, status=200, delivery="handed to Telnyx, queued", segments=1, encoding="UCS-2"
+    )
     assert run.asked == [OnUncertain.HOLD]
 
 
@@ -40,7 +42,7 @@ def test_the_client_gets_a_text(telnyx):
     [
         ("40310", Verdict.PERMANENT, "bad_recipient"),
         ("40001", Verdict.PERMANENT, "bad_recipient"),
-        ("40300", Verdict.PERMANENT, "opted_out"),
+        ("40300", Verdict.SKIPPED, "opted_out"),
         ("40305", Verdict.PERMANENT, "not_configured"),
         ((401, "10009"), Verdict.PERMANENT, "not_configured"),
         ((403, "10010"), Verdict.PERMANENT, "not_configured"),

@@ -31,15 +31,26 @@ def test_the_client_gets_a_text(twilio):
     (sent,) = twilio.messages
     assert sent.body == {"To": TO, "From": "+12025550100", "Body": "Done & paid, Zoë <b> + 1"}
     send = Send(channel="sms", recipient=TO, sender="+12025550100", key=f"e1/1/sms/{TO}", external_id=sent.id)
-    assert result == StepResult.done(send=send, status=201, segments=1, encoding="UCS-2")
+    assert result == StepResult.done(
+        send=send, status=201, delivery="handed to Twilio, queued", segments=1, encoding="UCS-2"
+    )
     assert (run.asked, run.reserved) == ([OnUncertain.HOLD], [True])
 
 
-def test_a_messaging_service_chooses_the_number(twilio):
-    service = "MG" + "1" * 32
-    act(run_of(twilio, twilio_from=service))
-    assert twilio.messages[0].body["MessagingServiceSid"] == service
+@pytest.mark.parametrize("sender", ["MG" + "1" * 32, "MG" + "aF" * 16])
+def test_a_messaging_service_chooses_the_number(twilio, sender):
+    act(run_of(twilio, twilio_from=sender))
+    assert twilio.messages[0].body["MessagingServiceSid"] == sender
     assert "From" not in twilio.messages[0].body
+
+
+@pytest.mark.parametrize(
+    "sender", ["MG Motors", "MGM", "MG" + "1" * 31, "MG" + "g" * 32, "mg" + "1" * 32, "+12025550100"]
+)
+def test_any_other_sender_is_a_number_or_a_name(twilio, sender):
+    act(run_of(twilio, twilio_from=sender))
+    assert twilio.messages[0].body["From"] == sender
+    assert "MessagingServiceSid" not in twilio.messages[0].body
 
 
 @pytest.mark.parametrize(
@@ -48,7 +59,7 @@ def test_a_messaging_service_chooses_the_number(twilio):
         (21211, Verdict.PERMANENT, "bad_recipient"),
         (21614, Verdict.PERMANENT, "bad_recipient"),
         (21635, Verdict.PERMANENT, "bad_recipient"),
-        (21610, Verdict.PERMANENT, "opted_out"),
+        (21610, Verdict.SKIPPED, "opted_out"),
         (21617, Verdict.PERMANENT, "message_too_long"),
         (21606, Verdict.PERMANENT, "not_configured"),
         (21408, Verdict.PERMANENT, "not_configured"),
@@ -83,7 +94,7 @@ def test_a_yes_that_was_lost_is_unknown(twilio):
 def test_a_message_that_failed_at_once_was_not_sent(twilio):
     twilio.then(reply(201, {"sid": "SM1", "status": "failed", "error_code": 21610, "error_message": "Stopped"}))
     result = act(run_of(twilio))
-    assert (result.verdict, result.code) == (Verdict.PERMANENT, "opted_out")
+    assert (result.verdict, result.code) == (Verdict.SKIPPED, "opted_out")
 
 
 def test_a_wrong_token_is_not_shown(twilio):

@@ -208,6 +208,7 @@ def test_a_tenant_sees_and_changes_only_its_own(guarded: Served, app: App) -> No
     token = form_of(get(f"/executions/{own}").text)
     submit(guarded, "/executions/action", NORTH, action="retry", id=other, token=token)
     submit(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed", "tenant": "south"}', token=token)
+    submit(guarded, "/bulk", NORTH, action="retry", filter='{"status": "failed"}', token=token)
     submit(guarded, f"/workflows/{workflow}/action", NORTH, action="pause", token=token)
     statuses = "select status from automation_execution_logs where id = %s"
     wait_until(lambda: app.database.one(statuses, own)["status"] == "pending", "its own to be retried")
@@ -226,8 +227,22 @@ def test_a_read_only_dashboard_changes_nothing(serve: Serve, app: App) -> None:
     assert app.database.one("select status from automation_execution_logs")["status"] == "failed"
 
 
+def test_a_tenant_finds_its_own_by_the_beginning_of_an_id_and_no_other(guarded: Served, app: App) -> None:
+    ids = {"north": "02b30000-0000-7000-8000-000000000001", "south": "02b30000-0000-7000-8000-000000000002"}
+    for tenant, id_ in ids.items():
+        app.database.sql("update automation_execution_logs set id = %s where id = %s", id_, failed(app, tenant))
+    see = lambda path, auth: guarded.client.get(guarded.url + path, auth=auth)  # noqa: E731
+    for path in ("/executions/02b300", "/executions/02B30000-0000-7000-8000"):
+        assert ids["north"] in (page := see(path, NORTH).text)
+        assert ids["south"] not in page
+        operators = see(path, OPS)
+        assert (operators.status_code, all(id_ in operators.text for id_ in ids.values())) == (422, True)
+    assert see(f"/executions/{ids['south']}", NORTH).status_code == 404
+    assert see(f"/executions/{ids['south']}/steps/0/html", NORTH).status_code == 404
+
+
 def test_an_execution_that_names_another_tenants_event_does_not_show_it(guarded: Served, app: App) -> None:
-    app.workflow(name="South's", organization_id="south")
+    app.workflow({"type": "stop"}, name="South's", organization_id="south")
     app.database.sql("insert into jobs (id, organization_id, status) values ('S-1', 'south', 'scheduled')")
     app.database.sql("update jobs set status = 'completed' where id = 'S-1'")
     event = app.database.one("select id from automation_events where entity_id = 'S-1' order by id desc limit 1")["id"]

@@ -82,7 +82,7 @@ def test_every_page_works_without_javascript(chrome: Browser, names: dict[str, s
 
 
 def test_an_empty_dashboard_names_the_next_command(chrome: Browser, app: App, served: Served) -> None:
-    app.database.sql("drop trigger minutehand_capture on jobs")
+    app.database.sql('drop trigger "!minutehand_capture" on jobs')
     with visiting(chrome, served.url) as visit:
         page = visit.open("/")
         assert "minutehand workflows new" in page.inner_text("main")
@@ -212,7 +212,7 @@ def test_a_workflow_is_paused_and_resumed(visit: Visit, names: dict[str, str], a
     page = visit.open(f"/workflows/{names['calm']}")
     page.get_by_placeholder("Reason (optional)").fill("holidays")
     page.get_by_role("button", name="Pause").click()
-    page.get_by_text("holidays").wait_for()
+    page.locator(".banner", has_text="holidays").wait_for()
     assert app.database.one("select reason from automation_control")["reason"] == "holidays"
     page.get_by_role("button", name="Resume").click()
     page.get_by_role("button", name="Pause").wait_for()

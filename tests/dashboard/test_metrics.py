@@ -11,7 +11,7 @@ from minutehand.dashboard.api.executor_endpoint import CallResult, ExecutorEndpo
 from minutehand.dashboard.api.metrics import CONTENT_TYPE, prometheus_text
 from minutehand.dashboard.api.tokens import ServeTokens
 from minutehand.dashboard.app import make_app
-from minutehand.executor.workflow_check import NEVER
+from minutehand.executor.checks.workflow import NEVER
 from minutehand.store.errors import Unreachable
 from minutehand.store.records import Metrics
 from tests.dashboard.prometheus import check_metrics, parse

@@ -104,7 +104,7 @@ def test_what_may_not_run_now_is_refused_with_why(app, shop, served):
         assert words in problem(served.call(one), 409)["detail"]
         app.database.sql(f"update automation_execution_logs set {undo}")
     app.database.sql("insert into automation_control (scope) values ('all')")
-    assert problem(served.call(one), 409)["detail"] == "it is paused"
+    assert problem(served.call(one), 409)["detail"] == "everything is paused"
     app.database.sql("delete from automation_control")
     app.database.sql("update automation_execution_logs set status = 'running'")
     assert problem(served.call(one), 409)["detail"] == "another processor is running it"

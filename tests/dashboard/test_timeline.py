@@ -28,7 +28,7 @@ def at(seconds: float) -> str:
 def detail(**changed: Any) -> dict[str, Any]:
     """Return an execution that was claimed after 2 s and completed after 3 s, with changed fields."""
     return {
-        "event": {"occurred_at": at(0), "matched_at": at(0)},
+        "event": {"occurred_at": at(0), "matched_at": at(0), "operation": "UPDATE"},
         "created_at": at(0),
         "started_at": at(2),
         "claimed_at": at(2),

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-import structlog
 
 from minutehand.dashboard import query_cache
 from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
@@ -27,6 +26,7 @@ from minutehand.store.embedded import Embedded
 from tests.dashboard.served import TOKENS, Serve, completed, problem
 from tests.journeys.app import App, Gate, Minutehand, wait_until
 from tests.journeys.test_start import complete_one
+from tests.logs import forget_log
 from tests.servers import SETTINGS
 
 
@@ -76,7 +76,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(liveness, "SLACK_SECONDS", 1.5)
     monkeypatch.setattr(query_cache, "FRESH_SECONDS", 0.0)
     yield
-    structlog.reset_defaults()
+    forget_log()
 
 
 def test_readyz_tells_a_stuck_worker_from_an_idle_one(app: App, quick: None) -> None:

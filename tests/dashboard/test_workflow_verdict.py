@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from minutehand.executor.workflow_check import NEVER
+from minutehand.executor.checks.workflow import BROKEN, FAILS, NEVER
 from tests.dashboard.prometheus import parse
 from tests.dashboard.served import Served
 from tests.journeys.app import App, Minutehand, email
@@ -29,7 +29,7 @@ WORKFLOWS: dict[str, tuple[dict[str, Any], str, str]] = {
         "on",
         "waits for the status 'compleeted', which no job has ever had; did you mean completed?",
     ),
-    "Bad steps": ({"steps": [{"type": "gift_card"}]}, NEVER, "will never run: step 1 (gift_card): "),
+    "Bad steps": ({"steps": [{"type": "gift_card"}]}, FAILS, "will fail: step 1 (gift_card): "),
     "No steps": ({"steps": []}, NEVER, "will never run: it has no steps"),
     "Bad conditions": (
         {"trigger_config": {"conditions": [{"field": "status", "operator": "is_like"}]}},
@@ -38,11 +38,34 @@ WORKFLOWS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "No tenant": ({"organization_id": None}, NEVER, "will never run: it has neither organization_id nor user_id"),
     "Bad setting": ({"settings": {"order": "row"}}, "on", "runs without ordering: settings.order is row"),
+    "Unread key": (
+        {"trigger_config": {"days_overdue": 7}},
+        NEVER,
+        "will never run: trigger_config.days_overdue is not read; it asks for a time",
+    ),
+    "Narrowing key": (
+        {"trigger_config": {"status": "cancelled"}},
+        NEVER,
+        'will never run: trigger_config.status is not read; write "conditions": [{"field": "status", ',
+    ),
+    "Harmless key": ({"trigger_config": {"label": "x"}}, "on", "trigger_config: label is not read, and changes"),
+    "Settings as a list": ({"settings": [1]}, "on", "runs without that setting: settings is a list: write an object"),
+    "Misspelt setting": ({"settings": {"rate_limt": None}}, "on", "settings.rate_limt is not read; did you mean"),
+    "Steps off": (
+        {"steps": [{"type": "email", "enabled": False}]},
+        NEVER,
+        "will never run: all its steps are switched off",
+    ),
+    "Steps elsewhere": (
+        {"steps": {"nodes": [email()]}},
+        NEVER,
+        "will never run: steps: expected a list, got an object; they seem to be in steps.nodes, which is not read",
+    ),
     "Off": ({"is_active": False, "status": "draft", "trigger_type": None}, "off", ""),
     "One switch off": (
-        {"is_active": False},
+        {"status": "draft"},
         "off",
-        "is off because is_active = false, although status = 'active'",
+        "is off because status = 'draft', although is_active = true",
     ),
     "Held": ({}, "paused (workflow)", ""),
 }  # fmt: skip
@@ -90,7 +113,7 @@ def test_every_command_says_the_same(workflows: App, minutehand: Minutehand) -> 
         shown = minutehand("workflows", "show", name).stdout.splitlines()
         assert shown[0] == f"{name}: {state}"
         assert [f"  ! {one}" in shown for one in said] == [True] * len(said)
-    never = sum(state == NEVER for _, state, _ in WORKFLOWS.values())
+    never = sum(state in BROKEN for _, state, _ in WORKFLOWS.values())
     assert len([line for line in status.splitlines() if line.startswith("! workflow ")]) == never
 
 
@@ -102,7 +125,8 @@ def test_both_pages_and_the_metrics_say_the_same(workflows: App, minutehand: Min
             (block,) = re.findall(rf'<{element} data-key="{one["id"]}".*?</{element}>', page, re.DOTALL)
             assert f"</span> {one['state']}</span>" in block, (path, one["name"])
             assert [str(escape(problem)) in block for problem in one["problems"]] == [True] * len(one["problems"])
-            assert (NEVER in block) == (one["state"] == NEVER)
-    never = sum(one["state"] == NEVER for one in listed.values())
+            for state in BROKEN:
+                assert (f"{state}:" in block) == (one["state"] == state)
+    never = sum(one["state"] in BROKEN for one in listed.values())
     metrics = served.client.get(served.url + "/metrics", headers={"Authorization": "Bearer a-metrics-token"}).text
     assert parse(metrics)["minutehand_workflows_broken"][()] == never

@@ -57,6 +57,8 @@ def is_a_command(arguments: list[str]) -> bool:
     # Parsed below the program's own context: a command keeps the help option that its first context gives it.
     top = click.Context(cli, **cli.context_settings)
     name = "minutehand"
+    if arguments[:1] and arguments[0].startswith("-"):
+        return arguments[0] in {option for one in cli.get_params(top) for option in one.opts}
     while isinstance(command, click.Group) and arguments:
         name, *arguments = arguments
         command = command.get_command(top, name)
@@ -68,7 +70,15 @@ def is_a_command(arguments: list[str]) -> bool:
 
 
 def commands_of(text: str) -> list[str]:
-    shell = [line for block in blocks(text, "sh") for line in block.splitlines()]
-    spans = re.findall(r"`(minutehand [^`]*)`", re.sub(r"\n *", " ", text))
-    matches = [re.search(r"(?:^|&& )(minutehand [^>#]*)", line) for line in shell]
-    return [match[1] for match in matches if match] + spans
+    """The command lines of a page: in its blocks of any language but a program's, and in its sentences."""
+    blocks_ = re.findall(r"^ *```(\w*)\n(.*?)^ *```", text, flags=re.DOTALL | re.MULTILINE)
+    shell = "\n".join(block for language, block in blocks_ if language in ("", "sh", "bash", "console", "text", "cron"))
+    lines = shell.replace("\\\n", " ").splitlines()
+    spans = re.findall(r"`((?:[A-Z_]+=\S+ )*minutehand [^`]*)`", re.sub(r"\n *", " ", text))
+    return [match[1] for line in [*lines, *spans] if (match := _COMMAND.search(line))]
+
+
+#: Where a command begins: a line, behind variables, a folder, `&&`, a pipe or cron's times; not within words.
+_COMMAND = re.compile(
+    r"(?:^|[&|;(] ?|\* )\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\S*/)?(minutehand (?! )(?:[^>#;&|)]|(?<=\w)\|(?=\w))*)"
+)

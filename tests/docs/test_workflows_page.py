@@ -20,6 +20,7 @@ CONTEXT: dict[str, Any] = {
         "job_type": "repair",
     },
     "client": {"name": "Lakeview Hotel", "email": "hotel@example.com", "phone": None},
+    "now": "2026-03-29T08:30:00+00:00",
 }  # fmt: skip
 
 

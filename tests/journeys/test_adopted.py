@@ -76,7 +76,7 @@ def test_migrate_first_says_what_it_does_to_which_table(app, minutehand):
         "replace by wider ones the CHECKs communication_logs_status_check, communication_logs_type_check",
         "lock: ACCESS EXCLUSIVE; reads each row once",
         "add the triggers minutehand_path_entered, minutehand_path_left",
-        "add the triggers minutehand_guard, minutehand_number_version, minutehand_keep_version",
+        "add the triggers minutehand_guard, minutehand_keep_deletion, minutehand_number_version,",
     ):
         assert line in " ".join(done.stderr.split())
     assert max(map(len, done.stderr.splitlines())) <= 100
@@ -115,7 +115,7 @@ def test_a_completed_job_sends_an_email_and_a_webhook_and_the_apps_log_has_both(
 
 def test_a_log_that_the_app_inserts_is_run_and_rate_limited(adopted, minutehand, post):
     workflow_id = workflow(adopted, "Thank the client", email())
-    adopted.sql("alter table jobs disable trigger minutehand_capture")
+    adopted.sql('alter table jobs disable trigger "!minutehand_capture"')
     complete(adopted)
     for _ in range(2):
         adopted.sql(
@@ -129,6 +129,40 @@ def test_a_log_that_the_app_inserts_is_run_and_rate_limited(adopted, minutehand,
     assert (run["completed"], run["skipped"]) == (1, 1)
     assert {row["code"] for row in run["executions"]} == {None, "rate_limited"}
     assert len(post.messages) == 1
+
+
+def test_a_log_waits_while_the_table_of_its_row_is_not_watched(app, minutehand, post):
+    assert minutehand("migrate").returncode == 0
+    made = workflow(app, "Thank the client", email())
+    told = workflow(app, "Tell the office", email(to="office@example.com", subject="Done", message="A job is done."))
+    complete(app)
+    for workflow_id in (made, told):
+        app.sql(
+            "insert into automation_execution_logs (workflow_id, organization_id, trigger_type, trigger_data, status)"
+            " values (%s, %s, 'job_status_changed', %s, 'pending')",
+            workflow_id,
+            NORTH,
+            json.dumps({"job_id": "J-2019", "new_status": "Completed"}),
+        )
+    run = minutehand.run_once("--drain", "--max-time", "5s")
+    assert (run["completed"], run["failed"], len(post.messages)) == (1, 0, 1), "what needs no row is sent"
+    (waits,) = app.sql("select * from automation_execution_logs where workflow_id = %s", made)
+    assert (waits["status"], waits["code"]) == ("pending", "table_missing")
+    assert "table jobs is not watched, so its row J-2019 cannot be read" in waits["reason"]
+    assert "minutehand trigger add jobs" in waits["reason"]
+    assert minutehand(*WATCH).returncode == 0
+    app.sql("update automation_execution_logs set scheduled_at = now() where id = %s", waits["id"])
+    assert minutehand.run_once()["completed"] == 1
+    assert [str(one.message["to"]) for one in post.messages] == ["office@example.com", "hotel@example.com"]
+
+
+def test_migrate_lists_the_workflows_that_start_nothing(app, minutehand):
+    workflow(app, "Remind", email(), trigger_config={"days_overdue": 7})
+    dry = minutehand("migrate", "--dry-run")
+    said = " ".join(dry.stdout.split())
+    assert "These workflows start nothing by this version" in said
+    assert f'"Remind" (tenant {NORTH}): trigger_config.days_overdue is not read; it asks for a time' in said
+    assert '"Remind"' in minutehand("migrate").stderr
 
 
 def test_enqueue_and_retry_work_on_adopted_tables(adopted, minutehand, shop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -57,8 +58,6 @@ def ends_of(app: App) -> dict[str, tuple[str, str | None, str]]:
 
 
 MALFORMED: dict[str, Any] = {
-    "steps: expected a list, got a number": 7,
-    "steps: expected a list, got an object": {"type": "email"},
     "step 1: expected an object, got a number": [7],
     "step 1: expected an object, got null": [None],
     "step 2: expected an object, got a list": [email(), [[[]]]],
@@ -75,6 +74,24 @@ MALFORMED: dict[str, Any] = {
     "step 2 (email): several steps have the id 'a'": [email() | {"id": "a"}, email() | {"id": "a"}],
     "step 101 (email): a workflow may have at most 100 steps": [email()] * 101,
 }
+
+
+NO_LIST: dict[str, Any] = {
+    "steps: expected a list, got a number": 7,
+    "steps: expected a list, got text that is not JSON": "email",
+    "steps: expected a list, got true or false": True,
+    "steps: expected a list, got an object": {"type": "email"},
+}
+
+
+def test_steps_that_are_no_list_start_nothing_and_are_named(app, minutehand, ends):
+    for words, steps in NO_LIST.items():
+        app.workflow(steps=steps, name=words)
+    assert ends() == {}
+    listed = {row["name"]: row for row in json.loads(minutehand("workflows", "ls", "-o", "json").stdout)}
+    assert {words: listed[words]["problems"] for words in NO_LIST} == {
+        words: [f"will never run: {words}"] for words in NO_LIST
+    }
 
 
 def test_malformed_workflows_fail_by_name_and_send_nothing(app, ends, post):
@@ -222,14 +239,20 @@ def test_an_email_without_settings_fails_and_names_them(app, ends):
     assert "SMTP_URL" in reason
 
 
-FOREIGN: tuple[Any, ...] = (
-    *(None, 7, "x", [], {"record_id": {"a": 1}}, {"table_name": "pg_authid", "record_id": "1"}, {"job_id": BIG}),
-    {"table_name": "jobs", "record_id": "J-0"},
+FOREIGN: tuple[tuple[Any, tuple[str, str], str], ...] = (
+    (None, ("failed", "no_recipient"), "the row has no client"),
+    (7, ("failed", "unreadable"), "trigger_data: expected an object, got a number"),
+    ("x", ("failed", "unreadable"), "trigger_data: expected an object, got text that is not JSON"),
+    ([], ("failed", "no_recipient"), "the row has no client"),
+    ({"record_id": {"a": 1}}, ("failed", "no_recipient"), "the row has no client"),
+    ({"table_name": "pg_authid", "record_id": "1"}, ("failed", "no_recipient"), "the row has no client"),
+    ({"job_id": BIG}, ("failed", "no_recipient"), "the row has no client"),
+    ({"table_name": "jobs", "record_id": "J-0"}, ("skipped", "row_gone"), "job J-0 is gone"),
 )
 
 
 def test_invalid_rows_that_others_inserted_end_with_a_reason(app, ends):
-    for number, data in enumerate(FOREIGN):
+    for number, (data, _, _) in enumerate(FOREIGN):
         workflow = app.workflow(email(message="Hello"), name=str(number), trigger_type="never")
         app.database.sql(
             "insert into automation_execution_logs (workflow_id, trigger_type, status, trigger_data)"
@@ -238,8 +261,8 @@ def test_invalid_rows_that_others_inserted_end_with_a_reason(app, ends):
             Jsonb(data),
         )
     results = ends()
-    assert len(results) == len(FOREIGN)
-    assert {end[:2] for end in results.values()} == {("failed", "no_recipient"), ("skipped", "row_gone")}
+    assert {name: end[:2] for name, end in results.items()} == {str(n): end for n, (_, end, _) in enumerate(FOREIGN)}
+    assert all(reason in results[str(number)][2] for number, (_, _, reason) in enumerate(FOREIGN))
 
 
 def run_here(app: App, settings: ExecutorSettings, **more: Any) -> Summary:

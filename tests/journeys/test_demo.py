@@ -16,6 +16,17 @@ from minutehand.store.errors import BadConfiguration
 from tests.journeys.demo_runs import folders, minutehand
 from tests.servers import Database
 
+#: SIGTERM comes as soon as the server has logged that it has started.
+STOP_WHEN_STARTED = """
+import os, signal
+write = os.write
+def write_and_stop(file, data):
+    written = write(file, data)
+    if b'"server_started"' in data:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return written
+os.write = write_and_stop
+"""
 #: The mail server takes every message, and keeps none.
 FORGETFUL = """
 from minutehand.scheduler.demo import receivers
@@ -156,7 +167,6 @@ def test_a_second_run_prints_the_same(played: Played) -> None:
 def test_the_printed_commands_find_the_demos_database(played: Played) -> None:
     (played.folder / "here" / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/app\n")
     output = {}
-    soon = "import os, signal, threading\nthreading.Timer(4, os.kill, (os.getpid(), signal.SIGTERM)).start()"
     *lines, last = section(played.second.stdout, "Try these").splitlines()[1:]
     assert "http://127.0.0.1:8787" in last
     for line in lines:
@@ -165,7 +175,7 @@ def test_the_printed_commands_find_the_demos_database(played: Played) -> None:
         assert words[len(environment)] == "minutehand"
         arguments = words[len(environment) + 1 :]
         if arguments == ["serve"]:
-            done = minutehand(played.folder, "serve", "--port", "0", before=soon, **environment)
+            done = minutehand(played.folder, "serve", "--port", "0", before=STOP_WHEN_STARTED, **environment)
             assert '"server_started"' in done.stderr
         else:
             done = minutehand(played.folder, *arguments, **environment)

@@ -10,6 +10,7 @@ from functools import partial
 import httpx
 import pytest
 
+from minutehand.executor.step_run import send_key
 from minutehand.scheduler.demo.receivers import Answer
 from tests.dashboard.served import PATH, Serve, Served
 from tests.docs.pages import DOCS
@@ -232,6 +233,8 @@ def test_the_edge_function_claims_and_settles_the_execution_of_the_call(hosted, 
         "to": ["hotel@example.com"],
         "subject": "Boiler repair: done",
         "text": "Dear Lakeview Hotel.",
+        "html": "Dear Lakeview Hotel.",
+        "headers": {"Auto-Submitted": "auto-generated"},
     }
     (send,) = hosted.sends()
     assert (send["status"], send["recipient"], send["external_id"]) == ("sent", "hotel@example.com", "mail-1")
@@ -241,6 +244,7 @@ def test_the_edge_function_claims_and_settles_the_execution_of_the_call(hosted, 
 
 def test_the_edge_function_accepts_two_tokens_and_no_other(hosted, project, shop):
     url = deploy(project, shop)
+    shop.then(Answer(body=b'{"id": "mail-1"}'))
     hosted.workflow(MAIL)
     hosted.complete()
     one = hosted.execution()["id"]
@@ -258,14 +262,14 @@ def test_the_edge_function_repeats_a_send_under_the_same_key_and_reports_failure
     hosted.workflow(MAIL, MAIL, {"type": "sms", "config": {"message": "x"}})
     hosted.complete()
     one = hosted.execution()["id"]
-    shop.then(Answer(), Answer(status=502), Answer(body=b'{"id": "mail-2"}'))
+    shop.then(Answer(body=b'{"id": "mail-1"}'), Answer(status=502), Answer(body=b'{"id": "mail-2"}'))
     assert call(url, one).json() == {"executionId": str(one), "success": False, "status": "pending"}
     assert hosted.execution()["code"] == "uncertain_send"
     hosted.make_due()
     assert call(url, one).json() == {"executionId": str(one), "success": False, "status": "failed"}
     assert hosted.execution()["code"] == "partial"
     keys = [request.headers["idempotency-key"] for request in shop.requests]
-    assert keys == [f"{one}:1", f"{one}:2", f"{one}:2"]
+    assert keys == [send_key(str(one), step, "email", "hotel@example.com") for step in ("1", "2", "2")]
     assert [step["status"] for step in hosted.execution()["actions_executed"]] == ["success", "success", "failed"]
 
 
@@ -274,6 +278,7 @@ def test_the_edge_function_claims_an_execution_that_lost_two_leases(hosted, proj
     hosted.workflow(MAIL)
     hosted.complete()
     hosted.database.sql("update automation_execution_logs set lost_leases = 2")
+    shop.then(Answer(body=b'{"id": "mail-1"}'))
     assert call(url, hosted.execution()["id"]).json()["success"]
 
 

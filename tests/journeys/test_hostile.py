@@ -186,7 +186,8 @@ OTHERS: dict[str, Any] = {
     "octal": webhook("http://0177.0.0.1:{port}/"),
     "user": webhook("http://example.com@127.0.0.1:{port}/"),
     "name": webhook("http://localhost:{port}/"),
-    "by a client": webhook("http://{{ client.host }}:{port}/"),
+    "by a client": webhook("{{ client.host }}"),
+    "host by a client": webhook("http://{{ client.name }}:{port}/"),
     "function path": {"type": "function", "config": {"name": "../rest/v1/jobs"}},
     "function": {"type": "function", "config": {"name": "delete-everything"}},
     "function template": {"type": "function", "config": {"name": "{{ client.host }}"}},
@@ -235,7 +236,8 @@ def placed(value: Any, shop: HttpReceiver, port: int = 0) -> Any:
 def test_hostile_workflows_and_clients_affect_no_other(app, minutehand, shop, post, inner, healthy):
     database = app.database
     database.sql("alter table clients add host text, add extra jsonb")
-    client = ("C-9", "north", NAME, "hotel@example.com", "127.0.0.1", f"[{DEEP}, {DIGITS}]")
+    inside = f"http://127.0.0.1:{inner.getsockname()[1]}/"
+    client = ("C-9", "north", NAME, "hotel@example.com", inside, f"[{DEEP}, {DIGITS}]")
     database.sql("insert into clients values (%s, %s, %s, %s, %s, %s)", *client)
     for name, step in (OTHERS | GOOD).items():
         app.workflow(placed(step, shop, inner.getsockname()[1]), name=name)

@@ -48,7 +48,7 @@ workflows lint {name}.yaml
 
 def test_no_command_prints_what_acts_on_a_terminal(world: World) -> None:
     app = world.app
-    app.workflow(email(subject=HOSTILE), webhook("http://{{ job.title }}"), name=HOSTILE)
+    app.workflow(email(subject=HOSTILE), webhook("{{ job.title }}"), name=HOSTILE)
     app.database.sql("insert into jobs (id, organization_id, title, client_id) values (%s, 'north', %s, 'C-1')",
                      HOSTILE, HOSTILE)  # fmt: skip
     world.move(HOSTILE, "completed")

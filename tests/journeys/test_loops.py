@@ -135,6 +135,6 @@ def test_the_breaker_stops_a_function_that_does_not_pass_the_cause_on(
     assert "breaker_tripped" not in processor("run-once").stderr, "it is logged once"
     assert [row[:2] for row in chain(hosted)] == [("touch it", "completed")] * 3 + [("touch it", "pending")]
     output = processor("status").stdout
-    assert "paused      workflow touch it: breaker: started 4 times by changes without a cause" in output
+    assert 'paused      workflow "touch it": breaker: started 4 times by changes without a cause' in output
     (pause,) = hosted.database.sql("select scope, target from automation_control")
     assert (pause["scope"], pause["target"]) == ("workflow", workflow)

@@ -17,7 +17,7 @@ from tests.servers import url_of
 KEYS = [
     *("schema", "backend", "database", "claimed"),
     *("completed", "failed", "skipped", "cancelled", "retried", "waiting", "released", "lost", "uncertain"),
-    *("due", "held", "flooded", "seconds", "executions"),
+    *("due", "held", "restored", "flooded", "notice", "seconds", "executions"),
 ]
 ENDS = KEYS[4:13]
 EXECUTION_KEYS = ["id", "workflow_id", "workflow", "entity_id", "status", "attempt", "code", "reason"]

@@ -29,8 +29,8 @@ def at_once(world: World, count: int, *arguments: str) -> list[dict[str, Any]]:
 def test_one_change_is_one_message_however_often_it_is_captured(world: World) -> None:
     """Scenario 10: a second trigger of ours, a trigger of the app, a replayed event, and two processors at once."""
     database = world.app.database
-    (ours,) = database.sql("select pg_get_triggerdef(oid) as text from pg_trigger where tgname = 'minutehand_capture'")
-    database.sql(ours["text"].replace("minutehand_capture", "minutehand_again", 1))
+    (ours,) = database.sql("select pg_get_triggerdef(oid) as text from pg_trigger where tgname = '!minutehand_capture'")
+    database.sql(ours["text"].replace("!minutehand_capture", "minutehand_again", 1))
     workflow = world.app.workflow(email(), sms())
     job = world.job()
     world.insert_log(workflow, status="pending", trigger_data={"job_id": job, "new_status": "completed"})

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
@@ -21,6 +20,7 @@ from minutehand.store import Store
 from minutehand.store.embedded import Embedded
 from tests.journeys.app import App, Minutehand, wait_until, webhook
 from tests.journeys.watching import systemd
+from tests.logs import forget_log
 from tests.plug_in import install
 from tests.servers import SETTINGS, Database
 
@@ -106,7 +106,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A beat is late soon."""
     monkeypatch.setattr(liveness, "SLACK_SECONDS", 1.5)
     yield
-    structlog.reset_defaults()
+    forget_log()
 
 
 def test_housekeeping_that_hangs_is_stuck_until_it_ends_or_fails(

@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import structlog
 
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.config import LogSettings, RunSettings
@@ -24,6 +23,7 @@ from minutehand.store.embedded import Embedded
 from tests.contract.backends import CountingDriver
 from tests.journeys.app import App, Gate, Minutehand, email, wait_until, webhook
 from tests.journeys.test_start import complete_one
+from tests.logs import forget_log
 from tests.servers import SETTINGS, Database
 
 #: So long that nothing in these tests happens by it.
@@ -139,7 +139,7 @@ def test_a_signal_lets_what_runs_finish_and_releases_the_rest(
 def own_log() -> Iterator[None]:
     """A worker in the test's own process sets the log up; undo it."""
     yield
-    structlog.reset_defaults()
+    forget_log()
 
 
 async def idle(store: Store, *, beats: int, poll_seconds: float) -> None:

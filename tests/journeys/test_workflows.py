@@ -88,7 +88,7 @@ def test_what_is_exported_applies_as_unchanged(app: App, minutehand: Minutehand,
     app.workflow(
         {"id": "a", "type": "action", "config": {"actionType": "email", "subject": "s", "message": "m"}},
         name="Twice",
-        trigger_config={"conditions": {"field": "title", "value": "x"}, "statuses": ["no", 1, None, "2026-01-01"]},
+        trigger_config={"conditions": {"field": "title", "value": "x"}, "metadata": ["no", 1, None, "2026-01-01"]},
     )
     before = database.sql("select * from automation_workflows order by id")
     exported = minutehand("workflows", "export")
@@ -111,7 +111,7 @@ def test_lint_says_which_workflow_which_step_and_what_it_would_do(app: App, minu
     app.workflow(email(message="{{ job.title|shout }}"), name="Bad template")
     condition = {
         "type": "condition",
-        "config": {"conditions": [{"field": "a", "operator": "starts_withh", "value": 1}]},
+        "config": {"conditions": [{"field": "title", "operator": "starts_withh", "value": 1}]},
     }
     app.workflow(condition | {"then": [{"type": "stop"}]}, name="Bad branch")
     app.workflow(email(), name="Bad conditions", trigger_config={"conditions": [{"field": "a", "operator": "is"}]})

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import json
 
+import psycopg
+
+from minutehand.store import schema
 from tests.servers import Database
+
+
+def script(database: Database) -> None:
+    """Apply the printed schema, as psql or an SQL editor does."""
+    with psycopg.connect(database.url, autocommit=True) as client:
+        client.execute(schema.script().encode())
+
 
 #: Everything that a schema is, as text, without what differs from one database to the next (oids, times).
 CATALOG = """

@@ -11,6 +11,7 @@ import pytest
 from minutehand.store import schema
 from minutehand.store.adoption import Step
 from tests.adopted import TABLES, WORDS, old_app, own
+from tests.schema.catalog import script
 from tests.servers import Database, on_both_servers
 
 pytestmark = on_both_servers
@@ -38,10 +39,6 @@ def columns_of(database: Database) -> dict[str, list[str]]:
 
 def migrate(database: Database, **more: Any) -> schema.Report:
     return asyncio.run(schema.migrate(database.url, **more))
-
-
-def script(database: Database) -> None:
-    database.connection.execute(schema.script().encode())
 
 
 on_both_backends = pytest.mark.parametrize("backend", [migrate, script], ids=["migrate", "script"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 from minutehand.store import schema
 from minutehand.store.errors import BadRequest, Conflict, StoreError
 from tests.adopted import old_app, own
+from tests.schema.catalog import script
 from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import session
 
@@ -20,10 +22,6 @@ pytestmark = on_both_servers
 
 def migrate(database: Database, **more: Any) -> schema.Report:
     return asyncio.run(schema.migrate(database.url, **more))
-
-
-def script(database: Database) -> None:
-    database.connection.execute(schema.script().encode())
 
 
 on_both_backends = pytest.mark.parametrize("backend", [migrate, script], ids=["migrate", "script"])
@@ -72,6 +70,28 @@ def test_what_cannot_be_adopted_is_refused_by_name_and_nothing_changes(
     assert empty_database.one("select to_regnamespace('minutehand')::text as name")["name"] is None
 
 
+@on_both_backends
+def test_the_statements_that_are_printed_convert_columns_of_other_types(empty_database: Database, backend: Any) -> None:
+    """Timestamps without zone are what several ORMs make; their values are instants in UTC."""
+    old_app(empty_database, logs=20)
+    columns = "select created_at, trigger_data::jsonb from automation_execution_logs order by id"
+    before = empty_database.sql(columns)
+    empty_database.sql(
+        "alter table automation_execution_logs alter created_at type timestamp using created_at at time zone 'UTC',"
+        " alter trigger_data type text;"
+        "alter table communication_logs alter created_at type timestamp using created_at at time zone 'UTC'"
+    )
+    empty_database.sql("set timezone = 'Asia/Tokyo'")
+    with pytest.raises((StoreError, psycopg.Error), match="UTC, or the zone in which the app writes them") as refusal:
+        backend(empty_database)
+    statements = re.findall(r"alter table [^;]+", str(refusal.value))
+    assert len(statements) == 2
+    for statement in statements:
+        empty_database.sql(statement)
+    assert empty_database.sql(columns) == before
+    backend(empty_database)
+
+
 def test_all_that_is_wrong_is_told_at_once(empty_database: Database) -> None:
     empty_database.sql("create table automation_workers (shift text); create table communication_logs (id int)")
     with pytest.raises(StoreError, match=r"automation_workers has no .*communication_logs has no status"):
@@ -115,8 +135,8 @@ def test_an_internal_table_of_a_role_without_our_trust_is_refused(empty_database
 
 @pytest.mark.parametrize("adopting", [True, False], ids=["adopted", "new"])
 def test_a_migration_that_stopped_anywhere_is_completed(empty_database: Database, adopting: bool) -> None:
-    """As by `psql -f` without a transaction, which was interrupted; then `migrate`."""
-    statements = _statements(schema.script())
+    """As by an editor that runs the statements one by one, each in a transaction of its own; then `migrate`."""
+    statements = [text for text in _statements(schema.script()) if not re.search(r"^(begin|commit);$", text, re.M)]
     begun = [number for number, text in enumerate(statements) if re.match(r"\s*(--[^\n]*\s+)*(create|alter) ", text)]
     wanted = None
     for stop in [len(statements), *begun[1:40:3]]:
@@ -125,6 +145,7 @@ def test_a_migration_that_stopped_anywhere_is_completed(empty_database: Database
         )
         if adopting:
             old_app(empty_database, logs=20)
+        empty_database.sql("set check_function_bodies = off")
         for statement in statements[:stop]:
             empty_database.connection.execute(statement.encode())
         empty_database.sql("reset check_function_bodies")
@@ -136,6 +157,32 @@ def test_a_migration_that_stopped_anywhere_is_completed(empty_database: Database
         )
         wanted = wanted or found
         assert found == wanted, f"stopped before {statements[stop][:200]}"
+
+
+def test_a_printed_schema_that_is_cut_off_leaves_nothing(empty_database: Database) -> None:
+    """Else its functions would be there before their grants are taken away: everybody could call them."""
+    before = own(empty_database)
+    statements = _statements(schema.script())
+    for part in (0.3, 0.7, 0.99):
+        with closing(psycopg.connect(empty_database.url, autocommit=True)) as client:
+            for statement in statements[: int(len(statements) * part)]:
+                client.execute(statement.encode())
+        assert own(empty_database) == before
+        assert empty_database.sql("select from pg_namespace where nspname = 'minutehand'") == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_printed_schema_says_nothing(empty_database: Database, times: int) -> None:
+    said: list[str] = []
+    with psycopg.connect(empty_database.url, autocommit=True) as client:
+        client.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+        for _ in range(times):
+            result = client.execute(schema.script().encode())
+            while True:
+                assert result.description is None, "psql would print rows"
+                if not result.nextset():
+                    break
+    assert said == []
 
 
 def test_a_recorded_migration_whose_table_is_gone_is_refused_and_says_how_to_go_on(empty_database: Database) -> None:
@@ -150,7 +197,7 @@ def test_a_recorded_migration_whose_table_is_gone_is_refused_and_says_how_to_go_
 def test_a_table_in_use_is_waited_for_a_while_and_nothing_changes(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "_LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(schema, "LOCK_TIMEOUT", "100ms")
     old_app(empty_database)
     before = own(empty_database)
     with session(empty_database) as app:

@@ -6,6 +6,7 @@ import asyncio
 
 from minutehand.store import schema
 from tests.adopted import old_app
+from tests.schema.catalog import script
 from tests.servers import Database, on_both_servers
 
 pytestmark = on_both_servers
@@ -54,5 +55,5 @@ def test_what_the_app_says_of_its_own_table_stays(empty_database: Database) -> N
     empty_database.sql("alter table communication_logs reset (autovacuum_vacuum_threshold)")
     before = options(empty_database)
     asyncio.run(schema.migrate(empty_database.url))
-    empty_database.connection.execute(schema.script().encode())
+    script(empty_database)
     assert options(empty_database) == before | {"communication_logs": OURS["communication_logs"]}

@@ -45,11 +45,14 @@ def test_rows_inserted_by_others_get_their_entity_tenant_and_version(database: D
     assert stored["trigger_data"] == data | {"new_status": "completed"}
 
 
-@pytest.mark.parametrize("data", ["null", "[]", '"text"', "7", "{}", '{"job_id": {"deep": 1}, "new_record": 3}'])
+@pytest.mark.parametrize("data", ["null", "[]", '""', '"text"', "7", "{}", '{"job_id": {"deep": 1}, "new_record": 3}'])
 def test_trigger_data_of_any_shape_is_claimed(database: Database, data: str) -> None:
+    """What is neither an object nor empty cannot be read, and ends."""
     one = foreign(database, workflow(database), None)
     database.sql("update automation_execution_logs set trigger_data = %s::text::jsonb", data)
-    assert claimed(database) == [one]
+    answer = claim(database)
+    assert [*ids(answer), *(ended["id"] for ended in answer["ended"])] == [one]
+    assert [ended["code"] for ended in answer["ended"]] == (["unreadable"] if data in ('"text"', "7") else [])
 
 
 @pytest.mark.parametrize("named", [{}, {"entity_id": "J-7"}])

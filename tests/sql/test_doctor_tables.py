@@ -63,6 +63,17 @@ def test_its_sql_mends_it(app: App, break_it: str) -> None:
     assert told(app) == []
 
 
+def test_rows_of_our_own_that_are_hidden_are_told_by_each_table(app: App) -> None:
+    for row in app.admin.sql("select name from minutehand.own_tables()"):
+        app.admin.sql(f"alter table {row['name']} enable row level security, force row level security")
+        hidden = [{"table": row["name"], "role": app.owner, "forced": True}]
+        assert app.ours.call("automation_schema_version")["hidden"] == hidden
+        (result,) = told(app)
+        assert (row["name"] in result.fact, app.owner in result.fact) == (True, True)
+        app.admin.sql(str(result.fix))
+    assert app.ours.call("automation_schema_version")["hidden"] == []
+
+
 def test_the_command_for_a_renamed_column_keeps_the_watchs_other_settings(app: App) -> None:
     app.ours.call("automation_trigger_add", p_table="jobs", p_type="task", p_exclude=["title"], p_writable=True)
     app.admin.sql("alter table jobs rename id to job_no")

@@ -39,7 +39,7 @@ def test_a_table_must_be_watched_where_workflows_wait(database: Database) -> Non
 
 @pytest.mark.parametrize("how", ["disable", "enable replica"])
 def test_a_trigger_that_does_not_fire_fails(jobs: Database, how: str) -> None:
-    jobs.sql(f"alter table jobs {how} trigger minutehand_capture")
+    jobs.sql(f'alter table jobs {how} trigger "!minutehand_capture"')
     assert_fixed_by_sql(jobs, "triggers", "fail", "jobs", "disabled")
 
 
@@ -160,6 +160,25 @@ def test_a_job_of_pg_cron_that_touches_automations_is_named_without_its_command(
     jobs.sql(insert, 4, "select app_helper('J-1')", "nightly", True)
     assert "nightly" in results_of(jobs, "other processors")[0].fact
     assert "hush" not in str(jobs.call("automation_doctor"))
+
+
+@pytest.mark.parametrize(
+    ("command", "level"),
+    [
+        ("select public.automation_direct_sweep()", "ok"),
+        ("SELECT AUTOMATION_DIRECT_SWEEP(p_limit => 10);", "ok"),
+        ("select automation_prune(p_keep_seconds => 90 * 86400); select public . automation_direct_sweep ()", "ok"),
+        ("delete from cron.job_run_details where end_time < now() - interval '7 days'", "ok"),
+        ("select automation_direct_sweep(); update automation_execution_logs set status = 'pending'", "warn"),
+        ("select app.automation_prune()", "warn"),
+        ("select run_automations()", "warn"),
+        ("select net.http_post('https://x/functions/v1/automation-executor')", "warn"),
+    ],
+)
+def test_a_job_that_calls_our_own_functions_alone_is_ours(jobs: Database, command: str, level: str) -> None:
+    jobs.sql(CRON)
+    jobs.sql("insert into cron.job values (1, '* * * * *', %s, 'minutehand', true)", command)
+    assert levels(jobs, "other processors") == [level]
 
 
 def test_executions_that_should_have_run_long_ago_are_told(jobs: Database) -> None:

@@ -19,7 +19,10 @@ from tests.servers import Database, on_both_servers
 from tests.sql.doctor import assert_fixed_by_sql, facts, levels, results_of
 from tests.sql.queue_rows import backlog, session, workflow
 
-LATER = (datetime.now(UTC) + timedelta(minutes=150)).isoformat()
+
+def _later() -> str:
+    """In two and a half hours from now (not from when the tests were collected: they run for most of an hour)."""
+    return (datetime.now(UTC) + timedelta(minutes=150)).isoformat()
 
 
 @on_both_servers
@@ -72,7 +75,7 @@ def test_an_old_transaction_is_told_and_can_be_ended(database: Database, begin: 
         other.execute(begin.encode())
         assert levels(database, "old transactions") == ["ok"], "it is young"
         words = ("report", f"pid {other.info.backend_pid}", "2 h old", state)
-        assert_fixed_by_sql(database, "old transactions", "warn", *words, now=LATER)
+        assert_fixed_by_sql(database, "old transactions", "warn", *words, now=_later())
         with pytest.raises(psycopg.OperationalError):
             other.execute(b"select 1")
 
@@ -82,7 +85,7 @@ def test_a_transaction_that_holds_nothing_is_left_in_peace(database: Database) -
     with session(database) as other:
         other.sql("begin")
         other.sql("select 1")
-        assert levels(database, "old transactions", now=LATER) == ["ok"]
+        assert levels(database, "old transactions", now=_later()) == ["ok"]
 
 
 @on_both_servers
@@ -117,7 +120,7 @@ def test_prepared_transactions_and_slots_that_nobody_reads_are_told(logical: Dat
     with psycopg.connect(logical.url) as other:
         other.execute(b"create table t (id int)")
         other.execute(b"prepare transaction 'app''s own'")
-    assert_fixed_by_sql(logical, "old transactions", "warn", "app's own", "is 2 h old", now=LATER)
+    assert_fixed_by_sql(logical, "old transactions", "warn", "app's own", "is 2 h old", now=_later())
     logical.sql("select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
     looked = facts(logical)
     (slot,) = looked.section("vacuum")["slots"]

@@ -9,6 +9,7 @@ import pytest
 from tests.servers import Database, on_both_servers
 from tests.sql.doctor import assert_fixed_by_sql, levels, results_of
 from tests.sql.jobs import STEPS, adopt, move, watched_jobs, when, workflow
+from tests.supabase.net_standin import install
 
 pytestmark = on_both_servers
 
@@ -91,7 +92,6 @@ def test_one_workflow_of_nonsense_does_not_hide_the_others(empty_database: Datab
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"is_active": False}, "is_active = false"),
         ({"status": "Draft"}, "status = 'Draft'"),
         ({"enabled": False}, "enabled = false"),
         ({"enabled": False, "status": "paused"}, "status = 'paused', enabled = false"),
@@ -103,6 +103,13 @@ def test_a_switch_that_keeps_a_workflow_off_is_named(jobs: Database, columns: di
     assert levels(jobs, "workflows") == ["ok"]
     workflow(jobs, "off", **columns)
     assert_fixed_by_sql(jobs, "workflows", "warn", '"off" is off because', *words.split(", "))
+
+
+@pytest.mark.parametrize("columns", [{}, {"status": "Draft"}, {"enabled": False}])
+def test_a_workflow_that_the_app_shows_as_off_is_no_warning(jobs: Database, columns: dict[str, Any]) -> None:
+    jobs.sql("alter table automation_workflows add column enabled boolean default true")
+    workflow(jobs, "off", is_active=False, **columns)
+    assert levels(jobs, "workflows") == ["ok"]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +147,17 @@ def test_a_status_is_known_by_a_row_a_change_a_seed_or_an_enum_in_any_spelling(j
     jobs.sql("update automation_workflows set name = 'x', trigger_config = %s::jsonb where name = 'booked'",
              '{"conditions": [{"field": "status", "operator": "equals", "value": "boked"}]}')  # fmt: skip
     assert ["did you mean Booked?" in result.fact for result in results_of(jobs, "workflows")] == [True]
+
+
+def test_steps_that_the_edge_function_of_direct_mode_cannot_run_are_named(jobs: Database) -> None:
+    install(jobs)
+    workflow(jobs, "tells", steps=[*STEPS, {"type": "notify", "config": {"message": "x"}}])
+    assert levels(jobs, "workflows") == ["ok"]
+    (result,) = results_of(jobs, "workflows", executor="function")
+    assert (result.level, "step 2: notify cannot run in the edge function" in result.fact) == ("warn", True)
+    for host, found in (("automations.example.com", ["ok"]), ("ref.supabase.co", ["warn"])):
+        jobs.call("automation_direct_on", p_url=f"https://{host}/functions/v1/automation-executor", p_token="t")
+        assert levels(jobs, "workflows") == found
 
 
 def test_emails_need_their_settings_where_workflows_write_any(jobs: Database) -> None:

@@ -63,7 +63,7 @@ def test_a_setting_that_cannot_be_read_is_named(database: Database, settings: di
     assert levels(database, "workflows") == ["ok"]
     database.sql("update automation_workflows set settings = %s", Jsonb(settings))
     (card,) = database.call("automation_workflow_list", p_filter={})
-    assert card["settings_problem"] == words
+    assert card["setting_problems"] == ([words] if words else [])
     (result,) = results_of(database, "workflows")
     assert (result.level, result.fact) == ("warn", f'"tell" runs without ordering: {words}')
 
@@ -142,7 +142,13 @@ def test_on_tables_that_the_app_has_made_the_line_holds(empty_database: Database
     asyncio.run(schema.migrate(database.url))
     database.sql(CLOCK)
     database.call("automation_trigger_add", p_table="jobs")
-    adopted.workflow(database, "ordered", settings={"order": "entity", "rate_limit": None}, trigger_type="job_updated")
+    adopted.workflow(
+        database,
+        "ordered",
+        {"type": "stop"},
+        settings={"order": "entity", "rate_limit": None},
+        trigger_type="job_updated",
+    )
     adopted.complete(database)
     for status in ("Invoiced", "Paid"):
         database.sql("update jobs set status = %s", status)

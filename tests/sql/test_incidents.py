@@ -197,9 +197,9 @@ def test_a_trigger_that_is_off_or_gone(database: Database) -> None:
     assert database.sql("select id from automation_events"), "a change was recorded"
     now = datetime.fromisoformat(str(database.one("select now() as now")["now"]))
     assert look(database, now) == []
-    database.sql("alter table jobs disable trigger minutehand_capture")
+    database.sql('alter table jobs disable trigger "!minutehand_capture"')
     assert look(database, now + seconds(60)) == [("trigger", "opened")]
-    database.sql("drop trigger minutehand_capture on jobs")
+    database.sql('drop trigger "!minutehand_capture" on jobs')
     assert look(database, now + seconds(120)) == [], "the same incident"
     assert "its trigger is gone" in database.one("select summary from automation_incidents")["summary"]
 

@@ -123,7 +123,7 @@ def test_a_trigger_of_an_earlier_version_names_its_key_and_tenant(database: Data
     workflow(database)
     config = database.one("select config::text as said from minutehand.watched")["said"]
     database.sql(
-        "create or replace trigger minutehand_capture after insert or update or delete on jobs for each row"
+        'create or replace trigger "!minutehand_capture" after insert or update or delete on jobs for each row'
         f" execute function automation_capture('{config}')"
     )
     assert database.one("select needs from minutehand.watched")["needs"] == ["id", "organization_id"]

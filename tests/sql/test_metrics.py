@@ -26,10 +26,12 @@ def log(database: Database, status: str, created_at: str, **columns: Any) -> Non
 
 def test_an_empty_database_has_figures_too(database: Database) -> None:
     metrics = database.call("automation_metrics", p_now=NOON)
+    assert metrics.pop("identity")["state"] == "new"
     assert metrics == {
         "now": "2030-01-01T12:00:00+00:00",
         "schema_version": schema.version(),
         "missing": [],
+        "hidden": [],
         "pending": 0,
         "due": 0,
         "pace": {"continuous": False, "per_tick": 10, "tick_seconds": 60},
@@ -44,7 +46,8 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "waited_seconds": None,
         "took_seconds": None,
         "uncertain": 0,
-        "events": {"recorded": 0, "unmatched": 0, "set_aside": 0, "no_tenant": 0, "quiet": 0, "lost": 0},
+        "events": dict.fromkeys(("recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost"), 0)
+        | dict.fromkeys(("last_set_aside", "last_no_tenant")),
         "workflows": [],
         "tables": [],
         "workers": [],
@@ -134,6 +137,8 @@ def test_events_that_went_wrong_are_visible(database: Database) -> None:
         "no_tenant": 1,
         "quiet": 0,
         "lost": 1,
+        "last_set_aside": {"table": "jobs", "row": "J-2", "error": "why"},
+        "last_no_tenant": {"table": "jobs", "row": "J-1", "error": "no tenant: organization_id is null"},
     }
 
 
@@ -219,7 +224,7 @@ def test_definitions_stop_at_one_megabyte(database: Database) -> None:
     [
         ({}, None, None),
         ({"steps": []}, None, "it has no steps"),
-        ({"steps": {"type": "email"}}, None, "steps: expected a list"),
+        ({"steps": {"type": "email"}}, None, "steps: expected a list, got an object"),
         ({"trigger_config": when("a", "b", "starts_withh")}, "unknown operator", None),
         ({"trigger_config": {"conditions": 7}}, "not a condition", None),
         ({"trigger_config": []}, None, None),

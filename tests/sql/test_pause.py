@@ -64,7 +64,7 @@ def test_a_pause_of_a_deleted_workflow_can_be_ended(database: Database, two: Any
     pause(database, "workflow", "Mine")
     database.sql("delete from automation_workflows where name = 'Mine'")
     ended = resume(database, "workflow", two[0])
-    assert (ended["existed"], ended["name"]) == (True, f"the deleted workflow {two[0]}")
+    assert (ended["existed"], ended["name"]) == (True, 'the deleted workflow "Mine"')
 
 
 def test_wider_and_narrower_pauses_are_told_when_one_ends(database: Database, two: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import NOW, change, pending, row, session, workflow
@@ -80,3 +81,39 @@ def test_what_the_app_still_points_to_is_left_whole(database: Database) -> None:
 def test_less_than_a_day_is_refused(database: Database) -> None:
     with pytest.raises(psycopg.Error, match="a day at least"):
         prune(database, days=0.5)
+
+
+def tick_at(database: Database, hours: float) -> Any:
+    worker = {"id": "cron", "mode": "run-once", "host": "h", "version": "1"}
+    return database.call("automation_tick", p_worker=Jsonb(worker), p_now=NOW + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(
+    ("ticks", "skips"),
+    [
+        ((), False),  # no processor ever ran: a person prunes
+        ((-2, -1.5, -0.1), False),
+        ((-24, 0), False),  # one run a night
+        ((-24 * 3650, 0), True),  # the clock jumped ten years ahead, and a tick has seen it
+        ((-24 * 3650,), True),
+        ((-24 * 3650, -0.9, 0), True),
+        ((-24 * 3650, -1.1, 0), False),  # an hour later
+        ((24 * 3650, -2, 0), False),  # it is right again
+        ((24 * 3650, -24 * 3, 0), True),
+    ],
+)
+def test_nothing_is_deleted_for_an_hour_after_the_clock_jumped(
+    database: Database, ticks: tuple[float, ...], skips: bool
+) -> None:
+    for hours in ticks:
+        tick_at(database, hours)
+    made(database, "completed", 100)
+    events = (
+        "insert into automation_events (occurred_at, table_name, operation, types) values (%s, 't', 'INSERT', '{}')"
+    )
+    database.sql(events, NOW - timedelta(days=40))
+    if ticks:
+        tick_at(database, 0)
+    assert len(database.sql("select id from automation_events")) == (1 if skips or not ticks else 0)
+    assert prune(database).get("skipped") is not None if skips else prune(database) == {"deleted": 1, "more": False}
+    assert len(left(database)) == skips

@@ -152,7 +152,7 @@ def test_what_was_paused_meanwhile_is_held(database: Database, scope: str) -> No
         ("email", "Client@Example.com", "", "refused"),
         ("email", "client@example.com", "user-1", "refused"),
         ("email", "client@example.com", "user-2", "go"),
-        ("sms", "client@example.com", "", "go"),
+        ("sms", "+12025550123", "", "go"),
     ],
 )
 def test_who_opted_out_gets_nothing(database: Database, channel: str, address: str, tenant: str, answer: str) -> None:
@@ -164,6 +164,7 @@ def test_who_opted_out_gets_nothing(database: Database, channel: str, address: s
     assert said["answer"] == answer
     if answer == "refused":
         assert (said["code"], said["reason"]) == ("opted_out", "client@example.com has opted out of email")
+        assert said["opted_out"] == ["client@example.com"]
 
 
 def test_of_two_processors_at_once_on_one_key_exactly_one_goes(database: Database) -> None:

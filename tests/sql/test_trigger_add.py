@@ -110,12 +110,12 @@ def test_a_table_without_tenant_needs_a_word(database: Database) -> None:
 
 def test_adding_again_changes_the_settings(database: Database) -> None:
     watched_jobs(database)
-    add(database, "jobs", p_type="task", p_exclude=["search"], p_links={"user_id": "clients"}, p_writable=True)
+    add(database, "jobs", p_type="task", p_exclude=["search"], p_links={"user_id": "jobs"}, p_writable=True)
     (entry,) = database.call("automation_triggers")
     assert {name: entry[name] for name in ("type", "exclude", "links", "writable")} == {
         "type": "task",
         "exclude": ["search"],
-        "links": {"user_id": "clients"},
+        "links": {"user_id": "jobs"},
         "writable": True,
     }
     move(database, "done")
@@ -132,7 +132,7 @@ def test_adding_the_same_again_touches_nothing(database: Database) -> None:
 
 def test_adding_enables_a_disabled_one(database: Database) -> None:
     watched_jobs(database)
-    database.sql("alter table jobs disable trigger minutehand_capture")
+    database.sql('alter table jobs disable trigger "!minutehand_capture"')
     assert not database.call("automation_triggers")[0]["enabled"]
     add(database, "jobs")
     assert database.call("automation_triggers")[0]["enabled"]

@@ -193,8 +193,8 @@ def test_one_that_the_app_writes_too_large_is_kept_and_shown_and_never_runs(data
     large, small = facts(database)
     assert large["problem"] == "its definition has 586 kB; at most 512 kB are allowed"
     assert (large["definition"], small["problem"]) == (None, None)
-    (stop,) = database.call("automation_dry_run", p_workflow="large", p_row="J-1")["stops"]
-    assert "512 kB" in stop["reason"]
+    stops = database.call("automation_dry_run", p_workflow="large", p_row="J-1")["stops"]
+    assert [(stop["as_of"], "512 kB" in stop["reason"]) for stop in stops] == [("then", True), ("now", True)]
 
 
 def test_a_list_of_executions_brings_no_large_definitions(database: Database) -> None:

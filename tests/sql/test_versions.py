@@ -144,7 +144,7 @@ def test_an_apps_own_tables_of_uuid_and_json_are_matched_into(empty_database: Da
     database.sql(ADOPTED)
     database.sql(
         "insert into automation_workflows (user_id, organization_id, name, trigger_type, trigger_config, steps)"
-        " values (%s, %s, 'stood before', 'job_done', %s, '[]')",
+        " values (%s, %s, 'stood before', 'job_done', %s, '[{\"type\": \"stop\"}]')",
         NORTH,
         NORTH,
         '{"conditions": [{"field": "status", "operator": "equals", "value": "done"}]}',

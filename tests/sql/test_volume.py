@@ -210,9 +210,9 @@ def test_hours_are_counted_once_and_bounded_and_nothing_is_judged_before(databas
 def test_a_mistake_in_its_settings_is_named(database: Database, volume: Any, problem: str | None) -> None:
     mine = workflow(database, settings={"volume": volume})
     (facts,) = [one for one in database.call("automation_metrics", p_facts=True)["workflows"] if one["id"] == mine]
-    found = facts["settings_problem"]
-    assert (found is None) == (problem is None)
-    assert problem is None or found.startswith(problem)
+    found = facts["setting_problems"]
+    assert len(found) == (problem is not None)
+    assert problem is None or found[0].startswith(problem)
     starts(database, mine, 50)
     tick(database)
     assert held(database) == (50 if problem is None and volume else 0), "what cannot be read holds nothing"

@@ -101,7 +101,7 @@ WATCHED = (
     ),
     Fault(
         name="it is not watched any more",
-        break_it="drop trigger minutehand_capture on jobs",
+        break_it='drop trigger "!minutehand_capture" on jobs',
         mend_it="select automation_trigger_add('jobs')",
         code="table_missing",
         words=("jobs", "minutehand trigger add jobs"),

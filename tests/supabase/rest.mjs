@@ -4,6 +4,7 @@
 //   roles       every statement runs as the key's role, and Lite grants nothing by itself
 //   arguments   an object passed to a jsonb argument arrives as an object, not as a string of JSON
 //   values      timestamps, numeric and bytea look as PostgREST's json_agg writes them
+//   numbers     within JSON keep their digits: 900.00, 9007199254740993
 //   rows        a bulk insert's missing keys are null, unless the caller asks for defaults
 //   headers     request.headers is set for tables too, not for functions alone
 //   errors      any SQLSTATE reaches the caller, with details, hint and PostgREST's HTTP status
@@ -14,11 +15,29 @@ import { App } from '@supabase/lite';
 import { createPostgresConnection } from '@supabase/lite/postgres';
 import { sql } from 'kysely';
 
+const parse = JSON.parse;
+JSON.parse = (text, reviver) =>
+  reviver
+    ? parse(text, reviver)
+    : parse(text, (_, value, { source }) =>
+        typeof value === 'number' && String(value) !== source ? JSON.rawJSON(source) : value);
+
+// Node 20 garbles a raw number that is written after a letter beyond U+00FF: it is written as marked text instead.
+const stringify = JSON.stringify;
+JSON.stringify = (value, replacer, space) => {
+  const own = typeof replacer === 'function' ? replacer : (_, item) => item;
+  const mark = function (name, item) {
+    const kept = own.call(this, name, item);
+    return JSON.isRawJSON(kept) ? `\u0001number:${kept.rawJSON}` : kept;
+  };
+  return stringify(value, Array.isArray(replacer) ? replacer : mark, space)?.replace(/"\\u0001number:([^"]*)"/g, '$1');
+};
+
 /** Marks a string that is JSON already, between the argument mend and the type's serializer. */
 const READY = '\u0001json:';
 const json = {
   serialize: value => (typeof value === 'string' && value.startsWith(READY) ? value.slice(READY.length) : JSON.stringify(value)),
-  parse: JSON.parse,
+  parse: text => JSON.parse(text),
 };
 const time = { serialize: value => value, parse: text => text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00') };
 const TYPES = {
@@ -100,6 +119,7 @@ async function prepareArguments(connection, ast) {
   for (const [name, value] of Object.entries(ast.args)) {
     const takesJson = called.some(f => /^jsonb?$/.test(f.arg_types[f.arg_names.indexOf(name)] ?? ''));
     if (takesJson && value !== null && typeof value !== 'string') ast.args[name] = READY + JSON.stringify(value);
+    else if (JSON.isRawJSON(value)) ast.args[name] = value.rawJSON;
   }
 }
 

@@ -169,7 +169,12 @@ def running_stack(server: str) -> Iterator[Stack]:
     with ExitStack() as until_stopped:
         folder = Path(until_stopped.enter_context(tempfile.TemporaryDirectory(prefix="mh-stack-")))
         port = until_stopped.enter_context(
-            _running([str(node), HERE / "gateway.mjs"], {}, folder / "gateway.log", r"control on (\d+)")
+            _running(
+                [str(node), *_exact_numbers(str(node)), HERE / "gateway.mjs"],
+                {},
+                folder / "gateway.log",
+                r"control on (\d+)",
+            )
         )
         control = until_stopped.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
         yield Stack(server=server, folder=folder, _control=control, _until_stopped=until_stopped)
@@ -239,3 +244,9 @@ def _function_environment(project: Project) -> dict[str, str]:
         "SUPABASE_SERVICE_ROLE_KEY": project.service_role_jwt,
         "SUPABASE_ANON_KEY": project.anon_jwt,
     }
+
+
+def _exact_numbers(node: str) -> list[str]:
+    """Return the option with which Node before 21 keeps the digits of numbers (JSON.rawJSON), as PostgREST does."""
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    return ["--harmony-json-parse-with-source"] if int(version.lstrip("v").partition(".")[0]) < 21 else []

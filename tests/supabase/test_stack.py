@@ -24,7 +24,7 @@ async def version(client: AsyncClient) -> Any:
 @on_both_grants
 def test_both_kinds_of_server_key_reach_our_functions(project: Project) -> None:
     for key in (project.secret_key, project.service_role_jwt):
-        assert ask(project, key, version) == {"version": schema.version(), "missing": []}
+        assert ask(project, key, version) == {"version": schema.version(), "missing": [], "hidden": []}
 
 
 @on_both_stacks
@@ -42,9 +42,8 @@ def test_neither_a_public_key_nor_a_user_reaches_our_functions(project: Project)
 
 def test_a_function_claims_by_supabase_js(project: Project) -> None:
     project.deploy("claims")
-    workflow = project.owner.one("insert into automation_workflows (name, user_id) values ('w', 'u') returning id")[
-        "id"
-    ]
+    insert = "insert into automation_workflows (name, user_id, steps) values ('w', 'u', %s) returning id"
+    workflow = project.owner.one(insert, '[{"type": "stop"}]')["id"]
     project.owner.sql("insert into automation_execution_logs (workflow_id, user_id) values (%s, 'u')", workflow)
 
     async def claim(client: AsyncClient) -> Any:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-import structlog
 
 from minutehand.scheduler.cli.main import run
+from tests.logs import forget_log
 
 
 @dataclass
@@ -37,4 +37,4 @@ def call(monkeypatch, tmp_path, capfd) -> Iterator[Call]:
         return Said(code, captured.out, captured.err)
 
     yield go
-    structlog.reset_defaults()  # a log that this test has set up would write to what was captured here
+    forget_log()  # a log that this test has set up would write to what was captured here

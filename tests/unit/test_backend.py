@@ -15,7 +15,8 @@ from minutehand.scheduler.database import (
 )
 from minutehand.store import schema
 from minutehand.store.embedded import Embedded
-from minutehand.store.errors import BadConfiguration, SchemaMismatch
+from minutehand.store.errors import AccessDenied, BadConfiguration, SchemaMismatch
+from minutehand.store.records import HiddenTable
 from tests.servers import temporary_folder
 
 
@@ -65,20 +66,23 @@ def test_the_embedded_database_is_started_and_brought_up_to_date():
                 ) as database:
                     return database.name, await database.store.schema_version()
 
-            assert asyncio.run(look()) == (f"embedded {server.home}", schema.version())
-            assert asyncio.run(look()) == (f"embedded {server.home}", schema.version())
+            assert asyncio.run(look()) == (str(server.home), schema.version())
+            assert asyncio.run(look()) == (str(server.home), schema.version())
         finally:
             server.stop()
 
 
 def test_only_this_programs_schema_passes():
-    check_schema_version(schema.version(), [])
+    check_schema_version(schema.version(), [], [])
     with pytest.raises(SchemaMismatch, match="run minutehand migrate"):
-        check_schema_version(schema.version() - 1, [])
+        check_schema_version(schema.version() - 1, [], [])
     with pytest.raises(SchemaMismatch, match="upgrade minutehand"):
-        check_schema_version(schema.version() + 1, [])
+        check_schema_version(schema.version() + 1, [], [])
     with pytest.raises(SchemaMismatch, match="the database lacks a, b: run minutehand migrate"):
-        check_schema_version(schema.version(), ["a", "b"])
+        check_schema_version(schema.version(), ["a", "b"], [])
+    hidden: list[HiddenTable] = [{"table": name, "role": "own", "forced": True} for name in ("a", "b")]
+    with pytest.raises(AccessDenied, match="hides the rows of a and 1 more of our tables from role own"):
+        check_schema_version(0, [], hidden)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from minutehand.store import schema
+from minutehand.store.place import postgres_place
 from tests.journeys.app import COMMAND, App, Minutehand, email
 from tests.servers import temporary_folder
 from tests.unit.conftest import Call, Said
@@ -34,7 +35,9 @@ def app(database) -> App:
 def test_migrate_makes_an_empty_database_ready_and_may_be_repeated(call, empty_database):
     first = call("migrate", DATABASE_URL=empty_database.url)
     assert (first.code, first.err) == (0, "")
-    assert first.out.startswith(f"schema {schema.version()} on the postgres backend: {schema.migrations()[0].stem}")
+    assert first.out.startswith(
+        f"schema {schema.version()} on postgres {postgres_place(empty_database.url)}: {schema.migrations()[0].stem}"
+    )
     second = call("migrate", DATABASE_URL=empty_database.url)
     assert (second.code, "nothing new" in second.out) == (0, True)
     assert call("run-once", DATABASE_URL=empty_database.url).code == 0
@@ -69,13 +72,14 @@ def test_triggers_are_added_listed_and_removed(at, database):
     added = at("trigger", "add", "orders", "--link", "customer=people", "--exclude", "search")
     assert (added.code, added.err) == (0, "")
     assert "watching orders: order_created, order_status_changed" in added.out
+    assert added.out.endswith(f"; on postgres {postgres_place(database.url)}\n")
     (listed,) = json.loads(at("trigger", "ls", "-o", "json").out)
     assert (listed["table"], listed["type"], listed["tenant"]) == ("orders", "order", "user_id")
     assert (listed["exclude"], listed["links"]) == (["search"], {"customer": "people"})
     assert json.loads(at("trigger", "ls", "-o", "jsonl").out) == listed
     assert "orders" in at("trigger", "ls").out
-    assert at("trigger", "rm", "orders").out == "orders is no longer watched\n"
-    assert at("trigger", "rm", "orders").out == "orders was not watched\n"
+    assert at("trigger", "rm", "orders").out.startswith("orders is no longer watched on postgres ")
+    assert at("trigger", "rm", "orders").out.startswith("orders was not watched on postgres ")
     assert at("trigger", "ls", "-o", "json").out == "[]\n"
 
 
@@ -232,3 +236,42 @@ def test_a_reader_that_goes_away_is_no_error(app, database, tmp_path):
         text=True,
     )
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+
+
+def test_workflows_are_switched_and_deleted_by_name(at, app, database):
+    app.workflow(email(), name="Thank the client")
+    app.complete()
+    database.sql("update automation_workflows set status = 'draft'")
+    planned = at("workflows", "enable", "Thank the client", "--dry-run")
+    assert (planned.code, planned.out) == (0, "Thank the client would be enabled: status = active\n"), planned.err
+    assert at("workflows", "enable", "Thank the client").out == "Thank the client enabled: status = active\n"
+    assert at("workflows", "enable", "Thank the client").out == "Thank the client was already on\n"
+    assert at("workflows", "disable", "Thank the client", "--yes").out == (
+        "Thank the client disabled: is_active = false; 1 pending execution will be skipped when due\n"
+    )
+    (again,) = json.loads(at("workflows", "disable", "Thank the client", "-o", "json").out)
+    assert (again["answer"], again["switches"]) == ("unchanged", {"is_active": False, "status": "active"})
+    at("workflows", "pause", "Thank the client")
+    on = at("workflows", "enable", "Thank the client").out
+    assert on == "Thank the client enabled: is_active = true; but it is paused; see: minutehand status\n"
+    assert at("workflows", "rm", "Thank the client", "Nothing").code == 2
+    assert at("workflows", "rm", "Thank the client", "--dry-run").out == (
+        "Thank the client would be deleted: 1 execution would be cancelled, 0 that ended stay; its pause ends\n"
+    )
+    assert at("workflows", "rm", "Thank the client").out == (
+        "Thank the client deleted: 1 execution cancelled, 0 that ended stay; its pause ends\n"
+    )
+    (left,) = json.loads(at("executions", "ls", "-o", "json").out)
+    assert (left["status"], left["reason"]) == ("cancelled", 'workflow "Thank the client" was deleted')
+    assert left["workflow"] == "Thank the client"
+    assert at("workflows", "rm", "Thank the client").code == 2
+
+
+def test_a_deletion_cancels_thousands(at, app, database):
+    id_ = app.workflow(email(), name="Thank the client")
+    database.sql(
+        "insert into automation_execution_logs (workflow_id, organization_id, trigger_type, status) "
+        "select id, 'north', 'x', 'pending' from automation_workflows, generate_series(1, 2500)"
+    )
+    assert "2500 executions cancelled" in at("workflows", "rm", str(id_ or "Thank the client")).out
+    assert database.one("select count(*) from automation_execution_logs where status = 'pending'")["count"] == 0

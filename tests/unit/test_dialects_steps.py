@@ -128,7 +128,7 @@ def test_the_dialect_of_a_single_action_says_the_same_of_one_step() -> None:
     assert outline(plan.steps) == INTENT[:2]
     assert [note.split(" is ")[0] for note in plan.notes] == ["`deliveryWindow`"]
     single["conditions"]["rules"] = HELD  # type: ignore[index]
-    assert "conditions of a trigger are not supported here" in refusal(template_config=single)
+    assert read_plan({"template_config": single}) == plan, "the database matches them"
 
 
 def test_the_legacy_single_action_is_a_place_of_its_own() -> None:
@@ -177,11 +177,6 @@ def test_of_two_places_the_fuller_is_read_if_it_holds_the_other(steps: Any, flow
         ({"template_config": "[]"}, "template_config: expected a list, got text"),
         ({"template_config": {"steps": "x"}}, "template_config.steps: expected a list, got text"),
         ({"steps": {"steps": [EMAIL], "actions": [EMAIL]}}, "steps: it has both steps and actions"),
-        (
-            {"template_config": {"triggers": [{"conditions": {"days_overdue": 7}}], "actions": [EMAIL]}},
-            "not supported here",
-        ),
-        ({"template_config": {"conditions": HELD[0], "action": EMAIL}}, "not supported here"),
     ],
 )
 def test_a_place_that_holds_something_else_is_named(row: dict[str, Any], said: str) -> None:

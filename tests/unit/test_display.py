@@ -29,7 +29,9 @@ from minutehand.scheduler.config import LogSettings
 from minutehand.scheduler.logs import configure
 from minutehand.scheduler.workflow_files.strict_yaml import as_yaml, read_values
 from minutehand.store.errors import NotFound
+from minutehand.store.json import text_problem
 from tests.docs.pages import ROOT, page
+from tests.logs import forget_log
 
 #: What acts on a terminal or reorders a line, and how it is shown.
 CASES = {
@@ -115,7 +117,7 @@ def test_the_log_shows_them_as_escapes(form: str, tmp_path: Path) -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-            structlog.reset_defaults()
+            forget_log()
             logging.basicConfig(handlers=[], force=True)
     text = file.read_text(encoding="utf-8")
     assert text.count("x1b[2J") + text.count("u001b[2J") >= 5
@@ -133,7 +135,7 @@ def test_json_and_yaml_read_back_what_was_written(value: Any) -> None:
 
 @given(st.text(st.sampled_from([*UNSAFE, *"ab: #-'\"\\|>\n ", "é", "\ufeff", "\U0001f600"]), max_size=12))
 def test_yaml_reads_back_any_name(name: str) -> None:
-    if any("\ud800" <= one <= "\udfff" for one in name):
+    if text_problem(name):
         return
     text = as_yaml([{"name": name, f"k{name}": [name]}])
     assert not has_unsafe(text.replace("\n", ""))

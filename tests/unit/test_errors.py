@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from minutehand.scheduler.exit_codes import exit_code
-from minutehand.store.drivers.postgres import PostgresDriver, where
+from minutehand.store.drivers.postgres import PostgresDriver
 from minutehand.store.errors import (
     AccessDenied,
     BadConfiguration,
@@ -16,6 +16,7 @@ from minutehand.store.errors import (
     Unreachable,
     from_sqlstate,
 )
+from minutehand.store.place import where
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_database_is_named_without_its_password():
     assert where("postgresql://me:hush@db.example.com:6543/app?sslmode=require") == (
         "PostgreSQL at db.example.com:6543/app"
     )
-    assert where("host=db.example.com password=hush") == "PostgreSQL at db.example.com/"
+    assert where("host=db.example.com dbname=app password=hush") == "PostgreSQL at db.example.com/app"
 
 
 @pytest.mark.parametrize(

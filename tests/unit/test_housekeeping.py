@@ -190,7 +190,7 @@ def test_the_commands_pause_and_resume(database: Database, call: Any, tmp_path: 
     assert call("pause", "--tenant", "north", **url).out == "tenant north paused: 2 pending held\n"
     database.call("automation_pause", p_scope="workflow", p_target="Thank the client")
     said = call("status", **url).out
-    for line in ("everything: wrong prices", "tenant north", "workflow Thank the client"):
+    for line in ("everything: wrong prices", "tenant north", 'workflow "Thank the client"'):
         assert f"paused      {line}\n" in said
     assert json.loads(call("pause", "-o", "json", **url).out)["existed"] is True
     resumed = call("resume", **url).out

@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
+import minutehand
+from minutehand.scheduler.demo.receivers import HttpReceiver, SmtpReceiver
+from tests.journeys.app import SECRET, App, email, webhook
 from tests.servers import Database
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +38,7 @@ LAZY = {
 }
 TELL = """
 import atexit, json, sys
-atexit.register(lambda: print(json.dumps([name.partition(".")[0] for name in sys.modules]), file=sys.stderr))
+atexit.register(lambda: print(json.dumps([name for name, module in sys.modules.items() if module]), file=sys.stderr))
 """
 COMMAND = """
 from minutehand.scheduler.cli.main import main
@@ -42,8 +46,28 @@ sys.exit(main())
 """
 
 
+#: What asks a database, and what runs executions.
+_STORE = {"asyncio", "importlib.metadata", "minutehand.store.records", "minutehand.store.store", "psycopg", "ssl"}
+_ENGINE = {"minutehand.executor.local", "minutehand.scheduler.engine.engine", "structlog"}
+#: Of what `migrate` needs, a run asks only for the version of the schema.
+_MIGRATE = {"minutehand.store.adoption", "minutehand.store.rights"}
+#: Command -> what it does not import.
+NOT_IMPORTED = {
+    "--version": LAZY | _STORE | _ENGINE | _MIGRATE | {"minutehand.executor.settings", "minutehand.scheduler.config"},
+    "version": LAZY | _STORE | _ENGINE | _MIGRATE,
+    "run-once --help": LAZY | _ENGINE | _MIGRATE | {"psycopg"},
+    "run-once": LAZY | _ENGINE | _MIGRATE,
+    "status": LAZY | _ENGINE | _MIGRATE,
+}
+#: Step -> what a run of it does not import: what other steps need, and what libraries load where it is installed.
+STEPS_NOT_IMPORTED = {
+    "email": LAZY - {"aiosmtplib", "jinja2"} | _MIGRATE | {"attr", "pygments"},
+    "webhook": LAZY - {"aiohttp", "jinja2"} | _MIGRATE | {"pygments"},
+}
+
+
 def run(code: str, *arguments: str, **environment: str) -> tuple[str, set[str]]:
-    """Run `code` in a new interpreter; give what it printed, and the top-level modules that it held in the end."""
+    """Run `code` in a new interpreter; give what it printed, and the modules that it held in the end."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
     done = subprocess.run(
         [sys.executable, "-c", TELL + code, *arguments],
@@ -59,18 +83,43 @@ def run(code: str, *arguments: str, **environment: str) -> tuple[str, set[str]]:
     return done.stdout, set(json.loads(done.stderr.splitlines()[-1]))
 
 
+def held(imported: set[str], unwanted: set[str]) -> set[str]:
+    """Return which of these modules were imported, themselves or a part of them."""
+    return {name for name in unwanted if any(one == name or one.startswith(f"{name}.") for one in imported)}
+
+
 def test_the_command_line_starts_without_its_parts() -> None:
     _, imported = run("import minutehand.scheduler.cli.main")
-    assert imported & (LAZY | {"psycopg"}) == set()
+    assert held(imported, LAZY | _STORE) == set()
 
 
-def test_a_cron_run_with_nothing_due_imports_nothing_that_it_does_not_use(database: Database, tmp_path: Path) -> None:
-    _, imported = run(COMMAND, "run-once", DATABASE_URL=database.url, HOME=str(tmp_path))
-    assert "psycopg" in imported  # it did ask the database
-    assert imported & LAZY == set()
+@pytest.mark.parametrize("command", NOT_IMPORTED)
+def test_a_command_imports_nothing_that_it_does_not_use(command: str, database: Database, tmp_path: Path) -> None:
+    out, imported = run(COMMAND, *command.split(), DATABASE_URL=database.url, HOME=str(tmp_path))
+    assert out  # it did its work
+    assert held(imported, NOT_IMPORTED[command]) == set()
 
 
-def test_the_version_that_is_told_and_installed_is_the_one_of_pyproject() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert metadata.version("minutehand") == declared
-    assert declared in run(COMMAND, "version")[0].split()
+@pytest.mark.parametrize("step", STEPS_NOT_IMPORTED)
+def test_a_cron_run_imports_nothing_that_its_steps_do_not_use(step: str, database: Database, tmp_path: Path) -> None:
+    app = App(database)
+    with SmtpReceiver() as post, HttpReceiver() as shop:
+        app.workflow(email() if step == "email" else webhook(shop.url))
+        app.complete()
+        out, imported = run(
+            COMMAND,
+            "run-once",
+            DATABASE_URL=database.url,
+            HOME=str(tmp_path),
+            SMTP_URL=post.url,
+            EMAIL_FROM="Acme <no-reply@example.com>",
+            MINUTEHAND_WEBHOOK_SECRET=SECRET,
+            MINUTEHAND_ALLOW_PRIVATE_ADDRESSES=f"127.0.0.1:{shop.port}",
+        )
+    assert out.startswith("1 claimed: 1 completed;")
+    assert held(imported, STEPS_NOT_IMPORTED[step]) == set()
+
+
+def test_the_version_that_is_told_is_the_one_that_is_installed() -> None:
+    assert metadata.version("minutehand") == minutehand.__version__
+    assert minutehand.__version__ in run(COMMAND, "version")[0].split()

@@ -22,8 +22,8 @@ from tests.plug_in import install
 
 ROWS = """
 with w as (
-  insert into automation_workflows (name, organization_id, trigger_type, settings)
-  values ('W', 'north', 'x', '{"rate_limit": null}') returning id
+  insert into automation_workflows (name, organization_id, trigger_type, settings, steps)
+  values ('W', 'north', 'x', '{"rate_limit": null}', '[{"type": "stop"}]') returning id
 )
 insert into automation_execution_logs (workflow_id, organization_id, entity_id, scheduled_at, event_id)
 select w.id, 'north', n::text, now() - interval '1 hour' + n * interval '1 second', n

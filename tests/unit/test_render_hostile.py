@@ -112,10 +112,10 @@ HOSTILE = {
     "text_times_number": "{{ 'a' * 1000000000 }}",
     "list_times": "{{ [1] * 1000000000 }}",
     "power": "{{ 9**9**9 }}",
-    "big_product": "{{ 999999999999999 * 999999999999999 }}",
+    "big_product": "{{ " + " * ".join(["9" * 900] * 2) + " }}",
     "product_growth": "{% set x = 999999999999999 %}" + "{% set x = x * x %}" * 40 + "{{ x }}",
     "big_constant": "{{ " + "9" * 5000 + " }}",
-    "infinity": "{{ 1e999 }}",
+    "infinity": "{{ 1e1001 }}",
     "growth": "{% set x = big %}" + "{% set x = x ~ x %}" * 40,
     "growth_in_loop": "{% for i in many %}{% set x = big ~ i %}{{ x ~ x }}{% endfor %}",
     "list_growth": "{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ x|tojson }}",
@@ -186,9 +186,9 @@ def test_only_json_is_read(value: Any) -> None:
 
 
 def test_a_number_that_is_none_is_refused() -> None:
-    for number in (float("nan"), float("inf"), 10**200):
-        assert "is too large" in refusal("{{ x }}", x=number)
-        with pytest.raises(RenderError, match="not JSON"):
+    for number in (float("nan"), float("inf")):
+        assert "x is no number" in refusal("{{ x }}", x=number)
+        with pytest.raises(RenderError, match="is no number"):
             Renderer().render_value("{{ x }}", {"x": number})
 
 

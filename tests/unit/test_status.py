@@ -113,8 +113,9 @@ def test_one_and_several_are_told_in_words_of_their_own(status, database):
         "could not be recorded": "select nextval('minutehand.lost_events')",
         "set aside": "insert into automation_events (occurred_at, table_name, operation, types, match_attempts)"
         " values (now(), 'jobs', 'UPDATE', '{}', 5)",
-        "no tenant": "insert into automation_events (occurred_at, table_name, operation, types, matched_at, error)"
-        " values (now(), 'jobs', 'UPDATE', '{}', now(), 'no tenant')",
+        "no tenant": "insert into automation_events"
+        " (occurred_at, table_name, entity_id, operation, types, matched_at, error)"
+        " values (now(), 'jobs', 'J-9', 'UPDATE', '{}', now(), 'no tenant: organization_id is null')",
     }
     ones: list[str] = []
     twos: list[str] = []
@@ -127,15 +128,15 @@ def test_one_and_several_are_told_in_words_of_their_own(status, database):
         "1 send unconfirmed",
         "1 row is processing under another processor",
         "1 change could not be recorded",
-        "1 change was set aside",
-        "1 change names no tenant",
+        "1 change was set aside, the last of table jobs; see",
+        "1 change names no tenant, the last of row J-9 of jobs",
     ]
     assert [line[2:].split(":")[0] for line in twos] == [
         "2 sends unconfirmed",
         "2 rows are processing under another processor",
         "2 changes could not be recorded",
-        "2 changes were set aside",
-        "2 changes name no tenant",
+        "2 changes were set aside, the last of table jobs; see",
+        "2 changes name no tenant, the last of row J-9 of jobs",
     ]
 
 
@@ -148,14 +149,14 @@ def test_a_workflow_whose_steps_cannot_be_read_is_a_problem_where_they_run_here(
     said = status("--check")
     assert said.code == 3
     (problem,) = [line for line in said.out.splitlines() if line.startswith("! ")]
-    assert problem.startswith("! workflow 'unread' will never run: step 1 (email): ")
+    assert problem.startswith("! workflow 'unread' will fail: step 1 (email): ")
     found = json.loads(status("-o", "json").out)
-    assert [workflow["state"] for workflow in found["workflows"]] == ["on", "off", "will never run"]
+    assert [workflow["state"] for workflow in found["workflows"]] == ["on", "off", "will fail"]
     assert not any("definition" in workflow for workflow in found["workflows"])
     assert parse(status("-o", "prometheus").out)["minutehand_workflows_broken"][()] == 1
     assert status("--check", "--executor", "function").code == 0
     with minutehand.running("status", "--watch", "0.1s") as running:
-        wait_until(lambda: "'unread' will never run" in running.out.read_text(), "the look of a watch")
+        wait_until(lambda: "'unread' will fail" in running.out.read_text(), "the look of a watch")
 
 
 @pytest.mark.parametrize(

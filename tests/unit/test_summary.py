@@ -58,7 +58,8 @@ def test_each_outcome_is_counted_under_its_one_end(ended, became, end):
 
 def test_the_json_summary_has_its_documented_keys():
     shape = Summary(seconds=1.23456).as_json(DATABASE)
-    keys = ["schema", "backend", "database", "claimed", *ENDS, "due", "held", "flooded", "seconds", "executions"]
+    counts = ("due", "held", "restored", "flooded")
+    keys = ["schema", "backend", "database", "claimed", *ENDS, *counts, "notice", "seconds", "executions"]
     assert list(shape) == keys
     assert (shape["schema"], shape["backend"], shape["database"]) == (1, "postgres", "db.example.com/app")
     assert shape["seconds"] == 1.235
@@ -92,11 +93,11 @@ def test_the_text_has_the_counts_and_a_line_for_each_that_did_not_complete():
     row = {"id": "e2", "status": "failed", "code": "unreadable", "reason": "gone", "entity_id": None}
     summary.add_ended(cast("ExecutionRow", row))
     assert as_text(summary, DATABASE).splitlines() == [
-        "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (db.example.com/app, 0.50 s)",
+        "3 claimed: 1 completed, 1 failed, 1 lost; 3 still due (postgres db.example.com/app, 0.50 s)",
         "  processing Thank the client / J-1  lost_lease: the lease was lost while it ran",
         "  failed     None / -  unreadable: gone",
     ]
-    assert as_text(Summary(), DATABASE) == "nothing due (db.example.com/app, 0.00 s)"
+    assert as_text(Summary(), DATABASE) == "nothing due (postgres db.example.com/app, 0.00 s)"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +115,11 @@ def test_what_is_still_due_says_how_long_ticks_need_for_it(due: int, capped: boo
     summary = Summary(due=due)
     summary.add_settled(execution(), outcome(), settled("completed"))
     summary.note_backlog(tick(due_capped=capped, pace=pace))
-    assert as_text(summary, DATABASE) == f"1 claimed: 1 completed; {said} (db.example.com/app, 0.00 s)"
+    assert as_text(summary, DATABASE) == f"1 claimed: 1 completed; {said} (postgres db.example.com/app, 0.00 s)"
 
 
 def test_held_executions_are_printed_first_and_not_counted_as_claimed():
     summary = Summary(held=7)
     assert (summary.as_json(DATABASE)["held"], summary.claimed, summary.failed_as("any")) == (7, 0, False)
     first, *_, last = as_text(summary, DATABASE).splitlines()
-    assert (first.startswith("7 held as stale: "), last) == (True, "nothing due (db.example.com/app, 0.00 s)")
+    assert (first.startswith("7 held as stale: "), last) == (True, "nothing due (postgres db.example.com/app, 0.00 s)")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from minutehand.executor.providers import EMAIL_FROM, NotConfigured
-from minutehand.executor.providers.checks import check_base_url, email_sender
+from minutehand.executor.providers import NotConfigured
+from minutehand.executor.providers.checks import check_base_url, sender_if_set
 from minutehand.executor.providers.functions.client import Function, FunctionEmail, FunctionSms
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 def open_email_function(name: str, settings: ExecutorSettings) -> FunctionEmail:
     """Return the function that sends e-mails.  Errors: `NotConfigured`."""
-    address = email_sender(settings) if settings.value(EMAIL_FROM) else None
-    return FunctionEmail(function=_function("MINUTEHAND_EMAIL_VIA", name, settings), address=address)
+    function = _function("MINUTEHAND_EMAIL_VIA", name, settings)
+    return FunctionEmail(function=function, address=sender_if_set(settings))
 
 
 def open_sms_function(name: str, settings: ExecutorSettings) -> FunctionSms:

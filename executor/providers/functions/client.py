@@ -5,7 +5,6 @@ Such a function need not recognise repeats, so an uncertain send is held; it get
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from minutehand.executor.http.outgoing import identity_headers
 from minutehand.executor.http.response import retry_after_seconds
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
 from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
+from minutehand.store.json import body_text
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
@@ -57,7 +57,7 @@ class Function:
             "idempotencyKey": send.key,
         }
         fields = {name: value for name, value in body.items() if value is not None}
-        payload = json.dumps(fields, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        payload = body_text(fields).encode()
         return await post(
             run, self.url, headers=headers, body=payload, judge=lambda response: self._judge(response, send)
         )

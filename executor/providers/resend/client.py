@@ -6,14 +6,14 @@ Resend keeps idempotency keys for 24 hours: an uncertain send is repeated under 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.email.message import joined
 from minutehand.executor.outcome import OnUncertain, Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, accepted, failure, missing_id, post, short_text
+from minutehand.store.json import body_text
 
 if TYPE_CHECKING:
     from email.headerregistry import Address
@@ -42,6 +42,7 @@ class Resend:
     api_key: str = field(repr=False)
     address: Address
     on_uncertain: OnUncertain = OnUncertain.RESEND
+    sends_copies: bool = True
     slots: None = None
 
     @property
@@ -65,21 +66,21 @@ class Resend:
                 return missing_id("Resend", response)
             recipient = joined(message.recipients)
             send = Send(channel="email", recipient=recipient, sender=self.sender, key=key, external_id=id_)
-            return StepResult.done(send=send, status=response.status)
+            return accepted("Resend", response, send)
 
         headers = {
             "authorization": f"Bearer {self.api_key}",
             "content-type": "application/json",
             "idempotency-key": key,
         }
-        body = json.dumps(self._body(message), ensure_ascii=False).encode()
+        body = body_text(self._body(message)).encode()
         return await post(run, f"{self.base_url}/emails", headers=headers, body=body, judge=judge)
 
     def _body(self, message: EmailMessage) -> dict[str, Any]:
         """Return the body; equal messages give equal bodies, which Resend compares under the key."""
         body: dict[str, Any] = {
             "from": str(self.address),
-            "to": list(message.recipients),
+            **_roles(message),
             "subject": message.subject,
             "text": message.text,
             "html": message.shown_html,
@@ -97,3 +98,14 @@ class Resend:
             {"validation_error": "bad_recipient"} if response.status == 422 and "`to`" in error.message else {}
         )
         return failure("Resend", response, error, codes, secret=self.api_key)
+
+
+def _roles(message: EmailMessage) -> dict[str, list[str]]:
+    """Return those who get the message now, by their role.  Where nobody in To is left, those in Cc take the place."""
+    to, cc, bcc = (
+        [address for address in role if address in message.recipients]
+        for role in (message.shown_recipients or message.recipients, message.cc, message.bcc)
+    )
+    if not to:
+        to, cc = cc, []
+    return {"to": to} | ({"cc": cc} if cc else {}) | ({"bcc": bcc} if bcc else {})

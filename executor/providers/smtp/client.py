@@ -30,6 +30,7 @@ class Smtp:
     server: SmtpServer
     address: Address
     on_uncertain: OnUncertain = OnUncertain.HOLD
+    sends_copies: bool = True
 
     @property
     def sender(self) -> str:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, accepted, failure, missing_id, post, short_text
+from minutehand.store.json import body_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
@@ -43,7 +43,7 @@ _CODES = {
     "40318": "busy",  # its queue is full
 }
 #: Statuses of a recipient that failed at once, though the response is 200.
-_NOT_TAKEN = ("sending_failed", "delivery_failed")
+_NOT_TAKEN = frozenset({"sending_failed", "delivery_failed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +66,16 @@ class Telnyx:
             answer = response.json_object() or {}
             data = answer.get("data")
             data = data if isinstance(data, dict) else {}
-            if not 200 <= response.status < 300 or _not_taken(data):
+            if not 200 <= response.status < 300 or not _NOT_TAKEN.isdisjoint(_statuses(data)):
                 return self._refused(response, answer.get("errors") or data.get("errors"))
             if not (id_ := short_text(data.get("id"))):
                 return missing_id("Telnyx", response)
             send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=id_)
-            return StepResult.done(send=send, status=response.status)
+            return accepted("Telnyx", response, send, ", ".join(_statuses(data)))
 
         headers = {"authorization": f"Bearer {self.api_key}", "content-type": "application/json"}
         payload = {"from": self.sender, "to": message.recipient, "text": message.text}
-        body = json.dumps(payload, ensure_ascii=False).encode()
+        body = body_text(payload).encode()
         return await post(run, f"{self.base_url}/v2/messages", headers=headers, body=body, judge=judge)
 
     def _refused(self, response: HttpResponse, errors: object) -> StepResult:
@@ -91,7 +91,7 @@ class Telnyx:
         )
 
 
-def _not_taken(data: dict[str, Any]) -> bool:
+def _statuses(data: dict[str, Any]) -> list[str]:
     to = data.get("to")
     entries = to if isinstance(to, list) else []
-    return any(isinstance(entry, dict) and entry.get("status") in _NOT_TAKEN for entry in entries)
+    return [short_text(entry.get("status")) for entry in entries if isinstance(entry, dict)]

@@ -16,7 +16,9 @@ ACCOUNT_SID = Setting(
 )
 AUTH_TOKEN = Setting(variable="TWILIO_AUTH_TOKEN", metavar="TOKEN", help="Secret of the Twilio account.", selects=True)
 FROM = Setting(
-    variable="TWILIO_FROM", metavar="NUMBER|MG…", help="Number, or messaging service, that Twilio sends from."
+    variable="TWILIO_FROM",
+    metavar="NUMBER|MG…",
+    help="Number, sender name, or messaging service (MG and 32 hex digits) that Twilio sends from.",
 )
 BASE_URL = Setting(
     variable="TWILIO_BASE_URL", metavar="URL", help="Address of Twilio's API.", default="https://api.twilio.com"

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from minutehand.executor.actions.contract import Pace, pace_of
 from minutehand.executor.outcome import Send, StepResult
-from minutehand.executor.providers.responses import ProviderError, failure, missing_id, post, short_text
+from minutehand.executor.providers.responses import ProviderError, accepted, failure, missing_id, post, short_text
 
 if TYPE_CHECKING:
     from minutehand.executor.actions.contract import StepRun
@@ -50,6 +51,8 @@ _CODES = {
     "60728": "busy",  # too many in this hour
     "63038": "quota_exceeded",  # too many in this day
 }
+#: A messaging service; any other sender is a number or a name, which may begin with MG as well.
+_SERVICE = re.compile("MG[0-9a-fA-F]{32}")
 #: Statuses of a message that failed at once, though the response is 201.
 _NOT_TAKEN = ("failed", "undelivered", "canceled")
 
@@ -61,7 +64,7 @@ class Twilio:
     base_url: str
     account_sid: str
     auth_token: str = field(repr=False)
-    #: A number, a sender's name, or a messaging service (`MG…`).
+    #: A number, a sender's name, or a messaging service (`_SERVICE`).
     sender: str
 
     @property
@@ -80,10 +83,10 @@ class Twilio:
             if not (sid := short_text(answer.get("sid"))):
                 return missing_id("Twilio", response)
             send = Send(channel="sms", recipient=message.recipient, sender=self.sender, key=key, external_id=sid)
-            return StepResult.done(send=send, status=response.status)
+            return accepted("Twilio", response, send, short_text(answer.get("status")))
 
         form = {"To": message.recipient, "Body": message.text}
-        form |= {"MessagingServiceSid" if self.sender.startswith("MG") else "From": self.sender}
+        form |= {"MessagingServiceSid" if _SERVICE.fullmatch(self.sender) else "From": self.sender}
         login = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
         headers = {"authorization": f"Basic {login}", "content-type": "application/x-www-form-urlencoded"}
         url = f"{self.base_url}/2010-04-01/Accounts/{self.account_sid}/Messages.json"

@@ -51,7 +51,7 @@ def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogS
     async def notify(store: Store) -> list[IncidentRow]:
         from minutehand.scheduler.alerts.notifier import Notifier
 
-        await Notifier(store, alert).notify()
+        await Notifier(store, alert).check()
         return await store.incidents()
 
     configure(log)
@@ -61,8 +61,9 @@ def check(output: str, backend: BackendSettings, alert: AlertSettings, log: LogS
 
 
 @alerts.command("test", epilog="Example: minutehand alerts test")
+@output_option("table", "json", "jsonl")
 @alert_options
-def test(alert: AlertSettings, log: LogSettings) -> int:
+def test(output: str, alert: AlertSettings, log: LogSettings) -> int:
     """Send a test message to each target of MINUTEHAND_ALERT_URLS.  Exit 3 if a target did not accept it."""
     if not alert.targets:
         raise BadConfiguration(
@@ -76,7 +77,17 @@ def test(alert: AlertSettings, log: LogSettings) -> int:
         return [await send_to_all((url,), title, text) for url in alert.targets]
 
     results = asyncio.run(send())
-    for number, result in enumerate(results, start=1):
+    rows = [
+        {
+            "target": number,
+            "accepted": None if result.unknown else all(result.accepted),
+            "reason": result.reason or None,
+        }
+        for number, result in enumerate(results, start=1)
+    ]
+    if output != "table":
+        print_rows(rows, (), output, empty="")
+    for number, result in enumerate(results, start=1) if output == "table" else ():
         if result.unknown:
             outcome = result.reason
         else:

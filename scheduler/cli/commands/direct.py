@@ -45,9 +45,16 @@ def direct() -> None:
 @click.option("--timeout", type=SECONDS, default=5.0, show_default=True, help="How long pg_net waits for the reply.")
 @click.option("--replace", is_flag=True, help="Replace the app's own function handle_job_automation_triggers_direct.")
 @direct_token_option
+@output_option("table", "json")
 @backend_options
 def on(
-    url: str, no_claim: bool, timeout: float, replace: bool, direct_token: str | None, backend: BackendSettings
+    url: str,
+    no_claim: bool,
+    timeout: float,
+    replace: bool,
+    direct_token: str | None,
+    output: str,
+    backend: BackendSettings,
 ) -> None:
     """Call URL for each new execution that is due.  Run it again to change the settings."""
     token = _first(direct_token)
@@ -57,27 +64,34 @@ def on(
             url, token=token, timeout_ms=round(timeout * 1000), no_claim=no_claim, replace=replace
         ),
     )
+    if no_claim:
+        echo(NO_CLAIM, err=True)
+    if output == "json":
+        return print_json(done)
     if done["replaced"]:
         echo_data(f"-- the app's previous function:\n{done['replaced'].rstrip()};\n\n")
     echo(f"direct mode is on: each new execution calls {done['url']} (timeout {done['timeout_ms'] / 1000:g} s)")
     if done["token"]:
         echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={done['token']} where serve runs")
-    if no_claim:
-        echo(NO_CLAIM, err=True)
+    return None
 
 
 @direct.command("off", epilog="Example: minutehand direct off")
+@output_option("table", "json")
 @backend_options
-def off(backend: BackendSettings) -> None:
+def off(output: str, backend: BackendSettings) -> None:
     """Stop the calls.  Ticks continue; the token stays in Vault."""
-    was_on = ask_store(backend, lambda store: store.direct_off())["was_on"]
-    echo("direct mode is off; ticks run what is due" if was_on else "direct mode was not on")
+    done = ask_store(backend, lambda store: store.direct_off())
+    if output == "json":
+        return print_json(done)
+    return echo("direct mode is off; ticks run what is due" if done["was_on"] else "direct mode was not on")
 
 
 @direct.command("rotate", epilog="Example: minutehand direct rotate")
 @direct_token_option
+@output_option("table", "json")
 @backend_options
-def rotate(direct_token: str | None, backend: BackendSettings) -> None:
+def rotate(direct_token: str | None, output: str, backend: BackendSettings) -> None:
     """Store a new token in Vault: the first of MINUTEHAND_DIRECT_TOKEN if it is new, else a generated one.
 
     To rotate without an outage, set MINUTEHAND_DIRECT_TOKEN=new,old where serve runs, then rotate with the same
@@ -85,9 +99,11 @@ def rotate(direct_token: str | None, backend: BackendSettings) -> None:
     """
     token = _first(direct_token)
     done = ask_store(backend, lambda store: store.direct_rotate(token=token))
+    if output == "json":
+        return print_json(done)
     both = ",".join(filter(None, (done["token"], done["previous"])))
     echo(f"the token in Vault is new; set MINUTEHAND_DIRECT_TOKEN={both} where serve runs,")
-    echo(f"and when no earlier call is running any more, MINUTEHAND_DIRECT_TOKEN={done['token']}")
+    return echo(f"and when no earlier call is running any more, MINUTEHAND_DIRECT_TOKEN={done['token']}")
 
 
 @direct.command("status", epilog="Example: minutehand direct status -o json")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,13 @@ from typing import Any
 import click
 
 from minutehand.scheduler.cli.actor import cli_actor
+from minutehand.scheduler.cli.encoding import read_stdin
 from minutehand.scheduler.cli.options import backend_options, output_option
 from minutehand.scheduler.cli.output import print_json
 from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
+from minutehand.store.json import parse
 
 
 @click.command(
@@ -76,10 +76,10 @@ def read_payload(text: str | None) -> Any:
         return None
     try:
         if text == "@-":
-            text = sys.stdin.read()
+            text = read_stdin()
         elif text.startswith("@"):
-            text = Path(text[1:]).read_text()
-        payload = json.loads(text)
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        payload = parse(text)
     except OSError as error:
         raise click.BadParameter(str(error), param_hint="--payload") from None
     except ValueError as error:

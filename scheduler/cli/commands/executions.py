@@ -8,17 +8,30 @@ from typing import Any
 
 import click
 
-from minutehand.dashboard.presentation.search import STATUSES, BadSearch, as_filter, parse_search
+from minutehand.dashboard.presentation.formatting import attempt_text, status_reason, step_notes
+from minutehand.dashboard.presentation.search import HELP, STATUSES, BadSearch, as_filter, parse_search
 from minutehand.dashboard.presentation.timeline import timeline
 from minutehand.executor.text.display import json_text
 from minutehand.scheduler.cli.actor import cli_actor
-from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option
+from minutehand.scheduler.cli.bulk import is_search, refuse_search_options, run_bulk
+from minutehand.scheduler.cli.options import SECONDS, backend_options, output_option, yes_option
 from minutehand.scheduler.cli.output import format_value, print_json, print_rows
 from minutehand.scheduler.cli.terminal import echo, echo_text, joined
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Json, Store
+from minutehand.store.records import SearchRow
 
+_LS_HELP = """List executions, newest first.
+
+Words without a field find an execution's id or its beginning, a row, a recipient, a client's id, and workflows by a
+part of their name, in either case.  A value with spaces is quoted.  `today` and `yesterday` are days in UTC.  As on
+the dashboard:
+
+\b
+""" + "\n".join(
+    f"{'payload.PATH:' if field == 'payload' else field + ':':<14}{meaning}" for field, meaning in HELP.items()
+)
 COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "code", "reason")
 
 
@@ -28,11 +41,15 @@ COLUMNS = ("id", "created_at", "status", "workflow", "entity_id", "attempt", "co
     epilog="Example: minutehand executions ls --status failed --since 1d",
 )
 def executions() -> None:
-    """List, show and change executions."""
+    """List, show and change executions.  The beginning of an id is enough, if only one begins so."""
 
 
-@executions.command("ls", epilog="Example: minutehand executions ls code:uncertain_send since:7d -o json")
-@click.argument("search", metavar="[WORD:VALUE…]", nargs=-1)
+@executions.command(
+    "ls",
+    epilog="Example: minutehand executions ls code:uncertain_send since:7d -o json",
+    help=_LS_HELP,
+)
+@click.argument("search", metavar="[TEXT|FIELD:VALUE…]", nargs=-1)
 @click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
 @click.option("--code", help="Only this code: no_recipient, rate_limited, uncertain_send, …")
 @click.option("--workflow", help="Only this workflow: its name or id.")
@@ -54,20 +71,27 @@ def ls(
     output: str,
     backend: BackendSettings,
 ) -> None:
-    """List executions, newest first.
-
-    Search terms are `status:`, `workflow:`, `entity:`, `code:`, `error:`, `since:` and `until:`, as on the dashboard.
-    """
     options = {"status": status, "code": code, "workflow": workflow, "entity": entity}
     requested: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if since is not None:
         requested["since"] = timedelta(seconds=since)
     try:
-        filters = as_filter(requested | parse_search(search), datetime.now(UTC))
+        now = datetime.now(UTC)
+        filters = as_filter(requested | parse_search(search), now)
     except BadSearch as error:
         raise click.UsageError(str(error)) from None
-    rows = ask_store(backend, lambda store: store.executions(filters, limit=limit))
-    print_rows(rows, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
+    page = ask_store(backend, lambda store: store.search(filters, limit=limit))
+    rows, back_to = page["rows"], page["looked_back_to"]
+    shown = rows if output != "table" else [{**row, "reason": _reason(row, now)} for row in rows]
+    print_rows(shown, COLUMNS, output, empty="no executions" + (" match" if filters else " yet"))
+    if back_to is not None and len(rows) < limit:
+        older = "a narrower search, such as until:" if "until" not in filters else "an earlier until:"
+        echo(f"searched back to {format_value(back_to)}; for what is older, {older}", err=True)
+
+
+def _reason(row: SearchRow, now: datetime) -> str | None:
+    """Say of a pending execution what it waits for, as the pages do; the code has a column of its own."""
+    return status_reason({**row}, now) if row["status"] == "pending" else row["reason"]
 
 
 @executions.command("show", epilog="Example: minutehand executions show 01a209d4")
@@ -75,37 +99,77 @@ def ls(
 @output_option("table", "json")
 @backend_options
 def show(execution_id: str, output: str, backend: BackendSettings) -> None:
-    """Show one execution with its timeline, steps and sends.  The beginning of its id is enough."""
+    """Show one execution with its timeline, steps and sends."""
     if output == "json":
         print_json(ask_store(backend, lambda store: store.execution(execution_id)))
     else:
         echo_text(as_text(ask_store(backend, lambda store: store.execution_detail(execution_id))))
 
 
-@executions.command("retry", epilog="Example: minutehand executions retry 01a209d4-7bb0-7ef9-8b20-611149f2030b")
-@click.argument("ids", metavar="ID…", nargs=-1, required=True)
+_spread = click.option("--spread", type=SECONDS, default=0.0, metavar="DURATION",
+                       help="Of a search: do it over this time, at most 1d; no receiver is flooded then.")  # fmt: skip
+_dry_run = click.option("--dry-run", is_flag=True, help="Of a search: say how many match; change nothing.")
+
+
+@executions.command("retry", epilog="Example: minutehand executions retry code:http_error since:2h --dry-run")
+@click.argument("ids", metavar="ID…|SEARCH…", nargs=-1, required=True)
+@_spread
+@_dry_run
+@yes_option
 @output_option("table", "json")
 @backend_options
-def retry(ids: tuple[str, ...], output: str, backend: BackendSettings) -> int:
-    """Retry the failed steps of these executions; completed steps do not run again."""
+def retry(ids: tuple[str, ...], spread: float, dry_run: bool, yes: bool, output: str, backend: BackendSettings) -> int:
+    """Retry the failed steps of these executions; completed steps do not run again.
+
+    Instead of ids, search terms as of `ls` mean all that match, at most 10,000.  Skipped executions are only retried
+    if `status:skipped` or their code is named, and unconfirmed sends never.  Without --yes it asks first.
+    """
+    if is_search(ids):
+        run_bulk("retry", ids, spread_seconds=spread, dry_run=dry_run, yes=yes, output=output, backend=backend)
+        return 0
+    refuse_search_options(spread, dry_run)
     return _answered(ask_store(backend, lambda store: store.retry(list(ids), actor=cli_actor())), output)
 
 
-@executions.command("cancel", epilog="Example: minutehand executions cancel 01a209d4-7bb0-7ef9-8b20-611149f2030b")
-@click.argument("ids", metavar="[ID…]", nargs=-1)
+@executions.command("cancel", epilog="Example: minutehand executions cancel workflow:Welcome --dry-run")
+@click.argument("ids", metavar="[ID…|SEARCH…]", nargs=-1)
 @click.option("--flood", is_flag=True, help="All that are held as a flood.")
-@click.option("--reason", help="Reason to store with the execution.")
+@click.option("--restored", is_flag=True, help="All that are held after a restore.")
+@click.option("--reason", help="Reason to store with the execution; not with a search.")
+@_spread
+@_dry_run
+@yes_option
 @output_option("table", "json")
 @backend_options
-def cancel(ids: tuple[str, ...], flood: bool, reason: str | None, output: str, backend: BackendSettings) -> int:
-    """Cancel pending or processing executions.  Messages that were sent stay sent."""
-    if bool(ids) == flood:
-        raise click.UsageError("give the ids of executions, or --flood")
+def cancel(
+    ids: tuple[str, ...],
+    flood: bool,
+    restored: bool,
+    reason: str | None,
+    spread: float,
+    dry_run: bool,
+    yes: bool,
+    output: str,
+    backend: BackendSettings,
+) -> int:
+    """Cancel pending or processing executions.  Messages that were sent stay sent.
+
+    Instead of ids, search terms as of `ls` mean all that match, at most 10,000; running ones only with
+    `status:processing`.  Without --yes it counts them, and asks first.
+    """
+    if bool(ids) + flood + restored != 1:
+        raise click.UsageError("give the ids of executions, search terms, --flood or --restored")
+    if is_search(ids):
+        if reason is not None:
+            raise click.UsageError("--reason goes with ids; the reason of a search is who cancelled")
+        run_bulk("cancel", ids, spread_seconds=spread, dry_run=dry_run, yes=yes, output=output, backend=backend)
+        return 0
+    refuse_search_options(spread, dry_run)
     if ids:
         return _answered(
             ask_store(backend, lambda store: store.cancel(list(ids), reason=reason, actor=cli_actor())), output
         )
-    cancelled = ask_store(backend, lambda store: _cancel_flood(store, reason))
+    cancelled = ask_store(backend, lambda store: _cancel_held(store, "flood" if flood else "restored", reason))
     if output == "json":
         print_json({"cancelled": cancelled})
     else:
@@ -113,9 +177,7 @@ def cancel(ids: tuple[str, ...], flood: bool, reason: str | None, output: str, b
     return 0
 
 
-@executions.command(
-    "resolve", epilog="\b\nExample: minutehand executions resolve 01a209d4-7bb0-7ef9-8b20-611149f2030b --sent"
-)
+@executions.command("resolve", epilog="Example: minutehand executions resolve 01a209d4 --sent")
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 @click.option("--sent", is_flag=True, help="The message arrived: complete the step.")
 @click.option("--resend", is_flag=True, help="It did not arrive: send it again, with a new key.")
@@ -134,20 +196,24 @@ def resolve(ids: tuple[str, ...], sent: bool, resend: bool, drop: bool, output: 
 @click.argument("ids", metavar="[ID…]", nargs=-1)
 @click.option("--stale", is_flag=True, help="All that are held as stale.")
 @click.option("--flood", is_flag=True, help="All that are held as a flood.")
+@click.option("--restored", is_flag=True, help="All that are held after a restore.")
 @output_option("table", "json")
 @backend_options
-def release(ids: tuple[str, ...], stale: bool, flood: bool, output: str, backend: BackendSettings) -> int:
-    """Run executions that are held: as stale, because no processor ran, or as a flood.
+def release(
+    ids: tuple[str, ...], stale: bool, flood: bool, restored: bool, output: str, backend: BackendSettings
+) -> int:
+    """Run executions that are held: as stale, because no processor ran, as a flood, or after a restore.
 
     A release raises the measure of the flood for 24 hours, so that nothing is held again at once.
     """
-    if bool(ids) + stale + flood != 1:
-        raise click.UsageError("give the ids of executions, --stale or --flood")
+    if bool(ids) + stale + flood + restored != 1:
+        raise click.UsageError("give the ids of executions, --stale, --flood or --restored")
     if ids:
         return _answered(
             ask_store(backend, lambda store: store.release(list(ids), actor=cli_actor()))["answers"], output
         )
-    released = ask_store(backend, _release_all if stale else _release_flood)
+    code = "flood" if flood else "restored"
+    released = ask_store(backend, _release_all if stale else lambda store: _release_held(store, code))
     if output == "json":
         print_json({"released": released})
     else:
@@ -164,26 +230,26 @@ async def _release_all(store: Store) -> int:
     return released
 
 
-async def _release_flood(store: Store) -> int:
+async def _release_held(store: Store, code: str) -> int:
     released = 0
-    async for ids in _flooded(store):
+    async for ids in _held(store, code):
         released += (await store.release(ids, actor=cli_actor()))["released"]
     return released
 
 
-async def _cancel_flood(store: Store, reason: str | None) -> int:
+async def _cancel_held(store: Store, code: str, reason: str | None) -> int:
     cancelled = 0
-    async for ids in _flooded(store):
+    async for ids in _held(store, code):
         answers = await store.cancel(ids, reason=reason, actor=cli_actor())
         cancelled += sum(answer["answer"] == "cancelled" for answer in answers)
     return cancelled
 
 
-async def _flooded(store: Store) -> AsyncIterator[list[str]]:
-    """Return the ids of the executions that are held as a flood, in batches, newest first."""
+async def _held(store: Store, code: str) -> AsyncIterator[list[str]]:
+    """Return the ids of the executions that are held with this code, in batches, newest first."""
     before: list[str] | None = None
     while True:
-        page = await store.search({"status": "pending", "code": "flood"}, limit=1000, before=before)
+        page = await store.search({"status": "pending", "code": code}, limit=1000, before=before)
         if ids := [row["id"] for row in page["rows"]]:
             yield ids
         before = page["next"]
@@ -207,14 +273,18 @@ def as_text(execution: Json) -> str:
             lines.append(f"  {label:<10} {format_value(execution[name])}")
     if execution.get("waits_for"):
         lines.append(f"  {'waits':<10} {execution['waits_for']}")
-    lines.append(f"  {'attempt':<10} {execution['attempt']} of {execution['max_attempts'] or '-'}")
+    if attempt := attempt_text(execution):
+        lines.append(f"  {'attempt':<10} {attempt}")
     lines.append(f"  {'trigger':<10} {json_text(execution['trigger_data'])}")
     for entry in timeline(execution, with_recipients=True):
         detail = f"  ({entry.detail})" if entry.detail else ""
         lines.append(f"  {entry.at:%Y-%m-%d %H:%M:%S}  {entry.text}{detail}")
     for step in execution["steps"]:
-        why = f"  {step.get('code')}: {step.get('error')}" if step.get("error") else ""
-        lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{why}")
+        why = ": ".join(filter(None, (step.get("code"), step.get("error") or step.get("reason"))))
+        delivery = (step.get("result") or {}).get("delivery")
+        how = (f", {delivery}" if delivery else "") + (f"  {why}" if why else "")
+        lines.append(f"  step {step.get('name') or step.get('stepId')}: {step.get('status')}{how}")
+        lines += [f"    {note}" for note in step_notes(step)]
     for send in execution["sends"]:
         number = f" ({send['external_id']})" if send["external_id"] else ""
         lines.append(f"  {send['channel']} to {send['recipient']}: {send['status']}{number}")

@@ -76,17 +76,20 @@ def set_(
 @click.argument("scope", type=SCOPES)
 @_channel
 @_tenant
+@output_option("table", "json")
 @backend_options
-def rm(scope: str, channel: str, tenant: str, backend: BackendSettings) -> int:
+def rm(scope: str, channel: str, tenant: str, output: str, backend: BackendSettings) -> int:
     """Remove a limit."""
     answer = ask_store(
         backend, lambda store: store.set_limit(scope, n=None, channel=channel, tenant=tenant, actor=cli_actor())
     )
-    if answer["answer"] == "missing":
+    if output == "json":
+        print_json(answer)
+    elif answer["answer"] == "missing":
         echo("no such limit; list the limits with: minutehand limits ls", err=True)
-        return 2
-    echo(f"removed: {in_words(answer)}")
-    return 0
+    else:
+        echo(f"removed: {in_words(answer)}")
+    return 2 if answer["answer"] == "missing" else 0
 
 
 def in_words(limit: dict[str, Any]) -> str:

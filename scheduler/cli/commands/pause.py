@@ -37,11 +37,28 @@ def pause(tenant: str | None, reason: str | None, output: str, backend: BackendS
 
 @click.command("resume", short_help="End a pause.", epilog="Example: minutehand resume")
 @click.option("--tenant", metavar="ID", help="Resume only this tenant.")
+@click.option("--this-is-production", is_flag=True, help="This copy or restore is the database in use from now on.")
+@click.option(
+    "--skip-due", is_flag=True, help="With --this-is-production: skip what was due before, instead of holding it."
+)
 @output_option("table", "json")
 @backend_options
-def resume(tenant: str | None, output: str, backend: BackendSettings) -> None:
-    """End a pause.  Held executions run when due; list them with: minutehand executions ls --status pending."""
-    print_resumed(
+def resume(tenant: str | None, this_is_production: bool, skip_due: bool, output: str, backend: BackendSettings) -> None:
+    """End a pause.  Held executions run when due; list them with: minutehand executions ls --status pending.
+
+    On a copy or a restore of a database nothing runs until --this-is-production, or `minutehand copy --test-mode`, says
+    which it is.  What was due before stays held until you release it.
+    """
+    if skip_due and not this_is_production:
+        raise click.UsageError("--skip-due needs --this-is-production")
+    if this_is_production:
+        if tenant is not None:
+            raise click.UsageError("--this-is-production is about the whole database: leave out --tenant")
+        from minutehand.scheduler.cli.commands.copy import identify, print_production
+
+        database, answer = identify(backend, "production", skip_due=skip_due)
+        return print_json(answer) if output == "json" else print_production(database, answer)
+    return print_resumed(
         ask_store(backend, lambda store: store.resume(scope=scope_of(tenant), target=tenant, actor=cli_actor())), output
     )
 

@@ -10,6 +10,7 @@ from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 from minutehand.store import Store
+from minutehand.store.records import Json
 
 
 @click.command("prune", short_help="Delete old executions.", epilog="Example: minutehand prune --keep 90d")
@@ -25,15 +26,16 @@ def prune(keep: float, output: str, backend: BackendSettings) -> None:
     same with their own --keep.
     """
 
-    async def prune_all(store: Store) -> int:
-        deleted, more = 0, True
-        while more:
+    async def prune_all(store: Store) -> Json:
+        deleted = 0
+        while True:
             batch = await store.prune(int(keep))
-            deleted, more = deleted + batch["deleted"], batch["more"]
-        return deleted
+            deleted += batch["deleted"]
+            if not batch["more"]:
+                return {"deleted": deleted, **({"skipped": batch["skipped"]} if "skipped" in batch else {})}
 
-    deleted = ask_store(backend, prune_all)
+    result = ask_store(backend, prune_all)
     if output == "json":
-        print_json({"deleted": deleted})
+        print_json(result)
     else:
-        echo(f"{deleted} deleted")
+        echo(f"{result['deleted']} deleted" + (f": {result['skipped']}" if "skipped" in result else ""))

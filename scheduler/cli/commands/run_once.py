@@ -11,12 +11,13 @@ from minutehand.executor.settings import ExecutorSettings
 from minutehand.executor.text.display import json_text
 from minutehand.scheduler.alerts.heartbeat_ping import HeartbeatPing
 from minutehand.scheduler.cli.options import SECONDS, output_option, run_options
-from minutehand.scheduler.cli.terminal import echo_text, joined
+from minutehand.scheduler.cli.terminal import echo_data, echo_text, joined
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import Database, open_database
 from minutehand.scheduler.engine.summary import Summary
 from minutehand.scheduler.engine.tick import TickRunner
 from minutehand.scheduler.process.shutdown import stopped_by_signals
+from minutehand.store.errors import BadConfiguration
 
 
 @click.command(
@@ -60,22 +61,34 @@ def run_once(
 
     with HeartbeatPing(run.ping_url, log) as ping:
         database, summary, signals = asyncio.run(go())
+        if summary.stopped is not None:
+            raise BadConfiguration(summary.stopped)
         status = 130 if signal.SIGINT in signals else 4 if summary.failed_as(fail_on) else 0
         text = as_text(summary, database)
         ping.finish(status, text)
-    if not (quiet and summary.claimed == summary.held == summary.flooded == 0):
-        echo_text(json_text(summary.as_json(database)) if output == "json" else text)
+    if not (quiet and summary.claimed == summary.held == summary.restored == summary.flooded == 0):
+        if output == "json":
+            echo_data(json_text(summary.as_json(database)) + "\n")
+        else:
+            echo_text(text)
     return status
 
 
 def as_text(summary: Summary, database: Database) -> str:
     """Return the summary as text: the counts, then a line for each execution that did not complete."""
-    lines = []
+    lines = [] if summary.notice is None else [summary.notice]
     if summary.held:
         lines += [
             f"{summary.held} held as stale: they came due while no processor was running",
             "  list them: minutehand executions ls code:stale",
             "  run them: minutehand executions release ID… (or --stale for all)",
+        ]
+    if summary.restored:
+        lines += [
+            f"{summary.restored} held: they were due before this database was restored or copied",
+            "  list them: minutehand executions ls code:restored",
+            "  run them: minutehand executions release ID… (or --restored for all)",
+            "  drop them: minutehand executions cancel ID… (or --restored for all)",
         ]
     if summary.flooded:
         lines += [
@@ -84,7 +97,7 @@ def as_text(summary: Summary, database: Database) -> str:
             "  run them: minutehand executions release ID… (or --flood for all)",
             "  drop them: minutehand executions cancel ID… (or --flood for all)",
         ]
-    where = f"({database.name}, {summary.seconds:.2f} s)"
+    where = f"({database.where}, {summary.seconds:.2f} s)"
     if summary.claimed == 0:
         return joined([*lines, f"nothing due {where}"])
     ends = ", ".join(f"{count} {end}" for end, count in summary.ends.items() if count)

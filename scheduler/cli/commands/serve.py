@@ -7,11 +7,11 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import click
 
+from minutehand import __version__
 from minutehand.executor.base import open_executor
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.options import dashboard_options, poll_option, run_options, token_options
@@ -146,7 +146,7 @@ async def warn_of_refused_calls(store: Store, tokens: ServeTokens) -> None:
 
     Errors: `BadConfiguration`; an unreachable database is no reason to end.
     """
-    from structlog import get_logger
+    from minutehand.executor.log import structlog
 
     try:
         status = await store.direct_status(digests=tokens.direct_digests)
@@ -157,7 +157,7 @@ async def warn_of_refused_calls(store: Store, tokens: ServeTokens) -> None:
     if not (status["on"] and status["secret"]) or status.get("secret_listed"):
         return
     lacking = "is not set" if not tokens.direct.all else "does not have the token in Vault"
-    logger = get_logger()
+    logger = structlog.get_logger()
     logger.warning(
         "direct_calls_refused",
         url=status["url"],
@@ -192,15 +192,14 @@ async def _answer(
 
     Errors: those of `Worker.work`.
     """
-    from structlog import get_logger
-
     from minutehand.dashboard.api.executor_endpoint import ExecutorEndpoint
     from minutehand.dashboard.app import make_app
     from minutehand.dashboard.page_threads import PageThreads
     from minutehand.dashboard.server import Server
+    from minutehand.executor.log import structlog
 
-    logger, store = get_logger(), database.store
-    endpoint = ExecutorEndpoint(on_demand.run, tokens, version("minutehand"))
+    logger, store = structlog.get_logger(), database.store
+    endpoint = ExecutorEndpoint(on_demand.run, tokens, __version__)
     pages, close = ([], None) if dashboard is None else _pages(dashboard)
     threads = PageThreads() if dashboard is None else dashboard.threads
     metrics = partial(read_metrics, store, run.executor, threads.run)
@@ -228,7 +227,7 @@ async def _answer(
             notifying.cancel()
         if work is not None:
             await work
-    logger.info("server_stopped")
+    logger.info("server_stopped", backend=store.backend, database=database.name)
 
 
 def _pages(dashboard: DashboardContext) -> tuple[list[BaseRoute], Callable[[], None]]:

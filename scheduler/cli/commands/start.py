@@ -14,7 +14,7 @@ from minutehand.scheduler.cli.options import SECONDS, run_options
 from minutehand.scheduler.config import BackendSettings, LogSettings, RunSettings
 from minutehand.scheduler.database import check_configuration, open_database
 from minutehand.scheduler.engine.tick import TickRunner
-from minutehand.scheduler.exit_codes import exit_code
+from minutehand.scheduler.exit_codes import EX_CONFIG, exit_code
 from minutehand.scheduler.process.shutdown import stopped_by_signals
 from minutehand.store.errors import StoreError
 
@@ -53,12 +53,12 @@ async def _run(
     log: LogSettings,
 ) -> None:
     from apscheduler.schedulers.asyncio import AsyncIOScheduler
-    from structlog import get_logger
 
+    from minutehand.executor.log import structlog
     from minutehand.scheduler.logs import configure
 
     configure(log)
-    logger = get_logger()
+    logger = structlog.get_logger()
     async with open_database(backend) as database, exported(wanted=executor.traces):
         await check_configuration(database.store)
         runner = TickRunner(database.store, run, executor, log, mode="start", drain=drain, tick_seconds=every)
@@ -75,6 +75,9 @@ async def _run(
                 logger.error("tick_failed", reason=str(error))
                 ping.finish(exit_code(error), str(error))
             else:
+                if summary.stopped is not None:
+                    logger.error("database_is_copy", reason=summary.stopped)
+                    return ping.finish(EX_CONFIG, summary.stopped)
                 ping.finish(0)
                 if summary.held:
                     logger.warning("backlog_held", held=summary.held)
@@ -103,4 +106,4 @@ async def _run(
             scheduler.remove_all_jobs()
             await runner.idle()
             scheduler.shutdown(wait=False)
-        logger.info("scheduler_stopped")
+        logger.info("scheduler_stopped", backend=database.store.backend, database=database.name)

@@ -11,9 +11,10 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from minutehand.executor.checks.workflow import BROKEN
 from minutehand.executor.text.backlog import backlog_text
+from minutehand.executor.text.copies import notice, why_stopped
 from minutehand.executor.text.display import escaped, json_text
-from minutehand.executor.workflow_check import NEVER
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, format_value, print_json, replace_file
 from minutehand.scheduler.cli.terminal import echo_data, echo_text, joined
@@ -28,6 +29,9 @@ _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
 
 #: Counts of `automation_metrics` stop here.
 MAX_COUNTED = 10_000
+
+#: Problems of workflows that run nevertheless, as text.
+MAX_LISTED = 30
 
 #: Returns the figures.  Errors: `StoreError`.
 Look = Callable[[Store], Awaitable[Metrics]]
@@ -82,7 +86,7 @@ def status(
     executor: str,
     backend: BackendSettings,
 ) -> int:
-    """Show what is due, what failed, which workflows will never run, and the last processor.
+    """Show what is due, what failed, which workflows cannot run, and the last processor.
 
     With --check, monitors can use the exit code; `-o prometheus` prints metrics for a textfile collector.
     """
@@ -164,7 +168,9 @@ def as_line(metrics: Metrics, problems: list[str]) -> str:
 def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list[str]:
     """Return the problems that need attention, as text."""
     failed, events = metrics["ended_last_hour"].get("failed", 0), metrics["events"]
-    problems = []
+    problems = [text for text in (why_stopped(metrics["identity"]),) if text is not None]
+    if metrics["identity"]["state"] == "moved":
+        problems.append(str(notice(metrics["identity"])))
     if (metrics["oldest_due_seconds"] or 0) > max_age:
         problems.append(
             f"the oldest due execution has waited {metrics['oldest_due_seconds']} s: is a processor running?"
@@ -177,9 +183,15 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
     if count := events["lost"]:
         problems.append(f"{counted(count, 'change')} could not be recorded: see the database's log for the warnings")
     if count := events["set_aside"]:
-        problems.append(f"{counted(count, 'change was', 'changes were')} set aside: see automation_events.error")
+        last = _last_change(events["last_set_aside"])
+        problems.append(f"{counted(count, 'change was', 'changes were')} set aside{last}; see: minutehand doctor")
     if count := events["no_tenant"]:
-        problems.append(f"{counted(count, 'change names', 'changes name')} no tenant: see automation_events.error")
+        last = _last_change(events["last_no_tenant"])
+        table = (events["last_no_tenant"] or {}).get("table", "TABLE")
+        problems.append(
+            f"{counted(count, 'change names', 'changes name')} no tenant{last}; fill that column, or if the table has"
+            f" no tenants: minutehand trigger add {table} --tenant none"
+        )
     if count := metrics["foreign_processing"]:
         problems.append(f"{counted(count, 'row is', 'rows are')} processing under another processor")
     problems += [
@@ -188,17 +200,31 @@ def found_problems(metrics: Metrics, *, max_age: float, max_failed: int) -> list
         for what, reason in (worker["problems"] or {}).items()
     ]
     problems += [f"more messages than usual: {flood['summary']}" for flood in metrics["floods"]]
-    problems += workflow_problems(metrics, never_run=True)
+    problems += [
+        f"table {table['table']} is not watched: {table['problem']}; {table['remedy']}"
+        for table in metrics["tables"]
+        if not table["enabled"]
+    ]
+    problems += workflow_problems(metrics, broken=True)
     return problems
 
 
-def workflow_problems(metrics: Metrics, *, never_run: bool) -> list[str]:
-    """Return the problems of the workflows that never run, or of the others."""
+def _last_change(change: Json | None) -> str:
+    """Return which change was the last of these, and why it started nothing."""
+    if change is None:
+        return ""
+    row = f"row {change['row']} of {change['table']}" if change["row"] else f"table {change['table']}"
+    why = str(change["error"] or "").removeprefix("no tenant").removeprefix(": ")
+    return f", the last of {row}" + (f": {why}" if why else "")
+
+
+def workflow_problems(metrics: Metrics, *, broken: bool) -> list[str]:
+    """Return the problems of the workflows that never run or always fail, or of the others."""
     return [
         f"workflow {workflow['name']!r} {problem}"
         for workflow in metrics["workflows"]
         for problem in workflow["problems"]
-        if (workflow["state"] == NEVER) == never_run
+        if (workflow["state"] in BROKEN) == broken
     ]
 
 
@@ -210,8 +236,8 @@ def status_json(database: Database, metrics: Metrics, problems: list[str]) -> Js
 def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     """Return the status as text."""
     tables = (
-        ", ".join(table["table"] for table in metrics["tables"])
-        or "none yet; add one with: minutehand trigger add TABLE"
+        ", ".join(table["table"] for table in metrics["tables"] if table["enabled"])
+        or "none; add one with: minutehand trigger add TABLE"
     )
     on = sum(workflow["on"] for workflow in metrics["workflows"])
     workers = metrics["workers"]
@@ -222,7 +248,7 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     )
     backlog = backlog_of(metrics)
     lines = [
-        f"database    {database.name} ({database.store.backend}), schema {metrics['schema_version']}",
+        f"database    {database.where}, schema {metrics['schema_version']}",
         f"due         {metrics['due']} (pending {metrics['pending']}, processing {metrics['processing']})",
         *([f"backlog     {backlog}"] if backlog else []),
         f"last hour   {hour_of(metrics)}",
@@ -230,13 +256,20 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
         f"workflows   {on} on, {len(metrics['workflows']) - on} off",
         f"processor   last seen: {seen}",
     ]
-    lines += [f"paused      {paused(control, metrics['workflows'])}" for control in metrics["paused"]]
+    if metrics["identity"]["state"] == "test":
+        lines.append(f"test copy   {metrics['identity']['reason']}")
+    lines += [f"paused      {paused(control)}" for control in metrics["paused"]]
+    if unmatched := metrics["events"]["unmatched"]:
+        lines.append(f"changes     {counted(unmatched, 'change is', 'changes are')} not matched yet")
     if quiet := metrics["events"]["quiet"]:
         lines.append(
             f"quiet       {counted(quiet, 'change')} imported quietly, among the newest 10,000: they start nothing"
         )
     lines += [f"! {problem}" for problem in problems]
-    lines += [f"- {problem}" for problem in workflow_problems(metrics, never_run=False)]
+    others = workflow_problems(metrics, broken=False)
+    lines += [f"- {problem}" for problem in others[:MAX_LISTED]]
+    if len(others) > MAX_LISTED:
+        lines.append(f"- and {len(others) - MAX_LISTED} more: minutehand workflows ls")
     return joined(lines)
 
 
@@ -250,9 +283,6 @@ def hour_of(metrics: Metrics) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(metrics["last_hour"].items())) or "nothing"
 
 
-def paused(control: PauseRow, workflows: list[Json]) -> str:
+def paused(control: PauseRow) -> str:
     """Return one pause for a person: what is held, and why."""
-    names = {workflow["id"]: workflow["name"] for workflow in workflows}
-    target = names.get(control["target"], control["target"])
-    what = "everything" if control["scope"] == "all" else f"{control['scope']} {target}"
-    return f"{what}: {control['reason']}" if control["reason"] else what
+    return f"{control['name']}: {control['reason']}" if control["reason"] else control["name"]

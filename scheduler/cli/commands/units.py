@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from minutehand.scheduler.cli.terminal import echo, echo_text
+from minutehand.scheduler.cli.terminal import echo, echo_data
 from minutehand.scheduler.units import KINDS, hidden_part, program_path, units
 
 
@@ -43,7 +43,7 @@ def units_command(kind: str, folder: Path | None) -> None:
         write(files, folder)
         return
     texts = files.values() if len(files) == 1 else [f"# {name}\n{text}" for name, text in files.items()]
-    echo_text("\n".join(texts), nl=False)
+    echo_data("\n".join(texts))
 
 
 def write(files: dict[str, str], folder: Path) -> None:
@@ -56,7 +56,7 @@ def write(files: dict[str, str], folder: Path) -> None:
             if (folder / name).exists() and (folder / name).read_bytes() != text.encode():
                 raise click.UsageError(f"{folder / name} exists and differs: move it away, or keep it")
         for name, text in files.items():
-            (folder / name).write_text(text)
+            (folder / name).write_text(text, encoding="utf-8")
             echo(folder / name)
     except OSError as error:
         raise click.UsageError(f"cannot write {error.filename}: {error.strerror}") from error

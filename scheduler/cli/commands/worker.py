@@ -81,13 +81,12 @@ async def _run(
     executor: ExecutorSettings,
     log: LogSettings,
 ) -> None:
-    from structlog import get_logger
-
+    from minutehand.executor.log import structlog
     from minutehand.scheduler.engine.worker import Worker
     from minutehand.scheduler.logs import configure
 
     configure(log)
-    logger = get_logger()
+    logger = structlog.get_logger()
     async with open_database(backend) as database:
         store = database.store
         await check_configuration(store)
@@ -110,4 +109,4 @@ async def _run(
             )
             summary = await worker.work()
         counts = {end: count for end, count in summary.ends.items() if count}
-        logger.info("worker_stopped", claimed=summary.claimed, **counts)
+        logger.info("worker_stopped", backend=store.backend, database=database.name, claimed=summary.claimed, **counts)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from minutehand.executor.text.display import escaped
 from minutehand.scheduler.cli.actor import cli_actor
+from minutehand.scheduler.cli.encoding import read_stdin
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import print_json, print_rows
-from minutehand.scheduler.cli.terminal import echo, echo_text
+from minutehand.scheduler.cli.terminal import echo, echo_data, echo_text
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import open_store
 from minutehand.store import Json, Store
@@ -74,7 +75,7 @@ settings:
 @click.command("new", epilog="Example: minutehand workflows new > thanks.yaml")
 def new() -> None:
     """Print an example workflow with comments, to start from."""
-    echo_text(EXAMPLE, nl=False)
+    echo_data(EXAMPLE)
 
 
 _organization = click.option(
@@ -167,7 +168,7 @@ def export(names: tuple[str, ...], folder: Path | None, backend: BackendSettings
         as_file(row["definition"], with_id=keys.count(_key(row)) > 1) for row in rows if row["definition"] is not None
     ]
     if folder is None:
-        echo_text(as_yaml(written), nl=False)
+        echo_data(escaped(as_yaml(written), keep="\n"))
     else:
         folder.mkdir(parents=True, exist_ok=True)
         for name, one in zip(_file_names(written), written, strict=True):
@@ -263,7 +264,7 @@ def _parsed(file: str) -> list[FileWorkflow]:
     from minutehand.scheduler.workflow_files.strict_yaml import BadFile
 
     try:
-        return read_text(sys.stdin.read(), "stdin") if file == "-" else read_file(Path(file))
+        return read_text(read_stdin(), "stdin") if file == "-" else read_file(Path(file))
     except BadFile as error:
         raise click.UsageError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""`minutehand workflows`: list, show, pause and dry-run workflows.  The commands for files are in workflow_files.py."""
+"""`minutehand workflows`: list, show, pause and dry-run workflows.  Others: workflow_files.py, workflow_switches.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.commands.enqueue import read_payload
 from minutehand.scheduler.cli.commands.pause import print_paused, print_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
+from minutehand.scheduler.cli.commands.workflow_switches import disable, enable, rm
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option, run_options
 from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.cli.terminal import echo, echo_text
@@ -24,11 +25,11 @@ COLUMNS = ("name", "trigger_type", "state", "last_run", "steps")
 
 @click.group(
     "workflows",
-    short_help="List, check, dry-run, pause, export and apply workflows.",
+    short_help="List, check, dry-run, switch, pause, export, apply and delete workflows.",
     epilog="Example: minutehand workflows lint",
 )
 def workflows() -> None:
-    """List, check, dry-run, pause, export and apply workflows."""
+    """List, check, dry-run, switch, pause, export, apply and delete workflows."""
 
 
 @workflows.command(
@@ -60,7 +61,7 @@ def ls(output: str, executor: str, backend: BackendSettings) -> None:
 @backend_options
 def show(workflow: str, output: str, executor: str, backend: BackendSettings) -> None:
     """Show WORKFLOW (its name or id): its steps, problems, versions and executions."""
-    from minutehand.executor.workflow_check import diagnose, with_verdict
+    from minutehand.executor.checks.workflow import diagnose, with_verdict
     from minutehand.scheduler.workflow_files.text import as_text
 
     facts = ask_store(backend, lambda store: store.workflow(workflow))
@@ -131,7 +132,7 @@ def test(
 
     async def go(store: Store) -> tuple[DryRunContext, list[DryRunStep]]:
         facts = await store.dry_run(workflow, row=row, payload=data)
-        return facts, await dry_run(facts, executor, store.evaluate)
+        return facts, await dry_run(facts, executor, store.evaluate, store.may_send)
 
     try:
         facts, results = ask_store(backend, go)
@@ -144,5 +145,5 @@ def test(
     return 3 if any(one.fails for one in results) else 0
 
 
-for of_files in (new, apply, export, lint):
-    workflows.add_command(of_files)
+for command in (enable, disable, rm, new, apply, export, lint):
+    workflows.add_command(command)

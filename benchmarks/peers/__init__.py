@@ -1,0 +1,1 @@
+"""`make bench-peers`: Minutehand beside other queues in Postgres, in one run."""

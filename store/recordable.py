@@ -1,0 +1,40 @@
+"""What is recorded of a value: records and errors are the one place where values are shortened.
+
+Here, too, what PostgreSQL cannot hold is replaced: a record must never keep an execution from ending.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+#: Longest text and deepest nesting in a record: an action, a provider or a callee may return any value.
+MAX_TEXT, MAX_DEPTH = 64 * 1024, 64
+
+
+def recordable(value: Any, depth: int = 0) -> Any:
+    r"""Return what is recorded of a value that a provider, a callee or an action returned: bounded, and storable.
+
+    >>> recordable({"note": "a\x00b", "rate": float("nan"), "ids": (1, 2)})
+    {'note': 'ab', 'rate': None, 'ids': [1, 2]}
+    """
+    if isinstance(value, str):
+        text = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "… (cut)"
+        if text.isascii() and "\0" not in text:
+            return text
+        return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict | list | tuple) and depth >= MAX_DEPTH:
+        return "… (nested too deeply)"
+    if isinstance(value, dict):
+        return {recordable(str(key)): recordable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [recordable(item, depth + 1) for item in value]
+    if isinstance(value, float | Decimal):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, int) else recordable(str(value))
+
+
+def recordable_parts(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the items of `automation_advance` with records that can be stored; what they reserve stays as it is."""
+    return [item | {part: recordable(item[part]) for part in ("steps", "confirm") if part in item} for item in items]
