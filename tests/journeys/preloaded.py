@@ -6,6 +6,7 @@ from nothing is tested where that matters: tests/unit/test_imports.py, test_cron
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import importlib
@@ -65,12 +66,9 @@ def _address() -> str:
     process = subprocess.Popen(
         [sys.executable, "-P", __file__], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    _processes.append(process)
+    atexit.register(process.communicate)  # which closes its standard input
     assert process.stdout is not None
     return process.stdout.readline().strip()
-
-
-_processes: list[subprocess.Popen[str]] = []
 
 
 def _serve() -> None:

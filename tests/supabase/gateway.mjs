@@ -8,6 +8,7 @@
 
 import { serve } from '@hono/node-server';
 import { jwtVerify } from 'jose';
+import { setTimeout } from 'node:timers/promises';
 import { openRest } from './rest.mjs';
 
 const open = new Map();
@@ -49,7 +50,8 @@ async function closeProject({ port }) {
   open.delete(port);
   server.close();
   server.closeAllConnections();
-  await rest.close();
+  // A call whose caller was killed may still hold a connection; its database is dropped with force after this.
+  await Promise.race([rest.close(), setTimeout(10_000)]);
   return {};
 }
 
