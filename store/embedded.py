@@ -260,19 +260,32 @@ def _copy_package(target: Path) -> None:
 def _account() -> tuple[int, int]:
     """Return user and group of the server's account, and create it if needed; only root calls this."""
     command = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _ACCOUNT)
-    reason = ""
-    for _ in range(2):
+    with suppress(KeyError):
+        return _existing_account()
+    # One at a time: useradd looks for the name before it locks the file, so that two at once would both write it, each
+    # with a number of its own.
+    etc = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(etc, fcntl.LOCK_EX)
         with suppress(KeyError):
-            found = pwd.getpwnam(_ACCOUNT)
-            return found.pw_uid, found.pw_gid
+            return _existing_account()
         try:
             reason = subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
         except FileNotFoundError as error:
             reason = str(error)
+        with suppress(KeyError):
+            return _existing_account()
+    finally:
+        os.close(etc)
     raise EmbeddedUnavailable(
         f"PostgreSQL does not run as root, and its account {_ACCOUNT!r} could not be created: {reason}. "
         f"Create that account, run as an ordinary user, or {_ELSE}."
     )
+
+
+def _existing_account() -> tuple[int, int]:
+    found = pwd.getpwnam(_ACCOUNT)
+    return found.pw_uid, found.pw_gid
 
 
 def _make_folders(folder: Path) -> None:

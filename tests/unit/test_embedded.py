@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -275,6 +277,18 @@ def test_as_root_binaries_that_the_account_cannot_reach_are_copied(
     server.stop()
     server.start(FAST)
     assert copy.stat().st_ino == made
+
+
+def test_as_root_first_starts_at_once_get_one_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    require(os.geteuid() == 0, "only root runs the server as another account")
+    monkeypatch.setattr(embedded, "_ACCOUNT", f"mh-test-{os.getpid()}")
+    try:
+        with ThreadPoolExecutor(4) as starts:
+            found = {start.result() for start in [starts.submit(embedded._account) for _ in range(4)]}
+        account = pwd.getpwnam(embedded._ACCOUNT)
+        assert found == {(account.pw_uid, account.pw_gid)}
+    finally:
+        subprocess.run(["userdel", embedded._ACCOUNT], check=False, capture_output=True)
 
 
 def test_as_root_a_home_that_the_account_cannot_enter_is_told(folder: Path) -> None:
