@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -24,6 +25,10 @@ MAX_WHOLE_DIGITS, MAX_FRACTION_DIGITS = 131_072, 16_383
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 #: Stands for what was cut while it is read: no object of jsonb has such a key.
 _CUT = '{"\\u0000":0}'
+#: Begins the text that stands for an exact number while the standard encoder writes a value.  It is random, and leaves
+#: no process: no text of a value begins with it.
+_EXACT = os.urandom(16).hex()
+_EXACT_TEXT = re.compile(f'"{_EXACT}([-0-9.]+)"')
 
 
 class Numeral(Decimal):
@@ -74,6 +79,8 @@ def numeral(text: str) -> Numeral:
         number = Numeral(text)
     except InvalidOperation:
         raise ValueError(f"{text[:40]} is not a number") from None
+    if len(text) <= MAX_FRACTION_DIGITS and number.is_finite() and "e" not in text and "E" not in text:
+        return number  # so short and without an exponent, it fits
     if problem := _number_problem(number):
         raise Unwritable(problem, text[:40])
     return number
@@ -183,14 +190,38 @@ def _number_problem(number: Decimal) -> str | None:
 def _encoder(ascii_: bool, compact: bool, indent: int | None, sort_keys: bool) -> json.JSONEncoder:
     separators = (",", ":") if compact else (None if indent is None else (",", ": "))
     return json.JSONEncoder(
-        ensure_ascii=ascii_, separators=separators, indent=indent, sort_keys=sort_keys, allow_nan=False
+        ensure_ascii=ascii_,
+        separators=separators,
+        indent=indent,
+        sort_keys=sort_keys,
+        allow_nan=False,
+        default=_exact_or_text,
     )
 
 
+def _exact_or_text(value: Any) -> str:
+    """Return what the standard encoder writes for a value that it does not know.  Errors: `TypeError`.
+
+    It has no place for exact numbers.  Their digits go through it as a marked text, whose quotes `_write` removes: ten
+    times as fast as an encoder in Python.
+    """
+    if isinstance(value, Decimal):
+        digits = Decimal.__str__(value)
+        if "E" not in digits and len(digits) <= MAX_FRACTION_DIGITS and value.is_finite():
+            return _EXACT + digits
+        if _number_problem(value) is None:
+            return _EXACT + format(value, "f")
+    if isinstance(value, date | UUID):
+        return str(value)
+    raise TypeError
+
+
 def _write(value: Any, encoder: json.JSONEncoder, *, strict: bool) -> str:
-    """Write a value.  Nearly all are fine as they are; `_Writer` takes over where something is not plain JSON."""
+    """Write a value.  Nearly all are fine as they are; `_Writer` takes over where something is not JSON."""
     try:
         text = encoder.encode(value)
+        if _EXACT in text:
+            text = _EXACT_TEXT.sub(r"\1", text)
         if not strict or not _is_suspicious(text):
             return text
     except (TypeError, ValueError, RecursionError):
@@ -209,7 +240,7 @@ def _is_suspicious(text: str) -> bool:
 
 
 class _Writer:
-    """Writes what the standard encoder cannot: exact numbers; and names what cannot be written."""
+    """Writes what the standard encoder cannot, such as unusual keys; and names what cannot be written."""
 
     def __init__(self, encoder: json.JSONEncoder, *, strict: bool) -> None:
         self._encoder = encoder

@@ -19,6 +19,23 @@ def recordable(value: Any, depth: int = 0) -> Any:
     >>> recordable({"note": "a\x00b", "rate": float("nan"), "ids": (1, 2)})
     {'note': 'ab', 'rate': None, 'ids': [1, 2]}
     """
+    kind = type(value)
+    if kind is str and value.isascii() and len(value) <= MAX_TEXT and "\0" not in value:
+        return value
+    if value is None or kind is int or kind is bool:
+        return value
+    if kind is dict and depth < MAX_DEPTH:
+        return {
+            # Nearly all keys and values of nearly all records are like these.
+            key if type(key) is str and key.isascii() and key.isidentifier() else recordable(str(key)): item
+            if item is None or (type(item) is str and item.isascii() and len(item) <= MAX_TEXT and "\0" not in item)
+            else recordable(item, depth + 1)
+            for key, item in value.items()
+        }
+    return _recordable(value, depth)
+
+
+def _recordable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         text = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "… (cut)"
         if text.isascii() and "\0" not in text:

@@ -80,21 +80,24 @@ def without_secrets(value: Any, path: str = "") -> tuple[Any, list[str]]:
     >>> without_secrets({"user": {"name": "Ada", "password_hash": "x"}, "token": None})
     ({'user': {'name': 'Ada'}, 'token': None}, ['user.password_hash'])
     """
-    if isinstance(value, list):
-        parts = [without_secrets(item, path) for item in value]
-        return [part for part, _ in parts], [name for _, names in parts for name in names]
-    if not isinstance(value, dict):
-        return value, []
-    kept: dict[str, Any] = {}
     left_out: list[str] = []
+    return _without_secrets(value, path, left_out), left_out
+
+
+def _without_secrets(value: Any, path: str, left_out: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(item, path, left_out) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept: dict[str, Any] = {}
     for key, item in value.items():
-        here = f"{path}.{key}" if path else key
         if item is not None and looks_secret(key):
-            left_out.append(here)
+            left_out.append(f"{path}.{key}" if path else key)
+        elif isinstance(item, dict | list):
+            kept[key] = _without_secrets(item, f"{path}.{key}" if path else key, left_out)
         else:
-            kept[key], names = without_secrets(item, here)
-            left_out += names
-    return kept, left_out
+            kept[key] = item
+    return kept
 
 
 def hide_secrets(value: Any) -> Any:

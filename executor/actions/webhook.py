@@ -66,13 +66,13 @@ class WebhookAction:
         method = _method(config)
         url = run.render_url(config["url"])
         try:
-            recipient = shown_url(parse_url(url))
+            target = parse_url(url)
             keys = signing_keys(run.settings.webhook_secret, run.webhook_tenant)
         except BadTarget as error:
             return error.as_result()
         except BadSecret as error:
             return StepResult.permanent("not_configured", str(error))
-        headers = _headers(run)
+        recipient, headers = shown_url(target), _headers(run)
         body = Body(b"", "", {}) if method == "GET" else step_body(run, headers.get("content-type"))
         headers = ({"content-type": body.content_type} if body.content_type else {}) | headers
 
@@ -86,7 +86,7 @@ class WebhookAction:
             return StepResult.done(send=send, status=response.status, response=response.excerpt)
 
         content = {"method": method, "url": recipient} | body.shown
-        pace = pace_of("webhook", f"webhook {parse_url(url).host}", recipient, shared=False)
+        pace = pace_of("webhook", f"webhook {target.host}", recipient, shared=False)
         message = Message(channel="webhook", recipient=recipient, sender=USER_AGENT, content=content, pace=pace)
         return await run.send(message, deliver, reserve=False, on_uncertain=OnUncertain.RESEND)
 

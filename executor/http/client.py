@@ -16,6 +16,7 @@ import re
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from minutehand.executor.http.ip_ranges import is_public
@@ -54,6 +55,8 @@ LARGE_BYTES = 1024 * 1024
 IDLE_SECONDS = 4.0
 #: Seconds to find and connect to a receiver, TLS included; half of the request's time when that is shorter.
 CONNECT_SECONDS = 10.0
+#: Characters of the longest URL that is kept with what was read of it; a step reads its URL several times.
+MAX_KEPT_URL = 2_000
 
 
 class HttpError(Exception):
@@ -97,6 +100,10 @@ class _PrivateAddress(OSError):
 
 def parse_url(url: str) -> URL:
     """Read a URL that a workflow may call, and keep it as it is written (see url.py).  Errors: `BadTarget`."""
+    return _kept_url(url) if len(url) <= MAX_KEPT_URL else _read_url(url)
+
+
+def _read_url(url: str) -> URL:
     from yarl import URL
 
     if re.search(r"[\x00-\x1f\x7f]", url):
@@ -114,6 +121,9 @@ def parse_url(url: str) -> URL:
     if target.raw_user is not None or target.raw_password is not None:
         raise BadTarget("the URL carries a user name or password; put them in a header")
     return URL(f"{target.origin()}{rest}", encoded=True)
+
+
+_kept_url = lru_cache(maxsize=1024)(_read_url)
 
 
 def shown_url(target: URL) -> str:

@@ -60,10 +60,14 @@ class Renderer:
         self, template: str, context: Mapping[str, Any], *, html: bool = False, budget: Budget | None = None
     ) -> str:
         """Render a template against JSON values; `html` escapes them.  Errors: `RenderError`, nothing else."""
+        if _is_text(template):
+            return _sound(template)
         return _render(template, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget(), html=html))
 
     def render_url(self, template: str, context: Mapping[str, Any], *, budget: Budget | None = None) -> str:
         """Render a template of a URL: each value is encoded (see urls.py).  Errors: `RenderError`, nothing else."""
+        if _is_text(template):
+            return _sound(template)
         parts = UrlParts()
         return parts.encode(
             _render(template, Run(_ENVIRONMENT, context, self._stand_in, budget or Budget(), url=parts))
@@ -190,6 +194,11 @@ def tag_length(source: str) -> int:
     38
     """
     return sum(len(tag) for tag in _TAG.findall(source))
+
+
+def _is_text(template: str) -> bool:
+    """Whether a template has no tags, and is within the limits of one."""
+    return "{" not in template and len(template) <= MAX_SOURCE
 
 
 def _load(source: str, budget: Budget) -> _Compiled:

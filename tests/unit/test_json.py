@@ -15,6 +15,8 @@ from minutehand.store.json import (
     TooDeep,
     Unwritable,
     _cut,
+    _encoder,
+    _Writer,
     body_text,
     dumps,
     loads,
@@ -38,6 +40,35 @@ from minutehand.store.json import (
 )
 def test_a_value_is_written_whole(value: Any, written: str) -> None:
     assert dumps(value) == written
+
+
+def test_exact_numbers_and_instants_do_not_need_the_slow_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: Any, **__: Any) -> None:
+        raise AssertionError("written in Python")
+
+    monkeypatch.setattr("minutehand.store.json._Writer", slow)
+    value = {"a": [Numeral("900.00"), Decimal("-1E-7")], "at": datetime(2026, 1, 2, tzinfo=UTC), "é": None}
+    assert dumps(value) == '{"a":[900.00,-0.0000001],"at":"2026-01-02 00:00:00+00:00","\\u00e9":null}'
+    assert body_text([Numeral("-0.10"), "0.1"]) == '[-0.10, "0.1"]'
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.decimals(allow_nan=False, allow_infinity=False),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_both_writers_write_the_same(value: Any) -> None:
+    exact = _Writer(_encoder(True, True, None, False), strict=True)
+    try:
+        exact.add(value, "\n")
+    except Unwritable as refused:
+        with pytest.raises(Unwritable, match="^") as also:
+            dumps(value)
+        assert str(also.value) == str(refused)
+    else:
+        assert dumps(value) == "".join(exact.parts)
 
 
 @pytest.mark.parametrize(
