@@ -13,7 +13,7 @@ The view is in one of four states:
                      │   ▼                      │
                      STALE ◀────────────────────┘
 
-    NEW    nothing was read yet
+    NEW    nothing was read yet; what the claim read makes it FRESH for a second, counted from the claim
     FRESH  read, and nothing was done since: an effect may follow at once
     USED   the step under way had an effect, so the row may have changed
     STALE  a step ended since it was read; only a condition, a wait or a stop leaves the view FRESH
@@ -21,6 +21,8 @@ The view is in one of four states:
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Any
@@ -73,6 +75,8 @@ class Attempt:
         self.context = Context(id=execution.id, held=True, stop=None, type=None, row=None, old=None, links={})
         self._advances = advances
         self._view = View.NEW
+        #: On the monotonic clock: until when a FRESH view is.
+        self._fresh_until = math.inf
         #: Key of the step under way.
         self._step = ""
         #: The view from which the step under way rendered its templates; None: it is not run again if the row changes.
@@ -98,7 +102,10 @@ class Attempt:
         Errors: `ExecutionStopped`, `ExecutionPaused`, `LeaseLost`, `StoreError`.
         """
         self._step, self._rendered_from = key, None
-        if self._view is View.NEW or (self._view is View.STALE and not reserves):
+        if self._view is View.NEW and (first := self.execution.first_context()) is not None:
+            self.context, self._view = first, View.FRESH
+            self._fresh_until = self.execution.first_context_until
+        if not self._is_fresh() and not (self._view is View.STALE and reserves):
             await self._advance()
         restarts = 0
         while True:
@@ -126,7 +133,7 @@ class Attempt:
             reservation = await self._reserve(request)
             if reservation.answer != "go":
                 return reservation
-        elif self._view is not View.FRESH:
+        elif not self._is_fresh():
             await self._advance()
         self.execution.check_lease()
         self._view = View.USED
@@ -160,10 +167,13 @@ class Attempt:
         unrecorded: Json = {"earlier": tuple(self._records), "confirm": self._confirmation, "pace": self._pace}
         return Outcome.of(self.execution, ended, **unrecorded, **details)
 
+    def _is_fresh(self) -> bool:
+        return self._view is View.FRESH and time.monotonic() < self._fresh_until
+
     async def _reserve(self, request: Json) -> Reservation:
         if self._reserved is not None and self._reserved[0] != request:
             self._give_back()
-        if self._reserved is None or self._view is not View.FRESH:
+        if self._reserved is None or not self._is_fresh():
             await self._advance(request)
         assert self._reserved is not None, "the answer has a reservation"
         return self._reserved[1]
@@ -189,7 +199,7 @@ class Attempt:
             item["reserve"] = request
         self.context = await self._advances.ask(item)
         self._confirmation, self._pace, self._records = None, None, []
-        self._view = View.FRESH
+        self._view, self._fresh_until = View.FRESH, math.inf
         if not self.context.held:
             raise LeaseLost(self.execution.id)
         if self.context.stop is not None:

@@ -135,13 +135,16 @@ class Store:
         ids: list[str] | None = None,
         lease: Lease | None = None,
         redirects: bool = False,
+        contexts: bool = False,
     ) -> Claim:
         """Claim up to `limit` due executions for `lease_seconds`.
 
         Repeating it with the same `lease` returns the same rows and spends nothing.  `redirects`: their messages go to
-        the addresses of the test in a test copy (`Execution.test`), of which nothing is claimed otherwise.
+        the addresses of the test in a test copy (`Execution.test`), of which nothing is claimed otherwise.  `contexts`:
+        those that begin within a second need not read their context (`Execution.first_context`).
         """
         lease = lease or Lease.new(lease_seconds)
+        asked = time.monotonic()
         row = await self._timed(
             Repeat.QUEUE,
             "automation_claim",
@@ -153,8 +156,9 @@ class Store:
             p_alone=alone,
             p_ids=ids,
             p_caller=self._caller() | {"redirects": redirects},
+            **({"p_contexts": True} if contexts else {}),
         )
-        return Claim.from_row(row, lease)
+        return Claim.from_row(row, lease, read_since=asked)
 
     async def renew(self, tokens: list[str], *, lease_seconds: int) -> set[str]:
         """Extend the leases of these claims; returns the ids of the executions still held."""

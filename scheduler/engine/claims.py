@@ -24,6 +24,8 @@ class ClaimExecutions(Protocol):
         ...
 
 
+#: The executor that begins with the context that a claim read.
+LOCAL = "local"
 #: What a claim that found nothing returns.
 NOTHING_CLAIMED = Claim(executions=[], ended=[], suspects=False, next_seconds=None)
 
@@ -38,6 +40,7 @@ def claim_due(store: Store, settings: RunSettings, worker: str, *, ids: list[str
         max_attempts=max_attempts,
         ids=ids,
         redirects=settings.executor == REDIRECTS,
+        contexts=settings.executor == LOCAL,
     )
 
 

@@ -37,6 +37,11 @@ LEAST_REST = 0.05
 #: How soon a deferred execution must come back for a drain without --max-time to wait for it, in seconds.
 DRAIN_WAIT_SECONDS = 60.0
 
+#: Outcomes of one call.
+SETTLE_SIZE = 500
+#: Executions that complete together and have a line of the log each.
+MOST_LOGGED_EACH = 20
+
 Execute = Callable[[Execution], Awaitable[Outcome]]
 
 
@@ -77,7 +82,10 @@ class Engine:
             key_of_ask=lambda outcome: str(outcome["id"]),
             key_of_answer=lambda settled: settled.id,
             linger_seconds=store.linger_seconds,
+            max_size=SETTLE_SIZE,
         )
+        #: Executions that a line about many has told of.
+        self._told: set[str] = set()
         self._progress = asyncio.Event()
         self._woken = asyncio.Event()
         #: On the monotonic clock: when the next execution that is known now is due.
@@ -222,7 +230,8 @@ class Engine:
     async def _run_one(self, execution: Execution) -> None:
         """Run one execution.  Everything that is logged meanwhile carries its ids."""
         ids = {"execution_id": execution.id, "workflow": execution.workflow.name, "attempt": execution.attempt}
-        with structlog.contextvars.bound_contextvars(**ids), tracing.attempt(execution) as tell:
+        structlog.contextvars.bind_contextvars(**ids)  # of this lane, until its next execution
+        with tracing.attempt(execution) as tell:
             outcome = await self._outcome(execution)
             if outcome is None:
                 tell("lost")
@@ -255,7 +264,9 @@ class Engine:
         deadline = time.monotonic() + self._leases.seconds_left(outcomes)
         while True:
             try:
-                return await self._store.settle(outcomes)
+                settled = await self._store.settle(outcomes)
+                self._tell_completed(settled)
+                return settled
             except StoreError as error:
                 left = deadline - time.monotonic()
                 is_locked = isinstance(error, Conflict) and len(outcomes) == 1
@@ -265,11 +276,20 @@ class Engine:
                 await asyncio.sleep(min(pause, left))
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
 
+    def _tell_completed(self, settled: list[Settled]) -> None:
+        """Log one line for many executions that completed together; else each has its own."""
+        completed = {one.id for one in settled if one.status == "completed"}
+        if len(completed) > MOST_LOGGED_EACH:
+            self._told |= completed
+            log.info("executions_completed", executions=len(completed))
+
     def _settled(self, execution: Execution, outcome: Outcome, answer: asyncio.Future[Settled]) -> None:
         if answer.cancelled() or answer.exception() is not None:
             log.error("settle_failed", execution_id=execution.id, reason=str(answer.exception()))
             return self._lose(execution, "its outcome could not be recorded")
         settled = answer.result()
+        is_told = execution.id in self._told
+        self._told.discard(execution.id)
         self._pace.count()
         if not self._leases.drop(execution):
             return None  # it was counted as lost when the grace ended
@@ -285,7 +305,8 @@ class Engine:
                 self._due_at = due_at
                 self._woken.set()
         self._progress.set()
-        log.info(
+        tell = log.debug if is_told else log.info
+        tell(
             "execution_settled",
             execution_id=execution.id,
             workflow=execution.workflow.name,

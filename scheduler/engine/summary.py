@@ -52,20 +52,20 @@ class Summary:
 
     def add_settled(self, execution: Execution, outcome: Outcome, settled: Settled) -> None:
         """Count an outcome, by how the database settled it."""
-        end = end_of(outcome, settled)
-        self._add(
-            end,
-            {
-                "id": execution.id,
-                "workflow_id": execution.workflow.id,
-                "workflow": execution.workflow.name,
-                "entity_id": execution.entity_id,
-                "status": settled.status,
-                "attempt": execution.attempt,
-                "code": settled.code,
-                "reason": settled.reason,
-            },
-        )
+        self._count(end_of(outcome, settled))
+        if len(self.executions) < MOST_LISTED:
+            self.executions.append(
+                {
+                    "id": execution.id,
+                    "workflow_id": execution.workflow.id,
+                    "workflow": execution.workflow.name,
+                    "entity_id": execution.entity_id,
+                    "status": settled.status,
+                    "attempt": execution.attempt,
+                    "code": settled.code,
+                    "reason": settled.reason,
+                }
+            )
 
     def add_lost(self, execution: Execution, reason: str) -> None:
         """Count an execution whose lease was lost, or whose outcome could not be recorded."""
@@ -76,7 +76,9 @@ class Summary:
 
     def add_ended(self, row: ExecutionRow) -> None:
         """Count an execution that the claim itself ended."""
-        self._add(row["status"], {"workflow": None, **row})
+        self._count(row["status"])
+        if len(self.executions) < MOST_LISTED:
+            self.executions.append({"workflow": None, **row})
 
     def failed_as(self, word: str) -> bool:
         """Return whether this run failed by `--fail-on`: `never`, `dead` or `any`."""
@@ -100,11 +102,9 @@ class Summary:
             "executions": self.executions,
         }
 
-    def _add(self, end: str, row: Json) -> None:
+    def _count(self, end: str) -> None:
         self.claimed += 1
         self.ends[end] += 1
-        if len(self.executions) < MOST_LISTED:
-            self.executions.append(row)
 
 
 def end_of(outcome: Outcome, settled: Settled) -> str:

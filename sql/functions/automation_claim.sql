@@ -1,7 +1,7 @@
--- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now, p_caller) ->
+-- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now, p_caller, p_contexts) ->
 --   {"now", "executions": [{id, workflow_id, workflow_version, entity_id, attempt, max_attempts, trigger_data, recorded,
 --    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition, webhook_tenant}}, "ended": [{id, status, code, reason, …}],
---    "suspects": bool, "next_seconds": number | null, "test": {"email_to", "sms_to"} | null}
+--    "suspects": bool, "next_seconds": number | null, "test": {"email_to", "sms_to"} | null, "contexts"?: [context]}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
 -- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn (R4).
 -- Executions with which two workers were lost are left out, and `suspects` says that there are some; with p_alone one of
@@ -9,6 +9,8 @@
 -- `next_seconds` leaves out what is paused and suspects.
 -- p_caller: as minutehand.recognize.  The first claim records which database this is; on a copy of it nothing is claimed.  On a test copy
 -- (`test`: who gets its messages) only a caller that redirects them claims.
+-- p_contexts: also answer, in `contexts`, what automation_advance would answer next for those that nothing is in the way of
+-- (minutehand.first_contexts), so that an executor that begins at once need not ask.
 -- While a stale backlog is being skipped (minutehand.backlog), nothing is claimed.  Executions that wait for an earlier one
 -- of their ordering group (entity_ordering.sql) are deferred and count as nothing.
 -- In flight means under a lease of ours (lease_expires_at is not null), whatever status a callee wrote meanwhile.
@@ -24,26 +26,27 @@ create or replace function public.automation_claim(
   p_ids jsonb default null,
   p_alone boolean default false,
   p_now timestamptz default null,
-  p_caller jsonb default null
+  p_caller jsonb default null,
+  p_contexts boolean default false
 ) returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_pauses constant minutehand.pauses := minutehand.recognize(p_caller, v_now);
   v_claimed uuid[];
-  v_ended jsonb;
-  v_answer jsonb;
+  v_ended jsonb := '[]';
+  v_answer record;
 begin
   -- A call whose reply was lost may still be running: its repeat waits here, and then sees the rows.
   perform pg_advisory_xact_lock(hashtextextended(p_token::text, 0));
   if exists (
       select from public.automation_execution_logs where lease_token = p_token and lease_expires_at is not null) then
-    v_answer := minutehand.claim_answer(p_token, v_now) || '{"ended": []}';
+    v_answer := minutehand.claim_answer(p_token);
   else
     v_claimed := minutehand.claim_rows(
       p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, v_pauses, v_now);
     begin
       perform minutehand.end_unrunnable(v_claimed, v_now);
-      v_answer := minutehand.claim_answer(p_token, v_now);
+      v_answer := minutehand.claim_answer(p_token);
     exception when others then
       if minutehand.is_away(sqlstate) then
         raise;
@@ -53,15 +56,15 @@ begin
       -- MB, and the app's own rules may refuse an end.  Such a row must end, or it would stop every claim.
       perform minutehand.all_or_each('end_unreadable', v_claimed, v_now);
       perform minutehand.all_or_each('end_unrunnable', v_claimed, v_now);
-      v_answer := minutehand.claim_answer(p_token, v_now);
+      v_answer := minutehand.claim_answer(p_token);
     end;
     v_ended := minutehand.ended_by_claim(v_claimed);
-    v_answer := v_answer || jsonb_build_object('ended', v_ended);
     if v_ended <> '[]' then
       perform minutehand.wake(v_ended, v_now, false);
     end if;
   end if;
-  return v_answer || jsonb_build_object(
+  return jsonb_build_object(
+    'executions', v_answer.executions, 'workflows', v_answer.workflows, 'ended', v_ended,
     'now', v_now,
     'suspects', exists (
       select from public.automation_execution_logs l
@@ -69,10 +72,37 @@ begin
         and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, v_pauses)),
     'next_seconds', case when not v_pauses.everything then minutehand.seconds_to_next(v_now) end,
     'test', case when v_pauses.is_test then (
-      select jsonb_build_object('email_to', email_to, 'sms_to', sms_to) from minutehand.database_identity) end);
+      select jsonb_build_object('email_to', email_to, 'sms_to', sms_to) from minutehand.database_identity) end)
+    || case when p_contexts then jsonb_build_object(
+      'contexts', minutehand.first_contexts(p_token, v_answer.executions, v_now)) else '{}' end;
 end
 $$;
 comment on function public.automation_claim is 'minutehand: makes due executions processing under a lease';
+
+-- minutehand.first_contexts(token, executions, now) -> [context]: of the claimed executions whose rows can be read now, and that
+-- nothing stops.  The claim waits for no lock of the app's, and finds out nothing about the others: they ask automation_advance,
+-- which does.  Errors: those of class `away`.
+create or replace function minutehand.first_contexts(p_token uuid, p_executions jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '1ms' as $$
+declare
+  c_in_the_way constant jsonpath := '$ ? (@.stop != null || exists (@.hidden.* ? (@.passing == true)))';
+  v_contexts jsonb;
+begin
+  perform set_config('minutehand.waited', statement_timestamp()::text, true);  -- so that reading the rows does not wait, either
+  v_contexts := minutehand.with_slowed_keys(minutehand.read_contexts_batch((
+    select coalesce(jsonb_agg(jsonb_build_object('id', e -> 'id', 'token', p_token)), '[]')
+    from jsonb_array_elements(p_executions) as e), p_now), p_now);
+  if v_contexts @? ('$[*]' || substr(c_in_the_way::text, 2))::jsonpath then
+    v_contexts := (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(v_contexts) as c where not c @? c_in_the_way);
+  end if;
+  return v_contexts;
+exception when others then
+  if minutehand.is_away(sqlstate) then
+    raise;
+  end if;
+  return '[]';
+end
+$$;
 
 -- minutehand.claim_rows(…) -> ids that are processing now: the requested ids, or one suspect, or a share of each tenant.
 create or replace function minutehand.claim_rows(
@@ -191,8 +221,8 @@ language sql stable set search_path = '' as $$
   where id = any (p_claimed) and status in ('failed', 'skipped')
 $$;
 
--- minutehand.claim_answer(token, now) -> {"executions": […], "workflows": {…}}: all under this lease, each definition once.
-create or replace function minutehand.claim_answer(p_token uuid, p_now timestamptz) returns jsonb
+-- minutehand.claim_answer(token) -> (executions, workflows): all under this lease, [{…}], and each definition once, {…}.
+create or replace function minutehand.claim_answer(p_token uuid, out executions jsonb, out workflows jsonb)
 language sql stable set search_path = '' as $$
   with leased as (
     select l.*, minutehand.due_at(l) as due, minutehand.is_suspect(l) is true as is_suspect
@@ -202,16 +232,16 @@ language sql stable set search_path = '' as $$
   ), used as (
     select distinct workflow_id, workflow_version from leased
   )
-  select jsonb_build_object(
-    'executions', coalesce((
+  select
+    coalesce((
       select jsonb_agg(jsonb_build_object(
         'id', l.id, 'workflow_id', l.workflow_id, 'workflow_version', l.workflow_version, 'entity_id', l.entity_id,
         'attempt', l.attempt, 'max_attempts', l.max_attempts, 'trigger_data', l.trigger_data,
-        'recorded', coalesce(l.actions_executed::jsonb, '[]'), 'resends', minutehand.as_object(l.resends::text),
+        'recorded', coalesce(l.actions_executed::jsonb, '[]'), 'resends', case when l.resends is null then '{}'::jsonb else minutehand.as_object(l.resends::text) end,
         'alone', l.is_suspect)
         order by l.due, l.id)
       from leased l), '[]'),
-    'workflows', coalesce((
+    coalesce((
       select jsonb_object_agg(
         u.workflow_id || ':' || coalesce(u.workflow_version, 0),
         jsonb_build_object(
@@ -223,5 +253,5 @@ language sql stable set search_path = '' as $$
       cross join minutehand.is_single_tenant() as s (is_single_tenant)
       left join public.automation_workflow_versions v
         on v.workflow_id = u.workflow_id and v.version = u.workflow_version
-      left join public.automation_workflows w on w.id = u.workflow_id), '{}'))
+      left join public.automation_workflows w on w.id = u.workflow_id), '{}')
 $$;

@@ -76,6 +76,10 @@ begin
            minutehand.table_of(l.trigger_data::jsonb) as table_name
     from jsonb_to_recordset(p_items) as i (id uuid, token uuid)
     left join public.automation_execution_logs l on l.id = i.id
+  ), workflows as materialized (
+    select w as workflow, w.id, w.organization_id, w.user_id, minutehand.is_on(w) as is_on
+    from public.automation_workflows w
+    where w.id in (select requested.workflow_id from requested)
   ), tables as materialized (
     select w.relation, w.config, w.name from minutehand.watched w
   ), current_rows as materialized (
@@ -90,7 +94,7 @@ begin
     -- Whoever may insert executions may name any event.  It is read only if it is about the same row, and of the workflow's tenant.
     select q.id, e as event
     from requested q
-    left join public.automation_workflows w on w.id = q.workflow_id
+    left join workflows w on w.id = q.workflow_id
     left join tables t on t.name = q.table_name
     join public.automation_events e
       on e.id = q.event_id and e.table_name = q.table_name and e.entity_id is not distinct from q.entity_id
@@ -113,7 +117,7 @@ begin
     'stop', (
       select jsonb_build_object('ended', m.ended, 'code', m.code, 'reason', m.reason)
       from (
-        select * from minutehand.may_run(q.log, w, (e.event).operation, c.row, t.config, v_pauses)
+        select * from minutehand.may_run(q.log, w.workflow, w.is_on, (e.event).operation, c.row, t.config, v_pauses)
         union all
         select 4, p.ended, p.code, p.reason  -- before row_gone
         from jsonb_to_record(c.problem) as p (ended text, code text, reason text)
@@ -134,7 +138,7 @@ begin
     'old', minutehand.row_before(e.event)))
   into v_result
   from requested q
-  left join public.automation_workflows w on w.id = q.workflow_id
+  left join workflows w on w.id = q.workflow_id
   left join tables t on t.name = q.table_name
   left join events e on e.id = q.id
   left join gone_rows g on g.key = q.id::text

@@ -121,43 +121,44 @@ language sql stable set search_path = '' as $$
   select w.reason from minutehand.waiting_for(p_log, p_now) w
 $$;
 
--- minutehand.may_run(log, workflow, operation, row, config, pauses) -> (nr, ended, code, reason): each reason why a claimed
+-- minutehand.may_run(log, workflow, is on, operation, row, config, pauses) -> (nr, ended, code, reason): each reason why a claimed
 -- execution must not go on now, the first one decides.  No row: it may run.  `ended` is the outcome that follows: `released`
--- executions stay pending.  Asked before each step.
+-- executions stay pending.  Asked before each step, so that what nothing prevents costs no text: one branch for each reason.
+-- is on: minutehand.is_on(workflow), which a batch asks once for each workflow.
 -- operation, row: the event's operation and the app's row, read fresh; config: of the row's table, null where it is not watched.
 create or replace function minutehand.may_run(
-  p_log public.automation_execution_logs, p_workflow public.automation_workflows, p_operation text, p_row jsonb,
-  p_config jsonb, p_pauses minutehand.pauses
+  p_log public.automation_execution_logs, p_workflow public.automation_workflows, p_is_on boolean, p_operation text,
+  p_row jsonb, p_config jsonb, p_pauses minutehand.pauses
 ) returns table (nr integer, ended text, code text, reason text) language sql stable rows 1 as $$
-  select s.nr, s.ended, s.code, s.reason
-  from (values
-    (1, p_workflow.id is null or not minutehand.is_on(p_workflow),
-     'skipped', 'workflow_off', 'the workflow is switched off'),
-    (2, minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses),
-     'released', 'paused', case when minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
-       then coalesce(minutehand.pause_reason(minutehand.tenant_of(p_log), p_log.workflow_id), 'paused') end),
-    (3, (p_config is null or p_config ->> 'tenant' is not null) and minutehand.tenant_of(p_workflow) <> ''
-        and not minutehand.same_tenant(
-          p_log.organization_id::text, p_log.user_id::text,
-          p_workflow.organization_id::text, p_workflow.user_id::text),
-     'failed', 'other_tenant', 'the execution names another tenant than its workflow'),
-    (5, p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE'
-        and (p_row is null or minutehand.is_set_on(p_row, p_config ->> 'soft_delete')),
-     'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)
-       || case when p_row is null then '' else format(': %s is set', p_config ->> 'soft_delete') end),
-    (6, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
-        and minutehand.names_no_tenant(p_row, p_config),
-     'failed', 'no_tenant', format('%s %s names no tenant: %s is null', p_config ->> 'type', p_log.entity_id, p_config ->> 'tenant')),
-    (6, p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
-        and not minutehand.is_row_of_workflow(p_row, p_config, p_workflow)
-        and not minutehand.names_no_tenant(p_row, p_config),
-     'failed', 'other_tenant',
-     format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id)),
-    (7, p_operation = 'DELETE' and p_config ? 'soft_delete' and p_row is not null
-        and not minutehand.is_set_on(p_row, p_config ->> 'soft_delete'),
-     'skipped', 'row_restored', format('%s %s was restored', p_config ->> 'type', p_log.entity_id))
-  ) as s (nr, applies, ended, code, reason)
-  where s.applies
+  select 1, 'skipped', 'workflow_off', 'the workflow is switched off'
+  where p_workflow.id is null or not p_is_on
+  union all
+  select 2, 'released', 'paused', coalesce(minutehand.pause_reason(minutehand.tenant_of(p_log), p_log.workflow_id), 'paused')
+  where minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
+  union all
+  select 3, 'failed', 'other_tenant', 'the execution names another tenant than its workflow'
+  where (p_config is null or p_config ->> 'tenant' is not null) and minutehand.tenant_of(p_workflow) <> ''
+    and not minutehand.same_tenant(
+      p_log.organization_id::text, p_log.user_id::text, p_workflow.organization_id::text, p_workflow.user_id::text)
+  union all
+  select 5, 'skipped', 'row_gone', format('%s %s is gone', p_config ->> 'type', p_log.entity_id)
+    || case when p_row is null then '' else format(': %s is set', p_config ->> 'soft_delete') end
+  where p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE'
+    and (p_row is null or minutehand.is_set_on(p_row, p_config ->> 'soft_delete'))
+  union all
+  select 6, 'failed', m.code, m.reason
+  from (
+    select case when minutehand.names_no_tenant(p_row, p_config) then 'no_tenant' else 'other_tenant' end as code,
+           case when minutehand.names_no_tenant(p_row, p_config)
+             then format('%s %s names no tenant: %s is null', p_config ->> 'type', p_log.entity_id, p_config ->> 'tenant')
+             else format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id) end as reason
+    where p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
+      and (minutehand.names_no_tenant(p_row, p_config) or not minutehand.is_row_of_workflow(p_row, p_config, p_workflow))
+  ) m
+  union all
+  select 7, 'skipped', 'row_restored', format('%s %s was restored', p_config ->> 'type', p_log.entity_id)
+  where p_operation = 'DELETE' and p_config ? 'soft_delete' and p_row is not null
+    and not minutehand.is_set_on(p_row, p_config ->> 'soft_delete')
 $$;
 
 -- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason

@@ -90,7 +90,7 @@ declare
 begin
   select * into v_wait from minutehand.waiting_for(p_log, p_now);
   select * into v_stop
-  from minutehand.may_run(p_log, p_workflow, coalesce(p_event.operation, minutehand.readable_json(p_log.trigger_data::text) ->> 'operation'),
+  from minutehand.may_run(p_log, p_workflow, minutehand.is_on(p_workflow), coalesce(p_event.operation, minutehand.readable_json(p_log.trigger_data::text) ->> 'operation'),
                           p_row, p_config, (select p from minutehand.pauses p)) m
   where m.code <> 'paused' order by m.nr limit 1;
   if v_stop.code is not null then

@@ -1,11 +1,10 @@
 -- Settling: how the outcome of an attempt changes an execution.
 
 -- minutehand.settle_batch(outcomes, now) -> answers: one set-based pass; raises when one of the outcomes cannot be stored.
--- Its plan is kept, and reads the rows by their key even if the table is so small that a scan seems cheaper.
 create or replace function minutehand.settle_batch(p_outcomes jsonb, p_now timestamptz) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+language plpgsql set search_path = '' as $$
 declare
-  v_answers jsonb;
+  v_plain jsonb;
 begin
   if p_outcomes @? '$[*].pace' then
     p_outcomes := minutehand.note_paces(p_outcomes, p_now);
@@ -13,6 +12,68 @@ begin
   if p_outcomes @? '$[*].confirm' then
     perform minutehand.confirm_sends(minutehand.pick_part(p_outcomes, 'confirm'), p_now);
   end if;
+  v_plain := minutehand.settle_plain(p_outcomes, p_now);
+  if jsonb_array_length(v_plain) = jsonb_array_length(p_outcomes) then
+    return v_plain;
+  end if;
+  p_outcomes := (
+    select jsonb_agg(o)
+    from jsonb_array_elements(p_outcomes) as o
+    where (o ->> 'id')::uuid not in (select (a ->> 'id')::uuid from jsonb_array_elements(v_plain) as a));
+  return v_plain || minutehand.settle_others(p_outcomes, p_now);
+end
+$$;
+
+-- minutehand.settle_plain(outcomes, now) -> answers to those of nearly all executions: every step did what it says, and is recorded now.
+-- They end as minutehand.settle_others would end them, without a function call for a row.  Locks: the rows of all outcomes, by id.
+-- The plans of both are kept, and read the rows by their key even if the table is so small that a scan seems cheaper.
+create or replace function minutehand.settle_plain(p_outcomes jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+declare
+  v_ids uuid[];
+  v_steps jsonb[];
+  v_resume_steps text[];
+  v_answers jsonb;
+begin
+  select array_agg(l.id), array_agg(r.steps), array_agg(r.resume_step) into v_ids, v_steps, v_resume_steps
+  from (
+    select o.id, o.token, o.resume_step, coalesce(o.steps, '[]') as steps,
+           o.ended = 'done' and o.earlier is null
+             and not coalesce(o.steps, '[]') @? '$[*] ? (!(@.status == "success") || exists (@.send))' as is_plain
+    from jsonb_to_recordset(p_outcomes) as o (
+      id uuid, token uuid, ended text, steps jsonb, earlier jsonb, resume_step text)
+    order by o.id
+  ) r
+  cross join lateral (
+    -- By its id alone: the index of leases would be read as a whole for each.
+    select x.* from public.automation_execution_logs x where x.id = r.id offset 0 for update
+  ) l
+  where r.is_plain and l.lease_token = r.token and l.lease_expires_at is not null and l.status = 'processing'
+    and coalesce(l.actions_executed::text, '[]') = '[]';
+
+  with settled as (
+    update public.automation_execution_logs l
+    set status = 'completed', code = null, reason = null, error_message = null, actions_executed = p.steps,
+        resume_step = p.resume_step, deferred_since = null, completed_at = p_now, lease_expires_at = null
+    from unnest(v_ids, v_steps, v_resume_steps) as p (id, steps, resume_step)
+    where l.id = p.id
+    returning l.id, l.attempt
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'id', id, 'answer', 'settled', 'status', 'completed', 'code', null, 'reason', null, 'attempt', attempt,
+    'due_seconds', null)), '[]')
+  into v_answers
+  from settled;
+  return v_answers;
+end
+$$;
+
+-- minutehand.settle_others(outcomes, now) -> answers: whatever the outcome and the row, by minutehand.state_after.
+create or replace function minutehand.settle_others(p_outcomes jsonb, p_now timestamptz) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+declare
+  v_answers jsonb;
+begin
   with requested as (
     select o.*
     from jsonb_to_recordset(p_outcomes) as o (

@@ -12,6 +12,9 @@ from minutehand.store.records.executions import ExecutionRow, Json
 from minutehand.store.records.operations import HiddenTable, Identity, Pace
 from minutehand.store.records.webhooks import WebhookTenant
 
+#: How long a step may begin with the context that the claim read.
+FIRST_CONTEXT_SECONDS = 1.0
+
 
 class LeaseLost(Exception):
     """Another processor may own this execution now: stop before the next side effect."""
@@ -86,6 +89,18 @@ class Execution:
     #: The database's time at the claim, and this process's monotonic clock when the answer came.
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     claimed_monotonic: float = field(default_factory=lambda: time.monotonic())
+    #: What the claim read for it, and when on the monotonic clock the claim was asked for that.
+    read_at_claim: Context | None = None
+    read_since: float = 0.0
+
+    def first_context(self) -> Context | None:
+        """Return the context that the claim read, for a second: then the row may be another by now."""
+        return self.read_at_claim if time.monotonic() < self.first_context_until else None
+
+    @property
+    def first_context_until(self) -> float:
+        """On the monotonic clock: when the context that the claim read is too old."""
+        return self.read_since + FIRST_CONTEXT_SECONDS
 
     def now(self) -> datetime:
         """Return the database's time: the claim's, and what has passed since (R1)."""
@@ -110,8 +125,8 @@ class Claim:
     next_seconds: float | None
 
     @classmethod
-    def from_row(cls, row: Json, lease: Lease) -> Claim:
-        """Parse the result of `automation_claim`."""
+    def from_row(cls, row: Json, lease: Lease, *, read_since: float = 0.0) -> Claim:
+        """Parse the result of `automation_claim`, which was asked for at `read_since` on the monotonic clock."""
         workflows = {
             key: Workflow(
                 id=w["id"],
@@ -122,6 +137,8 @@ class Claim:
             )
             for key, w in row["workflows"].items()
         }
+        claimed_at = datetime.fromisoformat(row["now"])
+        contexts = {item["id"]: Context.from_row(item) for item in row.get("contexts") or ()}
         executions = [
             Execution(
                 id=item["id"],
@@ -135,7 +152,9 @@ class Claim:
                 resends=_counts(item.get("resends")),
                 alone=item["alone"],
                 test=row.get("test"),
-                claimed_at=datetime.fromisoformat(row["now"]),
+                claimed_at=claimed_at,
+                read_at_claim=contexts.get(item["id"]),
+                read_since=read_since,
             )
             for item in row["executions"]
         ]

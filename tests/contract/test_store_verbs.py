@@ -154,9 +154,10 @@ def test_what_cannot_be_stored_is_stripped_before_the_call(backend: Backend) -> 
 
 def test_steps_are_recorded_and_the_context_is_read(backend: Backend) -> None:
     job = backend.app.complete()
-    (row,) = backend.claim().executions
+    (row,) = backend.claim(contexts=True).executions
     mine = {"id": row.id, "token": row.lease.token}
     (context,) = backend.run(lambda store: store.advance([mine]))
+    assert row.read_at_claim == context
     assert (context.held, context.type, context.stop, context.send) == (True, "job", None, None)
     assert context.row is not None
     assert context.row["id"] == job

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -48,7 +50,14 @@ def run(database, monkeypatch):
     database.sql(TABLES)
     database.call("automation_trigger_add", p_table="jobs")
 
-    def go(*steps: Any, before: dict[int, str] | None = None, settings: Any = None) -> tuple[Outcome, list[Any]]:
+    def go(
+        *steps: Any,
+        before: dict[int, str] | None = None,
+        settings: Any = None,
+        before_claim: Callable[[], object] | None = None,
+        since_claim: str = "",
+        **claim: Any,
+    ) -> tuple[Outcome, list[Any]]:
         database.sql(
             "insert into automation_workflows (name, organization_id, trigger_type, steps, settings)"
             " values ('W', 'north', 'job_completed', %s, %s)",
@@ -56,16 +65,20 @@ def run(database, monkeypatch):
             Jsonb(settings or {}),
         )
         database.sql("update jobs set status = 'completed'")
-        return asyncio.run(_run(database, before or {}))
+        if before_claim is not None:
+            before_claim()
+        return asyncio.run(_run(database, before or {}, since_claim, claim))
 
     return go
 
 
-async def _run(database, before: dict[int, str]) -> tuple[Outcome, list[Any]]:
+async def _run(database, before: dict[int, str], since_claim: str, claim: dict[str, Any]) -> tuple[Outcome, list[Any]]:
     store = Counted(PostgresDriver(database.url))
     store.database, store.calls, store.before = database, [], before
     try:
-        (claimed,) = (await store.claim(1, **CLAIM)).executions
+        (claimed,) = (await store.claim(1, **CLAIM, **claim)).executions
+        if since_claim:
+            database.sql(since_claim)
         async with LocalExecutor(store, ExecutorSettings()) as executor:
             outcome = await executor.execute(claimed)
         await store.settle([outcome.as_json()])
@@ -91,6 +104,58 @@ def test_three_sends_cost_the_look_three_calls_and_the_settle(run, database):
     assert [send["status"] for send in database.sql("select status from communication_logs")] == ["sent"] * 3
     steps = database.one("select actions_executed as a from automation_execution_logs")["a"]
     assert [(step["stepId"], step["status"]) for step in steps] == [(str(n), "success") for n in (1, 2, 3)]
+
+
+OFF = "update automation_workflows set is_active = false"
+TOLD = ["confirm", "reserve", "resume_step", "steps"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "since_claim", "calls", "ended"),
+    [
+        ([odd("done")], "", [], Ended.DONE),
+        ([odd("done")] * 2, "", [["resume_step", "steps"]], Ended.DONE),
+        ([odd("call")], "", [], Ended.DONE),
+        ([odd("send")] * 2, "", [["reserve"], TOLD], Ended.DONE),
+        # A reservation looks again; what reserves nothing goes by the look of less than a second ago.
+        ([odd("send")], OFF, [["reserve"]], Ended.SKIPPED),
+        ([odd("call")] * 2, OFF, [["resume_step", "steps"]], Ended.SKIPPED),
+    ],
+)
+def test_the_context_of_the_claim_saves_the_first_look(run, monkeypatch, steps, since_claim, calls, ended):
+    monkeypatch.setattr(OddAction, "reserves", steps[0]["config"]["do"] == "send")
+    monkeypatch.setattr("minutehand.store.records.queue.FIRST_CONTEXT_SECONDS", 60)
+    outcome, made = run(*steps, since_claim=since_claim, contexts=True)
+    assert (made, outcome.ended) == (calls, ended)
+
+
+def test_the_context_of_a_claim_of_more_than_a_second_ago_is_read_again(run, monkeypatch):
+    monkeypatch.setattr(OddAction, "reserves", False)
+    monkeypatch.setattr("minutehand.store.records.queue.FIRST_CONTEXT_SECONDS", 0)
+    outcome, calls = run(odd("call"), since_claim=OFF, contexts=True)
+    assert (calls, outcome.ended) == ([[]], Ended.SKIPPED)
+
+
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        (OFF, "workflow_off"),
+        ("delete from jobs", "row_gone"),
+        ("update jobs set organization_id = 'south'", "other_tenant"),
+        ('alter table jobs rename to tasks; drop trigger "!minutehand_capture" on tasks', "table_missing"),
+    ],
+)
+def test_what_must_not_run_finds_out_why_itself(run, database, monkeypatch, sql, code):
+    monkeypatch.setattr("minutehand.store.records.queue.FIRST_CONTEXT_SECONDS", 60)
+    outcome, calls = run(odd("call"), before_claim=lambda: database.sql(sql), contexts=True)
+    assert (calls, outcome.code) == ([[]], code)
+
+
+@pytest.mark.parametrize("table", ["jobs", "clients"])
+def test_a_claim_waits_for_no_lock_of_the_apps(database, run, table):
+    with psycopg.connect(database.url) as other:
+        outcome, calls = run(odd("done"), before_claim=lambda: other.execute(f"lock table {table}"), contexts=True)
+    assert (calls, outcome.code) == ([[]], "table_locked")
 
 
 def test_calls_whose_receivers_dedupe_reserve_nothing(run, database, monkeypatch):
