@@ -3,8 +3,8 @@
     POST URL/start?rid=…    POST URL/<exit status>?rid=… with the summary as its body
 
 This is the protocol of Healthchecks.  Each ping goes out in a thread of its own, with a time limit.  A ping that fails
-is logged and changes nothing.  It uses http.client and not executor.http.HttpClient, which needs an event loop, and
-whose imports each cron run would pay.
+is logged and changes nothing.  It uses http.client and not executor.http.HttpClient, which imports aiohttp: 170 ms or
+more, measured, that each cron run would pay.
 """
 
 from __future__ import annotations

@@ -292,7 +292,7 @@ def test_the_shown_url_has_neither_query_nor_fragment():
 def test_a_client_without_work_opens_nothing():
     async def idle() -> None:
         async with HttpClient(OPEN) as http:
-            assert not http._idle
+            assert not http._sessions
 
     asyncio.run(idle())
 

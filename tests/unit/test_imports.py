@@ -62,7 +62,7 @@ NOT_IMPORTED = {
 #: Step -> what a run of it does not import: what other steps need, and what libraries load where it is installed.
 STEPS_NOT_IMPORTED = {
     "email": LAZY - {"aiosmtplib", "jinja2"} | _MIGRATE | {"attr", "pygments"},
-    "webhook": LAZY - {"jinja2"} | _MIGRATE | {"pygments"},
+    "webhook": LAZY - {"aiohttp", "jinja2"} | _MIGRATE | {"pygments"},
 }
 
 
