@@ -248,3 +248,25 @@ def test_pruning_reads_what_it_deletes(history: Database) -> None:
     before = _counted(history, counters)
     tick(history)
     assert _counted(history, counters)["rows"] - before["rows"] <= 10
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_plain_ends_read_each_row_a_few_times_and_call_no_function_for_it(database: Database, count: int) -> None:
+    pending(database, workflow(database), 6 * count)
+
+    def whole_turn(mine: Database) -> None:
+        lease = token()
+        claimed_now = ids(claim(mine, count, p_token=lease))
+        assert len(claimed_now) == count
+        mine.sql("set track_functions = 'all'")
+        outcomes = [{"id": one, "token": lease, "ended": "done", "steps": [success("1")]} for one in claimed_now]
+        with mine.connection.transaction():
+            answers = settle(mine, *outcomes)
+            calls = mine.sql("select funcname, calls from pg_stat_xact_user_functions where calls >= %s", count)
+        assert {answer["answer"] for answer in answers.values()} == {"settled"}
+        assert calls == []
+
+    read = reads(database, whole_turn)
+    assert read.seq_scans == 0
+    # Read through the index of leases, each would be compared with each.
+    assert read.rows <= 10 * count
