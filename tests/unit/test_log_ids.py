@@ -123,3 +123,30 @@ def test_a_plug_in_action_that_crashes_is_logged_with_its_execution(database, tm
     told = next(line for line in map(json.loads, done.stderr.splitlines()) if line["event"] == "action_crashed")
     assert (told["execution_id"], told["workflow"]) == (str(app.execution()["id"]), "Thank the client")
     assert (told["attempt"], told["step"], told["action"]) == (1, "1", "odd")
+
+
+@pytest.mark.parametrize(("count", "lines"), [(5, 5), (40, 0)])
+def test_many_that_complete_together_are_told_in_one_line(database, count, lines):
+    database.sql(ROWS, count)
+
+    async def execute(execution: Execution) -> Outcome:
+        return Outcome(execution_id=execution.id, token=execution.lease.token, ended=Ended.DONE)
+
+    logs = run(database.url, execute, budget=None)
+    settled = [entry["log_level"] for entry in logs if entry["event"] == "execution_settled"]
+    assert len(settled) == count
+    assert settled.count("info") == lines
+    assert sum(entry["executions"] for entry in logs if entry["event"] == "executions_completed") == count - lines
+
+
+def test_what_fails_among_many_has_a_line_of_its_own(database):
+    database.sql(ROWS, 40)
+    (one,) = database.sql("select id from automation_execution_logs limit 1")
+
+    async def execute(execution: Execution) -> Outcome:
+        ended = Ended.FAILED if execution.id == str(one["id"]) else Ended.DONE
+        return Outcome(execution_id=execution.id, token=execution.lease.token, ended=ended)
+
+    logs = run(database.url, execute, budget=None)
+    (told,) = [entry for entry in logs if entry["event"] == "execution_settled" and entry["log_level"] == "info"]
+    assert told["execution_id"] == str(one["id"])
