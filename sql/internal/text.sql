@@ -36,13 +36,19 @@ language plpgsql immutable as $$
 declare
   v_value jsonb;
 begin
-  v_value := p_text::jsonb;
-  if jsonb_typeof(v_value) = 'string' then
-    v_value := minutehand.json_in_text(v_value #>> '{}');
+  -- What nearly all settings are: no block, which is a subtransaction, and nothing to parse.
+  if p_text = '{}' or p_text is null then
+    return '{}';
   end if;
-  return case when jsonb_typeof(v_value) = 'object' then v_value else '{}' end;
-exception when data_exception or statement_too_complex then
-  return '{}';
+  begin
+    v_value := p_text::jsonb;
+    if jsonb_typeof(v_value) = 'string' then
+      v_value := minutehand.json_in_text(v_value #>> '{}');
+    end if;
+    return case when jsonb_typeof(v_value) = 'object' then v_value else '{}' end;
+  exception when data_exception or statement_too_complex then
+    return '{}';
+  end;
 end
 $$;
 

@@ -15,10 +15,13 @@ language sql immutable as $$
 $$;
 
 -- minutehand.needed_columns(config, second argument) -> text[]; without it, those that the config names surely.
+-- In PL/pgSQL: the cast keeps one in SQL from becoming part of its caller, which plans it anew in each transaction of the app.
 create or replace function minutehand.needed_columns(p_config jsonb, p_needs text) returns text[]
-language sql immutable as $$
-  select coalesce(p_needs::text[], array_remove(array[
-    p_config ->> 'id', p_config ->> 'tenant', nullif(p_config ->> 'status', 'status')], null))
+language plpgsql immutable as $$
+begin
+  return coalesce(p_needs::text[], array_remove(array[
+    p_config ->> 'id', p_config ->> 'tenant', nullif(p_config ->> 'status', 'status')], null));
+end
 $$;
 
 -- minutehand.needed_columns(config, trigger's arguments, their number) -> text[]
