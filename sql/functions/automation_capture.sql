@@ -18,8 +18,8 @@ declare
   v_blocked text := current_setting('minutehand.blocked', true);
   v_timed_out boolean;
   v_config jsonb;
-  v_old jsonb;
-  v_new jsonb;
+  v_rows jsonb[];
+  v_done boolean;
 begin
   begin
     -- Compared byte by byte: json columns have no equality operator.
@@ -30,18 +30,13 @@ begin
       return null;
     end if;
     v_config := tg_argv[0];
-    if tg_op <> 'INSERT' then
-      v_old := minutehand.row_json(old, minutehand.padded_in_transaction(tg_relid));
-    end if;
-    if tg_op <> 'DELETE' then
-      v_new := minutehand.row_json(new, minutehand.padded_in_transaction(tg_relid));
-    end if;
+    v_rows := minutehand.rows_json(old, new, minutehand.padded_in_transaction(tg_relid));
     if v_config ? 'virtual' then
-      v_old := minutehand.with_virtual(tg_relid, v_config, v_old);
-      v_new := minutehand.with_virtual(tg_relid, v_config, v_new);
+      v_rows := array[minutehand.with_virtual(tg_relid, v_config, v_rows[1]), minutehand.with_virtual(tg_relid, v_config, v_rows[2])];
     end if;
-    perform minutehand.capture(
-      v_config, tg_argv[1], minutehand.table_name(tg_table_schema, tg_table_name), tg_op, v_old, v_new);
+    -- An assignment, as in the functions below: a PERFORM would start an executor for it.
+    v_done := minutehand.capture(
+      v_config, tg_argv[1], minutehand.table_name(tg_table_schema, tg_table_name), tg_op, v_rows[1], v_rows[2]);
   exception when others then
     v_timed_out := sqlstate = '55P03';
     -- One warning for each error, not for each of a million rows.
@@ -69,30 +64,32 @@ comment on function public.automation_capture() is 'minutehand: records each cha
 
 -- minutehand.capture(config, needed columns, table, operation, old, new): writes the event, then tries to match it.  Where the row
 -- lacks a column that its watch needs, the event names those columns, and waits unmatched (minutehand.complete_events): without
--- them nobody knows which row it is about, or whose.
+-- them nobody knows which row it is about, or whose.  Answers whether it was a change.
 create or replace function minutehand.capture(
   p_config jsonb, p_needs text, p_table text, p_operation text, p_old jsonb, p_new jsonb
-) returns void language plpgsql as $$
+) returns boolean language plpgsql as $$
 declare
   v_event public.automation_events;
-  v_row jsonb := coalesce(p_new, p_old);
+  v_row constant jsonb := coalesce(p_new, p_old);
   v_needs constant text[] := minutehand.needed_columns(p_config, p_needs);
   v_excluded text[];
+  v_missing text[];
+  v_cut text[];
+  v_types text[];
+  v_error text;
+  v_is_decided boolean := true;
 begin
   if not v_row ?& v_needs then
-    v_event.missing_columns := array(select c from unnest(v_needs) as c where not v_row ? c);
+    v_missing := array(select c from unnest(v_needs) as c where not v_row ? c);
   end if;
-  v_event.entity_id := v_row ->> (p_config ->> 'id');
-  v_event.organization_id := minutehand.organization_of(v_row, p_config);
-  v_event.user_id := v_row ->> (p_config ->> 'user');
   if p_config ? 'table' then
     select * into p_operation, p_old from minutehand.paired_move(p_config, p_operation, p_old, p_new);
     if p_operation is null then
-      return;
+      return false;
     end if;
   end if;
   if p_config ? 'soft_delete' then
-    select * into p_operation, p_old, p_new, v_event.error
+    select * into p_operation, p_old, p_new, v_error
     from minutehand.soft_deleted(p_config ->> 'soft_delete', p_operation, p_old, p_new);
   end if;
   if p_config -> 'exclude' <> '[]' then
@@ -101,79 +98,76 @@ begin
     p_new := p_new - v_excluded;
   end if;
 
-  v_event.types := minutehand.event_types(p_config, p_operation, p_old, p_new);
+  v_types := minutehand.event_types(p_config, p_operation, p_old, p_new);
   if p_operation = 'UPDATE' then
-    select jsonb_object_agg(key, value) into p_old
-    from jsonb_each(p_old)
-    where value is distinct from p_new -> key;
+    select jsonb_object_agg(key, p_old -> key) into p_old
+    from (select jsonb_object_keys(p_old) as key) k
+    where p_old -> key is distinct from p_new -> key;
     if p_old is null then
-      return;  -- only excluded columns changed
+      return false;  -- only excluded columns changed
     end if;
   end if;
 
   if coalesce(pg_column_size(p_new), 0) + coalesce(pg_column_size(p_old), 0) > 262144 then
-    v_event.cut_columns := minutehand.columns_too_large(p_new, p_old);
-    p_old := p_old - coalesce(v_event.cut_columns, '{}');
-    p_new := p_new - coalesce(v_event.cut_columns, '{}');
+    v_cut := minutehand.columns_too_large(p_new, p_old);
+    p_old := p_old - coalesce(v_cut, '{}');
+    p_new := p_new - coalesce(v_cut, '{}');
   end if;
 
-  v_event.occurred_at := minutehand.clock();
-  v_event.table_name := coalesce(p_config ->> 'table', p_table);
-  v_event.operation := p_operation;
-  v_event.old := p_old;
-  v_event.new := p_new;
-  v_event.cause := minutehand.current_cause();
   if minutehand.is_quiet() then
-    v_event.matched_at := v_event.occurred_at;
-    v_event.error := 'imported quietly: its transaction set minutehand.quiet, so it starts nothing';
-  elsif v_event.missing_columns is not null then
-    v_event.error := minutehand.columns_reason(v_event.table_name, p_config, v_event.missing_columns);
-  elsif p_config ->> 'tenant' is not null and coalesce(v_event.organization_id, v_event.user_id) is null then
+    v_error := 'imported quietly: its transaction set minutehand.quiet, so it starts nothing';
+  elsif v_missing is not null then
+    v_is_decided := false;
+    v_error := minutehand.columns_reason(coalesce(p_config ->> 'table', p_table), p_config, v_missing);
+  elsif p_config ->> 'tenant' is not null
+        and coalesce(minutehand.organization_of(v_row, p_config), v_row ->> (p_config ->> 'user')) is null then
     -- It belongs to no tenant, so it starts no workflow.  The error remains, for `status` and `explain`.
-    v_event.matched_at := v_event.occurred_at;
-    v_event.error := format('no tenant: %s is null', p_config ->> 'tenant');
-  elsif v_event.error is not null then
-    v_event.matched_at := v_event.occurred_at;
-  elsif coalesce(current_setting('minutehand.blocked', true), '') = ''
-        and current_setting('transaction_isolation') <> 'serializable' then
+    v_error := format('no tenant: %s is null', p_config ->> 'tenant');
+  elsif v_error is null then
     -- The rows that matching reads would make the app's serializable transactions conflict; the tick matches instead.
-    v_event.matched_at := v_event.occurred_at;
+    v_is_decided := coalesce(current_setting('minutehand.blocked', true), '') = ''
+      and current_setting('transaction_isolation') <> 'serializable';
   end if;
   insert into public.automation_events (
     occurred_at, table_name, operation, types, entity_id, user_id, organization_id, old, new, cause, matched_at, error,
     cut_columns, missing_columns)
   values (
-    v_event.occurred_at, v_event.table_name, v_event.operation, v_event.types, v_event.entity_id, v_event.user_id,
-    v_event.organization_id, v_event.old, v_event.new, v_event.cause, v_event.matched_at, v_event.error,
-    v_event.cut_columns, v_event.missing_columns)
-  returning id into v_event.id;
+    minutehand.clock(), coalesce(p_config ->> 'table', p_table), p_operation, v_types, v_row ->> (p_config ->> 'id'),
+    v_row ->> (p_config ->> 'user'), minutehand.organization_of(v_row, p_config), p_old, p_new, minutehand.current_cause(),
+    case when v_is_decided then minutehand.clock() end, v_error, v_cut, v_missing)
+  returning * into v_event;
 
-  if v_event.matched_at is not null and v_event.error is null then
-    perform minutehand.match_now(v_event, p_config);
-  end if;
+  return case when v_is_decided and v_error is null then minutehand.match_now(v_event, p_config) else true end;
 end
 $$;
 
 -- minutehand.event_types(config, operation, old row, new row) -> the types that a change has: job_updated, job_status_changed, …
 -- A different spelling ("In Progress" -> "in_progress") is not a change of status.  A status that is called like an operation has
--- no type of its own: job_created means a new row, whatever the row's status.  One expression, so that it becomes part of
--- its caller's.
+-- no type of its own: job_created means a new row, whatever the row's status.
 create or replace function minutehand.event_types(p_config jsonb, p_operation text, p_old jsonb, p_new jsonb) returns text[]
-language sql immutable as $$
-  select case
-    when p_operation = 'INSERT' then array[(p_config ->> 'type') || '_created']
-    when p_operation = 'DELETE' then array[(p_config ->> 'type') || '_deleted']
-    when p_old ->> (p_config ->> 'status') is not distinct from p_new ->> (p_config ->> 'status')
-      or minutehand.fold(p_old ->> (p_config ->> 'status'))
-         is not distinct from minutehand.fold(p_new ->> (p_config ->> 'status'))
-      then array[(p_config ->> 'type') || '_updated']
-    when p_new ->> (p_config ->> 'status') is null
-      or minutehand.slug(p_new ->> (p_config ->> 'status')) in ('created', 'updated', 'deleted', 'status_changed')
-      then array[(p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed']
-    else array[
-      (p_config ->> 'type') || '_updated', (p_config ->> 'type') || '_status_changed',
-      (p_config ->> 'type') || '_' || minutehand.slug(p_new ->> (p_config ->> 'status'))]
-  end
+language plpgsql immutable as $$
+declare
+  v_type constant text := p_config ->> 'type';
+  v_was text;
+  v_is text;
+  v_word text;
+begin
+  if p_operation = 'INSERT' then
+    return array[v_type || '_created'];
+  elsif p_operation = 'DELETE' then
+    return array[v_type || '_deleted'];
+  end if;
+  v_was := p_old ->> (p_config ->> 'status');
+  v_is := p_new ->> (p_config ->> 'status');
+  if v_was is not distinct from v_is or minutehand.fold(v_was) is not distinct from minutehand.fold(v_is) then
+    return array[v_type || '_updated'];
+  end if;
+  v_word := minutehand.slug(v_is);
+  if v_word is null or v_word in ('created', 'updated', 'deleted', 'status_changed') then
+    return array[v_type || '_updated', v_type || '_status_changed'];
+  end if;
+  return array[v_type || '_updated', v_type || '_status_changed', v_type || '_' || v_word];
+end
 $$;
 
 -- minutehand.soft_deleted(column, operation, old, new) -> (operation, old, new, error): the change as workflows see it where the app
@@ -201,15 +195,19 @@ $$;
 
 -- minutehand.match_now(event, config): an optimization: matches at once, within 50 ms a row and 2 s a transaction.  Beyond that, or
 -- after any error, the event is marked unmatched, and the next tick matches it.
-create or replace function minutehand.match_now(p_event public.automation_events, p_config jsonb) returns void
+create or replace function minutehand.match_now(p_event public.automation_events, p_config jsonb) returns boolean
 language plpgsql as $$
 declare
   c_most constant bigint := 10000;  -- comparisons: about 50 ms
   v_started constant timestamptz := clock_timestamp();
-  v_spent_ms double precision := coalesce(nullif(current_setting('minutehand.matching_ms', true), ''), '0');
+  v_spent_ms double precision;
+  v_spent text;
   v_problem text;
 begin
   begin
+    if not minutehand.has_candidates(p_event, p_config) then
+      return true;
+    end if;
     v_problem := (minutehand.match_event(p_event, p_config, v_started + minutehand.match_budget(), false, c_most)).problem;
   exception when others then
     v_problem := sqlerrm;
@@ -234,11 +232,13 @@ begin
     set matched_at = null, error = nullif(v_problem, 'budget')
     where id = p_event.id;
   end if;
-  v_spent_ms := v_spent_ms + extract(epoch from clock_timestamp() - v_started) * 1000;
-  perform set_config('minutehand.matching_ms', v_spent_ms::text, true);
-  if v_spent_ms >= 40000 * extract(epoch from minutehand.match_budget()) then
+  v_spent_ms := coalesce(nullif(current_setting('minutehand.matching_ms', true), ''), '0')::double precision
+    + date_part('epoch', clock_timestamp() - v_started) * 1000;
+  v_spent := set_config('minutehand.matching_ms', v_spent_ms::text, true);
+  if v_spent_ms >= 40000 * date_part('epoch', minutehand.match_budget()) then
     perform set_config('minutehand.blocked', 'matching', true);
   end if;
+  return true;
 end
 $$;
 

@@ -34,8 +34,15 @@ begin
   elsif v_count > p_most then
     raise exception 'left to the tick: % comparisons', v_count using errcode = 'MH413';
   end if;
-  return not v_normal ? 'problem' and coalesce(minutehand.conditions_verdict(v_normal, p_new, p_old, p_status_column), false);
+  return minutehand.normal_met(v_normal, p_new, p_old, p_status_column);
 end
+$$;
+
+-- The same for normal conditions whose comparisons are counted.
+create or replace function minutehand.normal_met(p_normal jsonb, p_new jsonb, p_old jsonb, p_status_column text) returns boolean
+language sql immutable
+as $$
+  select not p_normal ? 'problem' and coalesce(minutehand.conditions_verdict(p_normal, p_new, p_old, p_status_column), false)
 $$;
 
 -- Evaluates normal conditions: true, false, or null for "cannot say" (three-valued, like SQL's and, or and not).

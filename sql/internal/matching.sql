@@ -85,11 +85,10 @@ declare
   -- As values of their own: what is read of a stored row is unpacked anew each time.
   v_old jsonb := minutehand.row_before(p_event) || '{}';
   v_new jsonb := minutehand.row_after(p_event) || '{}';
-  v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
   v_made boolean := false;
 begin
   passing := true;
-  foreach v_workflow in array minutehand.candidate_workflows(p_event, v_single_tenant) loop
+  foreach v_workflow in array minutehand.candidate_workflows(p_event, p_config, v_new, v_old, p_deadline, p_most) loop
     if clock_timestamp() > p_deadline then
       problem := coalesce(problem, 'budget');
       exit;
@@ -116,37 +115,109 @@ begin
 end
 $$;
 
--- minutehand.candidate_workflows(event, single tenant?) -> the workflows of its types and tenant that existed when it occurred.
+-- minutehand.has_candidates(event, config) -> boolean: false when no workflow of its types and tenant exists.  Where one of two tenants
+-- has all workflows, a sequential scan looks good to the planner, and the other tenant's changes would read them all.
+create or replace function minutehand.has_candidates(p_event public.automation_events, p_config jsonb) returns boolean
+language plpgsql stable set enable_seqscan = off set jit = off as $$
+declare
+  v_tenant constant text := coalesce(p_event.organization_id, p_event.user_id);
+  v_types constant text[] := p_event.types;
+  v_single_tenant constant boolean := p_config is not null and p_config ->> 'tenant' is null;
+begin
+  if v_single_tenant then
+    return exists (select from public.automation_workflows w where w.trigger_type = any (v_types));
+  elsif p_event.organization_id is not null then
+    return exists (
+      select from public.automation_workflows w where w.organization_id::text = v_tenant and w.trigger_type = any (v_types));
+  end if;
+  return exists (select from public.automation_workflows w where w.user_id::text = v_tenant and w.trigger_type = any (v_types));
+end
+$$;
+
+-- minutehand.candidate_workflows(event, config, new, old, deadline, most) -> the workflows of its types and tenant that existed when it
+-- occurred, without those that their matchers exclude: of a thousand workflows a change reads the few that it may start.
 -- Three queries, each with its own index: an app of 1,000 tenants has as many workflows of one type, and each row of a bulk
 -- UPDATE would read them all.  The tenants are compared as in minutehand.same_tenant.
-create or replace function minutehand.candidate_workflows(p_event public.automation_events, p_single_tenant boolean)
-returns public.automation_workflows[] language plpgsql stable as $$
+-- The verdict is read by a scalar subquery: NOT EXISTS could become a join that judges the workflows of all tenants.
+create or replace function minutehand.candidate_workflows(
+  p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb, p_deadline timestamptz, p_most bigint
+) returns public.automation_workflows[] language plpgsql stable set enable_seqscan = off set jit = off as $$
 declare
   v_organization_id text := p_event.organization_id;
   v_user_id text := p_event.user_id;
   v_types text[] := p_event.types;
   v_at timestamptz := p_event.occurred_at;
+  v_status text := minutehand.status_column(p_config);
+  v_is_whole boolean := p_event.cut_columns is null;
+  v_single_tenant boolean := p_config is not null and p_config ->> 'tenant' is null;
 begin
-  if p_single_tenant then
+  if v_single_tenant then
     return array(
       select w from public.automation_workflows w
-      where w.trigger_type = any (v_types) and coalesce(w.created_at <= v_at, true) order by w.id);
+      where w.trigger_type = any (v_types) and coalesce(w.created_at <= v_at, true)
+        and (
+          select minutehand.is_excluded(v.conditions, v.status_column, p_new, p_old, v_status, v_is_whole, p_deadline, p_most)
+          from minutehand.verdicts v
+          where v.workflow_id = w.id and v.row_xmin = w.xmin and v.row_ctid = w.ctid and v.row_shape = minutehand.workflows_shape()
+        ) is not true
+      order by w.id);
   elsif v_organization_id is not null then
     return array(
       select w from public.automation_workflows w
       where w.organization_id::text = v_organization_id and w.trigger_type = any (v_types)
-        and coalesce(w.created_at <= v_at, true) order by w.id);
+        and coalesce(w.created_at <= v_at, true)
+        and (
+          select minutehand.is_excluded(v.conditions, v.status_column, p_new, p_old, v_status, v_is_whole, p_deadline, p_most)
+          from minutehand.verdicts v
+          where v.workflow_id = w.id and v.row_xmin = w.xmin and v.row_ctid = w.ctid and v.row_shape = minutehand.workflows_shape()
+        ) is not true
+      order by w.id);
   end if;
   return array(
     select w from public.automation_workflows w
     where w.user_id::text = v_user_id and w.trigger_type = any (v_types)
       and coalesce(w.created_at <= v_at, true) and minutehand.may_be_member(v_user_id, w.organization_id::text)
+      and (
+        select minutehand.is_excluded(v.conditions, v.status_column, p_new, p_old, v_status, v_is_whole, p_deadline, p_most)
+        from minutehand.verdicts v
+        where v.workflow_id = w.id and v.row_xmin = w.xmin and v.row_ctid = w.ctid and v.row_shape = minutehand.workflows_shape()
+      ) is not true
     order by w.id);
 end
 $$;
 
+-- minutehand.is_excluded(conditions and status column of a matcher, new, old, status column, whole?, deadline, most) -> boolean: is it
+-- sure that the change does not start the workflow?  Whatever is not sure is left to start_if_matching, which reads the row and
+-- decides alone: conditions for another status column, a row of which columns were cut, more comparisons than `most`, a
+-- deadline that has passed.  Never raises.
+create or replace function minutehand.is_excluded(
+  p_conditions jsonb, p_conditions_status text, p_new jsonb, p_old jsonb, p_status text, p_is_whole boolean,
+  p_deadline timestamptz, p_most bigint
+) returns boolean language plpgsql stable as $$
+begin
+  if p_conditions is null then
+    return true;
+  elsif not p_is_whole or p_conditions_status <> p_status or clock_timestamp() > p_deadline
+      or minutehand.comparisons(p_conditions, p_new, p_old, p_status) > least(p_most, minutehand.most_comparisons()) then
+    return false;
+  end if;
+  return not minutehand.normal_met(p_conditions, p_new, p_old, p_status);
+end
+$$;
+
+-- minutehand.can_start(workflow's row) -> boolean: false for one that is off, too large or without steps, which no change starts.
+create or replace function minutehand.can_start(p_row jsonb) returns boolean
+language plpgsql immutable as $$
+begin
+  -- The size alone decides nearly always: see is_too_large.
+  return minutehand.is_row_on(p_row)
+    and not (pg_column_size(p_row) > minutehand.max_definition_bytes() / 8 and minutehand.is_too_large(p_row))
+    and minutehand.steps_problem(p_row) is null;
+end
+$$;
+
 -- minutehand.start_if_matching(workflow, event, config, new, old, most) -> boolean: did this change start an execution of this
--- workflow?  One that is off, too large or without steps never starts.  Errors: MH413 its conditions need more than `most` comparisons on this row; MH400 they compare a column that was
+-- workflow?  Errors: MH413 its conditions need more than `most` comparisons on this row; MH400 they compare a column that was
 -- not recorded.
 create or replace function minutehand.start_if_matching(
   p_workflow public.automation_workflows, p_event public.automation_events, p_config jsonb, p_new jsonb, p_old jsonb,
@@ -157,11 +228,7 @@ declare
   v_row jsonb := minutehand.row_of(p_workflow);
   v_conditions jsonb;
 begin
-  if not minutehand.is_row_on(v_row) then
-    return false;
-  elsif pg_column_size(v_row) > minutehand.max_definition_bytes() / 8 and minutehand.is_too_large(v_row) then
-    return false;  -- the size alone decides nearly always: see is_too_large
-  elsif minutehand.steps_problem(v_row) is not null then
+  if not minutehand.can_start(v_row) then
     return false;
   end if;
   v_conditions := minutehand.conditions_of(v_row, v_status);

@@ -10,9 +10,26 @@ language plpgsql stable
 set timezone = 'UTC' set datestyle = 'ISO, YMD' set intervalstyle = 'postgres' set bytea_output = 'hex'
 set extra_float_digits = 1 as $$
 begin
-  -- Named in full: write_row's search_path has the app's schema, where a to_jsonb(jobs) would be the better match.
-  return case when pg_catalog.cardinality(p_padded) = 0 then pg_catalog.to_jsonb(p_row)
-    else minutehand.without_padding(pg_catalog.to_jsonb(p_row), p_padded) end;
+  return minutehand.unpadded_json(p_row, p_padded);
+end
+$$;
+
+-- minutehand.unpadded_json(row, padded columns) -> jsonb: the same under the session's settings; part of its caller's expression.
+-- Named in full: write_row's search_path has the app's schema, where a to_jsonb(jobs) would be the better match.
+create or replace function minutehand.unpadded_json(p_row anyelement, p_padded text[]) returns jsonb
+language sql stable as $$
+  select case when pg_catalog.cardinality(p_padded) = 0 then pg_catalog.to_jsonb(p_row)
+    else minutehand.without_padding(pg_catalog.to_jsonb(p_row), p_padded) end
+$$;
+
+-- minutehand.rows_json(old, new, padded columns) -> [row_json of old, row_json of new]; null for no row.  For the trigger: one call sets
+-- the settings once.
+create or replace function minutehand.rows_json(p_old anyelement, p_new anyelement, p_padded text[]) returns jsonb[]
+language plpgsql stable
+set timezone = 'UTC' set datestyle = 'ISO, YMD' set intervalstyle = 'postgres' set bytea_output = 'hex'
+set extra_float_digits = 1 as $$
+begin
+  return array[minutehand.unpadded_json(p_old, p_padded), minutehand.unpadded_json(p_new, p_padded)];
 end
 $$;
 
@@ -42,14 +59,25 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- minutehand.padded_columns(relation) -> text[]: the columns of type char(n), or of a domain or a list of it.
+-- In PL/pgSQL, which keeps the plan for the session: the trigger calls it once a transaction.
 create or replace function minutehand.padded_columns(p_relation oid) returns text[]
-language sql stable as $$
-  select coalesce(array_agg(a.attname::text), '{}')
-  from pg_catalog.pg_attribute a
-  where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and (
-    a.atttypid in ('bpchar'::regtype, 'bpchar[]'::regtype)
-    or exists (select from pg_catalog.pg_type t where t.oid = a.atttypid and t.typtype = 'd')
-       and minutehand.base_type(a.atttypid) in ('bpchar'::regtype, 'bpchar[]'::regtype))
+language plpgsql stable as $$
+begin
+  -- Not PostgreSQL's own types: those are looked up one by one, where there are any.
+  if not exists (
+      select from pg_catalog.pg_attribute a
+      where a.attrelid = p_relation and a.attnum > 0 and (
+        a.atttypid in ('bpchar'::regtype, 'bpchar[]'::regtype) or a.atttypid >= 16384)) then
+    return '{}';
+  end if;
+  return array(
+    select a.attname::text
+    from pg_catalog.pg_attribute a
+    where a.attrelid = p_relation and a.attnum > 0 and not a.attisdropped and (
+      a.atttypid in ('bpchar'::regtype, 'bpchar[]'::regtype)
+      or exists (select from pg_catalog.pg_type t where t.oid = a.atttypid and t.typtype = 'd')
+         and minutehand.base_type(a.atttypid) in ('bpchar'::regtype, 'bpchar[]'::regtype)));
+end
 $$;
 
 -- minutehand.padded_in_transaction(relation) -> the same, looked up once a transaction: for the trigger.

@@ -110,6 +110,60 @@ exception when others then
 end
 $$;
 
+-- minutehand.keep_matcher(workflow id): keeps beside the verdict what excludes most changes (minutehand.is_excluded): the workflow's
+-- conditions in normal form, null where it never starts, and the status column that they were read for; null for any.
+-- It holds for one version of the row alone, by its xmin and ctid, and for the table as it is (minutehand.workflows_shape).  Whatever
+-- changes them, also with disabled triggers or by a restore, leaves a matcher that is not of this row: then the row itself is
+-- read, as if there were none.  The row is read here, since `new` may be older than what an app's trigger made of it.
+-- Locks: its row of verdicts.  Called by: keep_version, keep_verdicts.
+create or replace function minutehand.keep_matcher(p_id uuid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_xmin xid;
+  v_ctid tid;
+  v_shape text;
+  v_status text;
+  v_row jsonb;
+  v_conditions jsonb;
+begin
+  if coalesce(current_setting('minutehand.verdicts_blocked', true), '') <> '' then
+    return;
+  end if;
+  select minutehand.row_of(w), w.xmin, w.ctid, minutehand.workflows_shape(), v.verdict ->> 'status'
+  into v_row, v_xmin, v_ctid, v_shape, v_status
+  from public.automation_workflows w
+  join minutehand.verdicts v on v.workflow_id = w.id and v.version = coalesce(w.version, 1)
+  where w.id = p_id;
+  if not found then
+    return;
+  end if;
+  if minutehand.can_start(v_row) then
+    v_conditions := minutehand.normal_conditions(minutehand.conditions_of(v_row, v_status));
+  end if;
+  update minutehand.verdicts
+  set row_xmin = v_xmin, row_ctid = v_ctid, row_shape = v_shape, conditions = v_conditions,
+      status_column = case when not minutehand.has_only_conditions(v_row) then v_status end
+  where workflow_id = p_id;
+exception when others then
+  if sqlstate = '55P03' then
+    perform set_config('minutehand.verdicts_blocked', 'yes', true);
+  end if;
+end
+$$;
+
+-- minutehand.workflows_shape() -> text: another one after each change of the columns of automation_workflows: a dropped column takes its
+-- conditions along and leaves every row as it is.  Immutable, so that it is computed when a query is planned and costs
+-- nothing when it runs: ask it only in a query of automation_workflows, which is planned anew after each change of that table.
+-- An enum whose labels are renamed is noticed by the next tick.
+create or replace function minutehand.workflows_shape() returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select md5(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, (
+    select string_agg(e.enumlabel, ',' order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = a.atttypid
+  )), E'\n' order by a.attnum))
+  from pg_catalog.pg_attribute a
+  where a.attrelid = 'public.automation_workflows'::regclass and a.attnum > 0 and not a.attisdropped
+$$;
+
 -- minutehand.forget_verdicts(): forgets those of workflows that are gone, and those that depend on what has changed since: our
 -- functions, or the watched tables.
 create or replace function minutehand.forget_verdicts() returns void
@@ -125,23 +179,29 @@ language sql set search_path = '' as $$
     for update skip locked)
 $$;
 
--- minutehand.keep_verdicts(at most so long): judges the workflows without a verdict on their version.
+-- minutehand.keep_verdicts(at most so long): judges the workflows without a verdict on their version, and keeps the matchers of those
+-- whose row has changed since.
 -- Locks: as keep_verdict.  Called by: automation_tick, finish.sql.
 create or replace function minutehand.keep_verdicts(p_duration interval) returns void
 language plpgsql set search_path = '' set lock_timeout = '100ms' as $$
 declare
   v_deadline constant timestamptz := clock_timestamp() + p_duration;
   v_id uuid;
+  v_is_judged boolean;
 begin
-  for v_id in
-    select w.id
+  for v_id, v_is_judged in
+    select w.id, v.workflow_id is not null
     from public.automation_workflows w
     left join minutehand.verdicts v on v.workflow_id = w.id and v.version = coalesce(w.version, 1)
-    where v.workflow_id is null
+    where v.workflow_id is null or v.row_xmin is distinct from w.xmin or v.row_ctid is distinct from w.ctid
+      or v.row_shape is distinct from minutehand.workflows_shape()
     limit 1000
   loop
     exit when clock_timestamp() > v_deadline;
-    perform minutehand.keep_verdict(w) from public.automation_workflows w where w.id = v_id;
+    if not v_is_judged then
+      perform minutehand.keep_verdict(w) from public.automation_workflows w where w.id = v_id;
+    end if;
+    perform minutehand.keep_matcher(v_id);
   end loop;
 end
 $$;

@@ -59,6 +59,7 @@ begin
       set definition = excluded.definition, saved_at = excluded.saved_at, is_insert = excluded.is_insert;
       perform minutehand.keep_verdict(new);
     end if;
+    perform minutehand.keep_matcher(new.id);
   exception when others then
     raise warning 'minutehand: this version of workflow % was not kept: %', new.id, sqlerrm;
     if sqlstate = '55P03' then

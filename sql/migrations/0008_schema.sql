@@ -186,6 +186,14 @@ create table if not exists minutehand.verdicts (
   version integer not null,
   verdict jsonb not null
 );
+-- What excludes changes without reading the workflow (minutehand.keep_matcher): of the row version with this xmin and ctid, while the
+-- table has these columns.
+alter table minutehand.verdicts
+  add column if not exists row_xmin xid,
+  add column if not exists row_ctid tid,
+  add column if not exists row_shape text,
+  add column if not exists status_column text,
+  add column if not exists conditions jsonb;
 
 
 -- Events: recorded changes of watched tables.
