@@ -25,8 +25,8 @@ begin
     'due', minutehand.count_due(v_cap, v_now),
     'pace', minutehand.tick_pace(v_now),
     'oldest_due_seconds', (
-      select round(extract(epoch from v_now - min(greatest(due, v_now - interval '87600 hours'))))
-      from minutehand.next_by_tenant()
+      select round(extract(epoch from v_now - greatest(due, v_now - interval '87600 hours')))
+      from minutehand.first_due((select p from minutehand.pauses p)) as due
       where due <= v_now),
     'processing', (select count(*) from (
       select from public.automation_execution_logs

@@ -15,16 +15,13 @@ $$;
 create or replace function minutehand.facts_queue(p_now timestamptz) returns jsonb
 language sql stable set search_path = '' set enable_seqscan = off set jit = off as $$
   with stale as (
-    select l.due
-    from minutehand.next_by_tenant() h
-    cross join lateral (
-      select minutehand.due_at(l) as due
-      from public.automation_execution_logs l
-      where l.status = 'pending' and l.started_at is null and minutehand.tenant_of(l) = h.tenant
-        and minutehand.due_at(l) < p_now - interval '1 hour'
-      limit 10000
-    ) l
-    where h.due < p_now - interval '1 hour'
+    select minutehand.due_at(l) as due
+    from public.automation_execution_logs l
+    cross join (select p as pauses from minutehand.pauses p) x
+    where l.status = 'pending' and minutehand.is_of_all(l) and l.started_at is null
+      and minutehand.due_of_all(l) < p_now - interval '1 hour'
+      and not (x.pauses).everything and minutehand.is_claimable(l, x.pauses)
+    order by minutehand.due_of_all(l), l.id
     limit 10000
   ), recent as (
     select status, code from public.automation_execution_logs order by created_at desc, id desc limit 20000

@@ -78,6 +78,20 @@ language sql immutable as $$
   select coalesce(p_log.scheduled_at, p_log.created_at)
 $$;
 
+-- minutehand.due_of_all(log) -> timestamptz: the same, in other words: the index of the due times of all tenants holds this
+-- expression, and the condition minutehand.is_of_all.  With the same words for both indexes, PostgreSQL would sometimes read
+-- all tenants to find one tenant's.
+create or replace function minutehand.due_of_all(p_log public.automation_execution_logs) returns timestamptz
+language sql immutable as $$
+  select least(coalesce(p_log.scheduled_at, p_log.created_at), 'infinity')
+$$;
+
+-- minutehand.is_of_all(log) -> boolean: whether a pending execution is in that index: it is no suspect.
+create or replace function minutehand.is_of_all(p_log public.automation_execution_logs) returns boolean
+language sql immutable as $$
+  select coalesce(p_log.lost_leases, 0) < 2
+$$;
+
 -- minutehand.is_suspect(log) -> boolean: two workers were lost while running it, so it runs alone (R7).  May be null: no.
 create or replace function minutehand.is_suspect(p_log public.automation_execution_logs) returns boolean
 language sql immutable as $$

@@ -48,10 +48,9 @@ language sql stable set search_path = '' as $$
   where f.n >= p_share * f.of_n
   union all
   select 'backlog', '', '', 1,
-         format('the oldest due execution has waited %s', minutehand.interval_text(date_trunc('second', p_now - minutehand.bounded_time(min(h.due))))), null
-  from minutehand.next_by_tenant() h
-  where h.due <= p_now
-  having p_now - minutehand.bounded_time(min(h.due)) > p_age
+         format('the oldest due execution has waited %s', minutehand.interval_text(date_trunc('second', p_now - minutehand.bounded_time(due)))), null
+  from minutehand.first_due((select p from minutehand.pauses p)) as due
+  where p_now - minutehand.bounded_time(due) > p_age
   union all
   select 'silence', '', '', 1,
          format('no processor has run for %s', minutehand.interval_text(date_trunc('second', p_now - max(heartbeat_at)))), null

@@ -1,26 +1,31 @@
 -- The queue: how many executions are due, when the next one is, and how fast the processors run them.
 
 -- minutehand.count_due(cap, now) -> how many may run now, counted to a cap.
--- It goes through the queue's index tenant by tenant: neither a backlog of a million nor a million that are due next week
--- may cost a scan in each tick.
+-- It reads as many: neither a backlog of a million nor a million that are due next week may cost a scan in each tick.
 create or replace function minutehand.count_due(p_cap integer, p_now timestamptz) returns integer
 language plpgsql stable set search_path = '' as $$
 declare
   v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
 begin
+  if v_pauses.everything then
+    return 0;
+  end if;
   return (
     select count(*)
     from (
-      select
-      from minutehand.next_by_tenant() n
-      cross join lateral (
-        select
-        from public.automation_execution_logs l
-        where l.status = 'pending' and minutehand.tenant_of(l) = n.tenant and minutehand.due_at(l) <= p_now
-          and not minutehand.is_paused(n.tenant, l.workflow_id, v_pauses)
-        limit p_cap
-      ) due
-      where not minutehand.is_paused(n.tenant, null, v_pauses)
+      (select
+       from public.automation_execution_logs l
+       where l.status = 'pending' and minutehand.is_of_all(l) and minutehand.due_of_all(l) <= p_now
+         and minutehand.is_claimable(l, v_pauses)
+       order by minutehand.due_of_all(l), l.id
+       limit p_cap)
+      union all
+      (select
+       from public.automation_execution_logs l
+       where l.status = 'pending' and minutehand.is_suspect(l) and minutehand.due_at(l) <= p_now
+         and not minutehand.is_paused(minutehand.tenant_of(l), l.workflow_id, v_pauses)
+       order by minutehand.due_at(l), l.id
+       limit p_cap)
       limit p_cap
     ) counted);
 end
@@ -28,8 +33,10 @@ $$;
 
 -- minutehand.seconds_to_next(now) -> numeric: seconds until the next execution is due; 0 when one is, null when none waits.
 create or replace function minutehand.seconds_to_next(p_now timestamptz) returns numeric
-language sql stable set search_path = '' as $$
-  select minutehand.seconds_until(min(due), p_now) from minutehand.next_by_tenant(p_now)
+language plpgsql stable set search_path = '' as $$
+begin
+  return minutehand.seconds_until(minutehand.first_due((select p from minutehand.pauses p)), p_now);
+end
 $$;
 
 -- minutehand.tick_pace(now) -> {"continuous": bool, "per_tick": n, "tick_seconds": seconds}: what the processors run at most.

@@ -292,6 +292,11 @@ create index if not exists automation_execution_logs_queue
   on public.automation_execution_logs (
     (coalesce(organization_id::text, user_id::text, '')), (coalesce(scheduled_at, created_at)), id)
   where status = 'pending';
+-- Those that may be claimed, of all tenants, oldest due first (minutehand.due_of_all): whether any is due, and when the next one
+-- is, however many tenants wait (minutehand.is_of_all).
+create index if not exists automation_execution_logs_due
+  on public.automation_execution_logs ((least(coalesce(scheduled_at, created_at), 'infinity')), id)
+  where status = 'pending' and coalesce(lost_leases, 0) < 2;
 -- Executions that must run alone, because their workers were lost twice (R7): nearly always empty.
 create index if not exists automation_execution_logs_suspects
   on public.automation_execution_logs ((coalesce(scheduled_at, created_at)), id)
@@ -588,6 +593,13 @@ create table if not exists minutehand.floods (
   raised_at timestamptz,
   primary key (kind, workflow_id, tenant)
 );
+
+-- Where the claims stopped among the tenants (minutehand.choose_tenants); null: at the end.
+create table if not exists minutehand.tenant_turns (
+  slot integer primary key,
+  tenant text
+);
+insert into minutehand.tenant_turns (slot) select slot from generate_series(1, 8) as slot on conflict do nothing;
 
 -- The functions that `migrate` installed, so that doctor can detect one that somebody replaced.
 create table if not exists minutehand.installed (

@@ -92,6 +92,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.hourly_volume",
         "minutehand.volume_state",
         "minutehand.floods",
+        "minutehand.tenant_turns",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
@@ -164,7 +165,7 @@ def check_work(database: Database) -> None:
 
 
 @pytest.mark.parametrize("dump", ["schema7_own_tables.sql", "schema7_adopted_tables.sql"], ids=["own", "adopted"])
-def test_an_upgrade_rewrites_nothing_and_builds_only_the_indexes_by_address_where_an_app_has_the_table(
+def test_an_upgrade_rewrites_nothing_and_builds_only_the_new_indexes_where_an_app_has_the_table(
     empty_database: Database, dump: str
 ) -> None:
     restore(empty_database, dump)
@@ -184,7 +185,10 @@ def test_an_upgrade_rewrites_nothing_and_builds_only_the_indexes_by_address_wher
         "set the default, for new rows, of",
     }
     built = {(step.table, *step.names) for step in others if step.what == "build the indexes"}
-    assert built == {("communication_logs", "communication_logs_address", "communication_logs_addresses")}
+    assert built == {
+        ("automation_execution_logs", "automation_execution_logs_due"),
+        ("communication_logs", "communication_logs_address", "communication_logs_addresses"),
+    }, "those that schema 7 did not have"
 
 
 @pytest.mark.parametrize(

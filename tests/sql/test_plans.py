@@ -146,24 +146,56 @@ def test_a_long_queue_of_one_tenant_costs_no_more_than_a_short_one(
     assert read.rows <= 10
 
 
-def test_a_thousand_tenants_that_wait_cost_a_probe_each(history: Database) -> None:
+@pytest.mark.parametrize("waiting", [200, 20_000])
+def test_tenants_that_wait_cost_a_claim_and_a_tick_nothing(history: Database, waiting: int) -> None:
     mine = workflow(history)
-    history.sql(
-        """
-        insert into automation_execution_logs (workflow_id, workflow_version, event_id, user_id, scheduled_at)
-        select %s, 1, nextval('automation_events_id_seq'), 'tenant-' || mod(n, 1000), %s
-        from generate_series(1, 20000) as n
-        """,
-        mine,
-        NOW + timedelta(days=2),
-    )
+    _tenants(history, mine, waiting, scheduled_at=NOW + timedelta(days=2))
     (one,) = pending(history, mine, user_id="tenant-500")
     read = reads(history, lambda mine: claim(mine, p_ids=[one]))
-    assert read.seq_scans == 0
-    assert read.rows <= 1100  # for next_seconds
+    assert (read.seq_scans, read.rows <= 10) == (0, True)
+    made = iter([pending(history, mine, user_id=f"tenant-{number}") for number in range(30)])
+    read = reads(history, lambda mine: claim(mine) and next(made))
+    assert (read.seq_scans, read.rows <= 100) == (0, True)
     read = reads(history, tick)
+    assert (read.seq_scans, read.rows <= 100) == (0, True), "the 25 that are due, and what the breaker looks at"
+
+
+@pytest.mark.parametrize("tenants", [200, 20_000])
+@pytest.mark.parametrize("case", ["all due", "most wait", "one busy"])
+def test_what_a_claim_reads_does_not_grow_with_the_tenants(history: Database, case: str, tenants: int) -> None:
+    mine = workflow(history)
+    _tenants(history, mine, tenants, scheduled_at=None if case == "all due" else NOW + timedelta(days=2))
+    if case == "most wait":
+        _tenants(history, mine, tenants, count=1000)
+    elif case == "one busy":
+        backlog(history, mine, 1000, user="busy")
+    read = reads(history, tick)
+    assert (read.seq_scans, read.rows <= 1100) == (0, True), "what is due is counted to a thousand"
+    read = reads(history, lambda mine: claim(mine, 10))
     assert read.seq_scans == 0
-    assert read.rows <= 2100  # for next_seconds and what is due
+    # Its ten rows, those that are due and fit or not, and the tenants that it passes over.
+    assert read.rows <= (100 if case == "all due" else 500)
+    read = reads(history, lambda mine: claim(mine, 100))
+    assert (read.seq_scans, read.rows <= 1500) == (0, True)
+
+
+def _tenants(
+    database: Database, workflow_id: str, tenants: int, *, scheduled_at: Any = None, count: int = 20_000
+) -> None:
+    """Insert `count` executions of the first of so many tenants."""
+    database.sql(
+        """
+        insert into automation_execution_logs (workflow_id, workflow_version, event_id, user_id, created_at, scheduled_at)
+        select %s, 1, nextval('automation_events_id_seq'), 'tenant-' || mod(n, %s),
+               %s - interval '1 day' + n * interval '1 ms', %s
+        from generate_series(1, %s) as n
+        """,
+        workflow_id,
+        tenants,
+        NOW,
+        scheduled_at,
+        count,
+    )
 
 
 def test_what_a_lease_does_is_found_by_key_or_token(history: Database) -> None:
