@@ -8,8 +8,9 @@
 -- third round; a round is one statement.  What is then left is filled by age alone, so that a claim returns fewer than asked for
 -- only if no more are due.  Executions blocked by an earlier one of the same row (minutehand.admit) do not use up the batch: the
 -- scan continues, with 50 or more in a round, for at most twenty rounds.
+-- enable_bitmapscan is off: a bitmap has no order, so all that a tenant has would be read and sorted.
 create or replace function minutehand.pick_by_tenant(p_limit integer, p_now timestamptz) returns uuid[]
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set enable_bitmapscan = off as $$
 declare
   v_pauses constant minutehand.pauses := (select p from minutehand.pauses p);
   v_tenants text[];  -- none: all, by age
