@@ -146,10 +146,9 @@ def test_a_long_queue_of_one_tenant_costs_no_more_than_a_short_one(
     assert read.rows <= 10
 
 
-@pytest.mark.parametrize("waiting", [200, 20_000])
-def test_tenants_that_wait_cost_a_claim_and_a_tick_nothing(history: Database, waiting: int) -> None:
+def test_tenants_that_wait_cost_a_claim_and_a_tick_nothing(history: Database) -> None:
     mine = workflow(history)
-    _tenants(history, mine, waiting, scheduled_at=NOW + timedelta(days=2))
+    _tenants(history, mine, 20_000, scheduled_at=NOW + timedelta(days=2))
     (one,) = pending(history, mine, user_id="tenant-500")
     read = reads(history, lambda mine: claim(mine, p_ids=[one]))
     assert (read.seq_scans, read.rows <= 10) == (0, True)
@@ -160,8 +159,10 @@ def test_tenants_that_wait_cost_a_claim_and_a_tick_nothing(history: Database, wa
     assert (read.seq_scans, read.rows <= 100) == (0, True), "the 25 that are due, and what the breaker looks at"
 
 
-@pytest.mark.parametrize("tenants", [200, 20_000])
-@pytest.mark.parametrize("case", ["all due", "most wait", "one busy"])
+@pytest.mark.parametrize(
+    ("case", "tenants"),
+    [("all due", 20_000), ("all due", 100), ("most wait", 20_000), ("one busy", 20_000), ("one busy", 200)],
+)
 def test_what_a_claim_reads_does_not_grow_with_the_tenants(history: Database, case: str, tenants: int) -> None:
     mine = workflow(history)
     _tenants(history, mine, tenants, scheduled_at=None if case == "all due" else NOW + timedelta(days=2))
