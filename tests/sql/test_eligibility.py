@@ -75,9 +75,7 @@ def test_the_dry_run_names_every_reason_and_the_look_the_first(database: Databas
 def test_its_functions_become_part_of_the_query_so_that_the_indexes_serve(database: Database) -> None:
     queries = {
         "automation_execution_logs_queue": "minutehand.tenant_of(l) = 'a' order by minutehand.due_at(l), l.id",
-        "automation_execution_logs_due": (
-            "minutehand.is_of_all(l) order by minutehand.due_of_all(l), l.id"
-        ),
+        "automation_execution_logs_due": ("minutehand.is_of_all(l) order by minutehand.due_of_all(l), l.id"),
         "automation_execution_logs_suspects": "minutehand.is_suspect(l) order by minutehand.due_at(l), l.id",
     }
     database.sql("set enable_seqscan = off; set enable_bitmapscan = off; set enable_sort = off")
