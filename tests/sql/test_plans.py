@@ -186,7 +186,8 @@ def _tenants(
     """Insert `count` executions of the first of so many tenants."""
     database.sql(
         """
-        insert into automation_execution_logs (workflow_id, workflow_version, event_id, user_id, created_at, scheduled_at)
+        insert into automation_execution_logs (
+          workflow_id, workflow_version, event_id, user_id, created_at, scheduled_at)
         select %s, 1, nextval('automation_events_id_seq'), 'tenant-' || mod(n, %s),
                %s - interval '1 day' + n * interval '1 ms', %s
         from generate_series(1, %s) as n
