@@ -305,8 +305,10 @@ class Engine:
                 self._due_at = due_at
                 self._woken.set()
         self._progress.set()
-        tell = log.debug if is_told else log.info
-        tell(
+        if is_told:
+            log.debug("execution_completed", execution_id=execution.id, workflow=execution.workflow.name)
+            return None
+        log.info(
             "execution_settled",
             execution_id=execution.id,
             workflow=execution.workflow.name,

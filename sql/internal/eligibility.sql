@@ -160,15 +160,15 @@ create or replace function minutehand.may_run(
   where p_config is not null and p_log.entity_id is not null and p_operation is distinct from 'DELETE'
     and (p_row is null or minutehand.is_set_on(p_row, p_config ->> 'soft_delete'))
   union all
-  select 6, 'failed', m.code, m.reason
-  from (
-    select case when minutehand.names_no_tenant(p_row, p_config) then 'no_tenant' else 'other_tenant' end as code,
-           case when minutehand.names_no_tenant(p_row, p_config)
-             then format('%s %s names no tenant: %s is null', p_config ->> 'type', p_log.entity_id, p_config ->> 'tenant')
-             else format('%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id) end as reason
-    where p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
-      and (minutehand.names_no_tenant(p_row, p_config) or not minutehand.is_row_of_workflow(p_row, p_config, p_workflow))
-  ) m
+  select 6, 'failed', 'no_tenant', format(
+    '%s %s names no tenant: %s is null', p_config ->> 'type', p_log.entity_id, p_config ->> 'tenant')
+  where p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
+    and minutehand.names_no_tenant(p_row, p_config)
+  union all
+  select 6, 'failed', 'other_tenant', format(
+    '%s %s belongs to another tenant than the workflow', p_config ->> 'type', p_log.entity_id)
+  where p_log.entity_id is not null and p_operation is distinct from 'DELETE' and p_row is not null
+    and not minutehand.is_row_of_workflow(p_row, p_config, p_workflow) and not minutehand.names_no_tenant(p_row, p_config)
   union all
   select 7, 'skipped', 'row_restored', format('%s %s was restored', p_config ->> 'type', p_log.entity_id)
   where p_operation = 'DELETE' and p_config ? 'soft_delete' and p_row is not null
