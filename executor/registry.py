@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
 
 T = TypeVar("T")
 
@@ -61,7 +61,24 @@ class Registry(Generic[T]):
 
 @cache
 def plug_ins(group: str) -> dict[str, EntryPoint]:
-    """Return the installed entry points of one group by name.  Reading them takes milliseconds: it is done once."""
-    from importlib.metadata import entry_points
+    """Return the installed entry points of one group by name."""
+    return {point.name: point for name in _offering() for point in _entry_points(name).select(group=group)}
 
-    return {point.name: point for point in entry_points(group=group)}
+
+@cache
+def _offering() -> list[str]:
+    """Return the installed distributions that may have entry points of ours.
+
+    `importlib.metadata.entry_points` would parse those of all others too, again for each group: 10 ms each time.
+    """
+    from importlib.metadata import distributions
+
+    found = (one for one in distributions() if "[minutehand." in (one.read_text("entry_points.txt") or ""))
+    return [one.name for one in found]
+
+
+def _entry_points(name: str) -> EntryPoints:
+    """Return those of a distribution; where several have the name, of the one that Python would import."""
+    from importlib.metadata import distribution
+
+    return distribution(name).entry_points

@@ -17,10 +17,10 @@ from minutehand.executor.paces import Refusals, pace_note
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
-from minutehand.store.records import ConditionResult, WebhookTenant
 
 if TYPE_CHECKING:
     from minutehand.executor.http.client import HttpClient
+    from minutehand.store.records import ConditionResult, WebhookTenant
 
 
 #: How long the settle of a refusal takes at most, as a rule, in seconds.

@@ -25,14 +25,14 @@ from minutehand.executor.outcome import OnUncertain, StepResult
 from minutehand.executor.templates.budget import Budget
 from minutehand.store import Context, Execution, Json, LeaseLost
 from minutehand.store.errors import BadRequest, Conflict, StoreError
-from minutehand.store.records import ConditionResult
 
 if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
     from minutehand.executor.templates.render import Renderer
+    from minutehand.store.records import ConditionResult
 
 #: Evaluates conditions against a row and its old values: `Store.evaluate`.
-Evaluate = Callable[..., Awaitable[ConditionResult]]
+Evaluate = Callable[..., Awaitable["ConditionResult"]]
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minutehand.dashboard.page_threads import run_here
 from minutehand.scheduler.config import BackendSettings
@@ -16,7 +16,9 @@ from minutehand.store import Json, Store
 from minutehand.store.errors import AccessDenied, BadConfiguration, SchemaMismatch, StoreError
 from minutehand.store.place import postgres_place, project_place, words
 from minutehand.store.project import project_url
-from minutehand.store.records import HiddenTable, Metrics
+
+if TYPE_CHECKING:
+    from minutehand.store.records import HiddenTable, Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from minutehand.store.drivers import Driver
 from minutehand.store.errors import StoreError
 from minutehand.store.place import words
 from minutehand.store.recordable import recordable, recordable_parts
-from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick, with_installation
+from minutehand.store.records import Actor, Claim, Context, Json, Lease, Settled, Tick
 from minutehand.store.repeat import PROCESSORS, Acceptance, Repeat, pause_after
 from minutehand.store.secret_names import hide_secrets
 
@@ -324,7 +324,7 @@ class Store:
     async def metrics(self, *, facts: bool = False) -> records.Metrics:
         """Return the metrics of `status` and /metrics; with `facts`, also the facts and the steps of each workflow."""
         metrics: records.Metrics = await self._timed(Repeat.READ, "automation_metrics", p_facts=facts)
-        with_installation(metrics["workflows"], metrics.pop("installation", None))
+        records.with_installation(metrics["workflows"], metrics.pop("installation", None))
         return metrics
 
     async def alerts_claim(self, token: str, *, share: float, age_seconds: int) -> list[records.AlertRow]:
@@ -399,7 +399,7 @@ class Store:
         overview: records.Overview = await self._timed(
             Repeat.READ, "automation_overview", p_tenant=tenant, p_from=begin, p_seconds=bar_seconds
         )
-        with_installation(overview["workflows"], overview.pop("installation", None))
+        records.with_installation(overview["workflows"], overview.pop("installation", None))
         return overview
 
     async def failures(self, filters: Json | None = None, *, limit: int = 50) -> records.Failures:
@@ -464,7 +464,7 @@ class Store:
             after = {"after": [page[-1]["name"], page[-1]["id"]]}
             page = await self._call(Repeat.READ, "automation_workflow_list", p_filter=filters | after)
             rows = rows + page
-        return with_installation(rows, await self.installation())
+        return records.with_installation(rows, await self.installation())
 
     async def installation(self) -> records.Installation:
         """Return what workflows are judged against: the watched tables, and what the processors can use."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from minutehand.executor.durations import format_duration
-from minutehand.store.records import Pace
+
+if TYPE_CHECKING:
+    from minutehand.store.records import Pace
 
 
 def ticks_needed(due: int, pace: Pace | None, *, capped: bool = False) -> str:

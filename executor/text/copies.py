@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from minutehand.store.records import Identity
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minutehand.store.records import Identity
 
 #: States in which nothing runs until a person has said which database it is.
 STOPPED = ("copy", "restored")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from minutehand.executor.outcome import Ended, Outcome
 from minutehand.executor.text.backlog import ticks_needed
 from minutehand.store import Execution, Json, Settled, Tick
-from minutehand.store.records import ExecutionRow
 
 if TYPE_CHECKING:
     from minutehand.scheduler.database import Database
+    from minutehand.store.records import ExecutionRow
 
 #: Executions that a summary lists; all are counted.
 MOST_LISTED = 1000

@@ -3,95 +3,104 @@
 Those of the queue are parsed and frozen; the others are the JSON of a SQL function, typed by its keys.
 """
 
-from minutehand.store.records.executions import (
-    ActionResult,
-    ConditionResult,
-    EnqueueResult,
-    EventView,
-    ExecutionCount,
-    ExecutionDetail,
-    ExecutionLabel,
-    ExecutionRow,
-    ExecutionView,
-    FailureGroup,
-    Failures,
-    FailureSample,
-    Json,
-    MatchResult,
-    PruneResult,
-    RelatedExecutions,
-    RelatedRow,
-    ReleaseResult,
-    SearchPage,
-    SearchRow,
-    Send,
-    WriteResult,
-)
-from minutehand.store.records.explain import ExplainAnswer, ExplainLink, ExplainSubject, Explanation
-from minutehand.store.records.operations import (
-    AlertRow,
-    BulkAction,
-    DirectRemoval,
-    DirectResult,
-    DirectStatus,
-    DoctorFacts,
-    EventFigures,
-    Flood,
-    HiddenTable,
-    IdentifyResult,
-    Identity,
-    IncidentRow,
-    Limit,
-    LimitResult,
-    Metrics,
-    OptOut,
-    OptOutResult,
-    Overview,
-    Pace,
-    PauseResult,
-    PauseRow,
-    Percentiles,
-    ResumeResult,
-    Schema,
-    Throughput,
-    TickRow,
-    TokenRotation,
-    TriggerRemoval,
-    WatchedTable,
-    WorkerRow,
-    WorkflowDay,
-    WorkflowEnds,
-    WorkflowState,
-)
-from minutehand.store.records.queue import (
-    Actor,
-    Claim,
-    Context,
-    Execution,
-    Lease,
-    LeaseLost,
-    Reservation,
-    Settled,
-    Tick,
-    Workflow,
-)
-from minutehand.store.records.webhooks import WebhookSigner, WebhookTenant
-from minutehand.store.records.workflows import (
-    DeleteResult,
-    DryRunContext,
-    DryRunWorkflow,
-    Installation,
-    SaveResult,
-    StopReason,
-    SwitchResult,
-    UnknownStatus,
-    VersionRow,
-    WorkflowFacts,
-    WorkflowRow,
-    WorkflowVersion,
-    WorkflowView,
-    with_installation,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minutehand.store.records.executions import (
+        ActionResult,
+        ConditionResult,
+        EnqueueResult,
+        EventView,
+        ExecutionCount,
+        ExecutionDetail,
+        ExecutionLabel,
+        ExecutionRow,
+        ExecutionView,
+        FailureGroup,
+        Failures,
+        FailureSample,
+        MatchResult,
+        PruneResult,
+        RelatedExecutions,
+        RelatedRow,
+        ReleaseResult,
+        SearchPage,
+        SearchRow,
+        Send,
+        WriteResult,
+    )
+    from minutehand.store.records.explain import ExplainAnswer, ExplainLink, ExplainSubject, Explanation
+    from minutehand.store.records.json import Json
+    from minutehand.store.records.operations import (
+        AlertRow,
+        BulkAction,
+        DirectRemoval,
+        DirectResult,
+        DirectStatus,
+        DoctorFacts,
+        EventFigures,
+        Flood,
+        HiddenTable,
+        IdentifyResult,
+        Identity,
+        IncidentRow,
+        Limit,
+        LimitResult,
+        Metrics,
+        OptOut,
+        OptOutResult,
+        Overview,
+        Pace,
+        PauseResult,
+        PauseRow,
+        Percentiles,
+        ResumeResult,
+        Schema,
+        Throughput,
+        TickRow,
+        TokenRotation,
+        TriggerRemoval,
+        WatchedTable,
+        WorkerRow,
+        WorkflowDay,
+        WorkflowEnds,
+        WorkflowState,
+    )
+    from minutehand.store.records.queue import (
+        Actor,
+        Claim,
+        Context,
+        Execution,
+        Lease,
+        LeaseLost,
+        Reservation,
+        Settled,
+        Tick,
+        Workflow,
+    )
+    from minutehand.store.records.webhooks import WebhookSigner, WebhookTenant
+    from minutehand.store.records.workflows import (
+        DeleteResult,
+        DryRunContext,
+        DryRunWorkflow,
+        Installation,
+        SaveResult,
+        StopReason,
+        SwitchResult,
+        UnknownStatus,
+        VersionRow,
+        WorkflowFacts,
+        WorkflowRow,
+        WorkflowVersion,
+        WorkflowView,
+        with_installation,
+    )
+
+#: In the order in which they are searched, so that what a run needs comes before the typed dictionaries.
+_MODULES = ("queue", "webhooks", "json", "explain", "executions", "workflows", "operations")
 
 __all__ = [
     "ActionResult",
@@ -180,3 +189,13 @@ __all__ = [
     "WriteResult",
     "with_installation",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: Python builds each of a hundred typed dictionaries at every start, and a run needs none.
+    if name in __all__:
+        for module in _MODULES:
+            found = vars(import_module(f"{__name__}.{module}"))
+            if name in found:
+                return found[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-Json = dict[str, Any]
+from minutehand.store.records.json import Json
 
 #: A node of a condition's result: a group has one of `all`, `any` and `not`; a leaf has `field` and what follows it.
 ConditionResult = TypedDict(

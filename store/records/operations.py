@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-from minutehand.store.records.executions import FailureGroup, Json
+from minutehand.store.records.executions import FailureGroup
+from minutehand.store.records.json import Json
 from minutehand.store.records.workflows import Installation, WorkflowFacts
 
 #: Seconds by percentile.

@@ -6,11 +6,14 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from minutehand.store.records.executions import ExecutionRow, Json
-from minutehand.store.records.operations import HiddenTable, Identity, Pace
+from minutehand.store.records.json import Json
 from minutehand.store.records.webhooks import WebhookTenant
+
+if TYPE_CHECKING:
+    from minutehand.store.records.executions import ExecutionRow
+    from minutehand.store.records.operations import HiddenTable, Identity, Pace
 
 #: How long a step may begin with the context that the claim read.
 FIRST_CONTEXT_SECONDS = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from minutehand.store.records.executions import Json
+from minutehand.store.records.json import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NotRequired, TypedDict
 
-from minutehand.store.records.executions import ConditionResult, ExecutionRow, Json
+from minutehand.store.records.executions import ConditionResult, ExecutionRow
+from minutehand.store.records.json import Json
 
 
 class UnknownStatus(TypedDict):

@@ -51,18 +51,20 @@ _STORE = {"asyncio", "importlib.metadata", "minutehand.store.records", "minuteha
 _ENGINE = {"minutehand.executor.local", "minutehand.scheduler.engine.engine", "structlog"}
 #: Of what `migrate` needs, a run asks only for the version of the schema.
 _MIGRATE = {"minutehand.store.adoption", "minutehand.store.rights"}
+#: A hundred typed dictionaries, which only annotations name.
+_TYPED = {f"minutehand.store.records.{name}" for name in ("executions", "explain", "operations", "workflows")}
 #: Command -> what it does not import.
 NOT_IMPORTED = {
     "--version": LAZY | _STORE | _ENGINE | _MIGRATE | {"minutehand.executor.settings", "minutehand.scheduler.config"},
     "version": LAZY | _STORE | _ENGINE | _MIGRATE,
     "run-once --help": LAZY | _ENGINE | _MIGRATE | {"psycopg"},
-    "run-once": LAZY | _ENGINE | _MIGRATE,
+    "run-once": LAZY | _ENGINE | _MIGRATE | _TYPED,
     "status": LAZY | _ENGINE | _MIGRATE,
 }
 #: Step -> what a run of it does not import: what other steps need, and what libraries load where it is installed.
 STEPS_NOT_IMPORTED = {
-    "email": LAZY - {"aiosmtplib", "jinja2"} | _MIGRATE | {"attr", "pygments"},
-    "webhook": LAZY - {"aiohttp", "jinja2"} | _MIGRATE | {"pygments"},
+    "email": LAZY - {"aiosmtplib", "jinja2"} | _MIGRATE | _TYPED | {"attr", "pygments"},
+    "webhook": LAZY - {"aiohttp", "jinja2"} | _MIGRATE | _TYPED | {"pygments"},
 }
 
 
@@ -118,6 +120,25 @@ def test_a_cron_run_imports_nothing_that_its_steps_do_not_use(step: str, databas
         )
     assert out.startswith("1 claimed: 1 completed;")
     assert held(imported, STEPS_NOT_IMPORTED[step]) == set()
+
+
+def test_no_data_class_that_a_cron_run_imports_is_compiled_before_its_use(database: Database, tmp_path: Path) -> None:
+    """The `dataclass` of the standard library would have compiled this one's methods (store/dataclass.py)."""
+    unused = "minutehand.store.records.webhooks", "WebhookSigner"
+    code = f"""
+from minutehand.scheduler.cli.main import main
+try:
+    main()
+finally:
+    print(getattr(sys.modules[{unused[0]!r}], {unused[1]!r}).__init__.__qualname__)
+"""
+    out, _ = run(code, "run-once", DATABASE_URL=database.url, HOME=str(tmp_path))
+    assert out.splitlines()[-1] == "_first_init.<locals>.__init__"
+
+
+def test_python_does_not_look_for_garbage_among_modules() -> None:
+    code = f"import gc\natexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0)){COMMAND}"
+    assert run(code, "version")[0].splitlines()[-1] == "10000 True"
 
 
 def test_the_version_that_is_told_is_the_one_that_is_installed() -> None:
