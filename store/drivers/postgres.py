@@ -15,6 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from minutehand.store.drivers.places import OpenPlaces
 from minutehand.store.drivers.pooler import is_foreign_statement, is_own, is_own_process, receives_notifications
 from minutehand.store.drivers.postgres_errors import explain
 from minutehand.store.errors import StoreError, Unreachable, at, unwritable
@@ -75,6 +76,7 @@ class PostgresDriver:
         self._url = url
         self._slow_places = asyncio.Semaphore(max(1, max_connections // 2))
         self._other_places = asyncio.Semaphore(max(1, max_connections - 1))
+        self._open_places = OpenPlaces(max_connections)
         self._options: dict[str, Any] = {
             "autocommit": True,
             "prepare_threshold": 2,
@@ -119,7 +121,12 @@ class PostgresDriver:
             return await self._answer(function, query, values)
 
     async def _answer(self, function: str, query: bytes, values: dict[str, Any]) -> Any:
-        async with self._place_for(function), asyncio.timeout(CALL_SECONDS), self._pool.connection() as connection:
+        async with (
+            self._place_for(function),
+            asyncio.timeout(CALL_SECONDS),
+            self._open_places.one(),
+            self._pool.connection() as connection,
+        ):
             prepare = False if self._is_shared else None
             try:
                 process_id, answer = await _ask(connection, query, values, prepare=prepare)

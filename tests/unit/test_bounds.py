@@ -13,6 +13,7 @@ from minutehand.executor.templates.budget import MAX_WORK, Budget
 from minutehand.executor.templates.render import Renderer
 from minutehand.executor.turns import Turns
 from minutehand.scheduler.engine.pace import CLAIM_SIZE, Pace
+from minutehand.store.drivers import places
 from minutehand.store.drivers.postgres import MAX_CONNECTIONS, PostgresDriver
 from tests.servers import Database
 from tests.sql.queue_rows import session
@@ -128,3 +129,44 @@ def test_calls_that_wait_leave_connections_to_the_queue(database: Database) -> N
     with session(database) as holder:
         holder.sql("select pg_advisory_lock(7)")
         assert asyncio.run(play()) == []
+
+
+def test_short_calls_share_a_connection_and_long_ones_open_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new connection costs the server more than the calls of a short run (store/drivers/places.py)."""
+    database.sql(
+        "create function automation_execution(p_wait float) returns jsonb language sql"
+        " as 'select pg_sleep(p_wait); select to_jsonb(pg_backend_pid())'"
+    )
+
+    async def processes(*, wait: float) -> set[int]:
+        driver = PostgresDriver(database.url)
+        try:
+            await driver.call("automation_execution", p_wait=0.0)
+            calls = (driver.call("automation_execution", p_wait=wait) for _ in range(2 * MAX_CONNECTIONS))
+            return set(await asyncio.gather(*calls))
+        finally:
+            await driver.close()
+
+    assert len(asyncio.run(processes(wait=0.2))) == MAX_CONNECTIONS - 1, "one is the queue's"
+    monkeypatch.setattr(places, "PATIENCE_SECONDS", 10.0)
+    assert len(asyncio.run(processes(wait=0.001))) == 1
+
+
+def test_a_call_that_is_cancelled_while_it_waits_takes_no_place() -> None:
+    async def play() -> tuple[bool, bool]:
+        open_places = places.OpenPlaces(2)
+        async with open_places.one():
+            waiting = asyncio.ensure_future(open_places.one().__aenter__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        async with open_places.one():
+            second = asyncio.ensure_future(open_places.one().__aenter__())
+            await asyncio.sleep(0)
+            waits = not second.done()
+            await second  # after a moment
+            return waits, second.done()
+
+    assert asyncio.run(play()) == (True, True)
