@@ -151,7 +151,7 @@ async def dry_run(
             context=context,
             hidden=facts["hidden"] or {},
             settings=settings,
-            renderer=renderer,
+            renderer=lambda: renderer,
             evaluate=evaluate,
             may_send=may_send,
         )

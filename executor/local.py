@@ -7,7 +7,7 @@ and reserves the send that follows, so a step costs one call (attempt.py).  The 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from minutehand.executor import tracing
 from minutehand.executor.actions import action_for
@@ -29,6 +29,9 @@ from minutehand.executor.turns import Turns, is_costly
 from minutehand.store import Context, Execution, Json, Store, Workflow
 from minutehand.store.batch import Batch
 from minutehand.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from minutehand.executor.templates.render import Renderer
 
 #: The longest that a step may take, whatever its action does: a plug-in that hangs must not block a lane for ever.
 STEP_SECONDS = 300
@@ -139,8 +142,6 @@ class LocalExecutor:
         )
 
     async def _run_once(self, attempt: Attempt, step: Step, context: Context) -> StepResult:
-        from minutehand.executor.templates.render import renderer_of
-
         if is_costly(step.config):
             definition = attempt.execution.workflow.definition
             await self._turns.wait(str(definition.get("organization_id") or definition.get("user_id") or ""))
@@ -148,7 +149,7 @@ class LocalExecutor:
             step=step,
             context=template_context(attempt.execution, context),
             settings=settings_of(self._settings, attempt.execution.test),
-            renderer=renderer_of(attempt.execution.workflow.definition),
+            renderer=lambda: _renderer(attempt.execution.workflow),
             evaluate=self._store.evaluate,
             hidden=context.hidden,
             attempt=attempt,
@@ -169,6 +170,12 @@ class LocalExecutor:
 def _reserves(step: Step) -> bool:
     """Whether the step's first act is a send that reserves: see `Action`."""
     return bool(getattr(action_for(step.type), "reserves", False))
+
+
+def _renderer(workflow: Workflow) -> Renderer:
+    from minutehand.executor.templates.render import renderer_of
+
+    return renderer_of(workflow.definition)
 
 
 def _plan_of(workflow: Workflow) -> tuple[Step, ...] | BadStep:

@@ -1,7 +1,7 @@
 """structlog, for every module that logs: `from minutehand.executor.log import structlog`.
 
 structlog imports rich where it is installed, as with the extra `demo`: 80 modules, for tracebacks that it would draw.
-Ours are text (scheduler/logs.py), so a cron run does not pay for them.
+Ours are text (scheduler/logs.py), so a cron run does not pay for them, nor for greenlet, which nothing here uses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _without(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-with _without("rich"):
+with _without("rich"), _without("greenlet"):
     import structlog
 
 __all__ = ["structlog"]

@@ -65,7 +65,8 @@ class StepView:
     step: Step
     context: Json
     settings: ExecutorSettings
-    renderer: Renderer
+    #: Gives the renderer of the workflow when something is rendered: a step without templates needs no Jinja.
+    renderer: Callable[[], Renderer]
     evaluate: Evaluate
     #: See `Context.hidden`.
     hidden: dict[str, Json] = field(default_factory=dict)
@@ -83,15 +84,15 @@ class StepView:
 
     def render(self, template: str, *, html: bool = False) -> str:
         """See the contract."""
-        return self.renderer.render(template, self._seen(), html=html, budget=self.budget)
+        return self.renderer().render(template, self._seen(), html=html, budget=self.budget)
 
     def render_url(self, template: str) -> str:
         """See the contract."""
-        return self.renderer.render_url(template, self.context, budget=self.budget)
+        return self.renderer().render_url(template, self.context, budget=self.budget)
 
     def render_value(self, value: Any) -> Any:
         """See the contract."""
-        return self.renderer.render_value(value, self._seen(), budget=self.budget)
+        return self.renderer().render_value(value, self._seen(), budget=self.budget)
 
     def _seen(self) -> Json:
         """Return what templates see.  A row or link of the app that is called `now` wins."""

@@ -6,7 +6,6 @@ Exit codes: 0 done, or nothing to do; 1 a bug; 2 usage; 3 a check failed; 4 exec
 
 from __future__ import annotations
 
-import gc
 import io
 import sys
 from importlib import import_module
@@ -19,6 +18,7 @@ import click
 from minutehand.scheduler.cli.encoding import check_arguments, prepare_streams, use_utf8
 from minutehand.scheduler.cli.terminal import echo, echo_text, joined
 from minutehand.scheduler.exit_codes import exit_code
+from minutehand.scheduler.process import garbage
 from minutehand.store.errors import EmbeddedUnavailable, StoreError
 
 #: The module and attribute of each command.  `logs` is an alias of `executions`.
@@ -51,9 +51,6 @@ COMMANDS = {
     "db": "minutehand.scheduler.cli.commands.db:db",
     "version": "minutehand.scheduler.cli.commands.version:version",
 }
-#: New objects after which Python looks for garbage among them.  At Python's own 700 it does so 110 times while a run
-#: imports its modules, of which nothing is garbage.
-COLLECT_AFTER = 10_000
 #: These do not read `.env`: the demo has its own database and servers.
 WITHOUT_ENVIRONMENT = ("demo", "version")
 
@@ -104,14 +101,13 @@ def _print_version(context: click.Context) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.  Only here errors become messages and exit codes."""
     sys.excepthook = _print_traceback
-    gc.set_threshold(COLLECT_AFTER)
+    garbage.put_off()
     use_utf8()
     prepare_streams()
     try:
         sys.exit(run(arguments))
     finally:
-        # Python would look for garbage in all that is left, several times, before it gives everything back.
-        gc.freeze()
+        garbage.end()
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
