@@ -65,6 +65,7 @@ NOT_IMPORTED = {
 STEPS_NOT_IMPORTED = {
     "email": LAZY - {"aiosmtplib", "jinja2"} | _MIGRATE | _TYPED | {"attr", "pygments"},
     "webhook": LAZY - {"aiohttp", "jinja2"} | _MIGRATE | _TYPED | {"pygments"},
+    "stop": LAZY | _MIGRATE | _TYPED | {"markupsafe", "minutehand.executor.templates.render", "pygments"},
 }
 
 
@@ -104,41 +105,63 @@ def test_a_command_imports_nothing_that_it_does_not_use(command: str, database: 
 
 @pytest.mark.parametrize("step", STEPS_NOT_IMPORTED)
 def test_a_cron_run_imports_nothing_that_its_steps_do_not_use(step: str, database: Database, tmp_path: Path) -> None:
+    out, imported = cron_run(COMMAND, step, database, tmp_path)
+    assert out.startswith("1 claimed: 1 completed;")
+    assert held(imported, STEPS_NOT_IMPORTED[step]) == set()
+
+
+def cron_run(code: str, step: str, database: Database, folder: Path) -> tuple[str, set[str]]:
+    """Run `code`, which is `run-once`, with one execution of one step due; give what `run` gives."""
     app = App(database)
     with SmtpReceiver() as post, HttpReceiver() as shop:
-        app.workflow(email() if step == "email" else webhook(shop.url))
+        app.workflow({"email": email(), "webhook": webhook(shop.url), "stop": {"type": "stop"}}[step])
         app.complete()
-        out, imported = run(
-            COMMAND,
+        return run(
+            code,
             "run-once",
             DATABASE_URL=database.url,
-            HOME=str(tmp_path),
+            HOME=str(folder),
             SMTP_URL=post.url,
             EMAIL_FROM="Acme <no-reply@example.com>",
             MINUTEHAND_WEBHOOK_SECRET=SECRET,
             MINUTEHAND_ALLOW_PRIVATE_ADDRESSES=f"127.0.0.1:{shop.port}",
         )
-    assert out.startswith("1 claimed: 1 completed;")
-    assert held(imported, STEPS_NOT_IMPORTED[step]) == set()
 
 
-def test_no_data_class_that_a_cron_run_imports_is_compiled_before_its_use(database: Database, tmp_path: Path) -> None:
-    """The `dataclass` of the standard library would have compiled this one's methods (store/dataclass.py)."""
-    unused = "minutehand.store.records.webhooks", "WebhookSigner"
-    code = f"""
-from minutehand.scheduler.cli.main import main
-try:
-    main()
-finally:
-    print(getattr(sys.modules[{unused[0]!r}], {unused[1]!r}).__init__.__qualname__)
+#: Runs a command, and tells what cost it time at its start and end besides its imports.
+COSTS = f"""
+import dataclasses, gc
+def looks():
+    return sum(generation["collections"] for generation in gc.get_stats())
+def tell():
+    modules = [module for name, module in sys.modules.items() if name.startswith("minutehand.")]
+    compiled = [one.__name__ for one in modules if getattr(one, "dataclass", None) is dataclasses.dataclass]
+    print(json.dumps([looks() - before, gc.get_freeze_count() > 0, compiled]))
+atexit.register(tell)
+import minutehand.scheduler.cli.main
+before = looks()
+{COMMAND}
 """
-    out, _ = run(code, "run-once", DATABASE_URL=database.url, HOME=str(tmp_path))
-    assert out.splitlines()[-1] == "_first_init.<locals>.__init__"
 
 
-def test_python_does_not_look_for_garbage_among_modules() -> None:
-    code = f"import gc\natexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0)){COMMAND}"
-    assert run(code, "version")[0].splitlines()[-1] == "10000 True"
+def test_a_cron_run_looks_for_no_garbage_and_compiles_no_data_class_ahead(database: Database, tmp_path: Path) -> None:
+    """The `dataclass` of the standard library compiles the methods of each class at once (store/dataclass.py)."""
+    out, _ = cron_run(COSTS, "email", database, tmp_path)
+    assert json.loads(out.splitlines()[-1]) == [0, True, []]
+
+
+def test_a_long_run_looks_for_garbage_as_usual() -> None:
+    """After the first look, among what came since its start."""
+    code = """
+import gc
+from minutehand.scheduler.process import garbage
+usual = gc.get_threshold()
+garbage.put_off()
+put_off = gc.get_threshold()
+many = [[] for _ in range(garbage.FIRST_AFTER + 10)]
+print(json.dumps([usual != put_off, gc.get_threshold() == usual, len(gc.callbacks), gc.get_freeze_count() > len(many)]))
+"""
+    assert json.loads(run(code)[0]) == [True, True, 0, True]
 
 
 def test_the_version_that_is_told_is_the_one_that_is_installed() -> None:
