@@ -16,8 +16,8 @@ MAX_TEXT, MAX_DEPTH = 64 * 1024, 64
 def recordable(value: Any, depth: int = 0) -> Any:
     r"""Return what is recorded of a value that a provider, a callee or an action returned: bounded, and storable.
 
-    >>> recordable({"note": "a\x00b", "rate": float("nan"), "ids": (1, 2)})
-    {'note': 'ab', 'rate': None, 'ids': [1, 2]}
+    >>> recordable({"note": "a\x00b", "rate": float("nan"), "ids": (1, 2), "sum": Decimal("sNaN")})
+    {'note': 'ab', 'rate': None, 'ids': [1, 2], 'sum': None}
     """
     kind = type(value)
     if kind is str and value.isascii() and len(value) <= MAX_TEXT and "\0" not in value:
@@ -48,7 +48,8 @@ def _recordable(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [recordable(item, depth + 1) for item in value]
     if isinstance(value, float | Decimal):
-        return value if math.isfinite(value) else None
+        is_finite = value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)
+        return value if is_finite else None
     return value if value is None or isinstance(value, int) else recordable(str(value))
 
 
