@@ -60,8 +60,12 @@ def add_columns(database: Database) -> None:
 
 def finish(world: World) -> None:
     """Run everything, also what a busy machine had put off: a condition step reads the row as it is then."""
+    left = """
+        select from automation_execution_logs where status = 'pending'
+        union all select from automation_events where matched_at is null
+    """
     world.drain()
-    while world.app.database.sql("select from automation_execution_logs where status = 'pending'"):
+    while world.app.database.sql(left):
         world.app.make_due()
         world.drain()
 
