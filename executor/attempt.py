@@ -5,7 +5,7 @@ are read right before it.  What a step did is recorded with the call that the ne
 (`automation_advance`): one call confirms a send, records steps, reads the row and reserves the next send.  What is left
 travels with the settle.
 
-The view is in one of four states:
+The view is in one of five states:
 
     NEW ──refresh──▶ FRESH ──before_effect──▶ USED
                      ▲   │                      │
@@ -13,16 +13,15 @@ The view is in one of four states:
                      │   ▼                      │
                      STALE ◀────────────────────┘
 
-    NEW    nothing was read yet; what the claim read makes it FRESH for a second, counted from the claim
-    FRESH  read, and nothing was done since: an effect may follow at once
-    USED   the step under way had an effect, so the row may have changed
-    STALE  a step ended since it was read; only a condition, a wait or a stop leaves the view FRESH
+    NEW      nothing was read yet
+    CLAIMED  read by the claim, less than a second ago: a step may begin, and an effect refreshes first
+    FRESH    read, and nothing was done since: an effect may follow at once
+    USED     the step under way had an effect, so the row may have changed
+    STALE    a step ended since it was read; only a condition, a wait or a stop leaves the view as it was
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import Any
@@ -60,6 +59,7 @@ class View(Enum):
     """How current `Attempt.context` is: see the module's drawing."""
 
     NEW = auto()
+    CLAIMED = auto()
     FRESH = auto()
     USED = auto()
     STALE = auto()
@@ -75,8 +75,6 @@ class Attempt:
         self.context = Context(id=execution.id, held=True, stop=None, type=None, row=None, old=None, links={})
         self._advances = advances
         self._view = View.NEW
-        #: On the monotonic clock: until when a FRESH view is.
-        self._fresh_until = math.inf
         #: Key of the step under way.
         self._step = ""
         #: The view from which the step under way rendered its templates; None: it is not run again if the row changes.
@@ -102,10 +100,10 @@ class Attempt:
         Errors: `ExecutionStopped`, `ExecutionPaused`, `LeaseLost`, `StoreError`.
         """
         self._step, self._rendered_from = key, None
-        if self._view is View.NEW and (first := self.execution.first_context()) is not None:
-            self.context, self._view = first, View.FRESH
-            self._fresh_until = self.execution.first_context_until
-        if not self._is_fresh() and not (self._view is View.STALE and reserves):
+        if self._view in (View.NEW, View.CLAIMED):
+            first = self.execution.first_context()
+            self.context, self._view = (self.context, View.NEW) if first is None else (first, View.CLAIMED)
+        if self._view is View.NEW or (self._view is View.STALE and not reserves):
             await self._advance()
         restarts = 0
         while True:
@@ -133,7 +131,7 @@ class Attempt:
             reservation = await self._reserve(request)
             if reservation.answer != "go":
                 return reservation
-        elif not self._is_fresh():
+        elif self._view is not View.FRESH:
             await self._advance()
         self.execution.check_lease()
         self._view = View.USED
@@ -167,13 +165,10 @@ class Attempt:
         unrecorded: Json = {"earlier": tuple(self._records), "confirm": self._confirmation, "pace": self._pace}
         return Outcome.of(self.execution, ended, **unrecorded, **details)
 
-    def _is_fresh(self) -> bool:
-        return self._view is View.FRESH and time.monotonic() < self._fresh_until
-
     async def _reserve(self, request: Json) -> Reservation:
         if self._reserved is not None and self._reserved[0] != request:
             self._give_back()
-        if self._reserved is None or not self._is_fresh():
+        if self._reserved is None or self._view is not View.FRESH:
             await self._advance(request)
         assert self._reserved is not None, "the answer has a reservation"
         return self._reserved[1]
@@ -199,7 +194,7 @@ class Attempt:
             item["reserve"] = request
         self.context = await self._advances.ask(item)
         self._confirmation, self._pace, self._records = None, None, []
-        self._view, self._fresh_until = View.FRESH, math.inf
+        self._view = View.FRESH
         if not self.context.held:
             raise LeaseLost(self.execution.id)
         if self.context.stop is not None:

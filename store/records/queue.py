@@ -98,12 +98,7 @@ class Execution:
 
     def first_context(self) -> Context | None:
         """Return the context that the claim read, for a second: then the row may be another by now."""
-        return self.read_at_claim if time.monotonic() < self.first_context_until else None
-
-    @property
-    def first_context_until(self) -> float:
-        """On the monotonic clock: when the context that the claim read is too old."""
-        return self.read_since + FIRST_CONTEXT_SECONDS
+        return self.read_at_claim if time.monotonic() < self.read_since + FIRST_CONTEXT_SECONDS else None
 
     def now(self) -> datetime:
         """Return the database's time: the claim's, and what has passed since (R1)."""

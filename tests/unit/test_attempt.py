@@ -115,11 +115,12 @@ TOLD = ["confirm", "reserve", "resume_step", "steps"]
     [
         ([odd("done")], "", [], Ended.DONE),
         ([odd("done")] * 2, "", [["resume_step", "steps"]], Ended.DONE),
-        ([odd("call")], "", [], Ended.DONE),
+        # What acts looks first: a reservation does so anyway.
+        ([odd("call")], "", [[]], Ended.DONE),
+        ([odd("call")], OFF, [[]], Ended.SKIPPED),
         ([odd("send")] * 2, "", [["reserve"], TOLD], Ended.DONE),
-        # A reservation looks again; what reserves nothing goes by the look of less than a second ago.
         ([odd("send")], OFF, [["reserve"]], Ended.SKIPPED),
-        ([odd("call")] * 2, OFF, [["resume_step", "steps"]], Ended.SKIPPED),
+        ([odd("done")], OFF, [], Ended.DONE),
     ],
 )
 def test_the_context_of_the_claim_saves_the_first_look(run, monkeypatch, steps, since_claim, calls, ended):
@@ -132,7 +133,7 @@ def test_the_context_of_the_claim_saves_the_first_look(run, monkeypatch, steps, 
 def test_the_context_of_a_claim_of_more_than_a_second_ago_is_read_again(run, monkeypatch):
     monkeypatch.setattr(OddAction, "reserves", False)
     monkeypatch.setattr("minutehand.store.records.queue.FIRST_CONTEXT_SECONDS", 0)
-    outcome, calls = run(odd("call"), since_claim=OFF, contexts=True)
+    outcome, calls = run(odd("done"), since_claim=OFF, contexts=True)
     assert (calls, outcome.ended) == ([[]], Ended.SKIPPED)
 
 
@@ -147,7 +148,7 @@ def test_the_context_of_a_claim_of_more_than_a_second_ago_is_read_again(run, mon
 )
 def test_what_must_not_run_finds_out_why_itself(run, database, monkeypatch, sql, code):
     monkeypatch.setattr("minutehand.store.records.queue.FIRST_CONTEXT_SECONDS", 60)
-    outcome, calls = run(odd("call"), before_claim=lambda: database.sql(sql), contexts=True)
+    outcome, calls = run(odd("done"), before_claim=lambda: database.sql(sql), contexts=True)
     assert (calls, outcome.code) == ([[]], code)
 
 
