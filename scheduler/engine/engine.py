@@ -77,6 +77,8 @@ class Engine:
         self._leases = Leases(store, settings.lease_seconds)
         self._queue: asyncio.Queue[Execution] = asyncio.Queue()
         self._pace = Pace(self._concurrency)
+        #: How many queued executions are few enough to claim more.
+        self._refill_at = 0
         self._settles: Batch[Json, Settled] = Batch(
             self._settle_batch,
             key_of_ask=lambda outcome: str(outcome["id"]),
@@ -153,7 +155,8 @@ class Engine:
             idle = len(self._leases) == 0
             # A suspect (its workers died) runs with nothing else in flight: wait for the others to end.
             ahead = self._pace.claim_size()
-            if (self._suspects and not idle) or self._queue.qsize() > ahead // 2:
+            self._refill_at = ahead // 2
+            if (self._suspects and not idle) or self._queue.qsize() > self._refill_at:
                 await self._wait_for_progress()
                 continue
             alone, limit = self._suspects, min(left, ahead)
@@ -222,6 +225,8 @@ class Engine:
     async def _lane(self) -> None:
         while True:
             execution = await self._queue.get()
+            if self._queue.qsize() == self._refill_at:
+                self._progress.set()  # claim while the rest runs, and what ended is settled
             if self.stopping:
                 self._settle(execution, _released(execution))
             else:
