@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 
-#: Rows claimed by one call when there is no budget: a row costs a fifth of the database's time less than of 200, and no
-#: less from here on (docs/performance.md).
+#: Rows claimed by one call when there is no budget.  More of them cost the database little less for each (docs/performance.md).
 CLAIM_SIZE = 500
 #: What is claimed ahead suffices for so long, at the present pace.
 AHEAD_SECONDS = 1.0
