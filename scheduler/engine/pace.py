@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-#: Rows claimed by one call when there is no budget.  More of them cost the database little less for each (docs/performance.md).
+#: Rows claimed by one call when there is no budget.  In larger calls each costs the database little less
+#: (docs/performance.md).
 CLAIM_SIZE = 500
 #: What is claimed ahead suffices for so long, at the present pace.
 AHEAD_SECONDS = 1.0
