@@ -101,9 +101,10 @@ def test_max_time_stops_claiming_and_running_executions_finish(app, minutehand, 
     shop.then(Answer(after=gate))
     app.workflow(webhook(shop.url))
     app.complete_many(3)
-    with minutehand.running("run-once", "-o", "json", "--drain", "--concurrency", "1", "--max-time", "0.2s") as run:
+    with minutehand.running("run-once", "-o", "json", "--drain", "--concurrency", "1", "--max-time", "6s") as run:
         wait_until(gate.reached.is_set, "the first")
-        wait_until(lambda: _statuses(app)["pending"] == 2, "the release of what was queued")
+        wait_until(lambda: _statuses(app)["pending"] == 1, "another one, claimed ahead")
+        wait_until(lambda: _statuses(app)["pending"] == 2, "its release")
         gate.set()
         code, out, _ = run.end()
     summary = json.loads(out)
