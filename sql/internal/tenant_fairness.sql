@@ -46,10 +46,10 @@ begin
       from picked;
     else
       with turn as (
-        select tenant, v_wanted / cardinality(v_tenants) + (nr <= v_wanted % cardinality(v_tenants))::integer as share
+        select tenant, nr, v_wanted / cardinality(v_tenants) + (nr <= v_wanted % cardinality(v_tenants))::integer as share
         from unnest(v_tenants) with ordinality as t (tenant, nr)
       ), picked as (
-        select turn.tenant, turn.share, l.id, l.entity_order
+        select turn.tenant, l.id, l.entity_order
         from turn
         cross join lateral (
           select id, entity_order
@@ -63,7 +63,13 @@ begin
         ) l
       )
       select coalesce(array_agg(id), '{}'), coalesce(bool_or(entity_order is not null), false),
-             array(select tenant from picked group by tenant, share having count(*) = share)
+             array(  -- who may have more; first, who was left out since less was wanted than there are tenants
+               select tenant
+               from turn
+               left join picked using (tenant)
+               group by tenant, share, nr
+               having count(picked.id) = share
+               order by share, nr)
       into v_more, v_ordered, v_tenants
       from picked;
     end if;

@@ -125,6 +125,15 @@ def test_a_claim_is_full_if_enough_is_due_whoever_it_belongs_to(database: Databa
     assert claim(database, limit)["next_seconds"] is None
 
 
+def test_a_claim_is_full_even_if_those_who_get_what_is_left_over_have_no_more(database: Database) -> None:
+    mine = workflow(database)
+    for name, rows in (("a", 2), ("b", 2), ("c", 5)):
+        tenants(database, mine, 1, rows=rows, name=name)
+    for _ in range(30):  # who gets what an equal share leaves over is random
+        with database.connection.transaction(force_rollback=True):
+            assert len(claimed(database, 7)) == 7
+
+
 @pytest.mark.parametrize("scope", ["tenant", "workflow"])
 def test_behind_the_paused_rows_of_many_tenants_the_others_are_found(database: Database, scope: str) -> None:
     held, free = workflow(database), workflow(database)
