@@ -165,6 +165,15 @@ class Minutehand:
         printed: dict[str, Any] = json.loads(done.stdout)
         return printed
 
+    def drain_until(self, condition: Callable[[], Any], what: str) -> None:
+        """Run `run-once --drain` until the condition is true, for a few seconds each time: it would wait for what comes back soon."""
+
+        def met() -> Any:
+            self.run_once("--drain", "--max-time", "3s")
+            return condition()
+
+        wait_until(met, what)
+
     @contextmanager
     def running(self, *arguments: str, **environment: str | None) -> Iterator[Running]:
         """Run it in the background; it is killed at the end of the block."""
