@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,17 @@ async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = 
     Errors: `SchemaMismatch` when the database is newer or a migration was edited, `BadRequest` when an existing table
     cannot be adopted, `Conflict` when a table is in use, `Unreachable`, `AccessDenied`.
     """
+    async with one_transaction(url, again="Run migrate again when", dry_run=dry_run) as connection:
+        return await _migrate(connection, tell, dry_run=dry_run)
+
+
+@asynccontextmanager
+async def one_transaction(url: str, *, again: str, dry_run: bool) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """Connect, and change the schema in one transaction; with `dry_run` roll it back.
+
+    `again`: what to do when a table was in use: "Run migrate again when".  Errors: `Conflict` then, `Unreachable`,
+    `AccessDenied`, and those of the block; each names the database.
+    """
     import psycopg
 
     from minutehand.store.drivers.postgres_errors import explain
@@ -133,12 +145,12 @@ async def migrate(url: str, *, tell: Tell = lambda steps: None, dry_run: bool = 
     try:
         connection = await psycopg.AsyncConnection.connect(url, connect_timeout=10, prepare_threshold=None)
         async with connection, connection.transaction(force_rollback=dry_run):
-            return await _migrate(connection, tell, dry_run=dry_run)
+            yield connection
     except AccessDenied as error:
         raise at(place, error) from None
     except psycopg.errors.LockNotAvailable as error:
         raise Conflict(
-            f"{place}: a table was locked for more than {LOCK_TIMEOUT}; nothing was changed. Run migrate again when "
+            f"{place}: a table was locked for more than {LOCK_TIMEOUT}; nothing was changed. {again} "
             "long transactions have ended (pg_stat_activity shows them)."
         ) from error
     except psycopg.Error as error:

@@ -9,8 +9,7 @@ from typing import Any
 import psycopg
 
 from minutehand.store import adoption, schema
-from minutehand.store.drivers.postgres_errors import explain
-from minutehand.store.errors import AccessDenied, BadRequest, Conflict, SchemaMismatch, at
+from minutehand.store.errors import BadRequest, SchemaMismatch
 from minutehand.store.place import where
 from minutehand.store.rights import check_owner
 
@@ -32,23 +31,14 @@ async def uninstall(url: str, *, with_history: bool, dry_run: bool = False) -> R
     of ours, `Conflict` when a table is in use, `Unreachable`, `AccessDenied`.
     """
     place = where(url)
-    try:
-        connection = await psycopg.AsyncConnection.connect(url, connect_timeout=10, prepare_threshold=None)
-        async with connection, connection.transaction(force_rollback=dry_run):
+    again = "Stop the processors, and run uninstall again when"
+    async with schema.one_transaction(url, again=again, dry_run=dry_run) as connection:
+        try:
             return await _uninstall(connection, place, with_history=with_history)
-    except AccessDenied as error:
-        raise at(place, error) from None
-    except psycopg.errors.DependentObjectsStillExist as error:
-        raise BadRequest(
-            f"{place}: {error.diag.message_primary}; nothing was changed. {error.diag.message_hint or ''}".strip()
-        ) from error
-    except psycopg.errors.LockNotAvailable as error:
-        raise Conflict(
-            f"{place}: a table was locked for more than {schema.LOCK_TIMEOUT}; nothing was changed. Stop the "
-            "processors, and run uninstall again when long transactions have ended (pg_stat_activity shows them)."
-        ) from error
-    except psycopg.Error as error:
-        raise explain(place, error) from error
+        except psycopg.errors.DependentObjectsStillExist as error:
+            raise BadRequest(
+                f"{place}: {error.diag.message_primary}; nothing was changed. {error.diag.message_hint or ''}".strip()
+            ) from error
 
 
 async def _uninstall(connection: psycopg.AsyncConnection[Any], place: str, *, with_history: bool) -> Removal:

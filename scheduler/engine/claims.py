@@ -24,8 +24,6 @@ class ClaimExecutions(Protocol):
         ...
 
 
-#: The executor that begins with the context that a claim read.
-LOCAL = "local"
 #: What a claim that found nothing returns.
 NOTHING_CLAIMED = Claim(executions=[], ended=[], suspects=False, next_seconds=None)
 
@@ -40,7 +38,7 @@ def claim_due(store: Store, settings: RunSettings, worker: str, *, ids: list[str
         max_attempts=max_attempts,
         ids=ids,
         redirects=settings.executor == REDIRECTS,
-        contexts=settings.executor == LOCAL,
+        contexts=settings.executor == "local",  # the others read it when they hand an execution over
     )
 
 

@@ -84,18 +84,13 @@ comment on function public.automation_claim is 'minutehand: makes due executions
 -- which does.  Errors: those of class `away`.
 create or replace function minutehand.first_contexts(p_token uuid, p_executions jsonb, p_now timestamptz) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '1ms' as $$
-declare
-  c_in_the_way constant jsonpath := '$ ? (@.stop != null || exists (@.hidden.* ? (@.passing == true)))';
-  v_contexts jsonb;
 begin
   perform set_config('minutehand.waited', statement_timestamp()::text, true);  -- so that reading the rows does not wait, either
-  v_contexts := minutehand.with_slowed_keys(minutehand.read_contexts_batch((
-    select coalesce(jsonb_agg(jsonb_build_object('id', e -> 'id', 'token', p_token)), '[]')
-    from jsonb_array_elements(p_executions) as e), p_now), p_now);
-  if v_contexts @? ('$[*]' || substr(c_in_the_way::text, 2))::jsonpath then
-    v_contexts := (select coalesce(jsonb_agg(c), '[]') from jsonb_array_elements(v_contexts) as c where not c @? c_in_the_way);
-  end if;
-  return v_contexts;
+  return jsonb_path_query_array(
+    minutehand.with_slowed_keys(minutehand.read_contexts_batch((
+      select coalesce(jsonb_agg(jsonb_build_object('id', e -> 'id', 'token', p_token)), '[]')
+      from jsonb_array_elements(p_executions) as e), p_now), p_now),
+    '$[*] ? (@.stop == null && !exists (@.hidden.* ? (@.passing == true)))');
 exception when others then
   if minutehand.is_away(sqlstate) then
     raise;

@@ -1,8 +1,9 @@
 -- Step records: the list in actions_executed, with one record for each step that has ended.
 
 -- minutehand.append_steps(steps, now): appends each step's record once, and logs its send.
+-- enable_seqscan is off: the plan is kept, and a table that was small when it was made grows.
 create or replace function minutehand.append_steps(p_steps jsonb, p_now timestamptz) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
   with requested as (
     select distinct on (s.id, s.step -> 'stepId') s.*, p.nr

@@ -26,9 +26,9 @@ $$;
 
 -- minutehand.settle_plain(outcomes, now) -> answers to those of nearly all executions: every step did what it says, and is recorded now.
 -- They end as minutehand.settle_others would end them, without a function call for a row.  Locks: the rows of all outcomes, by id.
--- The plans of both are kept, and read the rows by their key even if the table is so small that a scan seems cheaper.
+-- The plans of both are kept; enable_seqscan is off, since a table that was small when they were made grows.
 create or replace function minutehand.settle_plain(p_outcomes jsonb, p_now timestamptz) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
   v_ids uuid[];
   v_steps jsonb[];
@@ -70,7 +70,7 @@ $$;
 
 -- minutehand.settle_others(outcomes, now) -> answers: whatever the outcome and the row, by minutehand.state_after.
 create or replace function minutehand.settle_others(p_outcomes jsonb, p_now timestamptz) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set random_page_cost = 1.1 as $$
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
   v_answers jsonb;
 begin
