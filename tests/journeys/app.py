@@ -166,7 +166,10 @@ class Minutehand:
         return printed
 
     def drain_until(self, condition: Callable[[], Any], what: str) -> None:
-        """Run `run-once --drain` until the condition is true, for a few seconds each time: it would wait for what comes back soon."""
+        """Run `run-once --drain` until the condition is true.
+
+        Each run lasts a few seconds, since a drain waits for what comes back soon.
+        """
 
         def met() -> Any:
             self.run_once("--drain", "--max-time", "3s")

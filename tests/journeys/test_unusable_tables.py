@@ -130,7 +130,8 @@ def test_on_every_backend_a_locked_or_renamed_table_stops_nothing_else(world: Wo
         holder.sql("lock table jobs in access exclusive mode")
         world.minutehand("enqueue", other, "--payload", "{}")
         world.minutehand.drain_until(
-            lambda: world.hooks() and world.ends()["pending", "table_locked"] == 1, "the one to be sent, the other to wait"
+            lambda: world.hooks() and world.ends()["pending", "table_locked"] == 1,
+            "the one to be sent, the other to wait",
         )
         assert world.hooks() == ["/other"]
         holder.connection.rollback()
