@@ -3,6 +3,7 @@
 do $$
 begin
   perform minutehand.widen_checks();
+  perform minutehand.record_zones();
   perform minutehand.record_installed();
   perform minutehand.forget_verdicts();
   perform minutehand.keep_verdicts(interval '5 seconds');

@@ -55,7 +55,7 @@ begin
       and c.relname in (
         'automation_workflows', 'automation_workflow_versions', 'automation_events', 'automation_execution_logs',
         'communication_logs', 'automation_bulk_actions', 'automation_control', 'automation_workers',
-        'automation_opt_outs', 'automation_audit', 'automation_migrations')
+        'automation_tenants', 'automation_opt_outs', 'automation_audit', 'automation_migrations')
       and c.relname not in (select table_name from minutehand.adopted)
       and not exists (select from pg_catalog.pg_policy where polrelid = c.oid and polname = 'minutehand_own_tenant')
   loop

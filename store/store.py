@@ -435,6 +435,32 @@ class Store:
             Repeat.NEVER, "automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments
         )
 
+    async def tenants(self, tenant: str | None = None) -> records.Tenants:
+        """List what holds for all workflows of a tenant, or of each; tenant `""` is what holds for the others."""
+        return await self._call(Repeat.READ, "automation_tenants", p_tenant=tenant)
+
+    async def set_tenant(
+        self, tenant: str, changes: Json | None, *, actor: Actor | None = None
+    ) -> records.TenantResult:
+        """Change what holds for all workflows of a tenant: `timezone`, `settings`; None removes all of it.
+
+        Errors: `BadRequest` for a zone that does not exist.
+        """
+        return await self._timed(
+            Repeat.NEVER, "automation_tenant_set", p_tenant=tenant, p_changes=changes, p_actor=_actor(actor)
+        )
+
+    async def set_zone_source(
+        self, table: str | None, key: str | None = None, column: str | None = None, *, actor: Actor | None = None
+    ) -> records.ZoneSourceResult:
+        """Read the time zones of tenants from this column of the app's, `key` is their id; None: no longer.
+
+        Errors: `NotFound` without the table, `BadRequest` without the column.
+        """
+        return await self._timed(
+            Repeat.NEVER, "automation_zone_source", p_table=table, p_key=key, p_column=column, p_actor=_actor(actor)
+        )
+
     async def opt_outs(
         self, *, channel: str | None = None, address: str | None = None, tenant: str | None = None, limit: int = 100
     ) -> list[records.OptOut]:

@@ -37,6 +37,7 @@ COMMANDS = {
     "executions": "minutehand.scheduler.cli.commands.executions:executions",
     "logs": "minutehand.scheduler.cli.commands.executions:executions",
     "webhook-secret": "minutehand.scheduler.cli.commands.webhook_secret:webhook_secret",
+    "tenants": "minutehand.scheduler.cli.commands.tenants:tenants",
     "limits": "minutehand.scheduler.cli.commands.limits:limits",
     "opt-outs": "minutehand.scheduler.cli.commands.opt_outs:opt_outs",
     "pause": "minutehand.scheduler.cli.commands.pause:pause",

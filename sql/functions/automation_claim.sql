@@ -1,6 +1,6 @@
 -- automation_claim(p_token, p_limit, p_worker, p_lease_seconds, p_max_attempts, p_ids, p_alone, p_now, p_caller, p_contexts) ->
 --   {"now", "executions": [{id, workflow_id, workflow_version, entity_id, attempt, max_attempts, trigger_data, recorded,
---    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition, webhook_tenant}}, "ended": [{id, status, code, reason, …}],
+--    resends, alone}], "workflows": {"<id>:<version>": {id, version, name, definition, webhook_tenant, zone}}, "ended": [{id, status, code, reason, …}],
 --    "suspects": bool, "next_seconds": number | null, "test": {"email_to", "sms_to"} | null, "contexts"?: [context]}
 -- Makes up to p_limit due executions `processing` under the lease p_token, which the caller chose for this one call: the
 -- same call repeated returns the same rows and spends nothing (R5).  Oldest due first within a tenant, tenants in turn (R4).
@@ -243,7 +243,8 @@ language sql stable set search_path = '' as $$
           'id', u.workflow_id, 'version', coalesce(u.workflow_version, 0),
           'name', coalesce(v.definition ->> 'name', w.name),
           'definition', coalesce(minutehand.unwrapped(v.definition), minutehand.definition(minutehand.row_of(w))),
-          'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, minutehand.row_of(w)), s.is_single_tenant)))
+          'webhook_tenant', minutehand.webhook_tenant(coalesce(v.definition, minutehand.row_of(w)), s.is_single_tenant),
+          'zone', minutehand.zone_of(coalesce(v.definition, minutehand.row_of(w)))))
       from used u
       cross join minutehand.is_single_tenant() as s (is_single_tenant)
       left join public.automation_workflow_versions v

@@ -1,4 +1,4 @@
--- automation_dry_run(p_workflow, p_row, p_payload, p_now) -> {"now", "workflow": {"id", "version", "name", "definition"},
+-- automation_dry_run(p_workflow, p_row, p_payload, p_now) -> {"now", "workflow": {"id", "version", "name", "definition", "zone"},
 --   "trigger_data", "entity_id", "type", "row", "old", "links", "hidden", "since": when the change occurred | null, "change": {"id",
 --   "operation", "types"} | null, "execution": the one that the change started, {"id", "status", "code", "reason"} | null,
 --   "version_then": the workflow's version that the change met | null, "unknown": why that is not known | null,
@@ -52,7 +52,7 @@ begin
   return jsonb_build_object(
     'now', v_now, 'workflow', jsonb_build_object(
       'id', v_workflow.id, 'version', coalesce(v_workflow.version, 1), 'name', v_workflow.name,
-      'definition', minutehand.row_of(v_workflow)),
+      'definition', minutehand.row_of(v_workflow), 'zone', minutehand.zone_of(minutehand.row_of(v_workflow))),
     'trigger_data', jsonb_strip_nulls(jsonb_build_object(
       'table_name', v_table, 'operation', coalesce(v_event.operation, 'ENQUEUE'), 'record_id', p_row,
       'old_status', minutehand.row_before(v_event) ->> v_status, 'new_status', minutehand.row_after(v_event) ->> v_status))

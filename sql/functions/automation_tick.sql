@@ -113,6 +113,13 @@ begin
   end;
   if p_is_first then
     begin
+      perform minutehand.read_zones(5000, p_now);
+      v_problems := v_problems || coalesce(
+        (select jsonb_build_object('time zones', problem) from minutehand.zone_source where problem is not null), '{}');
+    exception when others then
+      v_problems := v_problems || jsonb_build_object('time zones', sqlerrm);
+    end;
+    begin
       perform minutehand.keep_verdicts(interval '1 second');
     exception when others then
       v_problems := v_problems || jsonb_build_object('verdicts', sqlerrm);

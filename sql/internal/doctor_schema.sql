@@ -17,6 +17,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
     "communication_logs": ["id", "created_at", "status", "error_message", "external_id", "sent_at", "idempotency_key",
       "execution_id", "step", "channel", "recipient", "lease_token", "user_id", "organization_id", "reserved_at"],
     "automation_limits": ["scope", "tenant", "channel", "n", "per", "on_exceed", "created_at"],
+    "automation_tenants": ["tenant", "timezone", "app_timezone", "settings", "updated_at"],
     "automation_incidents": ["id", "kind", "subject", "code", "opened_at", "seen_at", "recovered_at", "count", "summary",
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
     "automation_control": ["scope", "target", "reason", "paused_at"],

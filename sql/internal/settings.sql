@@ -2,7 +2,7 @@
 
 -- minutehand.setting_problems(settings) -> [text]: values that cannot be read, each with what to write.
 create or replace function minutehand.setting_problems(p_settings jsonb) returns jsonb
-language sql immutable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(p.problem order by p.problem), '[]')
   from (
     select format('settings is %s: write an object', minutehand.type_name(p_settings)) as problem
@@ -11,6 +11,8 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     select minutehand.order_problem(p_settings)
     union all
     select minutehand.volume_problem(p_settings)
+    union all
+    select minutehand.zone_problem(p_settings)
     union all
     select minutehand.rate_problem(key, p_settings -> key) from unnest('{rate_limit,breaker}'::text[]) as key
     union all
@@ -74,7 +76,7 @@ $$;
 -- minutehand.known_settings() -> the names of the settings.
 create or replace function minutehand.known_settings() returns jsonb
 language sql immutable as $$
-  select '["breaker", "on_uncertain", "order", "order_waits", "rate_limit", "unresolved", "volume"]'::jsonb
+  select '["breaker", "on_uncertain", "order", "order_waits", "rate_limit", "timezone", "unresolved", "volume"]'::jsonb
 $$;
 
 -- minutehand.unknown_settings(settings) -> [{"key", "known": [name]}]: settings that nothing reads, at most five.

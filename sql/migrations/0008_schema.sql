@@ -433,6 +433,30 @@ create table if not exists public.automation_limits (
   primary key (scope, tenant, channel)
 );
 
+-- What holds for all of a tenant's workflows; of tenant '': for each tenant that has nothing of its own.
+create table if not exists public.automation_tenants (
+  tenant text primary key,
+  -- The time zone: as a person set it, and as the app's own table has it (minutehand.zone_source).
+  timezone text,
+  app_timezone text,
+  -- Defaults of workflow settings.
+  settings jsonb not null default '{}',
+  updated_at timestamptz not null default now()
+);
+
+-- The app's column that has the time zone of a tenant; read up to this key by the ticks.
+create table if not exists minutehand.zone_source (
+  id boolean primary key default true check (id),
+  table_name text not null,
+  key_column text not null,
+  zone_column text not null,
+  read_up_to text,
+  problem text
+);
+
+-- The time zones that the server knows, by their names of the IANA.
+create table if not exists minutehand.zones (name text primary key);
+
 create table if not exists public.automation_opt_outs (
   channel text not null,
   address text not null,
@@ -650,7 +674,7 @@ declare
 begin
   foreach v_table in array array[
     'automation_workflows', 'automation_workflow_versions', 'automation_events', 'automation_execution_logs',
-    'communication_logs', 'automation_control', 'automation_workers', 'automation_limits', 'automation_opt_outs',
+    'communication_logs', 'automation_control', 'automation_workers', 'automation_limits', 'automation_tenants', 'automation_opt_outs',
     'automation_bulk_actions', 'automation_audit', 'automation_incidents', 'automation_migrations']
   loop
     if not exists (select from minutehand.adopted where table_name = v_table) then

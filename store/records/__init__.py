@@ -59,6 +59,9 @@ if TYPE_CHECKING:
         Percentiles,
         ResumeResult,
         Schema,
+        Tenant,
+        TenantResult,
+        Tenants,
         Throughput,
         TickRow,
         TokenRotation,
@@ -68,6 +71,8 @@ if TYPE_CHECKING:
         WorkflowDay,
         WorkflowEnds,
         WorkflowState,
+        ZoneSource,
+        ZoneSourceResult,
     )
     from minutehand.store.records.queue import (
         Actor,
@@ -167,6 +172,9 @@ __all__ = [
     "Settled",
     "StopReason",
     "SwitchResult",
+    "Tenant",
+    "TenantResult",
+    "Tenants",
     "Throughput",
     "Tick",
     "TickRow",
@@ -187,6 +195,8 @@ __all__ = [
     "WorkflowVersion",
     "WorkflowView",
     "WriteResult",
+    "ZoneSource",
+    "ZoneSourceResult",
     "with_installation",
 ]
 

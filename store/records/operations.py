@@ -340,6 +340,54 @@ class LimitResult(TypedDict):
     on_exceed: NotRequired[str]
 
 
+class Tenant(TypedDict):
+    """What holds for all workflows of a tenant; of tenant `""`, of each that has nothing of its own."""
+
+    tenant: str
+    #: Its time zone as a person set it, and as the app's own table has it.
+    timezone: str | None
+    app_timezone: str | None
+    settings: Json
+    updated_at: str
+
+
+class ZoneSource(TypedDict):
+    """The app's column that has the time zone of a tenant, and why it cannot be read."""
+
+    table: str
+    key: str
+    column: str
+    problem: str | None
+
+
+class Tenants(TypedDict):
+    """The tenants that have something of their own, by id."""
+
+    tenants: list[Tenant]
+    zone_source: ZoneSource | None
+
+
+class TenantResult(TypedDict):
+    """A tenant that was `set` or `removed`; or `missing`."""
+
+    answer: str
+    tenant: NotRequired[str]
+    timezone: NotRequired[str | None]
+    app_timezone: NotRequired[str | None]
+    settings: NotRequired[Json]
+    updated_at: NotRequired[str]
+
+
+class ZoneSourceResult(TypedDict):
+    """The column that was set, empty if none is, and how many tenants have a zone by it."""
+
+    table: NotRequired[str]
+    key: NotRequired[str]
+    column: NotRequired[str]
+    problem: NotRequired[str | None]
+    tenants: int
+
+
 class OptOut(TypedDict):
     """Who wants no messages: of a channel, or of `all`; from a tenant, or from all ('')."""
 

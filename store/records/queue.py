@@ -68,6 +68,8 @@ class Workflow:
     definition: Json
     #: Whose secret signs its webhooks; None: the operator's own.
     webhook_tenant: WebhookTenant | None = None
+    #: The time zone in which its days and hours are meant: its own, else its tenant's (minutehand.workflow_zone).
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class Claim:
                 name=w["name"] or w["id"],
                 definition=w["definition"] or {},
                 webhook_tenant=WebhookTenant.from_row(w["webhook_tenant"]),
+                zone=w["zone"],
             )
             for key, w in row["workflows"].items()
         }

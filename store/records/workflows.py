@@ -147,6 +147,7 @@ class DryRunWorkflow(TypedDict):
     version: int
     name: str
     definition: Json
+    zone: str
 
 
 class StopReason(TypedDict):

@@ -219,6 +219,37 @@ def test_limits_are_set_listed_and_removed(backend: Backend) -> None:
     assert backend.run(lambda store: store.limits()) == []
 
 
+def test_what_holds_for_a_tenant_is_set_listed_and_removed(backend: Backend) -> None:
+    assert backend.run(lambda store: store.tenants()) == {"tenants": [], "zone_source": None}
+    north = backend.run(lambda store: store.set_tenant("north", {"timezone": "America/Toronto", "settings": {"a": 1}}))
+    assert (north["answer"], north["timezone"], north["settings"]) == ("set", "America/Toronto", {"a": 1})
+    north = backend.run(lambda store: store.set_tenant("north", {"settings": {"a": None, "b": 2}}))
+    assert (north["timezone"], north["settings"]) == ("America/Toronto", {"b": 2}), "what is not named stays"
+    for zone in ("Europe/Nowhere", "europe/berlin", "EST5EDT"):
+        with pytest.raises(BadRequest, match="is not a time zone"):
+            backend.run(partial(Store.set_tenant, tenant="north", changes={"timezone": zone}))
+    with pytest.raises(BadRequest, match="a tenant has no zone"):
+        backend.run(lambda store: store.set_tenant("north", {"zone": 1}))
+    assert [row["tenant"] for row in backend.run(lambda store: store.tenants("north"))["tenants"]] == ["north"]
+    assert backend.run(lambda store: store.set_tenant("north", None))["answer"] == "removed"
+    assert backend.run(lambda store: store.set_tenant("north", None)) == {"answer": "missing"}
+
+
+def test_the_zones_of_tenants_are_read_from_a_column_of_the_app(backend: Backend) -> None:
+    backend.database.sql("create table companies (organization_id text, zone text)")
+    backend.database.sql("insert into companies values ('north', 'America/Toronto'), ('south', null), ('east', 'Mars')")
+    said = backend.run(lambda store: store.set_zone_source("companies", "organization_id", "zone"))
+    assert (said["table"], said["problem"], said["tenants"]) == ("companies", None, 2)
+    rows = backend.run(lambda store: store.tenants())["tenants"]
+    assert {row["tenant"]: row["app_timezone"] for row in rows} == {"north": "America/Toronto", "east": "Mars"}
+    with pytest.raises(NotFound, match="there is no table nothing"):
+        backend.run(lambda store: store.set_zone_source("nothing", "a", "b"))
+    with pytest.raises(BadRequest, match="companies has no column key"):
+        backend.run(lambda store: store.set_zone_source("companies", "key", "zone"))
+    assert backend.run(lambda store: store.set_zone_source(None)) == {"tenants": 0}
+    assert backend.run(lambda store: store.tenants())["tenants"] == []
+
+
 def test_opt_outs_are_added_listed_and_removed(backend: Backend) -> None:
     ann = Actor(via="cli", name="ann@app-1")
     kept = {"channel": "email", "address": "ann@x.example", "tenant": ""}

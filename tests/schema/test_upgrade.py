@@ -93,6 +93,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.volume_state",
         "minutehand.floods",
         "minutehand.tenant_turns",
+        "minutehand.zones",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
@@ -123,7 +124,10 @@ def test_schema_7_becomes_the_schema_of_a_new_database_and_keeps_every_row(
     empty = set() if adopted else {"minutehand.adopted", "minutehand.backlog"}
     assert {name for name, rows in before.items() if not rows} == empty
     backend(database)
-    new = ("automation_audit", "automation_bulk_actions", "minutehand.database_identity")
+    new = (
+        *("automation_audit", "automation_bulk_actions", "automation_tenants"),
+        *("minutehand.database_identity", "minutehand.zone_source"),
+    )
     assert contents(database) == before | {name: [] for name in new}
     assert difference(catalog(database), expected[0]) == {}
     assert difference(own(database), expected[1]) == {}
