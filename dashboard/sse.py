@@ -24,8 +24,8 @@ MAX_STREAMS, RETRY_MILLISECONDS = 100, 30_000
 
 #: Figures that change only with the queue.  Those "of the last hour" change with the clock, too.
 _FIGURES = (
-    "changed", "pending", "due", "processing", "events", "workflows", "tables", "paused", "foreign_processing",
-    "uncertain",
+    "changed", "pending", "due", "processing", "events", "workflows", "tables", "paused", "planned_pauses",
+    "foreign_processing", "uncertain",
 )  # fmt: skip
 
 

@@ -259,19 +259,41 @@ class Store:
         return await self._timed(Repeat.NEVER, "automation_cancel", p_ids=ids, p_reason=reason, p_actor=_actor(actor))
 
     async def pause(
-        self, *, scope: str, target: str | None = None, reason: str | None = None, actor: Actor | None = None
+        self,
+        *,
+        scope: str,
+        target: str | None = None,
+        reason: str | None = None,
+        from_: str | None = None,
+        until: str | None = None,
+        actor: Actor | None = None,
     ) -> records.PauseResult:
-        """Pause `all`, a `tenant` or a `workflow` (by id or name)."""
+        """Pause `all`, a `tenant` or a `workflow` (by id or name), perhaps from and until a moment.
+
+        A moment is `2026-12-24 18:00` in the tenant's zone, ISO 8601 with a zone, or `3 days` from now.
+        """
         return await self._timed(
-            Repeat.NEVER, "automation_pause", p_scope=scope, p_target=target, p_reason=reason, p_actor=_actor(actor)
+            Repeat.NEVER,
+            "automation_pause",
+            p_scope=scope,
+            p_target=target,
+            p_reason=reason,
+            p_from=from_,
+            p_until=until,
+            p_actor=_actor(actor),
         )
 
     async def resume(
-        self, *, scope: str, target: str | None = None, actor: Actor | None = None
+        self, *, scope: str, target: str | None = None, planned: bool = False, actor: Actor | None = None
     ) -> records.ResumeResult:
-        """End a pause."""
+        """End a pause; with `planned`, give up those that would begin later too."""
         return await self._timed(
-            Repeat.NEVER, "automation_resume", p_scope=scope, p_target=target, p_actor=_actor(actor)
+            Repeat.NEVER,
+            "automation_resume",
+            p_scope=scope,
+            p_target=target,
+            p_planned=planned,
+            p_actor=_actor(actor),
         )
 
     async def identify(

@@ -1,7 +1,7 @@
 -- automation_metrics(p_facts, p_now) -> {"now", "schema_version", "pending", "due", "processing", "oldest_due_seconds",
 --   "dead_rows", "events": {"recorded", "unmatched", "set_aside", "no_tenant", "quiet", "lost",
 --   "last_set_aside", "last_no_tenant": {"table", "row", "error"} | null},
---   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...],
+--   "workflows": [{id, name, trigger_type, version, on}], "tables": [...], "workers": [...], "paused": [...], "planned_pauses": minutehand.pauses_to_come,
 --   "floods": [as minutehand.open_floods], "identity": minutehand.identity_words,
 --   and as minutehand.recent_figures}
 -- The figures that `status` prints and `/metrics` serves.  Counts stop at 10,000 each, and without an index they read the newest
@@ -71,7 +71,8 @@ begin
     'identity', minutehand.identity_words(v_now),
     'paused', (
       select coalesce(jsonb_agg(to_jsonb(c) || jsonb_build_object('name', minutehand.pause_name(c))), '[]')
-      from public.automation_control c))
+      from public.automation_control c),
+    'planned_pauses', minutehand.pauses_to_come())
     || minutehand.recent_figures(v_now)
     || case when p_facts then jsonb_build_object('installation', minutehand.installation(v_now)) else '{}' end;
 end

@@ -120,7 +120,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- minutehand.tenant_figures(tenant, now) -> {"pending", "due", "processing", "oldest_due_seconds", "last_hour": {status: n},
---   "uncertain", "paused"}: of automation_metrics what is one tenant's to see.  Counts stop at 10,000.
+--   "uncertain", "paused", "planned_pauses"}: of automation_metrics what is one tenant's to see.  Counts stop at 10,000.
 create or replace function minutehand.tenant_figures(p_tenant text, p_now timestamptz) returns jsonb
 language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 begin
@@ -158,6 +158,7 @@ begin
       left join public.automation_workflows w on c.scope = 'workflow' and w.id::text = c.target
       where c.scope = 'all' or c.scope = 'tenant' and c.target = p_tenant
         or c.scope = 'workflow' and minutehand.tenant_of(w) = p_tenant),
+    'planned_pauses', minutehand.pauses_to_come(p_tenant),
     'workers', '[]'::jsonb);
 end
 $$;

@@ -1,17 +1,20 @@
--- automation_resume(p_scope, p_target, p_actor, p_now) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused":
---   [scope, …]}
--- Ends a pause (automation_pause).  `held`: how many pending executions it covered, counted to 10,000; they are due as before.
+-- automation_resume(p_scope, p_target, p_actor, p_now, p_planned) -> {"scope", "target", "name", "existed", "reason", "held", "still_paused":
+--   [scope, …], "planned": how many}
+-- Ends a pause (automation_pause).  Those of the same target that begin later stay, and are counted as `planned`; with p_planned
+-- they are given up, and counted.  `held`: how many pending executions it covered, counted to 10,000; they are due as before.
 -- `still_paused`: the scopes of other pauses that still cover it.  A workflow that was deleted is named by its id.
 -- p_actor: {"via", "name"} of the person, or null.
 -- Locks: the pause's row.  Errors: MH400, MH404 and MH409, as automation_pause.  Called by: store.resume.
 create or replace function public.automation_resume(
-  p_scope text, p_target text default null, p_actor jsonb default null, p_now timestamptz default null
+  p_scope text, p_target text default null, p_actor jsonb default null, p_now timestamptz default null,
+  p_planned boolean default false
 )
 returns jsonb language plpgsql security definer set search_path = '' as $$
 declare
   v_target jsonb;
   v_reason text;
   v_existed boolean;
+  v_planned integer;
 begin
   if p_scope = 'workflow' and exists (
       select from public.automation_control c
@@ -26,18 +29,21 @@ begin
   where scope = p_scope and target = v_target ->> 'target'
   returning reason into v_reason;
   v_existed := found;
-  if v_existed and p_scope = 'workflow' then  -- the loop breaker counts from here
-    delete from minutehand.breaker_resets where resumed_at < coalesce(p_now, now()) - interval '1 day';
-    insert into minutehand.breaker_resets (workflow_id, resumed_at) values (v_target ->> 'target', coalesce(p_now, now()))
-    on conflict (workflow_id) do update set resumed_at = excluded.resumed_at;
+  if p_planned then
+    delete from minutehand.planned_pauses where scope = p_scope and target = v_target ->> 'target';
+    get diagnostics v_planned = row_count;
+  else
+    v_planned := (
+      select count(*) from minutehand.planned_pauses where scope = p_scope and target = v_target ->> 'target');
   end if;
   if v_existed then
-    perform minutehand.audit(
-      'resume', concat_ws(' ', p_scope, nullif(v_target ->> 'target', '')), p_actor, jsonb_build_object('reason', v_reason),
-      coalesce(p_now, now()));
+    perform minutehand.note_resumed(p_scope, v_target ->> 'target', coalesce(p_now, now()));
+  end if;
+  if v_existed or p_planned and v_planned > 0 then
+    perform minutehand.audit_pause('resume', p_scope, v_target ->> 'target', p_actor, v_reason, null, coalesce(p_now, now()));
   end if;
   return v_target || jsonb_build_object(
-    'scope', p_scope, 'existed', v_existed, 'reason', v_reason,
+    'scope', p_scope, 'existed', v_existed, 'reason', v_reason, 'planned', v_planned,
     'held', minutehand.count_pending(p_scope, v_target ->> 'target'),
     'still_paused', (
       select coalesce(jsonb_agg(distinct scope), '[]')

@@ -36,6 +36,7 @@ begin
     perform minutehand.record_heartbeat(p_worker, v_now);
     return minutehand.tick_of_copy(v_now);
   end if;
+  perform minutehand.turn_pauses(v_now);
   perform minutehand.note_stale_cutoff(p_hold_seconds, v_now);
   perform minutehand.record_heartbeat(p_worker, v_now);
   v_lost := minutehand.return_lost_leases(500, v_now);

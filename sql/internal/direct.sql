@@ -80,7 +80,8 @@ declare
   v_now constant timestamptz := minutehand.clock();
 begin
   if p_log.status = 'pending' and minutehand.due_at(p_log) <= v_now
-     and not exists (select from public.automation_control) and minutehand.may_call_out() then
+     and not exists (select from public.automation_control)
+     and not exists (select from minutehand.planned_pauses where starts_at <= v_now) and minutehand.may_call_out() then
     p_log.status := 'processing';
     p_log.lease_token := gen_random_uuid();
     p_log.lease_expires_at := v_now + interval '480 seconds';

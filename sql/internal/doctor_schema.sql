@@ -20,7 +20,7 @@ create or replace function minutehand.own_columns() returns jsonb language sql i
     "automation_tenants": ["tenant", "timezone", "app_timezone", "settings", "updated_at"],
     "automation_incidents": ["id", "kind", "subject", "code", "opened_at", "seen_at", "recovered_at", "count", "summary",
       "sample", "notified", "notified_at", "notifier", "notifier_until"],
-    "automation_control": ["scope", "target", "reason", "paused_at"],
+    "automation_control": ["scope", "target", "reason", "paused_at", "ends_at"],
     "automation_workers": ["id", "mode", "host", "version", "listens", "started_at", "heartbeat_at",
       "batch_size", "tick_seconds", "problems", "serves"],
     "automation_audit": ["id", "at", "actor", "action", "target", "detail"],

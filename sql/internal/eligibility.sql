@@ -22,9 +22,11 @@ cross join minutehand.identity i;
 create or replace function minutehand.recognize(p_caller jsonb, p_now timestamptz) returns minutehand.pauses
 language plpgsql set search_path = '' as $$
 declare
-  v_pauses minutehand.pauses := (select p from minutehand.pauses p);
+  v_pauses minutehand.pauses;
   v_project constant text := p_caller ->> 'project';
 begin
+  perform minutehand.turn_pauses(p_now);
+  v_pauses := (select p from minutehand.pauses p);
   if v_pauses.state = 'new' then
     perform minutehand.record_identity(p_caller, p_now);
     v_pauses := (select p from minutehand.pauses p);
@@ -68,7 +70,7 @@ $$;
 -- page and answer that shows something paused says so in these words.
 create or replace function minutehand.pause_reason(p_tenant text, p_workflow_id uuid) returns text
 language sql stable set search_path = '' as $$
-  select string_agg(minutehand.pause_name(c) || ' is paused' || coalesce(': ' || nullif(c.reason, ''), ''), '; ' order by c.scope desc)
+  select string_agg(minutehand.pause_name(c) || ' is paused' || coalesce(' until ' || minutehand.utc_text(c.ends_at), '') || coalesce(': ' || nullif(c.reason, ''), ''), '; ' order by c.scope desc)
   from minutehand.pauses_over(p_tenant, p_workflow_id::text) c
 $$;
 

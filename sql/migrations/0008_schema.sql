@@ -401,6 +401,19 @@ create table if not exists public.automation_control (
   paused_at timestamptz not null default now(),
   primary key (scope, target)
 );
+-- When it ends by itself; null: when a person resumes.
+alter table public.automation_control add column if not exists ends_at timestamptz;
+
+-- Pauses that begin later, at the first claim or tick after `starts_at`.
+create table if not exists minutehand.planned_pauses (
+  id uuid primary key default minutehand.new_id(),
+  scope text not null check (scope in ('all', 'tenant', 'workflow')),
+  target text not null default '',
+  reason text,
+  starts_at timestamptz not null,
+  ends_at timestamptz check (ends_at > starts_at),
+  actor jsonb
+);
 
 create table if not exists public.automation_workers (
   id text primary key,

@@ -98,8 +98,21 @@ class PauseRow(TypedDict):
     target: str
     reason: str | None
     paused_at: str
+    #: When it ends by itself; None: when a person resumes.
+    ends_at: str | None
     #: What is paused, in words.
     name: str
+
+
+class PlannedPause(TypedDict):
+    """A pause that begins later."""
+
+    scope: str
+    target: str
+    name: str
+    reason: str | None
+    starts_at: str
+    ends_at: str | None
 
 
 class WorkflowEnds(TypedDict):
@@ -187,6 +200,7 @@ class Metrics(TypedDict):
     tables: list[WatchedTable]
     workers: list[WorkerRow]
     paused: list[PauseRow]
+    planned_pauses: list[PlannedPause]
     floods: list[Flood]
     identity: Identity
     #: Differs whenever an execution was created, claimed or ended.
@@ -309,12 +323,22 @@ class PauseResult(TypedDict):
     reason: str | None
     existed: bool
     held: int
+    #: When it begins, None: now; and when it ends by itself, None: when a person resumes.
+    starts_at: str | None
+    ends_at: str | None
 
 
-class ResumeResult(PauseResult):
-    """A pause that ended, and the wider pauses that remain."""
+class ResumeResult(TypedDict):
+    """A pause that ended, the wider pauses that remain, and how many of the same are planned, or were."""
 
+    scope: str
+    target: str
+    name: str
+    reason: str | None
+    existed: bool
+    held: int
     still_paused: list[str]
+    planned: int
 
 
 class Limit(TypedDict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from minutehand.scheduler.demo.receivers import Answer, HttpReceiver
@@ -76,3 +78,38 @@ def test_other_tenants_and_workflows_continue_during_a_pause(
     minutehand.run_once("--drain")
     assert called(shop) == go_on
     assert len(app.database.sql("select id from automation_execution_logs where status = 'pending'")) == 3 - len(go_on)
+
+
+@pytest.mark.parametrize(
+    ("pause", "name"),
+    [
+        (("pause",), "everything"),
+        (("pause", "--tenant", "north"), "tenant north"),
+        (("workflows", "pause", "Tell all"), 'workflow "Tell all"'),
+    ],
+    ids=["all", "tenant", "workflow"],
+)
+def test_a_pause_with_an_end_and_a_planned_one_are_told(
+    app: App, minutehand: Minutehand, shop: HttpReceiver, pause: tuple[str, ...], name: str
+) -> None:
+    app.workflow(webhook(shop.url), name="Tell all")
+    app.complete()
+    resume = tuple(word.replace("pause", "resume") for word in pause)
+    until = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d} 09:00"
+    told = minutehand(*pause, "--until", until, "--reason", "stock-taking")
+    assert (told.returncode, told.stdout.strip()) == (
+        0,
+        f"{name} paused until {until} UTC (stock-taking): 1 pending held",
+    )
+    assert minutehand.run_once()["claimed"] == 0
+    assert f"paused      {name} until {until} UTC: stock-taking\n" in minutehand("status").stdout
+    assert minutehand(*resume).returncode == 0
+    told = minutehand(*pause, "--from", until, "--until", "4 days")
+    assert told.stdout.startswith(f"{name} will be paused from {until} UTC until ")
+    assert f"will pause  {name} from {until} UTC until " in minutehand("status").stdout
+    assert minutehand.run_once()["completed"] == 1
+    assert f"{name}: 1 planned remain; give them up with --planned" in minutehand(*resume).stdout
+    assert f"{name}: 1 planned given up" in minutehand(*resume, "--planned").stdout
+    assert "will pause" not in minutehand("status").stdout
+    refused = minutehand(*pause, "--until", "tomorrow")
+    assert (refused.returncode, "tomorrow is not a moment" in refused.stderr) == (2, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,6 +13,8 @@ from tests.servers import Database, on_both_servers
 from tests.sql.queue_rows import NOW, claimed, pending, workflow
 
 pytestmark = on_both_servers
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -100,3 +104,124 @@ def test_what_cannot_be_meant_is_refused_by_name(
             verb(database, scope, target)
         assert caught.value.sqlstate == state
     assert database.sql("select * from automation_control") == []
+
+
+def at(database: Database, when: Any, limit: int = 10) -> int:
+    """How many a claim at this time takes."""
+    answer = database.call("automation_claim", p_token=str(uuid.uuid4()), p_limit=limit, p_worker="w", p_now=when)
+    return len(answer["executions"])
+
+
+def plan(database: Database, scope: str, target: str | None = None, **period: Any) -> Any:
+    moments = {f"p_{name}": value for name, value in period.items()}
+    return database.call("automation_pause", p_scope=scope, p_target=target, p_now=NOW, **moments)
+
+
+@pytest.mark.parametrize("by_a_tick", [False, True])
+def test_a_pause_with_an_end_ends_by_itself(database: Database, two: Any, by_a_tick: bool) -> None:
+    told = plan(database, "all", until="2 hours", reason="stock-taking")
+    assert (told["starts_at"], told["ends_at"]) == (None, (NOW + 2 * HOUR).isoformat())
+    assert at(database, NOW + 2 * HOUR - MINUTE) == 0
+    reason = database.one("select minutehand.pause_reason('north', null) as reason")["reason"]
+    assert reason == "everything is paused until 2030-05-17 14:00:00 UTC: stock-taking"
+    if by_a_tick:
+        assert database.call("automation_tick", p_now=NOW + 2 * HOUR)["due"] == 4
+    assert at(database, NOW + 2 * HOUR) == 4
+    assert database.sql("select * from automation_control") == []
+
+
+def test_a_planned_pause_begins_and_ends_by_itself(database: Database, two: Any) -> None:
+    told = plan(database, "tenant", "north", **{"from": "1 hour", "until": "1 day"})
+    assert (told["starts_at"], told["held"]) == ((NOW + HOUR).isoformat(), 2)
+    assert at(database, NOW, 1) == 1
+    claimed_before = at(database, NOW + HOUR - MINUTE, 1)
+    assert claimed_before == 1
+    paused = at(database, NOW + HOUR)
+    assert (
+        paused
+        == database.one(
+            "select count(*)::int as n from automation_execution_logs where organization_id = 'south' and worker = 'w'"
+            " and claimed_at = %s",
+            NOW + HOUR,
+        )["n"]
+    )
+    assert at(database, NOW + 23 * HOUR) == 0
+    assert at(database, NOW + 24 * HOUR) == 4 - 1 - claimed_before - paused
+    assert database.sql("select * from automation_control") == []
+
+
+def test_what_is_planned_is_shown_and_can_be_given_up(database: Database, two: Any) -> None:
+    for count in (1, 2):
+        plan(database, "workflow", "Mine", **{"from": f"{count} days", "until": f"{count + 1} days"})
+    shown = database.call("automation_metrics", p_now=NOW)["planned_pauses"]
+    assert [(one["name"], one["starts_at"]) for one in shown] == [
+        ('workflow "Mine"', (NOW + count * 24 * HOUR).isoformat()) for count in (1, 2)
+    ]
+    assert database.call("automation_overview", p_tenant="north", p_now=NOW)["figures"]["planned_pauses"] == shown
+    assert database.call("automation_overview", p_tenant="south", p_now=NOW)["figures"]["planned_pauses"] == []
+    told = resume(database, "workflow", "Mine")
+    assert (told["existed"], told["planned"]) == (False, 2)
+    told = database.call("automation_resume", p_scope="workflow", p_target="Mine", p_planned=True, p_now=NOW)
+    assert told["planned"] == 2
+    assert database.call("automation_metrics", p_now=NOW)["planned_pauses"] == []
+    assert at(database, NOW + 25 * HOUR) == 4
+
+
+def test_a_planned_end_does_not_end_what_a_person_began(database: Database, two: Any) -> None:
+    plan(database, "all", **{"from": "1 hour", "until": "2 hours"})
+    pause(database, "all", reason="wrong prices")
+    for hours in (1, 2, 3):
+        assert at(database, NOW + hours * HOUR) == 0
+    assert database.one("select reason, ends_at from automation_control") == {"reason": "wrong prices", "ends_at": None}
+
+
+def test_overlapping_plans_end_with_the_last(database: Database, two: Any) -> None:
+    plan(database, "all", **{"from": "1 hour", "until": "3 hours"})
+    plan(database, "all", **{"from": "2 hours", "until": "4 hours"})
+    assert [at(database, NOW + hours * HOUR) for hours in (1, 2, 3, 4)] == [0, 0, 0, 4]
+
+
+def test_a_plan_that_was_slept_through_leaves_nothing(database: Database, two: Any) -> None:
+    plan(database, "all", **{"from": "1 hour", "until": "2 hours"})
+    assert at(database, NOW + 5 * HOUR) == 4
+    assert database.sql("select * from automation_control") == []
+    assert database.sql("select * from minutehand.planned_pauses") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "moment"),
+    [
+        ("2030-12-24 18:00", "Europe/Berlin", "2030-12-24T17:00:00+00:00"),
+        ("2030-12-24", "America/Toronto", "2030-12-24T05:00:00+00:00"),
+        ("2030-12-24T18:00:00+01:00", "America/Toronto", "2030-12-24T17:00:00+00:00"),
+        ("2030-12-24T18:00Z", "America/Toronto", "2030-12-24T18:00:00+00:00"),
+        ("3 days", "Asia/Tokyo", "2030-05-20T12:00:00+00:00"),
+    ],
+)
+def test_a_moment_is_meant_in_the_zone_of_the_tenant(
+    database: Database, two: Any, text: str, zone: str, moment: str
+) -> None:
+    database.sql("insert into automation_tenants (tenant, timezone) values ('north', %s)", zone)
+    for scope, target in (("tenant", "north"), ("workflow", "Mine")):
+        told = plan(database, scope, target, until=text)
+        assert datetime.fromisoformat(told["ends_at"]) == datetime.fromisoformat(moment)
+
+
+@pytest.mark.parametrize(
+    ("period", "match"),
+    [
+        ({"until": "tomorrow"}, "tomorrow is not a moment"),
+        ({"until": "infinity"}, "infinity is not a moment"),
+        ({"until": "2030-02-30"}, "2030-02-30 is not a moment"),
+        ({"from": "-1 hour"}, "-1 hour is not a moment"),
+        ({"until": "2030-05-17 11:00"}, "would end at 2030-05-17 11:00:00 UTC, before it begins"),
+        ({"from": "2 days", "until": "1 day"}, "before it begins"),
+        ({"from": "1 day", "until": "1 day"}, "before it begins"),
+    ],
+)
+def test_a_period_that_cannot_be_is_refused_by_name(
+    database: Database, two: Any, period: dict[str, str], match: str
+) -> None:
+    with pytest.raises(psycopg.Error, match=match):
+        plan(database, "all", **period)
+    assert database.sql("select * from minutehand.planned_pauses") == []

@@ -15,6 +15,7 @@ from minutehand.executor.checks.workflow import BROKEN
 from minutehand.executor.text.backlog import backlog_text
 from minutehand.executor.text.copies import notice, why_stopped
 from minutehand.executor.text.display import escaped, json_text
+from minutehand.scheduler.cli.commands.pause import when
 from minutehand.scheduler.cli.options import SECONDS, backend_options, executor_option, output_option
 from minutehand.scheduler.cli.output import counted, format_value, print_json, replace_file
 from minutehand.scheduler.cli.terminal import echo_data, echo_text, joined
@@ -22,7 +23,7 @@ from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import Database, open_database, read_metrics
 from minutehand.store import Json, Store
 from minutehand.store.errors import BadConfiguration, StoreError
-from minutehand.store.records import Metrics, PauseRow
+from minutehand.store.records import Metrics, PauseRow, PlannedPause
 
 #: Terminal codes: go to the top left corner, clear the rest of a line, clear the lines below.  Clearing first flickers.
 _HOME, _WIPE_LINE, _WIPE_REST = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -259,6 +260,7 @@ def as_text(database: Database, metrics: Metrics, problems: list[str]) -> str:
     if metrics["identity"]["state"] == "test":
         lines.append(f"test copy   {metrics['identity']['reason']}")
     lines += [f"paused      {paused(control)}" for control in metrics["paused"]]
+    lines += [f"will pause  {planned(pause)}" for pause in metrics["planned_pauses"]]
     if unmatched := metrics["events"]["unmatched"]:
         lines.append(f"changes     {counted(unmatched, 'change is', 'changes are')} not matched yet")
     if quiet := metrics["events"]["quiet"]:
@@ -285,4 +287,12 @@ def hour_of(metrics: Metrics) -> str:
 
 def paused(control: PauseRow) -> str:
     """Return one pause for a person: what is held, and why."""
-    return f"{control['name']}: {control['reason']}" if control["reason"] else control["name"]
+    until = f" until {when(control['ends_at'])}" if control["ends_at"] else ""
+    return f"{control['name']}{until}{': ' if control['reason'] else ''}{control['reason'] or ''}"
+
+
+def planned(pause: PlannedPause) -> str:
+    """Return one pause to come for a person."""
+    until = f" until {when(pause['ends_at'])}" if pause["ends_at"] else ""
+    why = f": {pause['reason']}" if pause["reason"] else ""
+    return f"{pause['name']} from {when(pause['starts_at'])}{until}{why}"

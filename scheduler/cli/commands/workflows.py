@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.actor import cli_actor
 from minutehand.scheduler.cli.commands.enqueue import read_payload
-from minutehand.scheduler.cli.commands.pause import print_paused, print_resumed
+from minutehand.scheduler.cli.commands.pause import period_options, planned_option, print_paused, print_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
 from minutehand.scheduler.cli.commands.workflow_switches import disable, enable, rm
 from minutehand.scheduler.cli.options import backend_options, executor_option, output_option, run_options
@@ -76,27 +78,31 @@ def show(workflow: str, output: str, executor: str, backend: BackendSettings) ->
 @workflows.command("pause", epilog="Example: minutehand workflows pause 'Thank the client' --reason holidays")
 @click.argument("workflow")
 @click.option("--reason", metavar="TEXT", help="The reason; `status` shows it.")
+@period_options
 @output_option("table", "json")
 @backend_options
-def pause(workflow: str, reason: str | None, output: str, backend: BackendSettings) -> None:
+def pause(
+    workflow: str,
+    reason: str | None,
+    from_: str | None,
+    until: str | None,
+    output: str,
+    backend: BackendSettings,
+) -> None:
     """Pause WORKFLOW: no processor starts its steps or sends.  Changes are still recorded, and its executions wait."""
-    print_paused(
-        ask_store(
-            backend, lambda store: store.pause(scope="workflow", target=workflow, reason=reason, actor=cli_actor())
-        ),
-        output,
-    )
+    what: dict[str, Any] = {"scope": "workflow", "target": workflow, "reason": reason, "from_": from_, "until": until}
+    print_paused(ask_store(backend, lambda store: store.pause(**what, actor=cli_actor())), output)
 
 
 @workflows.command("resume", epilog="Example: minutehand workflows resume 'Thank the client'")
 @click.argument("workflow")
+@planned_option
 @output_option("table", "json")
 @backend_options
-def resume(workflow: str, output: str, backend: BackendSettings) -> None:
+def resume(workflow: str, planned: bool, output: str, backend: BackendSettings) -> None:
     """Resume WORKFLOW: held executions run when they are due."""
-    print_resumed(
-        ask_store(backend, lambda store: store.resume(scope="workflow", target=workflow, actor=cli_actor())), output
-    )
+    what: dict[str, Any] = {"scope": "workflow", "target": workflow, "planned": planned}
+    print_resumed(ask_store(backend, lambda store: store.resume(**what, actor=cli_actor())), output, planned=planned)
 
 
 @workflows.command(
