@@ -7,5 +7,6 @@ begin
   perform minutehand.record_installed();
   perform minutehand.forget_verdicts();
   perform minutehand.keep_verdicts(interval '5 seconds');
+  perform minutehand.note_schedules(now());
 end
 $$;

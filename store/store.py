@@ -116,6 +116,10 @@ class Store:
         """Match events that a tick picked: start the workflows that they start."""
         return await self._timed(Repeat.NEVER, "automation_match", p_ids=event_ids)
 
+    async def fire(self, looks: list[Json]) -> records.FireResult:
+        """Start what schedules start, as `executor.schedules.look_at` computed it, and go on with walks over rows."""
+        return await self._timed(Repeat.QUEUE, "automation_fire", p_looks=looks)
+
     async def report_problems(self, worker: str, problems: Json) -> None:
         """Note what a processor cannot do beside running executions, `{"prune": reason}`."""
         await self._call(Repeat.NEVER, "automation_report_problems", p_worker=worker, p_problems=recordable(problems))

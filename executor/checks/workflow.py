@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
@@ -143,11 +144,24 @@ def _row(facts: Facts) -> Iterator[Finding]:
     elif not facts.get("emitted", True):
         # A warning: the table may be watched later.
         yield _never("trigger", _not_emitted(type_, facts), "warning")
+    if facts.get("time"):
+        yield from _time(facts["time"])
     if facts.get("lacks_tenant"):
         yield _never("tenant", "it has neither organization_id nor user_id, so no tenant's changes start it")
     yield from _settings(facts)
     for text in facts.get("unread", ()):
         yield Finding(level="warning", about="definition", text=text)
+
+
+def _time(time: Json) -> Iterator[Finding]:
+    """Judge what starts a workflow at a time."""
+    problem = time["problem"]
+    if time["form"] and not problem:
+        from minutehand.executor.schedules import schedule_problem
+
+        problem = schedule_problem(time["form"], time["zone"], datetime.now(UTC))
+    if problem:
+        yield _never("trigger", problem)
 
 
 def _not_emitted(type_: str, facts: Facts) -> str:

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 #: Between two deletions of what is older than --keep, when the last one left nothing.
 PRUNE_SECONDS = 60.0
+#: Calls of one pass that go on with the rows of schedules.
+MOST_FIRES = 5
 #: Executions of a bulk action that one pass retries or cancels.
 BULK_LIMIT = 500
 
@@ -100,6 +102,8 @@ class Housekeeper:
             self._warn_of_breaker(tick)
             if tick.to_match:
                 tick = replace(tick, due=tick.due + await self._match(tick.to_match))
+            if tick.schedules or tick.walks:
+                tick = replace(tick, due=tick.due + await self._fire(tick))
             if not tick.holding or self.stopping:
                 break
         if self._settings.keep_seconds is not None and time.monotonic() >= self._prune_at:
@@ -115,6 +119,20 @@ class Housekeeper:
         """Match late changes, and return how many executions they started."""
         result = await self._try("matching", lambda: self._store.match(event_ids))
         return 0 if result is None else result["executions"]
+
+    async def _fire(self, tick: Tick) -> int:
+        """Start what schedules start, and return how many executions that are."""
+        from minutehand.executor.schedules import look_at
+
+        started = 0
+        looks = [look_at(schedule, tick.now) for schedule in tick.schedules] if tick.now else []
+        for _ in range(MOST_FIRES):
+            result = await self._try("schedules", partial(self._store.fire, looks))
+            started += 0 if result is None else result["started"]
+            if result is None or not result["more"] or self.stopping:
+                break
+            looks = []
+        return started
 
     async def alert(self) -> None:
         """Notify people of incidents.  Errors: none."""

@@ -92,7 +92,7 @@ begin
   v_key := minutehand.key_text(p_watched.relation, p_watched.config, p_row);
   select e.* into v_event
   from (select * from public.automation_events order by id desc limit 5000) e
-  where e.entity_id in (p_row, v_key) and e.table_name = p_watched.name and e.operation <> 'ENQUEUE'
+  where e.entity_id in (p_row, v_key) and e.table_name = p_watched.name and e.operation not in ('ENQUEUE', 'SCHEDULE')
   order by coalesce(p_workflow.trigger_type = any (e.types), false) desc, e.id desc
   limit 1;
   return v_event;

@@ -29,7 +29,7 @@ begin
       'id', v_event.id, 'occurred_at', v_event.occurred_at, 'matched_at', v_event.matched_at,
       'table', v_event.table_name, 'operation', v_event.operation, 'types', to_jsonb(v_event.types),
       'old', v_event.old, 'new', v_event.new) end,
-    'conditions', case when v_event.operation <> 'ENQUEUE' and v_definition is not null then minutehand.with_excluded(
+    'conditions', case when v_event.operation <> 'ENQUEUE' and (v_event.operation <> 'SCHEDULE' or v_event.entity_id is not null) and v_definition is not null then minutehand.with_excluded(
       minutehand.evaluate_conditions(
         minutehand.conditions_of(v_definition, v_status), minutehand.row_after(v_event), v_old, v_status),
       (select w.config from minutehand.watched w where w.name = v_event.table_name)) end,

@@ -1,5 +1,5 @@
 -- automation_explain(p_subject, p_limit, p_now) -> {"now", "database", "subject": {"kind": "row" | "execution" | "event" | "recipient" |
---   "key" | "none", "text", "table", "key"}, "answers": [as minutehand.explain_answer, with "remedy"], "more": answers left out,
+--   "key" | "workflow" | "none", "text", "table", "key"}, "answers": [as minutehand.explain_answer, with "remedy"], "more": answers left out,
 --   "more_changes": bool, "events_since": timestamptz | null}
 -- Why did it start, why did it not?  p_subject: {"text": what a person names (minutehand.explain_subject), "table"?, "since"?
 -- (timestamptz), "workflow"? (id or name), "tenant"?: only what is of this tenant}.  For each recorded change and each workflow of its
@@ -23,6 +23,8 @@ begin
     v_answers := case when v_row is not null then jsonb_build_array(v_row) else '[]' end || v_answers;
   elsif v_subject ->> 'kind' = 'recipient' then
     v_answers := minutehand.explain_recipient(v_subject, v_answers <> '[]') || v_answers;
+  elsif v_subject ->> 'kind' = 'workflow' then
+    v_answers := minutehand.explain_timed(v_subject, v_now) || v_answers;
   elsif v_subject ->> 'kind' = 'key' then
     v_answers := (
       select coalesce(jsonb_agg(minutehand.explain_key(answer, v_subject ->> 'text') order by nr), '[]')

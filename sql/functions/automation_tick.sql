@@ -1,6 +1,6 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
 --   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing", "hidden": as in automation_schema_version, "held", "restored",
---   "flooded", "holding", "pace": minutehand.tick_pace, "identity": minutehand.identity_words}
+--   "flooded", "holding", "pace": minutehand.tick_pace, "identity": minutehand.identity_words, "schedules": minutehand.due_schedules, "walks"}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
@@ -10,6 +10,7 @@
 -- and to call again.
 -- On a copy or a restore of the database (copies.sql) it records the heartbeat, and nothing else happens.  p_worker may name the
 -- "project" of the address by which it reaches the database.
+-- `schedules` are to be looked at, and `walks` says that rows of a firing have not started yet: the caller passes both to automation_fire.
 -- Executions of workflows that are past their measure of an hour are held where the workflow asks for it (volume.sql):
 -- `flooded` of them in this call.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
@@ -66,6 +67,7 @@ begin
     'tripped', v_tripped, 'missing', minutehand.missing_from_schema(), 'hidden', minutehand.hidden_tables(),
     'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
+    'schedules', minutehand.due_schedules(50, v_now), 'walks', minutehand.is_walk_due(v_now),
     'paused', (select everything from minutehand.pauses), 'identity', minutehand.identity_words(v_now));
 end
 $$;
@@ -92,7 +94,8 @@ language sql stable set search_path = '' as $$
     'now', p_now, 'schema_version', (public.automation_schema_version() ->> 'version')::integer, 'due', 0,
     'due_capped', false, 'next_seconds', null, 'lost_leases', 0, 'to_match', '[]'::jsonb, 'held', 0, 'restored', 0,
     'flooded', 0, 'holding', false, 'tripped', '[]'::jsonb, 'missing', minutehand.missing_from_schema(),
-    'hidden', minutehand.hidden_tables(), 'pace', minutehand.tick_pace(p_now), 'bulk_actions', 0, 'paused', true,
+    'hidden', minutehand.hidden_tables(), 'pace', minutehand.tick_pace(p_now), 'bulk_actions', 0, 'schedules', '[]'::jsonb,
+    'walks', false, 'paused', true,
     'identity', minutehand.identity_words(p_now))
 $$;
 

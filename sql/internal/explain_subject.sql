@@ -1,16 +1,16 @@
 -- Explain: what the subject means, and which changes and executions it has (automation_explain).
 
--- minutehand.explain_subject(subject) -> {"kind": "row" | "execution" | "event" | "recipient" | "key" | "none", "text", "tenant",
+-- minutehand.explain_subject(subject) -> {"kind": "row" | "execution" | "event" | "recipient" | "key" | "workflow" | "none", "text", "tenant",
 --   "since", "workflow_ids": [id] | null, "execution", "event", "address", "channel", "table", "key", "tables": [as
 --   minutehand.explain_tables]}
--- `event:17`, `execution:…`, `row:…`, `recipient:…` and `key:…` say the kind; else it is a row where one has this id, then an execution,
+-- `event:17`, `execution:…`, `row:…`, `recipient:…`, `key:…` and `workflow:…` say the kind; else it is a row where one has this id, then an execution,
 -- an address, a change.
 -- Errors: MH400 no subject or too long a one, MH404 no such workflow or table, MH409 rows of several tables, or several executions.
 create or replace function minutehand.explain_subject(p_subject jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
   v_text text := minutehand.trim_unseen(p_subject ->> 'text');
-  v_kind constant text := substring(v_text from '^(event|execution|key|recipient|row):');
+  v_kind constant text := substring(v_text from '^(event|execution|key|recipient|row|workflow):');
   v_tenant constant text := p_subject ->> 'tenant';
   v_subject jsonb;
   v_tables jsonb := '[]';
@@ -25,7 +25,11 @@ begin
   end if;
   v_subject := jsonb_build_object(
     'kind', 'none', 'text', v_text, 'tenant', v_tenant, 'since', (p_subject ->> 'since')::timestamptz,
-    'workflow_ids', minutehand.explain_workflows(p_subject ->> 'workflow', v_tenant));
+    'workflow_ids', minutehand.explain_workflows(
+      case v_kind when 'workflow' then v_text else p_subject ->> 'workflow' end, v_tenant));
+  if v_kind = 'workflow' then
+    return v_subject || '{"kind": "workflow"}';
+  end if;
   if coalesce(v_kind, 'row') = 'row' then
     v_tables := minutehand.explain_tables(v_text, p_subject ->> 'table', v_tenant);
     if jsonb_array_length(v_tables) > 1 then
@@ -193,7 +197,7 @@ begin
   return array(
     select e
     from public.automation_events e
-    where e.entity_id = p_subject ->> 'key' and e.table_name = p_subject ->> 'table' and e.operation <> 'ENQUEUE'
+    where e.entity_id = p_subject ->> 'key' and e.table_name = p_subject ->> 'table' and e.operation not in ('ENQUEUE', 'SCHEDULE')
       and (p_subject ->> 'since' is null or e.occurred_at >= (p_subject ->> 'since')::timestamptz)
       and (p_subject ->> 'tenant' is null or coalesce(e.organization_id, e.user_id) = p_subject ->> 'tenant')
     order by e.id desc limit 21);

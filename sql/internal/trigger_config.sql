@@ -187,8 +187,8 @@ begin
   return case
     when v_key ~ '^(minutes?|hours?|days?|weeks?|months?|years?)($|over|before|after|since|until|ago|in|from|past|old|offset|without)'
         or v_key ~ '^(offset|delay|relative|remind|schedule|cron|recurr|frequency|interval|timing|sendtime|runat|startat|timeof|every|overdue|due(date|in|after|before))'
-      then 'it asks for a time, which is not supported yet: a workflow starts when a row changes; remove it, or switch the '
-           'workflow off and start it with: minutehand enqueue'
+      then 'it asks for a time, and this trigger type starts when a row changes: for a time write the trigger_type "schedule" '
+           '(docs/time.md), or remove it, switch the workflow off and start it with: minutehand enqueue'
     when v_key in ('enabled', 'active', 'isactive', 'isenabled')
       then 'switch the workflow off by its column is_active, or remove the key'
     when v_key ~ 'cooldown|ratelimit|dedup|throttle|debounce|^once|^max(executions|runs|times|per)'
@@ -303,6 +303,10 @@ declare
   v_name text;
   v_config jsonb;
 begin
+  if minutehand.time_kind(p_row) is not null then
+    return query select t.conditions, t.problem from minutehand.time_parts(p_row) t;
+    return;
+  end if;
   return query
     select c.conditions, c.problem
     from minutehand.config_conditions('trigger_config', p_row -> 'trigger_config', v_type, p_status) c;
@@ -400,6 +404,7 @@ language sql immutable as $$
                 case count(*) when 1 then 'is' else 'are' end, case count(*) when 1 then 'changes' else 'change' end)
   from jsonb_each(case jsonb_typeof(p_row -> 'trigger_config') when 'object' then p_row -> 'trigger_config' else '{}' end) as e
   where minutehand.plain_key(key) = any (minutehand.harmless_keys())
+    and not (minutehand.time_kind(p_row) is not null and minutehand.plain_key(key) in ('timezone', 'tz'))
   having count(*) > 0
 $$;
 

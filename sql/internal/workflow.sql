@@ -26,7 +26,7 @@ language plpgsql immutable as $$
 declare
   v_parts jsonb;
 begin
-  if minutehand.has_only_conditions(p_row) then
+  if minutehand.has_only_conditions(p_row) and minutehand.time_kind(p_row) is null then
     return p_row #> '{trigger_config,conditions}';
   end if;
   select jsonb_agg(part) into v_parts

@@ -199,7 +199,7 @@ $$;
 --   minutehand.setting_problems and minutehand.unknown_settings, "unread": [what else is not read],
 --   "fields": [fields that its conditions name] | null, "emitted": whether changes of its trigger type can come, "unwatched": as
 --   minutehand.watch_problem of the table whose changes would, but are not recorded, "lacks_tenant": it names neither organisation nor user,
---   and its table has tenants, "unknown_statuses": as minutehand.unknown_statuses}
+--   and its table has tenants, "unknown_statuses": as minutehand.unknown_statuses, "time": as minutehand.time_facts}
 -- context: minutehand.workflow_context of its trigger type and others.
 create or replace function minutehand.workflow_facts(p_workflow public.automation_workflows, p_context jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -207,6 +207,7 @@ declare
   v_verdict constant jsonb := minutehand.verdict_of(p_workflow, p_context);
   v_type constant text := p_workflow.trigger_type;
   v_tenant constant text := minutehand.tenant_of(p_workflow);
+  v_time constant jsonb := minutehand.time_facts(p_workflow);
 begin
   return jsonb_build_object(
     'id', p_workflow.id, 'name', p_workflow.name, 'trigger_type', v_type,
@@ -220,7 +221,8 @@ begin
     'problem', v_verdict -> 'problem', 'steps_problem', v_verdict -> 'steps_problem',
     'setting_problems', v_verdict -> 'setting_problems', 'unknown_settings', v_verdict -> 'unknown_settings',
     'unread', v_verdict -> 'unread', 'fields', v_verdict -> 'fields',
-    'emitted', coalesce(v_type = 'manual', false) or (p_context -> 'has_own_source')::boolean
+    'time', v_time,
+    'emitted', coalesce(v_type = 'manual', false) or v_time is not null or (p_context -> 'has_own_source')::boolean
       or exists (select from minutehand.emitting_tables(
         v_type, jsonb_path_query_array(p_context -> 'tables', '$[*] ? (@.unwatched == null)'))),
     'unwatched', (

@@ -638,6 +638,29 @@ create table if not exists minutehand.tenant_turns (
 );
 insert into minutehand.tenant_turns (slot) select slot from generate_series(1, 8) as slot on conflict do nothing;
 
+-- Schedules (schedule_firings.sql): up to when each is decided; its form and next instant as of then, null: none; when to look again.
+create table if not exists minutehand.schedules (
+  workflow_id uuid primary key,
+  version integer not null,
+  form jsonb,
+  decided_to timestamptz not null,
+  next_at timestamptz,
+  look_at timestamptz,
+  problem text
+);
+-- Firings that start an execution for each row of a table, and have not reached its end.
+create table if not exists minutehand.schedule_walks (
+  workflow_id uuid not null,
+  instant timestamptz not null,
+  table_name text not null,
+  after_key text,
+  pieces integer not null default 0,
+  attempts integer not null default 0,
+  try_at timestamptz not null,
+  problem text,
+  primary key (workflow_id, instant)
+);
+
 -- The functions that `migrate` installed, so that doctor can detect one that somebody replaced.
 create table if not exists minutehand.installed (
   signature text primary key,

@@ -221,6 +221,13 @@ class MatchResult(TypedDict):
     set_aside: int
 
 
+class FireResult(TypedDict):
+    """How many executions schedules started; `more`: call again."""
+
+    started: int
+    more: bool
+
+
 class EnqueueResult(TypedDict):
     """The execution that a person started; `existed` when its key was used before."""
 

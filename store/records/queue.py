@@ -305,6 +305,12 @@ class Tick:
     holding: bool = False
     #: Bulk actions that are running.
     bulk_actions: int = 0
+    #: Schedules to look at, for `Store.fire`: {"id", "version", "form", "zone", "from"}.
+    schedules: list[Json] = field(default_factory=list)
+    #: Rows of a schedule's firing have not started yet: call `Store.fire`.
+    walks: bool = False
+    #: The database's time.
+    now: datetime | None = None
     #: How fast the processors run what is due.
     pace: Pace | None = None
     #: Which database this is.
@@ -314,7 +320,8 @@ class Tick:
     def from_row(cls, row: Json) -> Tick:
         """Parse the result."""
         found = {name: row[name] for name in cls.__slots__ if name in row}
-        return cls(**found | {"next_seconds": _seconds(row.get("next_seconds"))})
+        now = datetime.fromisoformat(row["now"]) if "now" in row else None
+        return cls(**found | {"next_seconds": _seconds(row.get("next_seconds")), "now": now})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

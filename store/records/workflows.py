@@ -62,6 +62,8 @@ class WorkflowFacts(TypedDict):
     #: It names neither organization nor user, and the rows of its table do.
     lacks_tenant: bool
     unknown_statuses: list[UnknownStatus]
+    #: What starts it at a time: {"kind", "form", "zone", "next_at", "problem"}; None: changes start it.
+    time: Json | None
     #: Its row, or its steps; None where they cannot be read, or are too long.
     definition: NotRequired[Json | None]
     #: The same object for all workflows of one call.

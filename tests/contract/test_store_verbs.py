@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from minutehand.executor.schedules import look_at
 from minutehand.store import Actor, Lease, Store, schema
 from minutehand.store.errors import AccessDenied, BadRequest, Conflict, NotFound, SchemaMismatch
 from minutehand.store.records import Reservation
@@ -93,6 +94,19 @@ def test_events_that_a_tick_picked_are_matched(backend: Backend) -> None:
     assert (len(tick.to_match), tick.due) == (4, 0)
     matched = backend.run(lambda store: store.match(tick.to_match))
     assert matched == {"matched": 4, "executions": 2, "set_aside": 0}
+
+
+def test_a_schedule_that_a_tick_named_fires(backend: Backend) -> None:
+    database, now = backend.database, datetime.now(UTC)
+    made = backend.app.workflow(STEP, name="Often", trigger_type="schedule", trigger_config={"every": "1 minute"})
+    saved = "update automation_workflow_versions set saved_at = %s where workflow_id = %s"
+    database.sql(saved, now - timedelta(minutes=3), made)
+    tick = backend.run(lambda store: store.tick())
+    assert [(one["id"], one["form"]["seconds"], one["zone"]) for one in tick.schedules] == [(made, 60, "UTC")]
+    assert (tick.walks, tick.now is not None) == (False, True)
+    look = look_at(tick.schedules[0], tick.now or now)
+    answers = [backend.run(lambda store: store.fire([look])) for _ in range(2)]
+    assert answers == [{"started": 1, "more": False}, {"started": 0, "more": False}]
 
 
 def test_a_claim_repeated_with_its_lease_brings_the_same_and_spends_nothing(backend: Backend) -> None:

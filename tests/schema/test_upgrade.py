@@ -95,6 +95,8 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.floods",
         "minutehand.tenant_turns",
         "minutehand.zones",
+        "minutehand.schedules",
+        "minutehand.schedule_walks",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
