@@ -461,6 +461,16 @@ class Store:
             Repeat.NEVER, "automation_limit_set", p_scope=scope, p_actor=_actor(actor), **arguments
         )
 
+    async def upcoming(
+        self, *, from_: str | None = None, until: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> records.Upcoming:
+        """List what will run within a period, by time; moments as in `pause`, by default now and a day from now.
+
+        Errors: `BadRequest` for a moment that cannot be read.
+        """
+        period = {"p_from": from_, "p_until": until, "p_tenant": tenant, "p_limit": limit}
+        return await self._timed(Repeat.READ, "automation_upcoming", **period)
+
     async def tenants(self, tenant: str | None = None) -> records.Tenants:
         """List what holds for all workflows of a tenant, or of each; tenant `""` is what holds for the others."""
         return await self._call(Repeat.READ, "automation_tenants", p_tenant=tenant)

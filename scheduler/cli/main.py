@@ -34,6 +34,7 @@ COMMANDS = {
     "enqueue": "minutehand.scheduler.cli.commands.enqueue:enqueue",
     "workflows": "minutehand.scheduler.cli.commands.workflows:workflows",
     "explain": "minutehand.scheduler.cli.commands.explain:explain",
+    "upcoming": "minutehand.scheduler.cli.commands.upcoming:upcoming",
     "executions": "minutehand.scheduler.cli.commands.executions:executions",
     "logs": "minutehand.scheduler.cli.commands.executions:executions",
     "webhook-secret": "minutehand.scheduler.cli.commands.webhook_secret:webhook_secret",

@@ -364,6 +364,49 @@ class LimitResult(TypedDict):
     on_exceed: NotRequired[str]
 
 
+class UpcomingItem(TypedDict):
+    """What will run at some time: an `execution` that waits, or a firing of a `schedule`."""
+
+    kind: str
+    at: str
+    workflow_id: str | None
+    workflow: str | None
+    entity_id: str | None
+    execution_id: str | None
+    tenant: str | None
+    #: What it waits for, and the pause that would hold it as it is now.
+    code: str | None
+    reason: str | None
+    paused: str | None
+
+
+class UpcomingSchedule(TypedDict):
+    """A schedule that fires within the period, first at `at`."""
+
+    workflow_id: str
+    workflow: str
+    tenant: str | None
+    at: str
+    form: Json
+    zone: str
+    paused: str | None
+
+
+#: What will run within a period: executions by time, `total` counts them to 10,000; and schedules.
+Upcoming = TypedDict(
+    "Upcoming",
+    {
+        "now": str,
+        "from": str,
+        "until": str,
+        "total": int,
+        "items": list[UpcomingItem],
+        "more": bool,
+        "schedules": list[UpcomingSchedule],
+    },
+)
+
+
 class Tenant(TypedDict):
     """What holds for all workflows of a tenant; of tenant `""`, of each that has nothing of its own."""
 

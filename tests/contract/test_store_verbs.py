@@ -233,6 +233,15 @@ def test_limits_are_set_listed_and_removed(backend: Backend) -> None:
     assert backend.run(lambda store: store.limits()) == []
 
 
+def test_what_will_run_is_listed(backend: Backend) -> None:
+    assert backend.run(lambda store: store.upcoming())["items"] == []
+    backend.run(lambda store: store.enqueue("Thank the client", payload={}, at=datetime(2040, 1, 1, tzinfo=UTC)))
+    answer = backend.run(lambda store: store.upcoming(until="2040-02-01", limit=5))
+    assert [(item["workflow"], item["at"][:10]) for item in answer["items"]] == [("Thank the client", "2040-01-01")]
+    with pytest.raises(BadRequest, match="soon is not a moment"):
+        backend.run(lambda store: store.upcoming(until="soon"))
+
+
 def test_what_holds_for_a_tenant_is_set_listed_and_removed(backend: Backend) -> None:
     assert backend.run(lambda store: store.tenants()) == {"tenants": [], "zone_source": None}
     north = backend.run(lambda store: store.set_tenant("north", {"timezone": "America/Toronto", "settings": {"a": 1}}))

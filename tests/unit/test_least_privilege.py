@@ -39,6 +39,7 @@ CASES = {
     "trigger ls": ("", "read"),
     "direct status": ("", "read"),
     "explain": ("J-2019", "read"),
+    "upcoming": ("--until 7days", "read"),
     "executions ls": ("status:pending", "read"),
     "executions show": ("EXECUTION", "read"),
     "workflows ls": ("", "read"),
