@@ -462,13 +462,25 @@ class Store:
         )
 
     async def upcoming(
-        self, *, from_: str | None = None, until: str | None = None, tenant: str | None = None, limit: int = 100
+        self,
+        *,
+        from_: str | None = None,
+        until: str | None = None,
+        tenant: str | None = None,
+        workflow: str | None = None,
+        limit: int = 100,
     ) -> records.Upcoming:
         """List what will run within a period, by time; moments as in `pause`, by default now and a day from now.
 
-        Errors: `BadRequest` for a moment that cannot be read.
+        Errors: `BadRequest` for a moment that cannot be read; `NotFound`, `Conflict`: the workflow.
         """
-        period = {"p_from": from_, "p_until": until, "p_tenant": tenant, "p_limit": limit}
+        period = {
+            "p_from": from_,
+            "p_until": until,
+            "p_tenant": tenant,
+            "p_workflow": workflow,
+            "p_limit": limit,
+        }
         return await self._timed(Repeat.READ, "automation_upcoming", **period)
 
     async def tenants(self, tenant: str | None = None) -> records.Tenants:

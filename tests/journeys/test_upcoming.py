@@ -36,6 +36,9 @@ def test_what_comes_is_listed_by_time_and_one_of_it_cancelled(world: World) -> N
     assert world.minutehand("upcoming", "--until", "2 days", "--tenant", "nobody").stdout.startswith(
         "nothing is to run"
     )
+    forecast = world.minutehand("workflows", "forecast", "Every six hours", "--for", "1 day", "-o", "json")
+    items = json.loads(forecast.stdout)["items"]
+    assert [(item["kind"], item["workflow"]) for item in items] == [("schedule", "Every six hours")] * 4
     assert world.minutehand("executions", "cancel", waits["execution_id"]).returncode == 0
     assert "By hand" not in world.minutehand("upcoming", "--until", "2 days").stdout
     assert world.minutehand("upcoming", "--until", "soon").returncode == 2

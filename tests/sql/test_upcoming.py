@@ -56,6 +56,9 @@ def waiting(database: Database) -> dict[str, str]:
         ({"until": "30 days", "tenant": "south"}, ["south"]),
         ({"until": "2030-05-18 08:30", "tenant": "north"}, ["now", "later", "tomorrow"]),
         ({"tenant": "nobody"}, []),
+        ({"workflow": "Other", "until": "30 days"}, ["south"]),
+        ({"workflow": "Mine", "until": "2 days"}, ["now", "later", "tomorrow"]),
+        ({"workflow": "Mine", "tenant": "south"}, []),
     ],
 )
 def test_it_lists_what_waits_by_time(
@@ -114,7 +117,7 @@ def test_a_long_queue_costs_what_is_shown(database: Database, tenant: str | None
         NOW,
     )
     database.sql("analyze automation_execution_logs")
-    query = "select * from minutehand.waiting_between(%s, %s, %s, 11)"
+    query = "select * from minutehand.waiting_between(%s, %s, %s, null, 11)"
     database.sql(query, NOW, NOW + 300 * 24 * HOUR, tenant)  # reads the catalog
     (plan,) = database.sql("explain (analyze, buffers, format json) " + query, NOW, NOW + 300 * 24 * HOUR, tenant)
     top = plan["QUERY PLAN"][0]["Plan"]

@@ -45,6 +45,7 @@ CASES = {
     "workflows ls": ("", "read"),
     "workflows show": ("WORKFLOW", "read"),
     "workflows test": ("WORKFLOW --row J-2019", "read"),
+    "workflows forecast": ("WORKFLOW", "read"),
     "workflows lint": ("", "read"),
     "workflows export": ("", "read"),
     "limits ls": ("", "read"),

@@ -13,6 +13,7 @@ from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
+from minutehand.store.records import Upcoming
 
 COLUMNS = ("at", "workflow", "row", "tenant", "why", "id")
 
@@ -38,6 +39,11 @@ def upcoming(
     Cancel one with: minutehand executions cancel ID
     """
     answer = ask_store(backend, lambda store: store.upcoming(from_=from_, until=until, tenant=tenant, limit=limit))
+    print_upcoming(answer, limit, output)
+
+
+def print_upcoming(answer: Upcoming, limit: int, output: str) -> None:
+    """Print what will run, at most `limit`."""
     found, has_more = items_by_time(answer, limit)
     if output == "json":
         return print_json({**answer, "items": found, "more": has_more})

@@ -106,6 +106,24 @@ def resume(workflow: str, planned: bool, output: str, backend: BackendSettings) 
 
 
 @workflows.command(
+    "forecast",
+    short_help="List what a workflow will run.",
+    epilog="Example: minutehand workflows forecast 'Weekly report' --for '30 days'",
+)
+@click.argument("workflow")
+@click.option("--for", "period", default="30 days", show_default=True, metavar="TIME", help="How long from now on.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="List at most so many.")
+@output_option("table", "json", "jsonl")
+@backend_options
+def forecast(workflow: str, period: str, limit: int, output: str, backend: BackendSettings) -> None:
+    """List what WORKFLOW will run, by time: its executions that wait, and the firings of its schedule."""
+    from minutehand.scheduler.cli.commands.upcoming import print_upcoming
+
+    answer = ask_store(backend, lambda store: store.upcoming(until=period, workflow=workflow, limit=limit))
+    print_upcoming(answer, limit, output)
+
+
+@workflows.command(
     "test",
     short_help="Dry run with a row: nothing is sent.",
     epilog="Example: minutehand workflows test 'Thank the client' --row J-2019",
