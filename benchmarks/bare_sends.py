@@ -45,6 +45,8 @@ class BareRun:
     definition: dict[str, Any] = field(default_factory=dict)
     hidden: dict[str, Any] = field(default_factory=dict)
     webhook_tenant: None = None
+    zone: str = "UTC"
+    waiting: None = None
 
     def render(self, template: str, *, html: bool = False) -> str:
         """Render."""

@@ -77,6 +77,16 @@ class DryStepRun(StepView):
         return datetime.fromisoformat(self.facts["now"])
 
     @property
+    def zone(self) -> str:
+        """See the contract."""
+        return str(self.facts["workflow"]["zone"])
+
+    @property
+    def waiting(self) -> None:
+        """See the contract; nothing has run before."""
+        return None
+
+    @property
     def execution_id(self) -> str:
         """See the contract; there is no execution."""
         return NO_EXECUTION
@@ -157,6 +167,8 @@ async def dry_run(
         )
         result = replace(await run_action(run, seconds=STEP_SECONDS), send=None)
         steps.append(DryRunStep(step=step, result=result, message=run.message, delay=run.delay, write=run.written))
+        if result.ends:
+            break
         recorded[step.key] = step_record(step, result)
     return steps
 

@@ -114,6 +114,9 @@ class LocalExecutor:
             )
             report(result.verdict.value, result.code)
         record = step_record(step, result, began, attempt.execution.now())
+        if result.ends:
+            reason = f"step {step.name}: {result.reason}"
+            return attempt.outcome(Ended.SKIPPED, resume_step=step.key, code=result.code, reason=reason)
         following = next_step(plan, attempt.recorded | {step.key: record})
         details: Json = {"code": result.code, "reason": f"step {step.name}: {result.reason}", "resume_step": step.key}
         match result.verdict:
@@ -130,13 +133,16 @@ class LocalExecutor:
             case Verdict.UNKNOWN:
                 details["on_uncertain"] = result.on_uncertain or OnUncertain.RESEND
                 return attempt.outcome(Ended.UNKNOWN, steps=(record,), more=following is not None, **details)
+        waits = bool(result.wait_seconds) and following is not None
+        if waits and result.again is not None:
+            record["result"]["again"] = result.again.value
         attempt.add_record(record)
-        if not result.wait_seconds or following is None:
+        if not waits or following is None:
             return None
         return attempt.outcome(
             Ended.WAITING,
             due_in_seconds=result.wait_seconds,
-            resume_step=following.key,
+            resume_step=following.key if result.again is None else step.key,
             code="waiting",
             reason=f"step {step.name}: until {result.result.get('until', 'later')}",
         )

@@ -30,6 +30,15 @@ class Verdict(StrEnum):
     """Certainly not done, and not the step's fault: it runs again with a growing delay, which spends no attempt."""
 
 
+class Again(StrEnum):
+    """Why a wait's step runs again when the wait is over."""
+
+    ROW = "row"
+    """A row says how long it lasts, and may say something else by then."""
+    CLOCK = "clock"
+    """It may be over too late to go on."""
+
+
 class OnUncertain(StrEnum):
     """What to do with a send whose result is unknown (R13)."""
 
@@ -70,6 +79,10 @@ class StepResult:
     #: Everything that goes to this receiver is to slow down, not only this message.
     slow_down: bool = False
     wait_seconds: float | None = None
+    #: Of a wait: its step runs again when it is over, and sees `StepRun.waiting`; None: the next step does.
+    again: Again | None = None
+    #: The execution ends with this step, as `skipped`.
+    ends: bool = False
     send: Send | None = None
     #: What to do when the verdict is UNKNOWN; None: the channel's default.
     on_uncertain: OnUncertain | None = None

@@ -30,7 +30,7 @@ def next_step(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | N
 def _next(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | Literal["end"] | None:
     for step in steps:
         record = recorded.get(step.key)
-        if record is None:
+        if record is None or waiting_of(step, record) is not None:
             return step
         if _ends(step, record):
             return END
@@ -38,6 +38,12 @@ def _next(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | Liter
         if found is not None:
             return found
     return None
+
+
+def waiting_of(step: Step, record: Json | None) -> Json | None:
+    """Return the result of a wait that is noted and not over, whose step runs again; None: it is no such wait."""
+    result = record.get("result") if record is not None and step.type == "wait" else None
+    return result if isinstance(result, dict) and "again" in result else None
 
 
 def branch(step: Step, record: Json) -> tuple[Step, ...]:

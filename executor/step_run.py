@@ -14,6 +14,7 @@ from minutehand.executor.attempt import Attempt, ExecutionPaused
 from minutehand.executor.http.client import HttpError
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.paces import Refusals, pace_note
+from minutehand.executor.step_order import waiting_of
 from minutehand.executor.step_record import excerpt, step_record
 from minutehand.executor.step_view import StepView
 from minutehand.store import Execution, Json, LeaseLost, Reservation, Store
@@ -62,6 +63,16 @@ class LocalStepRun(StepView):
     def now(self) -> datetime:
         """See the contract."""
         return self.execution.now()
+
+    @property
+    def zone(self) -> str:
+        """See the contract."""
+        return self.execution.workflow.zone
+
+    @property
+    def waiting(self) -> dict[str, Any] | None:
+        """See the contract."""
+        return waiting_of(self.step, self.attempt.recorded.get(self.step.key))
 
     @property
     def execution_id(self) -> str:

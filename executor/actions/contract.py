@@ -129,6 +129,16 @@ class StepRun(Protocol):
         ...
 
     @property
+    def zone(self) -> str:
+        """The workflow's zone, by its IANA name: where a time without a zone is local, and days begin."""
+        ...
+
+    @property
+    def waiting(self) -> dict[str, Any] | None:
+        """The result of this step's last run, where that was a wait with `again`, which is not recorded as over."""
+        ...
+
+    @property
     def execution_id(self) -> str:
         """The row of `automation_execution_logs`."""
         ...

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minutehand.executor.dialects.step_types import TYPES, normal_type
+from minutehand.executor.durations import BadDuration, parse_duration
 
 #: The types of steps that it runs, and the keys of their configs.
 ABILITIES: dict[str, tuple[str, ...]] = {
@@ -36,6 +37,8 @@ COSMETIC_KEYS = ("position", "label", "description", "icon", "color", "order")
 _VARIABLE = re.compile(
     r"\{\{\s*(?!(?:true|false|none|not|and|or|if|else|in|is|loop)\b)[A-Za-z_]\w*(?:\.\w+)*\s*\}\}", re.I
 )
+#: A length before or after a date, or an hour of it.
+_OFFSET = re.compile(r"\s[-+\u2212\u2013]\s*\d|\bat\s+\d")
 _TAG = re.compile(r"\{\{.*?(?:\}\}|\Z)|\{%[-+]?\s*[A-Za-z_].*?(?:%\}|\Z)", re.DOTALL)
 
 
@@ -68,9 +71,23 @@ def _of_step(raw: dict[str, Any]) -> Iterator[str]:
     known = (*ABILITIES[type_], "actionType", "action_type")
     unread += [key for key, value in config.items() if type_ != "stop" and key not in known and value is not None]
     yield from (f"the edge function does not read `{key[:60]}`" for key in unread)
+    if type_ == "wait":
+        yield from _of_wait(config)
     for key, value in config.items():
         if tag := _other_tag(value):
             yield f"the edge function fills in {{{{ client.name }}}} alone, not {tag[:80]} of `{key}`"
+
+
+def _of_wait(config: dict[str, Any]) -> Iterator[str]:
+    """Yield what it does not read of a wait: it counts no calendar, and nothing before or after a date."""
+    length, until = config.get("for"), config.get("until")
+    if isinstance(length, str) and "{" not in length:
+        try:
+            parse_duration(length)
+        except BadDuration:
+            yield f"the edge function reads one number of seconds, minutes, hours, days or weeks, not {length[:60]!r}"
+    if isinstance(until, str) and _OFFSET.search(_VARIABLE.sub("", until)):
+        yield f"the edge function reads a date and time alone, not {until[:80]!r}"
 
 
 def _other_tag(value: Any) -> str | None:

@@ -74,17 +74,24 @@ def near_type(type_: str, tables: Tables) -> str | None:
 
 
 def check_fields(
-    type_: str, fields: list[str], steps: tuple[Step, ...], tables: Tables, *, fills_in: bool
+    type_: str,
+    fields: list[str],
+    steps: tuple[Step, ...],
+    tables: Tables,
+    *,
+    fills_in: bool,
+    stop_fields: list[str] | None = None,
 ) -> list[Remark]:
     """Return what is wrong with the names of a workflow, at most `MAX_REMARKS`.
 
-    `fields`: those of its trigger's conditions.  `fills_in`: `settings.unresolved` puts something in the place of what
-    does not exist, so that no template fails.
+    `fields`: those of its trigger's conditions; `stop_fields`: of `settings.stop_when`.  `fills_in`:
+    `settings.unresolved` puts something in the place of what does not exist, so that no template fails.
     """
     emitting = tables.emitting(type_)
     seen = Seen(emitting or tables.all, is_sure=bool(emitting), is_insert=type_.endswith("_created"))
     remarks: list[Remark] = []
-    for remark in _remarks(seen, fields if emitting else [], steps, tables, fills_in):
+    asked = (fields, stop_fields or []) if emitting else ([], [])
+    for remark in _remarks(seen, asked, steps, tables, fills_in):
         if remark not in remarks:
             remarks.append(remark)
         if len(remarks) > MAX_REMARKS:
@@ -94,11 +101,12 @@ def check_fields(
 
 
 def _remarks(
-    seen: Seen, fields: list[str], steps: tuple[Step, ...], tables: Tables, fills_in: bool
+    seen: Seen, asked: tuple[list[str], list[str]], steps: tuple[Step, ...], tables: Tables, fills_in: bool
 ) -> Iterator[Remark]:
-    for field in fields:
-        if problem := seen.trigger_field(field):
-            yield Remark("error", None, f"conditions: {problem}")
+    for place, fields in zip(("conditions", "settings.stop_when"), asked, strict=True):
+        for field in fields:
+            if problem := seen.trigger_field(field):
+                yield Remark("error", None, f"{place}: {problem}")
     if not tables.all:
         return
     ids = {step.key for step in all_steps(steps)}

@@ -109,7 +109,16 @@ def diagnose(facts: Facts, *, executor: str = "local") -> Diagnosis:
 
 #: The facts that a verdict says in words.
 _JUDGED = (
-    *("problem", "steps_problem", "setting_problems", "unknown_settings", "unread", "fields", "installation"),
+    *(
+        "problem",
+        "steps_problem",
+        "setting_problems",
+        "unknown_settings",
+        "unread",
+        "fields",
+        "stop_fields",
+        "installation",
+    ),
     *("emitted", "unwatched", "lacks_tenant", "unknown_statuses"),
 )
 
@@ -176,6 +185,9 @@ def _not_emitted(type_: str, facts: Facts) -> str:
 def _settings(facts: Facts) -> Iterator[Finding]:
     """Judge the settings: what cannot be read falls back to its default, and the workflow runs."""
     for problem in facts.get("setting_problems", ()):
+        if problem.startswith("settings.stop_when"):  # nobody knows what is to stop: no step begins
+            yield Finding(level="error", about="settings", text=problem, breaks=FAILS)
+            continue
         result = "runs without ordering" if problem.startswith("settings.order") else "runs without that setting"
         yield Finding(level="error", about="settings", text=f"{result}: {problem}")
     for item in facts.get("unknown_settings", ()):
@@ -225,7 +237,10 @@ def _fields(facts: Facts, plan: Plan | None) -> Iterator[Finding]:
     settings = (facts.get("definition") or {}).get("settings")
     fills_in = isinstance(settings, dict) and bool(settings.get("unresolved"))
     tables, steps = tables_of(facts["installation"]), plan.steps if plan else ()
-    for remark in check_fields(facts["trigger_type"], facts.get("fields") or [], steps, tables, fills_in=fills_in):
+    fields, stop_fields = facts.get("fields") or [], facts.get("stop_fields") or []
+    for remark in check_fields(
+        facts["trigger_type"], fields, steps, tables, fills_in=fills_in, stop_fields=stop_fields
+    ):
         yield Finding(level=remark.level, about="fields", step=remark.step, text=remark.text)
 
 

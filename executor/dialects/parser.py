@@ -145,17 +145,21 @@ class _Reader:
         return replace(step, notes=(*notes, *unread_))
 
     def _wait(self, step: Step, raw: dict[str, Any], config: dict[str, Any]) -> Step | None:
-        known = {"for", "until", *delays.KEYS, *delays.KEYS_OF_WAIT}
+        known = {"for", "until", "drop_after", *delays.KEYS, *delays.KEYS_OF_WAIT}
         step = self._noted(step, unread("wait", _given(config), known))
         if is_empty(config.get("for")) and is_empty(config.get("until")):
             wait = delays.wait_config(raw, config)
-            return None if wait is None else self._checked(step, dict(wait))
-        return self._checked(step, {key: config[key] for key in ("for", "until") if not is_empty(config.get(key))})
+            if wait is None:
+                return None
+            config = wait | {"drop_after": config.get("drop_after")}
+        given = {key: config[key] for key in ("for", "until", "drop_after") if not is_empty(config.get(key))}
+        return self._checked(step, given)
 
-    def _delay(self, step: Step, length: str) -> Step:
+    def _delay(self, step: Step, config: dict[str, str]) -> Step:
         key = self._new_key(f"{step.key}.delay")
-        wait = Step(key=key, path=f"{step.path}.delay", type="wait", name=f"{step.path} (wait {length})")
-        return self._checked(wait, {"for": length})
+        length = config.get("for") or f"until {config['until']}"
+        wait = Step(key=key, path=f"{step.path}.delay", type="wait", name=f"{step.path} (wait {length})"[:MAX_NAME])
+        return self._checked(wait, dict(config))
 
     def _checked(self, step: Step, config: dict[str, Any]) -> Step:
         step = replace(step, config=translate_value(config))

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import calendar
-import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from minutehand.executor.durations import SECONDS, UNITS
+from minutehand.executor.lengths import BadLength, Length, on_calendar, read_length
 from minutehand.executor.templates.filters import Unfit, parse_moment, text, zone
 
-#: Units of the calendar, in months, and their spellings.
-_MONTHS = {"month": 1, "months": 1, "quarter": 3, "quarters": 3, "year": 12, "years": 12}
-#: Units that keep the time of day, in days.
-_DAYS = {"day": 1, "week": 7}
-_PART = r"(\d{1,9})\s*([A-Za-z]{1,10})"
-_LENGTH = re.compile(rf"\s*{_PART}(?:[\s,]+(?:and\s+)?{_PART})?(?:[\s,]+(?:and\s+)?{_PART})?\s*", re.ASCII)
 _HOW = "is given a length that is not understood: write 2 days, 3 hours, 1 month or 1 year 6 months"
 
 
@@ -24,7 +16,8 @@ def plus(value: Any, length: str, tz: str | None = None) -> str:
     """Return a date or timestamp moved on by a length of time, as ISO 8601, in the form that it has.
 
     Months and years go by the calendar: 31 January and a month are 28 or 29 February.  With `tz` the result is in that
-    zone, and days, months and years keep the time of day there.  Errors: `Unfit`.
+    zone, and days, months and years keep the time of day there; one that the zone skips is as much later.
+    Errors: `Unfit`.
 
     >>> plus("2026-01-31", "1 month"), plus("2026-03-28T09:30:00+01:00", "1 day", tz="Europe/Berlin")
     ('2026-02-28', '2026-03-29T09:30:00+02:00')
@@ -44,53 +37,32 @@ def minus(value: Any, length: str, tz: str | None = None) -> str:
 def _moved(value: Any, length: str, tz: str | None, sign: int) -> str:
     moment, parts = parse_moment(value)
     has_day, has_time = "d" in parts, "H" in parts
-    months, days, seconds = _length_of(text(length))
+    read = _length_of(text(length))
     if not has_day:
         raise Unfit("is a time without a day: nothing can be added to it")
-    if seconds and not has_time:
+    if read.seconds and not has_time:
         raise Unfit("is a date without a time: only days, weeks, months and years can be added")
     if tz is not None and has_time:
         if moment.tzinfo is None:
             raise Unfit("has no time zone, so it cannot be converted")
         moment = moment.astimezone(zone(tz))
     try:
-        moved = _on_calendar(moment, sign * months, sign * days)
-        moved = moved if not seconds else _exact(moved, timedelta(seconds=sign * seconds))
+        moved = _exact(on_calendar(moment, sign * read.months, sign * read.days), timedelta(0))
+        moved = moved if not read.seconds else _exact(moved, timedelta(seconds=sign * int(read.seconds)))
     except (OverflowError, ValueError):
         raise Unfit("would be outside the years 1 to 9999") from None
     return moved.isoformat() if has_time else moved.date().isoformat()
 
 
-def _length_of(length: str) -> tuple[int, int, int]:
-    """Read a length: its months, its days, and its seconds.  Errors: `Unfit`."""
-    match = _LENGTH.fullmatch(length)
-    if match is None:
+def _length_of(length: str) -> Length:
+    """Read a length, of whole numbers.  Errors: `Unfit`."""
+    try:
+        read = read_length(length)
+    except BadLength:
+        raise Unfit(_HOW) from None
+    if "." in length:
         raise Unfit(_HOW)
-    months = days = seconds = 0
-    for number, word in zip(match.groups()[::2], match.groups()[1::2], strict=True):
-        if number is None:
-            continue
-        unit = UNITS.get(word.lower())
-        if word.lower() in _MONTHS:
-            months += int(number) * _MONTHS[word.lower()]
-        elif unit in _DAYS:
-            days += int(number) * _DAYS[unit]
-        elif unit is not None:
-            seconds += int(number) * SECONDS[unit]
-        else:
-            raise Unfit(_HOW)
-    return months, days, seconds
-
-
-def _on_calendar(moment: datetime, months: int, days: int) -> datetime:
-    """Add months and days, keeping the time of day; one that the zone skips is the next that there is."""
-    count = moment.year * 12 + moment.month - 1 + months
-    year, month = count // 12, count % 12 + 1
-    if not 1 <= year <= date.max.year:
-        raise OverflowError
-    day = min(moment.day, calendar.monthrange(year, month)[1])
-    moved = moment.replace(year=year, month=month, day=day) + timedelta(days=days)
-    return moved if moved.tzinfo is None else _exact(moved, timedelta(0))
+    return read
 
 
 def _exact(moment: datetime, length: timedelta) -> datetime:

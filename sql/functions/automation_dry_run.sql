@@ -233,7 +233,8 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('code', s.code, 'reason', s.reason, 'as_of', 'now') order by s.nr), '[]')
     from (
       select m.nr, m.code, m.reason
-      from minutehand.may_run(p_log, p_workflow, minutehand.is_on(p_workflow), p_event.operation, p_row, p_config, v_pauses) m
+      from minutehand.may_run(p_log, p_workflow, minutehand.is_on(p_workflow), p_event.operation, p_row, p_config, v_pauses,
+                              minutehand.stop_when(p_workflow), minutehand.row_before(p_event)) m
       union all
       select t.nr, t.code, t.reason
       from (values

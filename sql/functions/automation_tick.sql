@@ -11,6 +11,7 @@
 -- On a copy or a restore of the database (copies.sql) it records the heartbeat, and nothing else happens.  p_worker may name the
 -- "project" of the address by which it reaches the database.
 -- `schedules` are to be looked at, and `walks` says that rows of a firing have not started yet: the caller passes both to automation_fire.
+-- Waits whose rows have changed since they last looked are due at once (minutehand.look_again).
 -- Executions of workflows that are past their measure of an hour are held where the workflow asks for it (volume.sql):
 -- `flooded` of them in this call.
 -- enable_seqscan is off: bad statistics must not lead it out of its indexes into the history.  jit is off: PostgreSQL <= 17
@@ -49,6 +50,11 @@ begin
   exception when others then  -- the queue goes on without it
     select 0 as held, false as holding into v_volume;
     v_guard := jsonb_build_object('volume guard', sqlerrm);
+  end;
+  begin
+    perform minutehand.look_again(500, v_now);
+  exception when others then  -- what waits is looked at when its wait is over
+    v_guard := v_guard || jsonb_build_object('waits', sqlerrm);
   end;
   v_due := minutehand.count_due(1000, v_now);
   if p_worker is not null then

@@ -77,7 +77,8 @@ begin
     from jsonb_to_recordset(p_items) as i (id uuid, token uuid)
     left join public.automation_execution_logs l on l.id = i.id
   ), workflows as materialized (
-    select w as workflow, w.id, w.organization_id, w.user_id, minutehand.is_on(w) as is_on
+    select w as workflow, w.id, w.organization_id, w.user_id, minutehand.is_on(w) as is_on,
+           minutehand.stop_when(w) as stop_when
     from public.automation_workflows w
     where w.id in (select requested.workflow_id from requested)
   ), tables as materialized (
@@ -117,7 +118,8 @@ begin
     'stop', (
       select jsonb_build_object('ended', m.ended, 'code', m.code, 'reason', m.reason)
       from (
-        select * from minutehand.may_run(q.log, w.workflow, w.is_on, (e.event).operation, c.row, t.config, v_pauses)
+        select * from minutehand.may_run(q.log, w.workflow, w.is_on, (e.event).operation, c.row, t.config, v_pauses,
+                                         w.stop_when, minutehand.row_before(e.event))
         union all
         select 4, p.ended, p.code, p.reason  -- before row_gone
         from jsonb_to_record(c.problem) as p (ended text, code text, reason text)

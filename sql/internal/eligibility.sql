@@ -137,14 +137,15 @@ language sql stable set search_path = '' as $$
   select w.reason from minutehand.waiting_for(p_log, p_now) w
 $$;
 
--- minutehand.may_run(log, workflow, is on, operation, row, config, pauses) -> (nr, ended, code, reason): each reason why a claimed
+-- minutehand.may_run(log, workflow, is on, operation, row, config, pauses, stop_when, old) -> (nr, ended, code, reason): each reason why a claimed
 -- execution must not go on now, the first one decides.  No row: it may run.  `ended` is the outcome that follows: `released`
 -- executions stay pending.  Asked before each step, so that what nothing prevents costs no text: one branch for each reason.
 -- is on: minutehand.is_on(workflow), which a batch asks once for each workflow.
 -- operation, row: the event's operation and the app's row, read fresh; config: of the row's table, null where it is not watched.
+-- stop_when: minutehand.stop_when(workflow), asked once like `is on`; old: the row before the change, which its conditions may name.
 create or replace function minutehand.may_run(
   p_log public.automation_execution_logs, p_workflow public.automation_workflows, p_is_on boolean, p_operation text,
-  p_row jsonb, p_config jsonb, p_pauses minutehand.pauses
+  p_row jsonb, p_config jsonb, p_pauses minutehand.pauses, p_stop_when jsonb, p_old jsonb
 ) returns table (nr integer, ended text, code text, reason text) language sql stable rows 1 as $$
   select 1, 'skipped', 'workflow_off', 'the workflow is switched off'
   where p_workflow.id is null or not p_is_on
@@ -175,6 +176,10 @@ create or replace function minutehand.may_run(
   select 7, 'skipped', 'row_restored', format('%s %s was restored', p_config ->> 'type', p_log.entity_id)
   where p_operation = 'DELETE' and p_config ? 'soft_delete' and p_row is not null
     and not minutehand.is_set_on(p_row, p_config ->> 'soft_delete')
+  union all
+  select 8, s.ended, s.code, s.reason
+  from minutehand.stopped(p_stop_when, p_row, p_old, minutehand.status_column(p_config)) s
+  where p_stop_when is not null and p_row is not null and p_operation is distinct from 'DELETE'
 $$;
 
 -- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason

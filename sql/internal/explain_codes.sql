@@ -75,6 +75,8 @@ language sql immutable set search_path = '' as $$
     ('not_looked_at', 'start a processor: minutehand run-once, or minutehand worker'),
     ('started_by_changes', 'ask about the row: minutehand explain ROW --workflow "{workflow}"'),
     ('late', 'minutehand enqueue "{workflow}", or trigger_config.catch_up of the workflow'),
+    ('stop_condition', 'nothing, if settings.stop_when is meant so; else correct it, then: minutehand executions retry {execution}'),
+    ('too_late', 'nothing; or start it anew: minutehand enqueue "{workflow}" --row {row}'),
     ('opted_out', 'nothing: minutehand opt-outs ls'),
     ('no_send', 'ask about the row: minutehand explain ROW'),
     ('no_recipient', 'complete the row, then: minutehand executions retry {execution}'),

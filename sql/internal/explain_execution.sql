@@ -91,7 +91,8 @@ begin
   select * into v_wait from minutehand.waiting_for(p_log, p_now);
   select * into v_stop
   from minutehand.may_run(p_log, p_workflow, minutehand.is_on(p_workflow), coalesce(p_event.operation, minutehand.readable_json(p_log.trigger_data::text) ->> 'operation'),
-                          p_row, p_config, (select p from minutehand.pauses p)) m
+                          p_row, p_config, (select p from minutehand.pauses p),
+                          minutehand.stop_when(p_workflow), minutehand.row_before(p_event)) m
   where m.code <> 'paused' order by m.nr limit 1;
   if v_stop.code is not null then
     return jsonb_build_array(minutehand.explain_link('eligible', false, format('it will end as %s: %s', v_stop.ended,

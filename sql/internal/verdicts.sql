@@ -45,7 +45,7 @@ $$;
 -- minutehand.judge_definition(workflow, status column) -> {"key": minutehand.verdict_key, "status": the column, "on", "switches",
 --   "problem": why its row or conditions cannot be read, "steps_problem", "setting_problems",
 --   "unknown_settings", "unread": as in minutehand.workflow_facts, "wanted": [statuses that its conditions ask for, at most 50],
---   "fields": [fields that its conditions name, at most 50], "steps": as minutehand.steps_for_lint}
+--   "fields": [fields that its conditions name, at most 50], "stop_fields": those of settings.stop_when, "steps": as minutehand.steps_for_lint}
 create or replace function minutehand.judge_definition(p_workflow public.automation_workflows, p_status text) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -67,6 +67,7 @@ begin
         from minutehand.wanted_statuses(minutehand.conditions_of(v_row, p_status), p_status) as wanted (word)
         order by word limit 50) w) end,
     'fields', case when v_problem is null then minutehand.condition_fields(minutehand.conditions_of(v_row, p_status)) end,
+    'stop_fields', case when v_is_readable then minutehand.condition_fields(minutehand.stop_when_of(v_row -> 'settings')) end,
     'steps', case when v_is_readable then minutehand.steps_for_lint(p_workflow) end);
 end
 $$;

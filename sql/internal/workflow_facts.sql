@@ -197,7 +197,7 @@ $$;
 --   "on", "switches", "paused": {"scope", "target", "reason", "paused_at"} | null,
 --   "problem": why its row or conditions cannot be read, "steps_problem", "setting_problems", "unknown_settings": as
 --   minutehand.setting_problems and minutehand.unknown_settings, "unread": [what else is not read],
---   "fields": [fields that its conditions name] | null, "emitted": whether changes of its trigger type can come, "unwatched": as
+--   "fields": [fields that its conditions name] | null, "stop_fields": those of settings.stop_when | null, "emitted": whether changes of its trigger type can come, "unwatched": as
 --   minutehand.watch_problem of the table whose changes would, but are not recorded, "lacks_tenant": it names neither organisation nor user,
 --   and its table has tenants, "unknown_statuses": as minutehand.unknown_statuses, "time": as minutehand.time_facts}
 -- context: minutehand.workflow_context of its trigger type and others.
@@ -220,7 +220,7 @@ begin
       order by c.scope desc limit 1),
     'problem', v_verdict -> 'problem', 'steps_problem', v_verdict -> 'steps_problem',
     'setting_problems', v_verdict -> 'setting_problems', 'unknown_settings', v_verdict -> 'unknown_settings',
-    'unread', v_verdict -> 'unread', 'fields', v_verdict -> 'fields',
+    'unread', v_verdict -> 'unread', 'fields', v_verdict -> 'fields', 'stop_fields', v_verdict -> 'stop_fields',
     'time', v_time,
     'emitted', coalesce(v_type = 'manual', false) or v_time is not null or (p_context -> 'has_own_source')::boolean
       or exists (select from minutehand.emitting_tables(

@@ -324,6 +324,9 @@ create index if not exists automation_execution_logs_ordering
     and (status in ('pending', 'processing', 'running') or lease_expires_at is not null)
     and not (entity_order = 'step_aside' and status = 'pending' and coalesce(code, '') = 'waiting'
              and lease_expires_at is null);
+-- Executions that wait, by row: a change of the row makes them look again (minutehand.look_again).
+create index if not exists automation_execution_logs_waits
+  on public.automation_execution_logs (entity_id) where status = 'pending' and code = 'waiting' and entity_id is not null;
 -- Old work that is held back (minutehand.backlog), for the release of all of it.
 create index if not exists automation_execution_logs_stale
   on public.automation_execution_logs (id) where status = 'skipped' and code = 'stale';

@@ -55,6 +55,8 @@ class WorkflowFacts(TypedDict):
     unread: list[str]
     #: The fields that its conditions name; None where they cannot be read.
     fields: list[str] | None
+    #: The fields that its `settings.stop_when` names.
+    stop_fields: list[str] | None
     #: Whether changes of its trigger type can come.
     emitted: bool
     #: The table whose changes would start it and are not recorded: {"table", "problem", "remedy"}.

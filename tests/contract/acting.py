@@ -31,6 +31,8 @@ class Acting:
     #: False: nothing may leave, as in a dry run.
     delivers: bool = True
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    zone: str = "UTC"
+    waiting: dict[str, Any] | None = None
     execution_id: str = "e1"
     workflow_id: str = "w1"
     definition: dict[str, Any] = field(default_factory=dict)

@@ -39,6 +39,8 @@ class StubRun:
     definition: dict[str, Any] = field(default_factory=dict)
     hidden: dict[str, Any] = field(default_factory=dict)
     webhook_tenant: WebhookTenant | None = None
+    zone: str = "UTC"
+    waiting: dict[str, Any] | None = None
     lost: bool = False
     #: What was handed to `send`, and how: what to do with an uncertain message, whether to reserve it.
     messages: list[Message] = field(default_factory=list)

@@ -59,7 +59,8 @@ def test_delays_are_as_told() -> None:
             with pytest.raises(BadStep, match=r"unit|relative"):
                 read_steps(row)
         else:
-            waits = [step.config["for"] for step in read_steps(row) if step.type == "wait"]
+            key = "until" if becomes.startswith("until") else "for"
+            waits = [step.config[key] for step in read_steps(row) if step.type == "wait"]
             assert waits == ([] if becomes == "no wait" else words(becomes))
 
 

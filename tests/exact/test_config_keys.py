@@ -294,7 +294,7 @@ SETTINGS: list[tuple[Any, list[str]]] = [
         {"businessHours": {"enabled": True}},
         [
             "settings.businessHours is not read; the settings are breaker, on_uncertain, order, order_waits, "
-            "rate_limit, unresolved, volume"
+            "rate_limit, stop_when, timezone, unresolved, volume"
         ],
     ),
     ({"rate_limit": 5}, [WITHOUT + 'settings.rate_limit is 5: write {"n": 3, "per": "1 day"}, or null for none']),
@@ -318,6 +318,22 @@ SETTINGS: list[tuple[Any, list[str]]] = [
     (
         {"on_uncertain": {"email": "retry"}},
         [WITHOUT + 'settings.on_uncertain.email is "retry": write "resend", "hold" or "drop"'],
+    ),
+    ({"stop_when": {"field": "status", "operator": "equals", "value": "cancelled"}}, []),
+    ({"stop_when": []}, []),
+    (
+        {"stop_when": [{"field": "status", "operator": "starts_withh", "value": "c"}]},
+        [
+            'will fail: settings.stop_when: unknown operator "starts_withh"; known: equals, not_equals, in, not_in, '
+            "contains, not_contains, starts_with, ends_with, greater_than, less_than, is_empty, is_not_empty, changed, "
+            "changed_from, changed_to"
+        ],
+    ),
+    ({"stop_when": {"any": []}}, ["will fail: settings.stop_when has no conditions"]),
+    ({"stop_when": "cancelled"}, ['will fail: settings.stop_when is "cancelled": write conditions']),
+    (
+        {"stop_when": [{"field": "title", "operator": "equals", "value": "x" * 9000}]},
+        ["will fail: settings.stop_when is longer than 8 kB"],
     ),
     ({"order": "row"}, ['runs without ordering: settings.order is row: write "entity" or leave it out']),
 ]

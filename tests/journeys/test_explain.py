@@ -698,7 +698,24 @@ def the_row_is_gone(w):
     yield w.execution(job)[:18]
 
 
+@situation("stop_condition", 'it will end as skipped: settings.stop_when holds: status equals "completed"')
+def the_stop_condition_holds(w):
+    job = w.completed()
+    w.database.sql(
+        "update automation_workflows set settings = %s where id ="
+        " (select workflow_id from automation_execution_logs where entity_id = %s)",
+        '{"stop_when": {"field": "status", "operator": "equals", "value": "completed"}}',
+        job,
+    )
+    yield job
+
+
 # --- it ended -------------------------------------------------------------------------------------------------------
+
+
+@situation("too_late", "its moment was 2020-01-01 09:00 UTC", runs=True)
+def its_wait_ended_too_late(w):
+    yield w.completed({"type": "wait", "config": {"until": "2020-01-01T09:00Z", "drop_after": "1 hour"}}, WEBHOOK)
 
 
 @situation("poisoned", "its worker vanished 3 times")

@@ -193,7 +193,7 @@ def test_an_upgrade_rewrites_nothing_and_builds_only_the_new_indexes_where_an_ap
     }
     built = {(step.table, *step.names) for step in others if step.what == "build the indexes"}
     assert built == {
-        ("automation_execution_logs", "automation_execution_logs_due"),
+        ("automation_execution_logs", "automation_execution_logs_due", "automation_execution_logs_waits"),
         ("communication_logs", "communication_logs_address", "communication_logs_addresses"),
     }, "those that schema 7 did not have"
 

@@ -51,6 +51,14 @@ def refusal(step: dict[str, Any]) -> str:
         ({"delay": None, "delayValue": "", "delay_hours": None}, None),
         ({"delay": False}, None),
         ({"delay": "72h", "delay_days": 3}, "3 days"),
+        ({"delayValue": 5, "delayType": "months"}, "5 months"),
+        ({"delayValue": "1", "delayUnit": "Month"}, "1 month"),
+        ({"delayValue": 0.5, "delayUnit": "years"}, "6 months"),
+        ({"delay_quarters": 2}, "6 months"),
+        ({"delayMonths": 12}, "1 year"),
+        ({"delay": "2 mos"}, "2 months"),
+        ({"delay": {"type": "quarter", "value": 1}}, "3 months"),
+        ({"delay": "1y", "delay_months": 12}, "1 year"),
     ],
 )
 @pytest.mark.parametrize("inside", [True, False])
@@ -94,17 +102,58 @@ def test_a_step_that_only_waits_tells_it_in_more_ways(step: dict[str, Any], conf
     assert waits({"type": "delay", **step}) == waits({"type": "wait", **step}) == [config]
 
 
-RELATIVE = "not supported yet"
+@pytest.mark.parametrize(
+    ("told", "until"),
+    [
+        ({"delay": "24h_before_appointment"}, "{{ job.schedule_start }} - 1 day"),
+        ({"delay": "2 hours before visit"}, "{{ job.schedule_start }} - 2 hours"),
+        ({"delay": "3d_after_due_date"}, "{{ invoice.due_date }} + 3 days"),
+        ({"delay": "1 month after job.done_at"}, "{{ job.done_at }} + 1 month"),
+        (
+            {"delay_until": "relative", "relative_hours": -2, "relative_to": "appointment"},
+            "{{ job.schedule_start }} - 2 hours",
+        ),
+        ({"relative_to": "job.schedule_start", "offset_hours": -24}, "{{ job.schedule_start }} - 1 day"),
+        ({"relativeTo": "{{ invoice.due_date }}", "offsetDays": "3"}, "{{ invoice.due_date }} + 3 days"),
+        ({"relative_to": "job.done_at", "relative_months": 6}, "{{ job.done_at }} + 6 months"),
+        ({"relative_to": "job.done_at", "relative_hours": -0.5}, "{{ job.done_at }} - 30 minutes"),
+        ({"relative_to": "schedule_start"}, "{{ job.schedule_start }}"),
+        ({"relative_to": "job.schedule_start", "offset_hours": 0}, "{{ job.schedule_start }}"),
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_delay_relative_to_a_date_is_a_wait_until_then(told: dict[str, Any], until: str, inside: bool) -> None:
+    for type_, more in (("sms", TEXT), ("delay", {})):
+        step = {"type": type_, "config": more | told} if inside else {"type": type_, "config": more, **told}
+        assert waits(step) == [{"until": until}]
+
+
+def test_a_wait_keeps_until_when_it_is_dropped() -> None:
+    relative = {"relative_to": "appointment", "offset_hours": -2}
+    step = {"type": "delay", "config": relative | {"drop_after": "1 hour"}}
+    assert waits(step) == [{"until": "{{ job.schedule_start }} - 2 hours", "drop_after": "1 hour"}]
+    assert waits({"type": "wait", "for": "2 days", "drop_after": "1 hour"}) == [
+        {"for": "2 days", "drop_after": "1 hour"}
+    ]
+
+
+WHICH = "does not say relative to which date: add `relative_to`, such as job.schedule_start"
 
 
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"delay": 5}, "a delay of 5 has no unit: write seconds, minutes, hours, days or weeks"),
+        (
+            {"delay": 5},
+            "a delay of 5 has no unit: write seconds, minutes, hours, days, weeks, months, quarters or years",
+        ),
         ({"delay": "5"}, "has no unit"),
         ({"delayValue": 5}, "has no unit"),
         ({"delay": True}, "cannot read the delay True"),
-        ({"delayValue": 5, "delayType": "months"}, "unknown unit 'months' of a delay"),
+        ({"delayValue": 5, "delayType": "fortnights"}, "unknown unit 'fortnights' of a delay"),
+        ({"delayValue": 0.5, "delayType": "months"}, "a delay of 0.5 months is not a whole number of months"),
+        ({"delayValue": 1000, "delayType": "years"}, "a wait may last at most 366 days"),
+        ({"delay": "1000 years"}, "a wait may last at most 366 days"),
         ({"delayValue": 5, "delayType": ["days"]}, "unknown unit a list of a delay"),
         ({"delayValue": -5, "delayUnit": "days"}, "must not be negative"),
         ({"delayValue": 10**5000, "delayUnit": "days"}, "at most 10,000,000"),
@@ -112,10 +161,18 @@ RELATIVE = "not supported yet"
         ({"delayValue": 0.5, "delayUnit": "seconds"}, "not a whole number of seconds"),
         ({"delay": "-3d"}, "cannot read the delay '-3d'; write it as `3 days`"),
         ({"delay": "in 3 days"}, "write it as `3 days`"),
-        ({"delay": "24h_before_appointment"}, "relative delays are not supported yet"),
-        ({"delay_until": "relative", "relative_hours": -2}, RELATIVE),
-        ({"delay_until": "relative"}, RELATIVE),
-        ({"relative_to": "job.schedule_start", "offset_hours": -24}, RELATIVE),
+        ({"delay": "24h_before_the_flood"}, "relative to 'the_flood', which is no known date: write the column"),
+        ({"delay": "24_before_appointment"}, "has no unit"),
+        ({"delay_until": "relative", "relative_hours": -2}, "`relative_hours` " + WHICH),
+        ({"delay_until": "relative"}, "`delay_until` " + WHICH),
+        ({"offset_hours": -24}, "`offset_hours` " + WHICH),
+        ({"relative_to": "somewhen", "offset_hours": -24}, "relative to 'somewhen', which is no known date"),
+        ({"relative_to": {"a": 1}, "offset_hours": -24}, "which is no known date"),
+        ({"relative_to": "appointment", "offset_hours": "soon"}, "cannot read 'soon' as a number of hours"),
+        ({"relative_to": "appointment", "offset_hours": True}, "cannot read True as a number of hours"),
+        ({"relative_to": "appointment", "offset_hours": 1, "offset_days": 2}, "two different lengths of time to wait"),
+        ({"relative_to": "appointment", "offset_hours": 1, "delay": "3d"}, "two different lengths of time to wait"),
+        ({"relative_to": "appointment", "offset_years": 1000}, "`until` is more than 10 years from its date"),
         ({"delay": "3d", "delay_hours": 2}, "two different lengths of time to wait"),
         ({"delay": "600 days"}, "a wait may last at most 366 days"),
     ],
