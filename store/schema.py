@@ -200,7 +200,7 @@ async def _migrate(connection: psycopg.AsyncConnection[Any], tell: Tell, *, dry_
 
 def _judging() -> Iterable[str]:
     """Yield the SQL that judges workflows and needs no table of ours."""
-    for name in ("fold", "text", "condition_forms", "trigger_config", "workflow", "schedules"):
+    for name in ("fold", "text", "condition_forms", "trigger_config", "workflow", "schedules", "dates"):
         yield (sql_root() / "internal" / f"{name}.sql").read_text(encoding="utf-8")
 
 

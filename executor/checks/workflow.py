@@ -165,7 +165,7 @@ def _row(facts: Facts) -> Iterator[Finding]:
 def _time(time: Json) -> Iterator[Finding]:
     """Judge what starts a workflow at a time."""
     problem = time["problem"]
-    if time["form"] and not problem:
+    if time["kind"] == "schedule" and time["form"] and not problem:
         from minutehand.executor.schedules import schedule_problem
 
         problem = schedule_problem(time["form"], time["zone"], datetime.now(UTC))

@@ -102,7 +102,7 @@ class Housekeeper:
             self._warn_of_breaker(tick)
             if tick.to_match:
                 tick = replace(tick, due=tick.due + await self._match(tick.to_match))
-            if tick.schedules or tick.walks:
+            if tick.schedules or tick.walks or tick.dates:
                 tick = replace(tick, due=tick.due + await self._fire(tick))
             if not tick.holding or self.stopping:
                 break

@@ -15,7 +15,7 @@ create or replace function public.automation_dry_run(
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
-  v_table constant text := minutehand.table_of_type(v_workflow.trigger_type);
+  v_table constant text := minutehand.table_of_workflow(v_workflow);
   v_watched minutehand.watched;
   v_row record;
   v_event public.automation_events;
@@ -33,7 +33,9 @@ begin
   v_status := minutehand.status_column(v_watched.config);
   select null::text as key, null::jsonb as current, null::jsonb as links, null::jsonb as hidden into v_row;
   if p_row is not null then
-    v_event := minutehand.dry_run_change(v_workflow, v_watched, p_row);
+    if minutehand.time_kind(minutehand.row_of(v_workflow)) is null then
+      v_event := minutehand.dry_run_change(v_workflow, v_watched, p_row);
+    end if;
     select * into v_row from minutehand.dry_run_row(v_workflow, v_watched, v_event, p_row);
     p_row := v_row.key;
   end if;
@@ -92,7 +94,7 @@ begin
   v_key := minutehand.key_text(p_watched.relation, p_watched.config, p_row);
   select e.* into v_event
   from (select * from public.automation_events order by id desc limit 5000) e
-  where e.entity_id in (p_row, v_key) and e.table_name = p_watched.name and e.operation not in ('ENQUEUE', 'SCHEDULE')
+  where e.entity_id in (p_row, v_key) and e.table_name = p_watched.name and e.operation not in ('ENQUEUE', 'SCHEDULE', 'DATE')
   order by coalesce(p_workflow.trigger_type = any (e.types), false) desc, e.id desc
   limit 1;
   return v_event;

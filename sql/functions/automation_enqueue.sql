@@ -13,7 +13,7 @@ create or replace function public.automation_enqueue(
 declare
   v_now constant timestamptz := coalesce(p_now, now());
   v_workflow constant public.automation_workflows := minutehand.find_workflow(p_workflow);
-  v_table constant text := minutehand.table_of_type(v_workflow.trigger_type);
+  v_table constant text := minutehand.table_of_workflow(v_workflow);
   v_key constant text := case when p_key is not null then format('enqueue:%s:%s', v_workflow.id, p_key) end;
   v_log public.automation_execution_logs;
   v_event bigint;

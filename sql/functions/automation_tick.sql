@@ -1,6 +1,6 @@
 -- automation_tick(p_worker, p_hold_seconds, p_now) -> {"now", "schema_version", "due", "due_capped", "next_seconds",
 --   "lost_leases", "to_match": [event ids], "paused", "tripped": [names], "missing", "hidden": as in automation_schema_version, "held", "restored",
---   "flooded", "holding", "pace": minutehand.tick_pace, "identity": minutehand.identity_words, "schedules": minutehand.due_schedules, "walks"}
+--   "flooded", "holding", "pace": minutehand.tick_pace, "identity": minutehand.identity_words, "schedules": minutehand.due_schedules, "walks", "dates"}
 -- The housekeeping of one tick, in one bounded call: the worker's heartbeat, lost leases, the loop breaker (`tripped`: workflows
 -- that this call paused), pruning; and what a caller needs to decide whether to claim.  `to_match` are unmatched events, which
 -- the caller passes to automation_match: matching compares what users wrote, so it has a transaction of its own.  p_worker: {"id",
@@ -10,7 +10,8 @@
 -- and to call again.
 -- On a copy or a restore of the database (copies.sql) it records the heartbeat, and nothing else happens.  p_worker may name the
 -- "project" of the address by which it reaches the database.
--- `schedules` are to be looked at, and `walks` says that rows of a firing have not started yet: the caller passes both to automation_fire.
+-- `schedules` are to be looked at, and `walks` says that rows of a firing have not started yet, `dates` that
+-- date columns are to be scanned: the caller passes them to automation_fire.
 -- Waits whose rows have changed since they last looked are due at once (minutehand.look_again).
 -- Executions of workflows that are past their measure of an hour are held where the workflow asks for it (volume.sql):
 -- `flooded` of them in this call.
@@ -32,6 +33,8 @@ declare
   v_problems jsonb;
   v_volume record;
   v_guard jsonb := '{}';
+  v_is_timed constant boolean := exists (
+    select from public.automation_workflows w where w.trigger_type = any (minutehand.schedule_types() || minutehand.date_types()));
 begin
   perform minutehand.note_project(p_worker ->> 'project');
   if minutehand.is_copy((select state from minutehand.identity)) then
@@ -73,7 +76,8 @@ begin
     'tripped', v_tripped, 'missing', minutehand.missing_from_schema(), 'hidden', minutehand.hidden_tables(),
     'pace', minutehand.tick_pace(v_now),
     'bulk_actions', (select count(*) from public.automation_bulk_actions where status = 'running'),
-    'schedules', minutehand.due_schedules(50, v_now), 'walks', minutehand.is_walk_due(v_now),
+    'schedules', case when v_is_timed then minutehand.due_schedules(50, v_now) else '[]' end,
+    'walks', v_is_timed and minutehand.is_walk_due(v_now), 'dates', v_is_timed and minutehand.is_date_due(v_now),
     'paused', (select everything from minutehand.pauses), 'identity', minutehand.identity_words(v_now));
 end
 $$;
@@ -101,7 +105,7 @@ language sql stable set search_path = '' as $$
     'due_capped', false, 'next_seconds', null, 'lost_leases', 0, 'to_match', '[]'::jsonb, 'held', 0, 'restored', 0,
     'flooded', 0, 'holding', false, 'tripped', '[]'::jsonb, 'missing', minutehand.missing_from_schema(),
     'hidden', minutehand.hidden_tables(), 'pace', minutehand.tick_pace(p_now), 'bulk_actions', 0, 'schedules', '[]'::jsonb,
-    'walks', false, 'paused', true,
+    'walks', false, 'dates', false, 'paused', true,
     'identity', minutehand.identity_words(p_now))
 $$;
 

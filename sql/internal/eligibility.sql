@@ -180,6 +180,10 @@ create or replace function minutehand.may_run(
   select 8, s.ended, s.code, s.reason
   from minutehand.stopped(p_stop_when, p_row, p_old, minutehand.status_column(p_config)) s
   where p_stop_when is not null and p_row is not null and p_operation is distinct from 'DELETE'
+  union all
+  select 9, 'skipped', minutehand.date_stop(p_log, p_workflow, p_row, p_config) ->> 'code',
+         minutehand.date_stop(p_log, p_workflow, p_row, p_config) ->> 'reason'
+  where p_operation = 'DATE' and p_row is not null and minutehand.date_stop(p_log, p_workflow, p_row, p_config) is not null
 $$;
 
 -- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason

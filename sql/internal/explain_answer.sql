@@ -22,7 +22,7 @@ begin
   if p_log.id is not null then
     select * into v_workflow from public.automation_workflows w where w.id = p_workflow_id and minutehand.is_of_workflow(p_log, w);
     v_definition := minutehand.definition_of(p_log);
-    if p_event.id is not null and (p_event.operation not in ('ENQUEUE', 'SCHEDULE') or p_event.operation = 'SCHEDULE' and p_event.entity_id is not null)
+    if p_event.id is not null and p_event.operation <> 'ENQUEUE' and (p_event.operation <> 'SCHEDULE' or p_event.entity_id is not null)
         and v_definition is not null then
       v_links := v_links || minutehand.without_codes(minutehand.explain_conditions(p_event, p_config, v_definition));
     end if;
@@ -104,7 +104,7 @@ declare
 begin
   select * into v_last
   from public.automation_events e
-  where e.entity_id = p_table ->> 'key' and e.table_name = v_name and e.operation not in ('ENQUEUE', 'SCHEDULE') order by e.id desc limit 1;
+  where e.entity_id = p_table ->> 'key' and e.table_name = v_name and e.operation not in ('ENQUEUE', 'SCHEDULE', 'DATE') order by e.id desc limit 1;
   v_differs := minutehand.row_differs(v_last, p_table -> 'config', nullif(p_table -> 'row', 'null'));
   select e.occurred_at into v_since from public.automation_events e order by e.id limit 1;
   if p_table ->> 'trigger' = 'replaced' then

@@ -39,6 +39,8 @@ language sql stable set search_path = '' as $$
   select case p_event.operation
     when 'ENQUEUE' then format('started by hand at %s', minutehand.utc_text(p_event.occurred_at))
     when 'SCHEDULE' then format('a firing of its schedule, at %s', minutehand.utc_text(p_event.occurred_at))
+    when 'DATE' then format('date trigger: %s of %s %s, at %s', coalesce(p_event.types[2], 'a date'), p_event.table_name, p_event.entity_id,
+                            minutehand.utc_text(p_event.occurred_at))
     else format('%s of %s %s at %s', p_event.operation, p_event.table_name, coalesce(p_event.entity_id, '(without a key)'),
                 minutehand.utc_text(p_event.occurred_at)) end
     || coalesce((
@@ -59,7 +61,7 @@ declare
   v_links jsonb := jsonb_build_array(
     minutehand.explain_link('trigger', true, case
       when p_event.operation = 'ENQUEUE' then 'not needed: a person started it'
-      when p_event.operation = 'SCHEDULE' then 'not needed: the clock started it'
+      when p_event.operation in ('SCHEDULE', 'DATE') then 'not needed: the clock started it'
       when p_config is null then format('%s is not watched now; it was when this changed', p_event.table_name)
       else format('%s was watched', p_event.table_name) end),
     minutehand.explain_link('change', true, minutehand.change_text(p_event), null, null,
@@ -169,7 +171,7 @@ $$;
 create or replace function minutehand.explain_tenant(p_event public.automation_events, p_config jsonb, p_definition jsonb)
 returns jsonb language sql stable set search_path = '' as $$
   select case
-    when p_config is not null and p_config ->> 'tenant' is null or p_event.operation in ('ENQUEUE', 'SCHEDULE')
+    when p_config is not null and p_config ->> 'tenant' is null or p_event.operation in ('ENQUEUE', 'SCHEDULE', 'DATE')
       then minutehand.explain_link('tenant', true, 'not compared')
     when coalesce(p_definition ->> 'organization_id', p_definition ->> 'user_id') is null
       then minutehand.explain_link('tenant', false, format(
@@ -197,9 +199,9 @@ declare
   v_code text := 'other_type';
   v_reason text;
 begin
-  if p_event.operation in ('ENQUEUE', 'SCHEDULE') or p_type = any (p_event.types) then
+  if p_event.operation in ('ENQUEUE', 'SCHEDULE', 'DATE') or p_type = any (p_event.types) then
     return minutehand.explain_link('type', true, coalesce(p_type, 'none') || case p_event.operation
-      when 'ENQUEUE' then ', not compared: a person started it' when 'SCHEDULE' then ', not compared: the clock started it' else ' is a type of this change' end, null, to_jsonb(p_type), to_jsonb(p_event.types));
+      when 'ENQUEUE' then ', not compared: a person started it' when 'SCHEDULE' then ', not compared: the clock started it' when 'DATE' then ', not compared: the clock started it' else ' is a type of this change' end, null, to_jsonb(p_type), to_jsonb(p_event.types));
   end if;
   v_reason := format('it waits for %s; this change is %s', coalesce(p_type, 'nothing: it has no trigger_type'),
                      array_to_string(p_event.types, ', '));

@@ -197,7 +197,7 @@ begin
   return array(
     select e
     from public.automation_events e
-    where e.entity_id = p_subject ->> 'key' and e.table_name = p_subject ->> 'table' and e.operation not in ('ENQUEUE', 'SCHEDULE')
+    where e.entity_id = p_subject ->> 'key' and e.table_name = p_subject ->> 'table' and e.operation not in ('ENQUEUE', 'SCHEDULE', 'DATE')
       and (p_subject ->> 'since' is null or e.occurred_at >= (p_subject ->> 'since')::timestamptz)
       and (p_subject ->> 'tenant' is null or coalesce(e.organization_id, e.user_id) = p_subject ->> 'tenant')
     order by e.id desc limit 21);

@@ -26,7 +26,7 @@ begin
     return jsonb_build_array(minutehand.explain_link('type', false, format(
       'it waits for %s: changes start it', coalesce(p_workflow.trigger_type, 'nothing')), 'started_by_changes'));
   end if;
-  v_links := jsonb_build_array(minutehand.explain_link('type', true, 'a schedule starts it', null, to_jsonb(p_workflow.trigger_type)));
+  v_links := jsonb_build_array(minutehand.explain_link('type', true, format('a %s starts it', v_facts ->> 'kind'), null, to_jsonb(p_workflow.trigger_type)));
   if not minutehand.is_row_on(v_row) then
     v_switch := minutehand.off_switch(v_row);
     return v_links || minutehand.explain_link('on', false, format('it is switched off (%s = %s)', v_switch, v_row ->> v_switch),
@@ -37,7 +37,8 @@ begin
     return v_links;
   end if;
   select * into v_state from minutehand.schedules s where s.workflow_id = p_workflow.id and s.version = coalesce(p_workflow.version, 1);
-  v_problem := coalesce(v_facts ->> 'problem', v_state.problem);
+  v_problem := coalesce(v_facts ->> 'problem', v_state.problem, (
+    select d.problem from minutehand.date_scans d where d.workflow_id = p_workflow.id and d.problem is not null limit 1));
   if v_problem is not null then
     return v_links || minutehand.explain_link('time', false, v_problem, 'never_fires', v_facts -> 'form');
   elsif minutehand.pause_reason(minutehand.tenant_of(p_workflow), p_workflow.id) is not null then
@@ -45,6 +46,13 @@ begin
       minutehand.tenant_of(p_workflow), p_workflow.id) || '; what it misses is caught up as if no processor ran', 'paused');
   elsif v_state.workflow_id is null then
     return v_links || minutehand.explain_link('time', null, 'no processor has looked at it yet: ' || minutehand.processor_text(p_now), 'not_looked_at');
+  end if;
+  if v_facts ->> 'kind' = 'date' then
+    return v_links || minutehand.explain_link('time', false, (
+      select format('each row starts it %s (times in %s); decided up to %s', string_agg(
+        minutehand.date_text(d.offset_text, v_facts #>> '{form,column}'), ', ' order by d.offset_text), v_facts ->> 'zone',
+        minutehand.utc_text(min(d.scanned_to)))
+      from minutehand.date_scans d where d.workflow_id = p_workflow.id), 'next_firing', v_facts -> 'form');
   end if;
   return v_links || minutehand.explain_link('time', false, format('it starts next at %s%s (times in %s); last looked at %s',
     minutehand.utc_text(v_state.next_at), case when v_state.next_at <= p_now then ', and waits for the next tick' else '' end,

@@ -25,13 +25,15 @@ begin
   if v_kind is null then
     return null;
   end if;
-  v_form := minutehand.schedule_form(v_row);
+  v_form := case v_kind when 'date' then minutehand.date_form(v_row) else minutehand.schedule_form(v_row) end;
   return jsonb_build_object(
     'kind', v_kind, 'form', case when not v_form ? 'problem' then v_form end, 'zone', minutehand.time_zone_of(v_form, p_workflow),
     'next_at', (
       select s.next_at from minutehand.schedules s
       where s.workflow_id = p_workflow.id and s.version = coalesce(p_workflow.version, 1)),
     'problem', case
+      when v_form ? 'problem' then null
+      when v_kind = 'date' then minutehand.dates_problem(p_workflow, v_form)
       when v_form #>> '{for_each,table}' is not null then minutehand.rows_problem(p_workflow, v_form #>> '{for_each,table}') end);
 end
 $$;
@@ -44,6 +46,33 @@ language sql stable set search_path = '' as $$
       then 'it has neither organization_id nor user_id, and the rows of ' || w.name || ' have tenants' else '' end
     from minutehand.watched w where w.name = minutehand.watched_name(p_table)),
     format('table %s is not watched; watch it with: minutehand trigger add %s', left(p_table, 60), left(p_table, 60))), '')
+$$;
+
+-- minutehand.dates_problem(workflow, form of a date trigger) -> text: why its dates cannot be found, or null.
+create or replace function minutehand.dates_problem(p_workflow public.automation_workflows, p_form jsonb) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_source constant record := minutehand.date_source(p_form, p_workflow.trigger_type);
+  v_zone constant text := minutehand.time_zone_of(p_form, p_workflow);
+begin
+  return coalesce(
+    v_source.problem, minutehand.rows_problem(p_workflow, v_source.name),
+    case when not minutehand.is_zone(v_zone) then format('timezone: there is no zone "%s"; write a name such as Europe/Berlin', left(v_zone, 60)) end);
+end
+$$;
+
+-- minutehand.table_of_workflow(workflow) -> text: the watched table whose rows it is about: as minutehand.table_of_type; of a workflow that
+-- a time starts, the one that it names.
+create or replace function minutehand.table_of_workflow(p_workflow public.automation_workflows) returns text
+language plpgsql stable set search_path = '' as $$
+declare
+  v_row constant jsonb := minutehand.row_of(p_workflow);
+begin
+  return case minutehand.time_kind(v_row)
+    when 'date' then (minutehand.date_source(minutehand.date_form(v_row), p_workflow.trigger_type)).name
+    when 'schedule' then minutehand.watched_name(minutehand.schedule_form(v_row) #>> '{for_each,table}')
+    else minutehand.table_of_type(p_workflow.trigger_type) end;
+end
 $$;
 
 -- minutehand.watched_name(name) -> text: as minutehand.watched has it: without quotes and without the schema public.

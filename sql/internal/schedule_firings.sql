@@ -38,7 +38,7 @@ create or replace function minutehand.note_schedules(p_now timestamptz) returns 
 language sql volatile set search_path = '' as $$
   insert into minutehand.schedules (workflow_id, version, decided_to, look_at)
   select w.id, 0, p_now, '-infinity'
-  from public.automation_workflows w where w.trigger_type = any (minutehand.schedule_types())
+  from public.automation_workflows w where w.trigger_type = any (minutehand.schedule_types() || minutehand.date_types()) and minutehand.time_kind(minutehand.row_of(w)) is not null
   on conflict do nothing
 $$;
 
@@ -186,7 +186,8 @@ begin
   insert into public.automation_events (
     occurred_at, table_name, operation, types, entity_id, user_id, organization_id, new, dedupe_key, matched_at)
   values (
-    p_now, coalesce(p_table, ''), p_operation, array[lower(p_operation)], p_row_id, p_workflow.user_id, p_workflow.organization_id,
+    p_now, coalesce(p_table, ''), p_operation, array_remove(array[
+      lower(p_operation), minutehand.date_text(p_data #>> '{date,offset}', p_data #>> '{date,column}')], null), p_row_id, p_workflow.user_id, p_workflow.organization_id,
     coalesce(p_row, p_data), p_key, p_now)
   on conflict (dedupe_key) where dedupe_key is not null do nothing
   returning id into v_event;

@@ -11,11 +11,15 @@ language sql immutable as $$
   select '{schedule,scheduled_time,schedule_time}'::text[]
 $$;
 
--- minutehand.time_kind(workflow's row) -> 'schedule', or null for a workflow that changes start.
+-- minutehand.time_kind(workflow's row) -> 'schedule' or 'date', or null for a workflow that changes start.  A status may be called
+-- overdue: invoice_overdue is a date trigger only where its config names a time.
 create or replace function minutehand.time_kind(p_row jsonb) returns text
 language plpgsql immutable as $$
 begin
-  return case when p_row ->> 'trigger_type' = any (minutehand.schedule_types()) then 'schedule' end;
+  return case
+    when p_row ->> 'trigger_type' = any (minutehand.schedule_types()) then 'schedule'
+    when p_row ->> 'trigger_type' = any (minutehand.date_types())
+      and (p_row ->> 'trigger_type' <> 'invoice_overdue' or minutehand.says_offset(p_row)) then 'date' end;
 end
 $$;
 
@@ -34,10 +38,12 @@ $$;
 create or replace function minutehand.time_parts(p_row jsonb, out conditions jsonb, out problem text) returns setof record
 language plpgsql immutable as $$
 declare
-  v_form jsonb := minutehand.schedule_form(p_row);
+  v_kind constant text := minutehand.time_kind(p_row);
+  v_form constant jsonb := case v_kind when 'date' then minutehand.date_form(p_row) else minutehand.schedule_form(p_row) end;
 begin
   problem := v_form ->> 'problem';
-  conditions := case when problem is null then v_form #> '{for_each,conditions}' end;
+  conditions := case when problem is null then nullif(
+    case v_kind when 'date' then v_form -> 'conditions' else v_form #> '{for_each,conditions}' end, 'null') end;
   if problem is not null or conditions is not null then
     return next;
   end if;

@@ -187,7 +187,7 @@ begin
   return case
     when v_key ~ '^(minutes?|hours?|days?|weeks?|months?|years?)($|over|before|after|since|until|ago|in|from|past|old|offset|without)'
         or v_key ~ '^(offset|delay|relative|remind|schedule|cron|recurr|frequency|interval|timing|sendtime|runat|startat|timeof|every|overdue|due(date|in|after|before))'
-      then 'it asks for a time, and this trigger type starts when a row changes: for a time write the trigger_type "schedule" '
+      then 'it asks for a time, and this trigger type starts when a row changes: for a time write the trigger_type "schedule" or "date" '
            '(docs/time.md), or remove it, switch the workflow off and start it with: minutehand enqueue'
     when v_key in ('enabled', 'active', 'isactive', 'isenabled')
       then 'switch the workflow off by its column is_active, or remove the key'

@@ -664,6 +664,23 @@ create table if not exists minutehand.schedule_walks (
   primary key (workflow_id, instant)
 );
 
+-- Date triggers (date_scans.sql): for each offset of a workflow, moments after `begins` and up to `scanned_to` are decided.  `until`: the
+-- end of a scan that goes on after the row of `after_value` and `after_key`.
+create table if not exists minutehand.date_scans (
+  workflow_id uuid not null,
+  offset_text text not null,
+  begins timestamptz not null,
+  scanned_to timestamptz not null,
+  until timestamptz,
+  after_value text,
+  after_key text,
+  look_at timestamptz not null,
+  attempts integer not null default 0,
+  problem text,
+  primary key (workflow_id, offset_text)
+);
+create index if not exists date_scans_look on minutehand.date_scans (look_at);
+
 -- The functions that `migrate` installed, so that doctor can detect one that somebody replaced.
 create table if not exists minutehand.installed (
   signature text primary key,

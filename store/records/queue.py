@@ -309,6 +309,8 @@ class Tick:
     schedules: list[Json] = field(default_factory=list)
     #: Rows of a schedule's firing have not started yet: call `Store.fire`.
     walks: bool = False
+    #: Date columns are to be scanned: call `Store.fire`.
+    dates: bool = False
     #: The database's time.
     now: datetime | None = None
     #: How fast the processors run what is due.

@@ -97,6 +97,7 @@ def contents(database: Database) -> dict[str, list[dict[str, Any]]]:
         "minutehand.zones",
         "minutehand.schedules",
         "minutehand.schedule_walks",
+        "minutehand.date_scans",
     }:
         rows = [row["row"] for row in database.sql(f"select to_jsonb(t) as row from {name} t")]
         if name == "automation_incidents":
