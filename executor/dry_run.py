@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Step
+from minutehand.executor.delivery import delivery_of
 from minutehand.executor.dialects import read_steps
 from minutehand.executor.outcome import OnUncertain, StepResult, Verdict
 from minutehand.executor.step_order import remaining_steps
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from minutehand.executor.settings import ExecutorSettings
 
 #: Says whether a message might leave: `Store.may_send`.
-MaySend = Callable[[str, Json, str, str], Awaitable[Reservation]]
+MaySend = Callable[[str, Json, str, str, Json | None], Awaitable[Reservation]]
 #: The longest that a step may take.
 STEP_SECONDS = 30
 #: The id of the execution that a dry run has not: a template or a body may show it.
@@ -118,8 +119,11 @@ class DryStepRun(StepView):
     ) -> StepResult:
         """Keep the message, and ask whether it might leave; `deliver` is not called."""
         self.message = message
-        if reserve:
-            reserved = await self.may_send(self.workflow_id, self.facts["tenant"], message.channel, message.recipient)
+        delivery = delivery_of(self, message)
+        if reserve or delivery is not None:
+            reserved = await self.may_send(
+                self.workflow_id, self.facts["tenant"], message.channel, message.recipient, delivery
+            )
             refusal = without_sending(reserved, message, on_uncertain)
             if refusal is not None and refusal.verdict is not Verdict.LATER:
                 return refusal

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from minutehand.executor.actions.contract import Deliver, Message, Pace, Step
 from minutehand.executor.attempt import Attempt, ExecutionPaused
+from minutehand.executor.delivery import delivery_of
 from minutehand.executor.http.client import HttpError
 from minutehand.executor.outcome import OnUncertain, Send, StepResult, Verdict
 from minutehand.executor.paces import Refusals, pace_note
@@ -115,7 +116,9 @@ class LocalStepRun(StepView):
     async def _send(self, message: Message, deliver: Deliver, policy: OnUncertain, *, reserve: bool) -> StepResult:
         resends = self.execution.resends.get(self.step.key, 0)
         key = send_key(self.execution.id, self.step.key, message.channel, message.recipient, resends)
-        request = _reservation_request(self.step, message, key, policy) if reserve else None
+        delivery = delivery_of(self, message)
+        reserve = reserve or delivery is not None
+        request = _reservation_request(self.step, message, key, policy, delivery) if reserve else None
         if request is None and message.pace is not None and message.pace.key in self.attempt.context.slowed:
             request = _place_request(message.pace, key)
         ended, place = await self._may_leave(request, message, policy)
@@ -204,15 +207,18 @@ def on_uncertain_of(
     return default
 
 
-def _reservation_request(step: Step, message: Message, key: str, policy: OnUncertain) -> Json:
-    return {
+def _reservation_request(step: Step, message: Message, key: str, policy: OnUncertain, delivery: Json | None) -> Json:
+    request: Json = {
         "step": step.key,
         "channel": message.channel,
         "recipient": message.recipient,
         "sender": message.sender,
         "key": key,
         "on_uncertain": policy.value,
-    } | ({"pace": asdict(message.pace)} if message.pace is not None else {})
+    }
+    if message.pace is not None:
+        request["pace"] = asdict(message.pace)
+    return request if delivery is None else request | {"delivery": delivery}
 
 
 def _place_request(pace: Pace, key: str) -> Json:
@@ -280,9 +286,9 @@ def without_sending(reserved: Reservation, message: Message, policy: OnUncertain
             raise LeaseLost(reserved.key)
         case "paused":
             raise ExecutionPaused
-        case "refused" if reserved.code == "opted_out":
-            out = list(reserved.opted_out)
-            return StepResult.skipped("opted_out", reserved.reason or "", recipient=recipient, opted_out=out)
+        case "refused" if reserved.code in ("opted_out", "too_late"):
+            out: Json = {"opted_out": list(reserved.opted_out)} if reserved.code == "opted_out" else {}
+            return StepResult.skipped(reserved.code, reserved.reason or "", recipient=recipient, **out)
         case "refused":
             return StepResult.permanent(reserved.code or "refused", reserved.reason or "refused", recipient=recipient)
         case "later" if reserved.is_deferred:

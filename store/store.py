@@ -599,8 +599,13 @@ class Store:
         """Return why something started, or did not.  Errors: `BadRequest`, `NotFound`, `Conflict` (several tables)."""
         return await self._timed(Repeat.READ, "automation_explain", p_subject=subject, p_limit=limit)
 
-    async def may_send(self, workflow_id: str, tenant: Json, channel: str, recipient: str) -> records.Reservation:
-        """Return whether a message might leave now, by opt-outs and limits.  Nothing is reserved."""
+    async def may_send(
+        self, workflow_id: str, tenant: Json, channel: str, recipient: str, delivery: Json | None = None
+    ) -> records.Reservation:
+        """Return whether a message might leave now, by opt-outs, limits and windows.  Nothing is reserved.
+
+        `delivery`: what the executor knows of its time (minutehand.delivery_window).
+        """
         row = await self._timed(
             Repeat.READ,
             "automation_may_send",
@@ -608,6 +613,7 @@ class Store:
             p_tenant=tenant,
             p_channel=channel,
             p_recipient=recipient,
+            p_delivery=delivery,
         )
         return records.Reservation.from_row(row)
 

@@ -60,6 +60,8 @@ class Step:
     notes: tuple[str, ...] = ()
     #: For how long the step is tried while what is in its way may pass (`give_up_after`); None: for a day.
     give_up_seconds: float | None = None
+    #: When its message may leave, {"window", "drop_after"} (executor/dialects/windows.py); {}: nobody says.
+    delivery: dict[str, Any] = field(default_factory=dict)
     #: The branches of a condition.
     then: tuple[Step, ...] = ()
     otherwise: tuple[Step, ...] = ()

@@ -17,6 +17,7 @@ from minutehand.executor.checks.fields import check_fields, near_type, tables_of
 from minutehand.executor.checks.services import service_problems
 from minutehand.executor.dialects import Plan, all_steps, read_plan
 from minutehand.executor.dialects.placeholders import MAX_FOUND, placeholders_of
+from minutehand.executor.dialects.windows import BadWindow, other_window_keys
 from minutehand.executor.targets.names import tenant_of
 from minutehand.executor.text.near import near_words
 from minutehand.store import Json
@@ -188,6 +189,9 @@ def _settings(facts: Facts) -> Iterator[Finding]:
         if problem.startswith("settings.stop_when"):  # nobody knows what is to stop: no step begins
             yield Finding(level="error", about="settings", text=problem, breaks=FAILS)
             continue
+        if problem.startswith("settings.window"):  # what was meant for the day must not leave at night
+            yield Finding(level="error", about="settings", text=f"its messages fail: {problem}", breaks=FAILS)
+            continue
         result = "runs without ordering" if problem.startswith("settings.order") else "runs without that setting"
         yield Finding(level="error", about="settings", text=f"{result}: {problem}")
     for item in facts.get("unknown_settings", ()):
@@ -200,14 +204,15 @@ def _settings(facts: Facts) -> Iterator[Finding]:
 def _steps(facts: Facts, *, reads_them: bool) -> tuple[Plan | None, list[Finding]]:
     """Read the steps.  What the database finds wrong lets nothing start; what only this finds makes executions fail."""
     plan, unreadable, never = None, None, facts.get("steps_problem")
+    is_of_steps = True
     if reads_them and facts.get("definition") is not None:
         try:
             plan = read_plan(facts["definition"])
         except BadStep as error:
-            unreadable = str(error)
+            unreadable, is_of_steps = str(error), not isinstance(error, BadWindow)
         else:
             unreadable = None if plan.steps else plan.nothing
-    if unreadable and "steps_problem" not in facts and not unreadable.startswith("step "):
+    if unreadable and is_of_steps and "steps_problem" not in facts and not unreadable.startswith("step "):
         never = unreadable  # a file without a database
     if never:
         return plan, [_never("steps", never)]
@@ -225,7 +230,11 @@ def _notes(plan: Plan) -> Iterator[Finding]:
 
 def edge_findings(facts: Facts) -> Iterator[Finding]:
     """Judge the steps by what the edge function of docs/edge-function runs; an app's own may run others."""
-    for step, problem in edge_problems((facts.get("definition") or {}).get("steps")):
+    definition = facts.get("definition") or {}
+    for key in other_window_keys(definition):
+        text = f"`{key}` is not read by the edge function: write it as settings.window, which the database reads"
+        yield Finding(level="warning", about="settings", text=text)
+    for step, problem in edge_problems(definition.get("steps")):
         text = f"step {step}: {problem}; use --executor local, or an executor of your own that does"
         yield Finding(level="warning", about="steps", text=text, step=step)
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from minutehand.executor.actions import action_for
 from minutehand.executor.actions.contract import BadStep, Step
-from minutehand.executor.dialects import conditions, delays, step_types
+from minutehand.executor.dialects import conditions, delays, step_types, windows
 from minutehand.executor.dialects.graph_edges import check_connections
 from minutehand.executor.dialects.limits import MAX_DEPTH, MAX_NAME, MAX_STEPS, is_empty, quote, type_name
 from minutehand.executor.dialects.locations import find_steps, is_trigger
 from minutehand.executor.dialects.unread import unread, unread_keys
 from minutehand.executor.dialects.variables import translate_value
 
-#: Keys of a workflow that are not supported yet: the time of delivery, several channels; see docs/dialects.md.
-_UNSUPPORTED_KEYS = ("delivery_window", "deliveryWindow", "multi_channel_config", "multiChannel")
+#: Keys of a workflow that are not supported yet: several channels; see docs/dialects.md.
+_UNSUPPORTED_KEYS = ("multi_channel_config", "multiChannel")
 _SWITCHED_OFF = "is switched off"
 
 
@@ -44,11 +44,12 @@ def read_plan(definition: dict[str, Any]) -> Plan:
     if not isinstance(definition, dict):
         raise BadStep(f"steps: expected a workflow's row, an object; got {type_name(definition)}")
     notes: list[str] = []
-    reader = _Reader(notes)
-    steps = reader.read(find_steps(definition, notes), "", 0)
+    found = find_steps(definition, notes)
+    reader = _Reader(notes, windows.window_of_workflow(definition, notes))
+    steps = reader.read(found, "", 0)
     holders = (definition, definition.get("template_config"), definition.get("workflow_config"))
     notes.extend(
-        f"`{key}` is not supported yet: each step runs as soon as it can, by its own channel"
+        f"`{key}` is not supported yet: each step runs by its own channel"
         for key in _UNSUPPORTED_KEYS
         if any(isinstance(holder, dict) and not is_empty(holder.get(key)) for holder in holders)
     )
@@ -69,8 +70,10 @@ def all_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 class _Reader:
-    def __init__(self, notes: list[str]) -> None:
+    def __init__(self, notes: list[str], window: dict[str, Any]) -> None:
         self._notes = notes
+        #: The workflow's window, which holds for its messages to people.
+        self._window = window
         self._keys: set[str] = set()
         self._count = 0
         self.unread: list[tuple[str, str]] = []
@@ -121,6 +124,9 @@ class _Reader:
             step = self._step(raw, path, type_, step_types.stops_on_error(raw, config))
             step = replace(step, give_up_seconds=step_types.give_up_seconds(raw, config, type_))
             self._notes += [f"step {label}: {note}" for note in step_types.unread_of_step(raw, type_)]
+            timed: list[str] = []
+            step = replace(step, delivery=windows.delivery_of_step(raw, config, type_, self._window, timed))
+            self._notes += [f"step {label}: {note}" for note in timed]
             if type_ == "wait":
                 return self._wait(step, raw, config), None, []
             delay = delays.delay_of(raw, config if type_ in step_types.TYPES else {}, _default_unit(raw))

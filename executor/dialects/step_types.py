@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from minutehand.executor.actions.contract import BadStep
-from minutehand.executor.dialects import delays
+from minutehand.executor.dialects import delays, windows
 from minutehand.executor.dialects.limits import MAX_NAME, is_empty, quote, type_name
 from minutehand.executor.dialects.plain_text import is_html, without_tags
 from minutehand.executor.dialects.unread import unread
@@ -78,7 +78,7 @@ _TEMPLATE_KEYS = ("template", "template_id", "templateId", "template_name", "tem
 _CLIENT_SPELLINGS = frozenset({"client", "customer", "{{client}}", "{{ client }}", "{{customer}}", "{{ customer }}"})
 #: The longest `give_up_after`: automation_settle keeps no longer one.
 MAX_GIVE_UP_SECONDS = 604_800
-#: Keys that ask for a time of day, which is not supported yet; their values that ask for none.
+#: Keys that ask for a time of day in a word, which is not supported yet; their values that ask for none.
 _TIMING_KEYS = ("timing", "sendTime", "send_time")
 _NO_TIME = frozenset({"immediate", "immediately", "now", "", "none"})
 
@@ -185,7 +185,7 @@ def unread_of_step(raw: dict[str, Any], type_: str) -> tuple[str, ...]:
             "else",
             "branches",
         ),
-        *(*_TYPE_KEYS_IN_STEP, *_CONFIG_KEYS, *_OF_EDITORS, *delays.KEYS, *delays.KEYS_OF_WAIT),
+        *(*_TYPE_KEYS_IN_STEP, *_CONFIG_KEYS, *_OF_EDITORS, *delays.KEYS, *delays.KEYS_OF_WAIT, *windows.KEYS),
     }
     return tuple(unread(type_, [key for key, value in raw.items() if not is_empty(value)], known, lists=False))
 

@@ -3,7 +3,8 @@
 -- and reserves the next send before it leaves (R13).  p_items:
 --   [{"id", "token", "confirm"?: {"key", "status", "external_id"?, "error"?}, "steps"?: [record], "resume_step"?,
 --     "pace"?: automation_settle's,
---     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?, "pace"?: {"key", "shared"}, "unrecorded"?}}]
+--     "reserve"?: {"step", "channel", "recipient", "sender", "key", "on_uncertain"?, "delivery"?, "pace"?: {"key", "shared"},
+--     "unrecorded"?}}]
 -- A send to a receiver that asked to slow down (`pace`) gets its place there, in "place", or `later`: minutehand.take_places.  With
 -- `unrecorded` that is all that is asked for.  "slowed" in the answer: the tenant's own receivers to ask about.
 -- An item with only id and token just reads the row.  Nothing is reserved if the execution must stop.  A repeated call changes

@@ -1,6 +1,7 @@
 -- automation_reserve_sends(p_sends, p_now) -> [{"key", "answer", "code"?, "reason"?, "external_id"?, "wait_seconds"?}]
 -- Records each send before it leaves (R13).  Several recipients are separated by `, `; names before addresses are left out.  p_sends: [{"id": execution, "token", "step", "channel", "recipient", "sender",
--- "key", "on_uncertain"?}].  `answer` is
+-- "key", "on_uncertain"?, "delivery"?}].  "delivery" is what the caller knows of its time (sql/internal/windows.sql): {"window": as a
+-- workflow's settings.window, "zone": of the recipient, "drop_at": when it loses its sense}.  `answer` is
 --   go         it is reserved: send it now, then confirm it
 --   sent       it was sent before under this key, or this step has sent it to some of these recipients: "recipient" names who
 --              has it, "refused" who was refused for good.  For the others the caller asks again, under a key of theirs

@@ -2,7 +2,7 @@
 -- Changes what holds for all of a tenant's workflows: {"timezone": a zone | null, "settings": {name: value | null}}; what is not
 -- named stays.  Tenant '': what holds for each tenant that has nothing of its own.  p_changes null removes all that a person set.
 -- p_actor: {"via", "name"} of the person, or null.
--- Errors: MH400 an unknown zone or key.  Locks: its row.  Called by: store.set_tenant.
+-- Errors: MH400 an unknown zone or key, a window that cannot be read.  Locks: its row.  Called by: store.set_tenant.
 create or replace function public.automation_tenant_set(
   p_tenant text, p_changes jsonb default null, p_actor jsonb default null, p_now timestamptz default null
 ) returns jsonb language plpgsql security definer set search_path = '' as $$
@@ -13,12 +13,15 @@ declare
     from jsonb_object_keys(case when p_changes is null or p_changes = 'null' then '{}' else p_changes end) as key
     where key not in ('timezone', 'settings'));
   v_zone constant text := p_changes ->> 'timezone';
+  v_window constant text := minutehand.window_problem(p_changes #> '{settings,window}');
   v_tenant public.automation_tenants;
 begin
   if v_unknown is not null then
     raise exception 'a tenant has no %', v_unknown using errcode = 'MH400', hint = 'Write timezone or settings.';
   elsif v_zone is not null and not minutehand.is_zone(v_zone) then
     raise exception '% is not a time zone', left(v_zone, 60) using errcode = 'MH400', hint = 'Write one such as Europe/Berlin.';
+  elsif v_window is not null then
+    raise exception '%', v_window using errcode = 'MH400', hint = 'docs/time.md has the keys of a window.';
   elsif p_changes is null or p_changes = 'null' then
     delete from public.automation_tenants where tenant = p_tenant and app_timezone is null returning * into v_tenant;
     if not found then

@@ -186,14 +186,15 @@ create or replace function minutehand.may_run(
   where p_operation = 'DATE' and p_row is not null and minutehand.date_stop(p_log, p_workflow, p_row, p_config) is not null
 $$;
 
--- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now) -> (nr, answer, code, reason, until): each reason
+-- minutehand.may_send(log, channel, recipient, key, is_placed, pauses, now, delivery) -> (nr, answer, code, reason, until): each reason
 -- why a send must not leave now, the first one decides.  No row: it may leave.  Asked when it is reserved.  `answer` is
---   paused    a pause covers the execution      refused   it must not be sent      later   a limit delays it, `until` then
+--   paused    a pause covers the execution      refused   it must not be sent      later   it must wait, `until` then
 -- A send to several addresses, "a, b", is refused when one of them has opted out: who sends it asks again for the others.
--- is_placed: the send was reserved before, under this key, and keeps its place; limits do not apply to it.
+-- is_placed: the send was reserved before, under this key, and keeps its place; limits and windows do not apply to it.
+-- delivery: its window, and what the executor knows about it (minutehand.delivery_window).
 create or replace function minutehand.may_send(
   p_log public.automation_execution_logs, p_channel text, p_recipient text, p_key text, p_is_placed boolean,
-  p_pauses minutehand.pauses, p_now timestamptz
+  p_pauses minutehand.pauses, p_now timestamptz, p_delivery jsonb default null
 ) returns table (nr integer, answer text, code text, reason text, until timestamptz) language sql stable rows 1 as $$
   select 1, 'paused', 'paused', 'paused', null::timestamptz
   where minutehand.is_paused(minutehand.tenant_of(p_log), p_log.workflow_id, p_pauses)
@@ -209,5 +210,9 @@ create or replace function minutehand.may_send(
   union all
   select 4, 'later', 'recipient_volume', x.reason, x.until
   from minutehand.recipient_waits(p_log, p_channel, p_recipient, p_key, p_now) x
+  where not p_is_placed
+  union all
+  select 5, x.answer, x.code, x.reason, x.until
+  from minutehand.outside_window(p_log, p_channel, p_delivery, p_now) x
   where not p_is_placed
 $$;

@@ -84,6 +84,8 @@ language sql immutable set search_path = '' as $$
     ('unresolved_variable', 'complete the row, then: minutehand executions retry {execution}'),
     ('recipient_limit', 'nothing; or minutehand limits set recipient'),
     ('tenant_limit', 'nothing; or minutehand limits set tenant'),
+    ('outside_window', 'nothing: it goes on then'),
+    ('bad_window', 'minutehand workflows lint; correct the window, then: minutehand executions retry {execution}'),
     ('refused', 'fix what the receiver says, then: minutehand executions retry {execution}'),
     ('busy', 'nothing; when it failed: minutehand executions retry {execution}'),
     ('uncertain_send', 'ask the receiver, then: minutehand executions resolve {execution} --sent | --resend | --drop'),

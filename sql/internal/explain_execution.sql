@@ -105,7 +105,7 @@ begin
       '%s (since %s)', v_wait.reason, minutehand.utc_text(v_pause.paused_at)),
       case when v_pause.reason like 'breaker:%' then 'breaker' else 'paused' end, null, to_jsonb(v_pause.scope)));
   elsif v_wait.code in ('waiting', 'flood', 'restored', 'copy', 'earlier_unfinished', 'not_due', 'stale_first', 'runs_alone', 'recipient_limit',
-                        'tenant_limit', 'recipient_volume', 'rate_limited', 'busy', 'quota_exceeded') then
+                        'tenant_limit', 'recipient_volume', 'outside_window', 'rate_limited', 'busy', 'quota_exceeded') then
     return jsonb_build_array(minutehand.explain_link('due', false, concat_ws(': ', v_wait.reason,
       case when v_wait.code not in ('flood', 'restored', 'copy') then p_log.reason end), v_wait.code));
   elsif v_wait.code is not null then

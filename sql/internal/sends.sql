@@ -75,7 +75,7 @@ begin
     select s.*, l as log, coalesce(l.user_id::text, w.user_id::text) as user_id, l.organization_id::text as organization_id,
            coalesce(l.lease_token = s.token and l.lease_expires_at is not null, false) as has_lease
     from jsonb_to_recordset(p_sends) as s (
-      id uuid, token uuid, step text, channel text, recipient text, sender text, key text)
+      id uuid, token uuid, step text, channel text, recipient text, sender text, key text, delivery jsonb)
     left join public.automation_execution_logs l on l.id = s.id
     left join public.automation_workflows w on w.id = l.workflow_id
     where s.key is not null
@@ -93,7 +93,7 @@ begin
         and string_to_array(c.recipient, ', ') && string_to_array(q.recipient, ', ')
     ) a on true
     left join lateral (
-      select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now) x
+      select * from minutehand.may_send(q.log, q.channel, q.recipient, q.key, q.key = any (v_placed), v_pauses, p_now, q.delivery) x
       where q.has_lease and not (x.code = 'opted_out' and q.key = any (v_left)) order by nr limit 1
     ) m on true
   ), reserved as (

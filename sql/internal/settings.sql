@@ -16,6 +16,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     union all
     select minutehand.stop_when_problem(p_settings)
     union all
+    select 'settings.' || minutehand.window_problem(p_settings -> 'window')
+    union all
     select minutehand.rate_problem(key, p_settings -> key) from unnest('{rate_limit,breaker}'::text[]) as key
     union all
     select format('settings.unresolved is %s: write "fail", "blank" or {"default": "…"}', left((p_settings -> 'unresolved')::text, 60))
@@ -78,7 +80,7 @@ $$;
 -- minutehand.known_settings() -> the names of the settings.
 create or replace function minutehand.known_settings() returns jsonb
 language sql immutable as $$
-  select '["breaker", "on_uncertain", "order", "order_waits", "rate_limit", "stop_when", "timezone", "unresolved", "volume"]'::jsonb
+  select '["breaker", "businessHours", "on_uncertain", "order", "order_waits", "quietHours", "rate_limit", "stop_when", "timezone", "unresolved", "volume", "window"]'::jsonb
 $$;
 
 -- minutehand.unknown_settings(settings) -> [{"key", "known": [name]}]: settings that nothing reads, at most five.

@@ -235,7 +235,8 @@ end
 $$;
 
 -- minutehand.final_state(recorded, was, error) -> (status, code, reason): completed only if every step did what it says (R14).
--- A step whose recipients have opted out is skipped, which is no failure: the execution is skipped if no other step acted.
+-- A step whose recipients have opted out, or that came too late, is skipped, which is no failure: the execution is skipped if no
+-- other step acted.
 -- A callee may have ended the execution itself under our token: its status stands.  But if it says completed, an item that
 -- failed, or was skipped or deferred (the app's executor calls unsent messages so), makes it failed.
 create or replace function minutehand.final_state(
@@ -243,9 +244,9 @@ create or replace function minutehand.final_state(
 ) language plpgsql immutable set search_path = '' as $$
 declare
   v_undone constant jsonpath := case p_was
-    when 'completed' then '$[*] ? (@.status == "failed" || (@.status == "skipped" && !(@.code == "opted_out"))
+    when 'completed' then '$[*] ? (@.status == "failed" || (@.status == "skipped" && !(@.code == "opted_out" || @.code == "too_late"))
                                    || @.result.status == "failed" || @.result.status == "deferred"
-                                   || (@.result.status == "skipped" && !(@.code == "opted_out")))'
+                                   || (@.result.status == "skipped" && !(@.code == "opted_out" || @.code == "too_late")))'
     else '$[*] ? (@.status == "failed")'
   end;
   v_skipped jsonb;
@@ -262,12 +263,12 @@ begin
     code := 'executor_failed';
     reason := coalesce(p_error, 'the executor ended it so');
   else
-    v_skipped := jsonb_path_query_first(p_recorded, '$[*] ? (@.status == "skipped" && @.code == "opted_out")');
+    v_skipped := jsonb_path_query_first(p_recorded, '$[*] ? (@.status == "skipped" && (@.code == "opted_out" || @.code == "too_late"))');
     if v_skipped is null or minutehand.steps_that_acted(p_recorded) > 0 then
       status := 'completed';
     else
       status := 'skipped';
-      code := 'opted_out';
+      code := v_skipped ->> 'code';
       reason := minutehand.step_error(v_skipped);
     end if;
   end if;

@@ -516,7 +516,7 @@ def test_each_action_of_a_person_is_kept_with_who_it_was(backend: Backend) -> No
 
 
 async def _may_send(workflow: str, recipient: str, store: Store) -> Reservation:
-    return await store.may_send(workflow, {}, "email", recipient)
+    return await store.may_send(workflow, {}, "email", recipient, {"window": None})
 
 
 def test_whether_a_message_might_leave_is_asked_of_the_database(backend: Backend) -> None:

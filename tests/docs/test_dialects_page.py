@@ -64,6 +64,18 @@ def test_delays_are_as_told() -> None:
             assert waits == ([] if becomes == "no wait" else words(becomes))
 
 
+def test_windows_are_as_told() -> None:
+    listed = rows(section(PAGE, "## When messages may leave"))
+    assert len(listed) > 7
+    for written, where, becomes in listed:
+        value, sms = json.loads(words(written)[0]), {"message": "x"}
+        row = {"settings": value} if "settings" in where else {"delivery_window": value}
+        if "timing" in where:
+            row, sms = {}, sms | {"timing": value}
+        (step,) = read_steps({"steps": [{"type": "sms", "config": sms}]} | row)
+        assert step.delivery == ({} if becomes == "no window" else {"window": json.loads(words(becomes)[0])}), written
+
+
 def test_names_in_templates_are_as_told() -> None:
     listed = rows(section(PAGE, "## Names in templates"))
     assert len(listed) > 7
@@ -81,8 +93,8 @@ def test_what_is_said_to_be_refused_is() -> None:
 
 def test_what_is_said_to_be_noted_is() -> None:
     noted = words(section(PAGE, "## Refused, and noted").split("not supported yet")[1].split("other than")[0])
-    sms = {"message": "x", "timing": {"quietHours": True}, "sendTime": "later"}
-    row = {"steps": [{"type": "sms", "config": sms}], "delivery_window": {"a": 1}, "multi_channel_config": {"a": 1}}
+    sms = {"message": "x", "sendTime": "later"}
+    row = {"steps": [{"type": "sms", "config": sms}], "multi_channel_config": {"a": 1}}
     listed = [words(note)[0] for note in read_plan(row).notes]
     assert sorted(listed) == sorted(set(noted) - {"workflows lint"})
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from minutehand.executor.checks.workflow import NEVER, diagnose
+from minutehand.executor.checks.workflow import FAILS, NEVER, diagnose
 from minutehand.executor.dialects import read_plan
 from minutehand.store import schema
 from tests.schema.test_upgrade import restore
@@ -291,10 +291,23 @@ SETTINGS: list[tuple[Any, list[str]]] = [
     ({"rate_limt": None}, ["settings.rate_limt is not read; did you mean rate_limit?"]),
     ({"rateLimit": {"n": 1}}, ["settings.rateLimit is not read; did you mean rate_limit?"]),
     (
-        {"businessHours": {"enabled": True}},
+        {"color": {"enabled": True}},
         [
-            "settings.businessHours is not read; the settings are breaker, on_uncertain, order, order_waits, "
-            "rate_limit, stop_when, timezone, unresolved, volume"
+            "settings.color is not read; the settings are breaker, businessHours, on_uncertain, order, order_waits, "
+            "quietHours, rate_limit, stop_when, timezone, unresolved, volume, window"
+        ],
+    ),
+    ({"window": None, "businessHours": False, "quietHours": {"enabled": True}}, []),
+    (
+        {"window": {"from": "9"}},
+        [FAILS + ': its messages fail: settings.window.from is "9": write a time such as "09:00"'],
+    ),
+    (
+        {"window": {"to": "9:00", "zone": "Mars"}},
+        [
+            FAILS
+            + ': its messages fail: settings.window.zone is "Mars": write "recipient", "organization", "utc" or a zone '
+            'such as "Europe/Berlin"'
         ],
     ),
     ({"rate_limit": 5}, [WITHOUT + 'settings.rate_limit is 5: write {"n": 3, "per": "1 day"}, or null for none']),

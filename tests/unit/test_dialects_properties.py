@@ -90,6 +90,7 @@ def written(step: Step) -> dict[str, Any]:
     raw: dict[str, Any] = {"id": step.key, "type": step.type, "name": step.name, "config": step.config}
     if step.stop_on_error:
         raw["stop_on_error"] = True
+    raw |= step.delivery
     if step.type == "condition":
         raw |= {"then": [*map(written, step.then)], "else": [*map(written, step.otherwise)]}
     return raw

@@ -126,7 +126,7 @@ def test_the_dialect_of_a_single_action_says_the_same_of_one_step() -> None:
     }
     plan = read_plan({"template_config": single})
     assert outline(plan.steps) == INTENT[:2]
-    assert [note.split(" is ")[0] for note in plan.notes] == ["`deliveryWindow`"]
+    assert (plan.notes, plan.steps[1].delivery["window"]["to"]) == ((), "17:00")
     single["conditions"]["rules"] = HELD  # type: ignore[index]
     assert read_plan({"template_config": single}) == plan, "the database matches them"
 
@@ -273,13 +273,12 @@ def test_what_is_understood_and_not_honoured_is_noted_by_step() -> None:
                 {"type": "email", "config": TEXT | quiet},
                 {"type": "gift_card", "enabled": False},
             ],
-            "delivery_window": {"allowedDays": ["mon"]},
-            "multi_channel_config": None,
+            "multi_channel_config": {"primaryChannel": "sms"},
         }
     )
     assert [step.config for step in plan.steps] == [TEXT, TEXT]
     assert [note.split(" is ")[0] for note in plan.notes] == [
-        "step 1 (Thanks): `timing`", "step 1 (Thanks): `sendTime`", "step 3", "`delivery_window`",
+        "step 1 (Thanks): `sendTime`", "step 3", "`multi_channel_config`",
     ]  # fmt: skip
 
 

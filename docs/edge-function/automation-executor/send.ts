@@ -157,6 +157,7 @@ function withoutSending(
       };
     }
     case "refused":
+      if (code === "too_late") return { verdict: "skipped", code, reason, result: { recipient } };
       if (code !== "opted_out") return { verdict: "permanent", code, reason, result: { recipient } };
       return {
         verdict: "skipped",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
 
-COLUMNS = ("tenant", "timezone", "from")
+COLUMNS = ("tenant", "timezone", "from", "window")
 
 _tenant = click.argument("tenant", required=False)
 _others = click.option("--others", is_flag=True, help="For each tenant that has nothing of its own.")
@@ -25,7 +26,7 @@ _others = click.option("--others", is_flag=True, help="For each tenant that has 
     epilog="Example: minutehand tenants set north --timezone America/Toronto",
 )
 def tenants() -> None:
-    """Set what holds for all workflows of a tenant: the time zone of their days and hours."""
+    """Set what holds for all workflows of a tenant: the time zone of their days and hours, and a window."""
 
 
 @tenants.command("ls", epilog="Example: minutehand tenants ls")
@@ -40,6 +41,7 @@ def ls(output: str, backend: BackendSettings) -> None:
         for row in rows:
             row["from"] = "set" if row["timezone"] else f"{source['table']}.{source['column']}" if source else ""
             row["timezone"] = row["timezone"] or row["app_timezone"]
+            row["window"] = json.dumps(row["settings"]["window"]) if row["settings"].get("window") else ""
             row["tenant"] = row["tenant"] or "(the others)"
     print_rows(rows, COLUMNS, output, empty="no tenant has a time zone: all use UTC")
     if source is not None and source["problem"] is not None:
@@ -51,19 +53,35 @@ def ls(output: str, backend: BackendSettings) -> None:
 )
 @_tenant
 @_others
-@click.option("--timezone", required=True, metavar="ZONE", help="Europe/Berlin, …; none: no zone of its own.")
+@click.option("--timezone", metavar="ZONE", help="Europe/Berlin, …; none: no zone of its own.")
+@click.option(
+    "--window", metavar="JSON", help="When its messages may leave, as settings.window; none: none of its own."
+)
 @output_option("table", "json")
 @backend_options
-def set_(tenant: str | None, others: bool, timezone: str, output: str, backend: BackendSettings) -> None:
-    """Set the time zone of TENANT, in which the days and hours of its workflows are meant."""
+def set_(
+    tenant: str | None, others: bool, timezone: str | None, window: str | None, output: str, backend: BackendSettings
+) -> None:
+    """Set the time zone of TENANT, in which the days and hours of its workflows are meant.
+
+    Or the window of its workflows' messages to people, for those that have none of their own.
+    """
     name = _named(tenant, others)
-    changes = {"timezone": None if timezone == "none" else timezone}
+    changes: dict[str, Any] = {}
+    if timezone is not None:
+        changes["timezone"] = None if timezone == "none" else timezone
+    if window is not None:
+        changes["settings"] = {"window": _json(window)}
+    if not changes:
+        raise click.UsageError("say what to set: --timezone or --window")
     answer = ask_store(backend, lambda store: store.set_tenant(name, changes, actor=cli_actor()))
     if output == "json":
         print_json(answer)
     else:
         zone = answer.get("timezone") or answer.get("app_timezone")
-        echo(f"set: {tenant or 'the others'}: {zone or 'no time zone of its own'}")
+        kept = answer.get("settings", {}).get("window")
+        words = f", window {json.dumps(kept)}" if kept else ""
+        echo(f"set: {tenant or 'the others'}: {zone or 'no time zone of its own'}{words}")
 
 
 @tenants.command("rm", epilog="Example: minutehand tenants rm north")
@@ -115,6 +133,15 @@ def zones_from(column: str, key: str | None, output: str, backend: BackendSettin
     else:
         count = answer["tenants"]
         echo(f"read: {count} tenant{'' if count == 1 else 's'} with a time zone so far")
+
+
+def _json(text: str) -> Any:
+    if text == "none":
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"it is not JSON: {error}", param_hint="--window") from None
 
 
 def _named(tenant: str | None, others: bool) -> str:
