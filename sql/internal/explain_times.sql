@@ -8,7 +8,7 @@ language sql stable set search_path = '' as $$
       'workflow', w.name, 'workflow_id', w.id, 'event_id', null, 'occurred_at', null, 'execution_id', null, 'status', null, 'fired', false)
       || minutehand.explain_outcome(minutehand.explain_time(w, p_now)) order by w.name, w.id), '[]')
   from public.automation_workflows w
-  where w.id in (select id::uuid from jsonb_array_elements_text(p_subject -> 'workflow_ids') as id)
+  where w.id in (select value::uuid from jsonb_array_elements_text(p_subject -> 'workflow_ids'))
 $$;
 
 -- minutehand.explain_time(workflow, now) -> links: it is on, it can be read, it is not paused, and when it starts next.

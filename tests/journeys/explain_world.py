@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from minutehand.executor.schedules import look_at
 from minutehand.store import Json
 from tests.servers import Database
 
@@ -25,6 +26,8 @@ create table loose (id text primary key, organization_id text, status text);
 create table silent (id text primary key, organization_id text, status text);
 create table swapped (id text primary key, organization_id text, status text);
 create table notes (id text primary key, organization_id text, status text, deleted_at timestamptz);
+create table visits (id text primary key, organization_id text, status text, starts timestamptz);
+create index on visits (starts, id);
 create table moved (id text primary key, organization_id text, status text);
 create table closed (id text primary key, organization_id text, status text);
 create function app_trigger() returns trigger language plpgsql as $$ begin return null; end $$;
@@ -47,7 +50,7 @@ class ExplainWorld:
     def __post_init__(self) -> None:
         self.database.sql(TABLES)
         self.watch("jobs", p_exclude=["search"])
-        for table in ("invoices", "orders", "silent", "moved", "closed"):
+        for table in ("invoices", "orders", "visits", "silent", "moved", "closed"):
             self.watch(table)
         self.watch("notes", p_soft_delete="deleted_at")
         self.database.sql("alter table silent disable trigger user")
@@ -113,6 +116,14 @@ class ExplainWorld:
         )
         assert answer[0]["answer"] == "settled", answer
         return job
+
+    def tick(self, **later: float) -> None:
+        """Let a processor look at what times start, now or so much later."""
+        now = datetime.now(UTC) + timedelta(**later)
+        found = self.database.call("automation_tick", p_now=now)
+        looks = [look_at(one, now) for one in found["schedules"]]
+        while self.database.call("automation_fire", p_looks=looks, p_now=now)["more"]:
+            looks = []
 
     def late(self, seconds: float) -> None:
         """Let the questions be asked so much later."""

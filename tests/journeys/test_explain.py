@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -825,6 +825,93 @@ def the_receiver_refuses(w):
 @situation("busy", "429", runs=True)
 def the_receiver_asks_to_slow_down(w):
     yield w.completed({"type": "webhook", "config": {"url": f"{w.shop}/429"}})
+
+
+# --- a time starts it -----------------------------------------------------------------------------------------------
+
+
+def timed(w, **config):
+    """A workflow that a schedule starts; returns how it is asked about."""
+    tenant = w.tenant()
+    return "workflow:" + w.workflow(tenant, STOP, name=f"Of {tenant}", trigger_type="schedule", trigger_config=config)
+
+
+@situation("not_looked_at", "no processor has looked at it yet")
+def a_schedule_that_no_processor_has_seen(w):
+    yield timed(w, every="1 year")
+
+
+@situation("next_firing", "it starts next at ")
+def a_schedule_that_fires_later(w):
+    subject = timed(w, every="1 year")
+    w.tick()
+    yield subject
+
+
+@situation("never_fires", "a day that none of its months has, so that it never fires")
+def a_schedule_that_never_fires(w):
+    subject = timed(w, cron="0 9 30 2 *")
+    w.tick()
+    yield subject
+
+
+@situation("bad_workflow", "seconds are not scheduled")
+def a_schedule_that_cannot_be_read(w):
+    yield timed(w, cron="* * * * * *")
+
+
+@situation("started_by_changes", "it waits for job_completed: changes start it")
+def a_workflow_that_no_time_starts(w):
+    yield "workflow:" + w.workflow(w.tenant())
+
+
+@situation("late", "it was due at ")
+def a_firing_that_came_too_late(w):
+    subject = timed(w, every="1 hour", catch_up="none")
+    w.tick()
+    w.tick(hours=1.5)
+    (row,) = w.database.sql(
+        "select id from automation_execution_logs where workflow_id::text = %s", subject.partition(":")[2]
+    )
+    yield str(row["id"])
+
+
+@situation("date_moved", "starts is ")
+def a_date_that_moved_after_it_came(w):
+    tenant = w.tenant()
+    visit = f"V-{tenant}"
+    w.workflow(
+        tenant, trigger_type="date", trigger_config={"table": "visits", "column": "starts", "offset": "1 hour before"}
+    )
+    w.database.sql("insert into visits values (%s, %s, 'booked', now() + interval '63 minutes')", visit, tenant)
+    w.tick()
+    w.tick(minutes=4)
+    w.database.sql("update visits set starts = now() + interval '9 days' where id = %s", visit)
+    yield w.execution(visit)
+
+
+# --- the time of the day --------------------------------------------------------------------------------------------
+
+
+def windowed(w, window):
+    """A mail within this window, to a client of a new tenant; returns the job."""
+    tenant = w.tenant()
+    w.database.sql("insert into clients values (%s, %s, 'gil@example.com')", f"C-{tenant}", tenant)
+    w.workflow(tenant, EMAIL, settings={"window": window})
+    job = w.job(tenant, client_id=f"C-{tenant}")
+    w.move(job)
+    return job
+
+
+@situation("outside_window", "outside the window", runs=True)
+def a_window_that_is_closed(w):
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=2):%a}".lower()
+    yield windowed(w, {"days": [tomorrow], "zone": "utc"})
+
+
+@situation("bad_window", "window", runs=True)
+def a_window_that_cannot_be_read(w):
+    yield windowed(w, {"from": "25:00"})
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------

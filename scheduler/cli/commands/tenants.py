@@ -105,7 +105,7 @@ def rm(tenant: str | None, others: bool, output: str, backend: BackendSettings) 
 @tenants.command(
     "zones-from",
     short_help="Read the time zones from a table of the app.",
-    epilog="Example: minutehand tenants zones-from company_settings.company_timezone --key organization_id",
+    epilog="Example: minutehand tenants zones-from companies.timezone --key id",
 )
 @click.argument("column", metavar="TABLE.COLUMN|none")
 @click.option("--key", metavar="COLUMN", help="Column of the tenant's id.  [default: organization_id]")
