@@ -1,9 +1,10 @@
 -- automation_upcoming(p_from, p_until, p_tenant, p_limit, p_now, p_workflow) -> {"now", "from", "until", "total", "items": [{"kind": "execution",
 --   "at", "workflow_id", "workflow", "entity_id", "execution_id", "tenant", "code", "reason", "paused"}], "more": bool, "schedules": [{"workflow_id", "workflow", "tenant", "at", "form",
---   "zone", "paused"}]}
+--   "zone", "paused"}], "dates": [{"workflow_id", "workflow", "tenant", "at", "table", "entity_id", "offset", "paused"}], "more_dates": bool}
 -- What will run within [p_from, p_until), by time, at most p_limit: executions that wait, for what (`code`, `reason`), and whether a
 -- pause would hold them as it is now (`paused`: why).  `total` counts them to 10,000.  `schedules`: those that fire next in the
--- period, at most 200; executor/upcoming.py has all their firings.  p_from, p_until: moments as
+-- period, at most 200; executor/upcoming.py has all their firings.  `dates`: rows whose date starts a workflow in the period, as they are
+-- now, by time, at most p_limit.  p_from, p_until: moments as
 -- minutehand.read_moment reads them, in the tenant's zone; by default now and 1 day from now.
 -- p_workflow: only of this one, by id or name; of the first 50,000 executions that wait.
 -- enable_seqscan, jit: as in automation_tick.
@@ -20,13 +21,34 @@ declare
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
   v_workflow constant uuid := case when p_workflow is not null then (minutehand.find_workflow(p_workflow)).id end;
   v_waiting public.automation_execution_logs[];
+  v_dates jsonb;
+  v_more_dates boolean;
 begin
   if v_until <= v_from then
     raise exception 'the end, %, is not after the beginning', minutehand.utc_text(v_until) using errcode = 'MH400',
       hint = 'Write an end after the beginning.';
   end if;
   v_waiting := array(select l from minutehand.waiting_between(v_from, v_until, p_tenant, v_workflow, v_limit + 1) l);
+  with found as materialized (
+    select * from minutehand.upcoming_dates(v_from, v_until, v_limit, p_tenant, v_workflow)
+  ), known as (  -- a list that was cut says nothing of what is behind its last row
+    select min(c.last_at) as until
+    from (select max(at) as last_at from found where total is null group by workflow_id, offset_text) c
+  )
+  select coalesce(jsonb_agg(d.item order by d.nr) filter (where d.nr <= v_limit), '[]'),
+         (select until is not null from known) or coalesce(max(d.nr), 0) > v_limit
+  into v_dates, v_more_dates
+  from (
+    select row_number() over (order by f.at, f.entity_id, f.workflow_id) as nr, jsonb_build_object(
+      'workflow_id', f.workflow_id, 'workflow', f.workflow, 'tenant', nullif(minutehand.tenant_of(w), ''), 'at', f.at,
+      'table', f.table_name, 'entity_id', f.entity_id, 'offset', f.offset_text,
+      'paused', minutehand.pause_reason(minutehand.tenant_of(w), w.id)) as item
+    from found f
+    cross join known k
+    join public.automation_workflows w on w.id = f.workflow_id
+    where f.at <= coalesce(k.until, 'infinity')) d;
   return jsonb_build_object(
+    'dates', v_dates, 'more_dates', v_more_dates,
     'now', v_now, 'from', v_from, 'until', v_until,
     'total', (select count(*) from minutehand.waiting_between(v_from, v_until, p_tenant, v_workflow, 10000)),
     'more', cardinality(v_waiting) > v_limit,

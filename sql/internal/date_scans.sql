@@ -483,10 +483,11 @@ begin
 end
 $$;
 
--- minutehand.upcoming_dates(from, to, limit, now) -> (workflow_id, workflow, table_name, offset_text, entity_id, at, total): rows whose moment falls within
+-- minutehand.upcoming_dates(from, to, limit, tenant, workflow) -> (workflow_id, workflow, table_name, offset_text, entity_id, at, total): rows whose moment falls within
 -- [from, to), found by the index; of each workflow and offset at most `limit` rows are read, and listed where they are of its tenant and
 -- its conditions are met as they are now; total is null beyond the limit.
-create or replace function minutehand.upcoming_dates(p_from timestamptz, p_to timestamptz, p_limit integer)
+create or replace function minutehand.upcoming_dates(
+  p_from timestamptz, p_to timestamptz, p_limit integer, p_tenant text default null, p_workflow uuid default null)
 returns table (workflow_id uuid, workflow text, table_name text, offset_text text, entity_id text, at timestamptz, total integer)
 language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -502,6 +503,7 @@ begin
     select w.* from public.automation_workflows w
     where w.trigger_type = any (minutehand.date_types()) and minutehand.can_start(minutehand.row_of(w))
       and minutehand.time_kind(minutehand.row_of(w)) = 'date'
+      and (p_tenant is null or minutehand.tenant_of(w) = p_tenant) and (p_workflow is null or w.id = p_workflow)
     order by w.name, w.id limit 200
   loop
     v_form := minutehand.date_form(minutehand.row_of(v_workflow));

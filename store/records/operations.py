@@ -365,7 +365,7 @@ class LimitResult(TypedDict):
 
 
 class UpcomingItem(TypedDict):
-    """What will run at some time: an `execution` that waits, or a firing of a `schedule`."""
+    """What will run at some time: an `execution` that waits, a firing of a `schedule`, the `date` of a row."""
 
     kind: str
     at: str
@@ -392,7 +392,20 @@ class UpcomingSchedule(TypedDict):
     paused: str | None
 
 
-#: What will run within a period: executions by time, `total` counts them to 10,000; and schedules.
+class UpcomingDate(TypedDict):
+    """A row whose date starts a workflow at `at`: `offset` says how long before or after."""
+
+    workflow_id: str
+    workflow: str
+    tenant: str | None
+    at: str
+    table: str
+    entity_id: str
+    offset: str
+    paused: str | None
+
+
+#: What will run within a period: executions by time, `total` counts them to 10,000; schedules; and dates by time.
 Upcoming = TypedDict(
     "Upcoming",
     {
@@ -403,6 +416,8 @@ Upcoming = TypedDict(
         "items": list[UpcomingItem],
         "more": bool,
         "schedules": list[UpcomingSchedule],
+        "dates": list[UpcomingDate],
+        "more_dates": bool,
     },
 )
 

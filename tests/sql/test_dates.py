@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from minutehand.executor.upcoming import items_by_time
 from tests import servers
 from tests.servers import Database
 from tests.sql.jobs import at, executions, watched_jobs, workflow
@@ -432,6 +433,31 @@ def test_upcoming_moments_are_listed_by_the_index(database: Database) -> None:
     assert found == [
         {"workflow": "remind", "entity_id": "J-1", "at": NOON, "offset_text": "24 hours before", "total": 1}
     ]
+
+
+def test_what_comes_has_them_by_time_and_in_pages(database: Database) -> None:
+    dated(database)
+    trigger(database, REMIND)
+    for number in range(5):
+        job(database, f"J-{number}", starts=NOON + DAY + number * HOUR)
+    job(database, "S-1", starts=NOON + DAY, organization_id="south")
+
+    def upcoming(**arguments: Any) -> Any:
+        period = {"p_now": NOON.isoformat(), "p_until": "4 hours"}
+        return database.call("automation_upcoming", **period | {f"p_{name}": of for name, of in arguments.items()})
+
+    answer = upcoming()
+    assert [(one["entity_id"], one["offset"], one["tenant"]) for one in answer["dates"]] == [
+        (f"J-{number}", "24 hours before", "north") for number in range(4)
+    ]
+    items, more = items_by_time(answer, 3)
+    assert ([(one["kind"], one["entity_id"]) for one in items], more) == (
+        [("date", "J-0"), ("date", "J-1"), ("date", "J-2")],
+        True,
+    )
+    assert items_by_time(upcoming(limit=2), 2)[1] is True
+    assert upcoming(tenant="south")["dates"] == []
+    assert len(upcoming(workflow="remind")["dates"]) == 4
 
 
 def test_a_row_can_be_tried_and_started_by_hand(database: Database) -> None:
