@@ -22,7 +22,7 @@ from minutehand.store.secret_names import hide_secrets
 class Store:
     """Everything that the program does in the database.
 
-    `now` is for tests.  Production leaves it out, and the clock of the database counts (R1).
+    `now` is for tests and for dry runs (`as_of`).  All else leaves it out, and the clock of the database counts (R1).
     """
 
     def __init__(self, driver: Driver, *, now: Callable[[], datetime] | None = None) -> None:
@@ -53,6 +53,10 @@ class Store:
         from minutehand.store.drivers.supabase import SupabaseDriver
 
         return cls(SupabaseDriver(url, key), now=now)
+
+    def as_of(self, moment: datetime) -> Store:
+        """Return a store of the same database that asks as if it were this moment: for what changes nothing."""
+        return Store(self._driver, now=lambda: moment)
 
     @property
     def backend(self) -> str:

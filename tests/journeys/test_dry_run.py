@@ -155,3 +155,25 @@ def test_files_and_dry_runs_work_with_a_projects_url_and_key(
     assert minutehand("workflows", "resume", "Tell the office").returncode == 0
     minutehand.run_once()
     assert len(shop.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2027-03-26T18:30", "Monday 2027-03-29 09:0"),
+        ("2027-03-28T02:30", "Monday 2027-03-29 09:0"),
+        ("2027-10-29T16:30:00Z", "Monday 2027-11-01 09:0"),
+        ("2027-03-26T16:59", None),
+    ],
+)
+def test_a_dry_run_can_be_of_another_moment(
+    app: App, minutehand: Minutehand, recorder: Path, at: str, until: str | None
+) -> None:
+    window = {"days": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:00"}
+    app.workflow(email(), settings={"window": window, "timezone": "Europe/Berlin"})
+    job = app.complete()
+    text = " ".join(minutehand("workflows", "test", "Thank the client", "--row", job, "--at", at).stdout.split())
+    assert f"waits until {until}" in text if until else "outside the window" not in text, text
+    assert app.database.one("select count(*) as n from automation_execution_logs where status = 'pending'") == {"n": 1}
+    refused = minutehand("workflows", "test", "Thank the client", "--row", job, "--at", "tomorrow")
+    assert (refused.returncode, "can't read 'tomorrow'" in refused.stderr) == (2, True)

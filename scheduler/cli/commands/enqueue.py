@@ -42,7 +42,9 @@ def enqueue(
     backend: BackendSettings,
 ) -> None:
     """Start WORKFLOW (its name or id) for a row or with a payload."""
-    when, data = _instant(at), read_payload(payload)
+    when, data = read_instant(at), read_payload(payload)
+    if when is not None and when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
     execution = ask_store(
         backend,
         lambda store: store.enqueue(
@@ -59,16 +61,16 @@ def enqueue(
         echo(f"{execution['workflow']} is due at {execution['due'][:19]}: {execution['id']}")
 
 
-def _instant(text: str | None) -> datetime | None:
+def read_instant(text: str | None) -> datetime | None:
+    """Read the option `--at`, with or without a zone."""
     if text is None:
         return None
     try:
-        when = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
             f"can't read {text!r}; write an ISO 8601 time such as 2026-12-24T09:00:00+01:00", param_hint="--at"
         ) from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def read_payload(text: str | None) -> Any:

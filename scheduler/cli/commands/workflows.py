@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from minutehand.executor.actions.contract import BadStep
 from minutehand.executor.settings import ExecutorSettings
 from minutehand.scheduler.cli.actor import cli_actor
-from minutehand.scheduler.cli.commands.enqueue import read_payload
+from minutehand.scheduler.cli.commands.enqueue import read_instant, read_payload
 from minutehand.scheduler.cli.commands.pause import period_options, planned_option, print_paused, print_resumed
 from minutehand.scheduler.cli.commands.workflow_files import apply, export, lint, new
 from minutehand.scheduler.cli.commands.workflow_switches import disable, enable, rm
@@ -131,12 +132,14 @@ def forecast(workflow: str, period: str, limit: int, output: str, backend: Backe
 @click.argument("workflow")
 @click.option("--row", metavar="ID", help="The row to test with; its newest change is used.")
 @click.option("--payload", metavar="@FILE|JSON", help="JSON for templates, as trigger.payload; @- reads stdin.")
+@click.option("--at", metavar="TIME", help="As if it were this moment: 2027-03-28T01:00, in the workflow's time zone.")
 @output_option("table", "json")
 @run_options
 def test(
     workflow: str,
     row: str | None,
     payload: str | None,
+    at: str | None,
     output: str,
     backend: BackendSettings,
     run: RunSettings,
@@ -153,9 +156,14 @@ def test(
 
     configure(log)
     data = read_payload(payload)
+    moment = read_instant(at)
 
     async def go(store: Store) -> tuple[DryRunContext, list[DryRunStep]]:
         facts = await store.dry_run(workflow, row=row, payload=data)
+        if moment is not None:
+            zone = ZoneInfo(facts["workflow"]["zone"])
+            store = store.as_of(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+            facts = await store.dry_run(workflow, row=row, payload=data)
         return facts, await dry_run(facts, executor, store.evaluate, store.may_send)
 
     try:
