@@ -52,6 +52,7 @@ def test_an_empty_database_has_figures_too(database: Database) -> None:
         "tables": [],
         "workers": [],
         "paused": [],
+        "planned_pauses": [],
         "floods": [],
     }
 
