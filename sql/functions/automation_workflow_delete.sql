@@ -29,8 +29,8 @@ begin
       raise exception 'workflow "%" cannot be deleted: rows of % refer to it (%)', left(v_workflow.name, 100), v_table, v_constraint
         using errcode = 'MH409', hint = 'Delete those in the app first, or switch it off: minutehand workflows disable.';
     end;
-    delete from public.automation_control where scope = 'workflow' and target = v_workflow.id::text;
     delete from minutehand.planned_pauses where scope = 'workflow' and target = v_workflow.id::text;
+    delete from public.automation_control where scope = 'workflow' and target = v_workflow.id::text;
     v_is_paused := found;
     delete from minutehand.verdicts where workflow_id = v_workflow.id;
     perform minutehand.audit(
