@@ -13,7 +13,7 @@ from minutehand.scheduler.cli.output import print_json, print_rows
 from minutehand.scheduler.cli.terminal import echo
 from minutehand.scheduler.config import BackendSettings
 from minutehand.scheduler.database import ask_store
-from minutehand.store.records import Upcoming
+from minutehand.store.records import Upcoming, UpcomingItem
 
 COLUMNS = ("at", "workflow", "row", "tenant", "why", "id")
 
@@ -29,7 +29,7 @@ COLUMNS = ("at", "workflow", "row", "tenant", "why", "id")
 )
 @click.option("--tenant", metavar="ID", help="Only this tenant: its organization_id, else user_id.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="List at most so many.")
-@output_option("table", "json", "jsonl")
+@output_option("table", "json")
 @backend_options
 def upcoming(
     from_: str | None, until: str | None, tenant: str | None, limit: int, output: str, backend: BackendSettings
@@ -47,16 +47,15 @@ def print_upcoming(answer: Upcoming, limit: int, output: str) -> None:
     found, has_more = items_by_time(answer, limit)
     if output == "json":
         return print_json({**answer, "items": found, "more": has_more})
-    items: list[dict[str, Any]] = [dict(item) for item in found]
-    if output == "table":
-        items = [_row(item) for item in items]
-    print_rows(items, COLUMNS, output, empty=f"nothing is to run until {_time(answer['until'])}")
+    print_rows(
+        [_row(item) for item in found], COLUMNS, output, empty=f"nothing is to run until {_time(answer['until'])}"
+    )
     if has_more:
         echo(f"and more until {_time(answer['until'])}; see them with --limit or --from", err=True)
     return None
 
 
-def _row(item: dict[str, Any]) -> dict[str, Any]:
+def _row(item: UpcomingItem) -> dict[str, Any]:
     return {
         "at": _time(item["at"]),
         "workflow": item["workflow"],

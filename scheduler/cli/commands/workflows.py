@@ -114,7 +114,7 @@ def resume(workflow: str, planned: bool, output: str, backend: BackendSettings) 
 @click.argument("workflow")
 @click.option("--for", "period", default="30 days", show_default=True, metavar="TIME", help="How long from now on.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="List at most so many.")
-@output_option("table", "json", "jsonl")
+@output_option("table", "json")
 @backend_options
 def forecast(workflow: str, period: str, limit: int, output: str, backend: BackendSettings) -> None:
     """List what WORKFLOW will run, by time: its executions that wait, and the firings of its schedule."""
