@@ -139,9 +139,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "b": ({"type": "gift_card", "config": {"amount": 50}}, "there is no action `gift_card`"),
     "e": (
         {"type": "delay", "config": {"delay_until": "relative", "relative_hours": -2}},
-        "is relative to another time",
+        "does not say relative to which date",
     ),
-    "f": ({"type": "send_email", "delay": "24h_before_appointment", **THANKS}, "relative delays are not supported yet"),
+    "f": ({"type": "send_email", "delay": "a_day_before_appointment", **THANKS}, "cannot read the delay"),
 }
 
 

@@ -255,3 +255,23 @@ def run_with_clock(world: World, ahead: timedelta) -> Counter[str]:
     """Run all that is due, on a machine whose clock is so much ahead."""
     with freeze_time(datetime.now(UTC) + ahead, tick=True, real_asyncio=True):
         return PlayedTime(world, now=None).tick()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "wait", "config": {"until": "{{ job.schedule_start }} - 1 day"}},
+        {"type": "wait", "config": {"until": "{{ job.title }}"}},
+        {"type": "wait", "config": {"for": "{{ job.title }}"}},
+        {"type": "email", "delay": "24h_before_appointment", "config": {"subject": "Tomorrow", "message": "We come."}},
+    ],
+)
+def test_a_wait_that_cannot_be_read_lets_nothing_behind_it_leave(time: PlayedTime, step: dict[str, Any]) -> None:
+    world = time.world
+    world.app.workflow(
+        webhook(world.shop.url + "/before"), step, webhook(world.shop.url + "/after"), created_at=LONG_AGO
+    )
+    world.job("completed", title="soon")
+    time.tick()
+    assert (world.hooks(), world.mails()) == (["/before"], [])
+    assert (time.row()["status"], time.row()["code"]) == ("failed", "partial")

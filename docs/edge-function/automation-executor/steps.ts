@@ -220,8 +220,11 @@ function next(steps: Step[], recorded: Map<string, JsonObject>): Step | "end" | 
   for (const step of steps) {
     const record = recorded.get(step.key);
     if (!record) return step;
-    // A failed condition ends it: its branch is unknown.
-    if (record.status === "failed" ? step.stopOnError || step.type === "condition" : step.type === "stop") return "end";
+    // A failed condition ends it: its branch is unknown.  So does a failed wait: what follows was not to leave at once.
+    const ends = record.status === "failed"
+      ? step.stopOnError || step.type === "condition" || step.type === "wait"
+      : step.type === "stop";
+    if (ends) return "end";
     const found = next(objectAt(record, "result").held === true ? step.then : step.otherwise, recorded);
     if (found) return found;
   }
