@@ -20,8 +20,8 @@ def remaining_steps(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> It
 def next_step(steps: tuple[Step, ...], recorded: Mapping[str, Json]) -> Step | None:
     """Return the first step that has no record and is to run; None when there is none.
 
-    A condition's record says which branch is taken.  The steps after a failed one run, unless it has `stop_on_error`, is
-    a condition, whose branch is unknown then, or a wait: what follows was not to leave at once.
+    A condition's record says which branch is taken.  The steps after a failed one run, unless it has `stop_on_error`,
+    is a condition, whose branch is unknown then, or a wait: what follows was not to leave at once.
     """
     found = _next(steps, recorded)
     return None if found == END else found

@@ -1,6 +1,7 @@
 -- automation_upcoming(p_from, p_until, p_tenant, p_limit, p_now, p_workflow) -> {"now", "from", "until", "total", "items": [{"kind": "execution",
 --   "at", "workflow_id", "workflow", "entity_id", "execution_id", "tenant", "code", "reason", "paused"}], "more": bool, "schedules": [{"workflow_id", "workflow", "tenant", "at", "form",
---   "zone", "paused"}], "dates": [{"workflow_id", "workflow", "tenant", "at", "table", "entity_id", "offset", "paused"}], "more_dates": bool}
+--   "zone", "paused"}], "dates": [{"workflow_id", "workflow", "tenant", "at", "table", "entity_id", "offset", "paused"}], "more_dates": bool,
+--   "workflow": the name of p_workflow | null}
 -- What will run within [p_from, p_until), by time, at most p_limit: executions that wait, for what (`code`, `reason`), and whether a
 -- pause would hold them as it is now (`paused`: why).  `total` counts them to 10,000.  `schedules`: those that fire next in the
 -- period, at most 200; executor/upcoming.py has all their firings.  `dates`: rows whose date starts a workflow in the period, as they are
@@ -48,7 +49,7 @@ begin
     join public.automation_workflows w on w.id = f.workflow_id
     where f.at <= coalesce(k.until, 'infinity')) d;
   return jsonb_build_object(
-    'dates', v_dates, 'more_dates', v_more_dates,
+    'workflow', minutehand.workflow_name(v_workflow), 'dates', v_dates, 'more_dates', v_more_dates,
     'now', v_now, 'from', v_from, 'until', v_until,
     'total', (select count(*) from minutehand.waiting_between(v_from, v_until, p_tenant, v_workflow, 10000)),
     'more', cardinality(v_waiting) > v_limit,

@@ -418,6 +418,7 @@ Upcoming = TypedDict(
         "schedules": list[UpcomingSchedule],
         "dates": list[UpcomingDate],
         "more_dates": bool,
+        "workflow": str | None,
     },
 )
 

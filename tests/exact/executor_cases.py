@@ -149,7 +149,10 @@ CASES: dict[str, Case] = {
     "a wait": Case([{"type": "wait", "config": {"for": "2 days"}}, email()], ("pending", "waiting"), 0),
     "a wait that is over": Case([{"type": "wait", "config": {"until": "{{ job.done_at }}"}}, email()]),
     "a length of time that is none": Case(
-        [{"type": "wait", "config": {"for": "{{ job.note }}"}}, email()], ("failed", "partial"), 1, row={"note": "soon"}
+        [{"type": "wait", "config": {"for": "{{ job.note }}"}}, email()],
+        ("failed", "bad_step"),
+        0,
+        row={"note": "soon"},
     ),
     "a condition that holds": Case([condition(125, then=[email()], **{"else": [sms()]})]),
     "a condition that does not": Case([condition(126, then=[email()], **{"else": [sms()]}), hook()], requests=2),

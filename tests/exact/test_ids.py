@@ -78,6 +78,7 @@ WORKFLOW_COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("workflows", "resume"): (),
     ("workflows", "lint"): (),
     ("workflows", "export"): (),
+    ("workflows", "forecast"): (),
     ("workflows", "test"): ("--payload", "{}"),
     ("enqueue",): ("--payload", "{}", "--dry-run"),
 }

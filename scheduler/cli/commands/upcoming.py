@@ -45,13 +45,13 @@ def upcoming(
 def print_upcoming(answer: Upcoming, limit: int, output: str) -> None:
     """Print what will run, at most `limit`."""
     found, has_more = items_by_time(answer, limit)
+    until = _time(answer["until"])
     if output == "json":
         return print_json({**answer, "items": found, "more": has_more})
-    print_rows(
-        [_row(item) for item in found], COLUMNS, output, empty=f"nothing is to run until {_time(answer['until'])}"
-    )
+    whose = f" of {answer['workflow']}" if answer["workflow"] else ""
+    print_rows([_row(item) for item in found], COLUMNS, output, empty=f"nothing{whose} is to run until {until}")
     if has_more:
-        echo(f"and more until {_time(answer['until'])}; see them with --limit or --from", err=True)
+        echo(f"and more until {until}; see them with --limit or --from", err=True)
     return None
 
 
