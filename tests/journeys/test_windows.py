@@ -156,7 +156,7 @@ def test_a_window_that_cannot_be_read_sends_nothing(week: Week, columns: Any) ->
 def test_every_view_says_until_when_it_waits(week: Week) -> None:
     """The command's clock is the real one: the window opens in two or three hours, whenever the test runs."""
     opens = (datetime.now(UTC) + timedelta(hours=3)).replace(minute=0)
-    window = {"from": f"{opens:%H:%M}", "to": f"{opens + timedelta(hours=1):%H:%M}", "zone": "utc"}
+    window = {"from": f"{opens:%H:%M}", "to": f"{opens + timedelta(minutes=90):%H:%M}", "zone": "utc"}
     week.world.app.workflow(email(message="Hello"), settings={"window": window})
     job = week.world.job()
     assert week.world.drain()["waiting"] == 1
