@@ -97,11 +97,7 @@ class World:
         query = f"insert into jobs ({', '.join(row)}) values ({', '.join(['%s'] * len(row))})"
         self.app.database.sql(query, *row.values())
         self.app.database.sql("update jobs set status = 'completed' where id = %s", job)
-        # What the trigger had no time for, on a busy machine, is left to a tick.
-        self.app.database.sql(
-            "select public.automation_match(jsonb_agg(id)) from automation_events where matched_at is null"
-            " having count(*) > 0"
-        )
+        self.app.match()
         return self.app.database.sql(
             "select l.id::text, w.id::text as workflow, w.name from automation_execution_logs l"
             " join automation_workflows w on w.id = l.workflow_id where l.entity_id = %s order by w.name",

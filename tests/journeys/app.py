@@ -99,6 +99,13 @@ class App:
         )
         self.database.sql("update jobs set status = 'completed' where id like 'B-%%'", *())
 
+    def match(self) -> None:
+        """Match what the trigger had no time for, on a busy machine: else a tick does it."""
+        self.database.sql(
+            "select public.automation_match(jsonb_agg(id)) from automation_events where matched_at is null"
+            " having count(*) > 0"
+        )
+
     def executions(self) -> list[dict[str, Any]]:
         """All executions, oldest first."""
         return self.database.sql("select * from automation_execution_logs order by created_at, id")

@@ -49,6 +49,7 @@ def test_a_tick_with_nothing_due_is_one_request(app: App, project: Any) -> None:
 def test_a_tick_is_three_requests_plus_those_of_its_steps(app: App, shop: Any, project: Any, due: int) -> None:
     app.workflow(webhook(shop.url), webhook(shop.url))
     app.complete_many(due)
+    app.match()
     summary, calls = tick(project)
     assert (summary.ends["completed"], len(shop.requests)) == (due, 2 * due)
     assert [call for call in calls if call != "advance"] == ["tick", "claim", "settle"]
