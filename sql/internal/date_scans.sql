@@ -60,31 +60,6 @@ language sql stable set search_path = '' as $$
       and i.indkey[1] = (select attnum from pg_catalog.pg_attribute where attrelid = p_relation and attname = p_key and not attisdropped))
 $$;
 
--- minutehand.local_instant(local time, zone) -> timestamptz: the instant; of two the first, and of a time that does not exist the first
--- instant after it, as in schedules.
-create or replace function minutehand.local_instant(p_local timestamp, p_zone text) returns timestamptz
-language plpgsql stable as $$
-declare
-  v_near constant timestamptz := p_local at time zone p_zone;
-  v_shift constant interval := (v_near + interval '24 hours') at time zone p_zone - (v_near - interval '24 hours') at time zone p_zone - interval '48 hours';
-begin
-  if v_shift = interval '0' then
-    return v_near;
-  elsif v_shift < interval '0' then  -- the clocks go back, and PostgreSQL takes the second of two
-    return case when (v_near + v_shift) at time zone p_zone = p_local then v_near + v_shift else v_near end;
-  elsif v_near at time zone p_zone = p_local then
-    return v_near;
-  end if;
-  -- PostgreSQL takes the offset before the gap: as far after its end as the time is after its beginning.
-  for v_minutes in 0 .. 1440 loop
-    if (v_near - make_interval(mins => v_minutes + 1)) at time zone p_zone <= p_local then
-      return date_trunc('minute', v_near - make_interval(mins => v_minutes));
-    end if;
-  end loop;
-  return v_near;
-end
-$$;
-
 -- minutehand.is_by_day(form, column's type) -> boolean: is the moment a time of day, on a day counted from the date's?
 create or replace function minutehand.is_by_day(p_form jsonb, p_column_type text) returns boolean
 language sql immutable as $$
@@ -95,7 +70,7 @@ $$;
 -- day is its beginning.
 create or replace function minutehand.date_instant(p_value timestamp, p_column_type text, p_zone text) returns timestamptz
 language sql stable as $$
-  select case p_column_type when 'timestamp with time zone' then p_value at time zone 'UTC' else minutehand.local_instant(p_value, p_zone) end
+  select case p_column_type when 'timestamp with time zone' then p_value at time zone 'UTC' else (minutehand.instants_of(p_value, p_zone)).first end
 $$;
 
 -- minutehand.moment_of(value, column's type, form, offset, zone) -> timestamptz: when this offset of this date comes.  Days and months go
@@ -110,9 +85,9 @@ declare
   v_seconds constant interval := make_interval(secs => (p_offset ->> 'seconds')::integer);
 begin
   if minutehand.is_by_day(p_form, p_column_type) and v_seconds = interval '0' then
-    return minutehand.local_instant((v_local::date + v_days)::date + coalesce(p_form ->> 'at', '09:00')::time, p_zone);
+    return (minutehand.instants_of((v_local::date + v_days)::date + coalesce(p_form ->> 'at', '09:00')::time, p_zone)).first;
   elsif v_days <> interval '0' then
-    return minutehand.local_instant(v_local + v_days, p_zone) + v_seconds;
+    return (minutehand.instants_of(v_local + v_days, p_zone)).first + v_seconds;
   end if;
   return v_instant + v_seconds;
 end
@@ -132,8 +107,8 @@ declare
   v_last date := (p_to at time zone p_zone)::date;
 begin
   if minutehand.is_by_day(p_form, p_column_type) and v_seconds = interval '0' then
-    v_first := v_first + (minutehand.local_instant(v_first + v_at, p_zone) <= p_from)::integer;
-    v_last := v_last - (minutehand.local_instant(v_last + v_at, p_zone) > p_to)::integer;
+    v_first := v_first + ((minutehand.instants_of(v_first + v_at, p_zone)).first <= p_from)::integer;
+    v_last := v_last - ((minutehand.instants_of(v_last + v_at, p_zone)).first > p_to)::integer;
     if v_first > v_last then
       return;
     end if;
@@ -238,7 +213,7 @@ begin
     delete from minutehand.date_scans where workflow_id = p_workflow.id;
   else
     v_begins := coalesce(
-      minutehand.local_instant(minutehand.to_date(v_form ->> 'starting')::timestamp, minutehand.time_zone_of(v_form, p_workflow)),
+      (minutehand.instants_of(minutehand.to_date(v_form ->> 'starting')::timestamp, minutehand.time_zone_of(v_form, p_workflow))).first,
       case when v_state.version = 0 then v_state.decided_to else v_since end);
     if v_state.form - '{offsets,conditions,late}'::text[] <> v_form - '{offsets,conditions,late}'::text[] then
       delete from minutehand.date_scans where workflow_id = p_workflow.id;

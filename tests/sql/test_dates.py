@@ -339,7 +339,7 @@ def test_each_kind_of_date_column_is_read(database: Database, column: str) -> No
     ],
 )
 def test_local_times_are_read_as_schedules_read_them(database: Database, local: str, zone: str, expected: str) -> None:
-    found = database.one("select minutehand.local_instant(%s::timestamp, %s) as at", local, zone)["at"]
+    found = database.one("select (minutehand.instants_of(%s::timestamp, %s)).first as at", local, zone)["at"]
     assert found == datetime.fromisoformat(expected)
 
 
